@@ -80,16 +80,16 @@ inline std::unexpected<Error> fail(Code code, std::string what, std::string why 
 #define PMOS_CONCAT_(a, b) a##b
 #define PMOS_CONCAT(a, b) PMOS_CONCAT_(a, b)
 // Returns the error of a Result<> to the caller.
-#define PMOS_TRY(expr)                                                        \
-    do {                                                                      \
-        if (auto pmos_try_ = (expr); !pmos_try_)                              \
-            return ::pmos::fail(std::move(pmos_try_.error()));                \
+#define PMOS_TRY(expr)                                         \
+    do {                                                       \
+        if (auto pmos_try_ = (expr); !pmos_try_)               \
+            return ::pmos::fail(std::move(pmos_try_.error())); \
     } while (false)
 // PMOS_ASSIGN(auto fd, open_it()): binds the value or returns the error to the caller.
 #define PMOS_ASSIGN(lhs, expr) PMOS_ASSIGN_(lhs, expr, PMOS_CONCAT(pmos_assign_, __LINE__))
-#define PMOS_ASSIGN_(lhs, expr, tmp)                                          \
-    auto tmp = (expr);                                                        \
-    if (!tmp) return ::pmos::fail(std::move(tmp.error()));                    \
+#define PMOS_ASSIGN_(lhs, expr, tmp)                       \
+    auto tmp = (expr);                                     \
+    if (!tmp) return ::pmos::fail(std::move(tmp.error())); \
     lhs = std::move(*tmp)
 
 }  // namespace pmos

@@ -1,0 +1,36 @@
+// policy: what a plan needs to know of the phone it is for. Filled by runtime/host; a value here.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace pmos::policy {
+
+struct HostDevice {
+    std::string device_class;  // "gpu", "modem", ...
+    std::string right;         // "render", "display", "port": which right opens it
+    std::string path;          // below /dev
+    bool block = false;
+    std::uint32_t major = 0, minor = 0;
+};
+
+struct HostFacts {
+    std::string arch = "x86_64";
+    std::uint32_t landlock_abi = 0;  // 0: none
+    bool apparmor = false;           // enabled and enforcing
+    bool cgroup_v2 = false;
+    bool time_namespace = false;
+    std::vector<std::string> cgroup_controllers;     // that can be enabled for modes
+    std::vector<std::string> filesystems;            // "erofs", "ext4", ...
+    std::vector<std::string> device_mapper_targets;  // "crypt", "verity"; empty: no device-mapper
+    std::uint64_t memory_bytes = 0;
+    std::vector<HostDevice> devices;
+    // Where things live on this phone.
+    std::string images_dir = "/usr/share/pmos/images";
+    std::string volumes_dir = "/var/lib/pmos/volumes";
+    std::string keys_dir = "/var/lib/pmos/keys";
+    std::string hooks_dir = "/usr/share/pmos/hooks";
+};
+
+}  // namespace pmos::policy

@@ -1,0 +1,147 @@
+// policy: the LaunchPlan, everything a launch will do with nothing left to decide.
+// Values only: never a pid, a descriptor, a clock.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "policy/plan_image.h"
+
+namespace pmos::policy {
+
+struct IdMap {
+    std::uint32_t inside = 0, outside = 0, count = 0;  // user_namespaces(7)
+};
+
+// One mount, in the order it is made. Paths are inside the mode and absolute.
+struct MountOp {
+    image::MountKind kind{};
+    std::string source;  // host path (bind, volume: /dev/mapper/...) or file system name
+    std::string target;
+    std::vector<std::pair<std::string, std::string>> options;  // fsconfig(2); value "" is a flag
+    std::uint64_t attributes = 0;                              // MOUNT_ATTR_* of mount_setattr(2)
+    bool idmapped = false;                                     // shifted into the mode's id range
+};
+
+struct DeviceNode {
+    std::string path;  // below /dev: "dri/renderD128"
+    image::NodeType type{};
+    std::uint32_t major = 0, minor = 0;
+    std::uint32_t mode = 0;          // permission bits
+    std::uint32_t uid = 0, gid = 0;  // inside the mode
+    std::string link;                // target of a symlink
+    std::string device_class;        // "" for the base nodes every mode has
+};
+
+struct Rlimit {
+    std::uint32_t resource = 0;  // RLIMIT_*
+    std::uint64_t soft = 0, hard = 0;
+};
+
+struct CapabilitySets {  // bit n is capability n, capabilities(7)
+    std::uint64_t bounding = 0, effective = 0, permitted = 0, inheritable = 0, ambient = 0;
+};
+
+struct LandlockRule {
+    std::string path;
+    std::uint64_t access = 0;  // LANDLOCK_ACCESS_FS_*
+};
+
+struct Process {
+    std::vector<std::string> args, env;
+    std::string cwd;
+    std::uint32_t uid = 0, gid = 0, umask = 0022;
+    std::vector<std::uint32_t> additional_gids;
+    std::vector<Rlimit> rlimits;
+    CapabilitySets capabilities;
+    std::int32_t oom_score_adj = 0;
+};
+
+// One file of the mode's cgroup, e.g. {"memory.max", "1073741824", "memory", false}.
+struct CgroupLimit {
+    std::string file, value, controller;
+    bool optional = false;  // skipped, with a warning, where the kernel lacks the controller
+    std::string pointer;    // JSON pointer of the profile key it comes from
+};
+
+enum class HookPoint : std::uint8_t {
+    volume_check,  // device open, before it is mounted
+    pre_start,
+    post_start,
+    post_stop,
+    switch_in,
+    switch_out,
+    lock,
+    unlock,
+};
+
+struct Hook {
+    HookPoint point{};
+    std::string path;  // absolute
+    std::vector<std::string> args;
+    std::uint32_t timeout_ms = 10000;
+};
+
+enum class KeySource : std::uint8_t { pin, passphrase, device_key };
+enum class OnLock : std::uint8_t { evict, suspend };
+enum class Background : std::uint8_t { freeze, run };
+
+struct Volume {
+    std::string name, dm_name;  // dm_name: pmos-MODE-VOLUME
+    std::string target;         // where it is mounted inside
+    std::string source;         // host path of the loop file or block device
+    bool block_device = false;  // source is a block device, not a file
+    std::uint64_t size = 0;     // bytes, of a file to be made
+    std::string filesystem = "ext4";
+    std::string cipher, pbkdf;  // "aes-xts-plain64", "argon2id"
+    std::uint32_t key_bits = 0, sector_size = 0;
+    std::uint64_t pbkdf_memory_max = 0;  // bytes; fitted to the device below this
+    std::uint32_t pbkdf_time_ms = 0;
+    KeySource key_source{};
+    std::string key_file;  // of a device key
+};
+
+struct Session {
+    bool autostart = false;
+    Background background = Background::freeze;
+    OnLock on_lock = OnLock::evict;
+    std::uint32_t stop_timeout_ms = 5000;  // SIGTERM, then cgroup.kill
+};
+
+struct RootImage {
+    std::string path;        // host path of the erofs image
+    std::string filesystem;  // "erofs"
+};
+
+struct LaunchPlan {
+    std::string mode, hostname;
+    RootImage root;
+    std::vector<Volume> volumes;
+    std::vector<IdMap> uid_map, gid_map;
+    std::uint64_t namespaces = 0;                            // CLONE_NEW*, time included
+    std::int64_t monotonic_offset = 0, boottime_offset = 0;  // seconds
+    std::vector<MountOp> mounts;
+    std::vector<DeviceNode> device_nodes;
+    Process process;
+    std::vector<std::uint8_t> seccomp;   // struct sock_filter[]
+    std::uint64_t landlock_handled = 0;  // LANDLOCK_ACCESS_FS_*, 0: no Landlock
+    std::vector<LandlockRule> landlock;
+    std::string apparmor;  // "" where AppArmor is not enabled
+    std::vector<CgroupLimit> cgroup;
+    std::vector<std::uint8_t> device_filter;  // struct bpf_insn[], BPF_PROG_TYPE_CGROUP_DEVICE
+    std::string network;                      // "none" or "loopback"
+    Session session;
+    std::vector<Hook> hooks;
+};
+
+// The image the launcher reads (see plan_image.h). Never fails: a LaunchPlan is complete.
+std::vector<std::byte> encode(const LaunchPlan& plan);
+// SHA-256 over the image, in hex: the plan's name in status and in the audit log.
+std::string digest(const LaunchPlan& plan);
+// Readable form, stable key order: `pmosctl inspect` and the golden plans.
+std::string to_json(const LaunchPlan& plan);
+
+}  // namespace pmos::policy

@@ -1,0 +1,53 @@
+// policy: the profiles of a phone together, read, merged and checked. The one entrance for
+// pmosd and for pmosctl; does no file access of its own.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "policy/diagnostic.h"
+#include "policy/host_facts.h"
+#include "policy/launch_plan.h"
+
+namespace pmos::policy {
+
+struct Profile;  // policy/profile.h: the typed, merged, checked form of one mode's JSON
+
+struct SourceFile {
+    std::string path;  // as it is shown in diagnostics
+    std::string bytes;
+};
+
+// Reads a file that a profile extends, path relative to the profiles directory, already checked
+// not to climb out of it. The caller decides where the bytes come from.
+using ReadBlock = std::function<Result<std::string>(const std::string& path)>;
+
+struct ModePolicy {
+    std::string mode;  // from the file's name where the profile could not be read
+    std::string file;
+    std::shared_ptr<const Profile> profile;  // null when diagnostics hold an error
+    std::vector<Diagnostic> diagnostics;     // of this mode only
+};
+
+struct PolicySet {
+    std::vector<ModePolicy> modes;        // by name
+    std::vector<Diagnostic> diagnostics;  // of the site policy
+};
+
+// All faults of all profiles at once. A fault between two profiles (overlapping id ranges, the
+// same image twice) disables both and names both places. A broken site policy disables all.
+PolicySet read_policy(std::span<const SourceFile> profiles, const SourceFile* site,
+                      const ReadBlock& read_block);
+
+struct Compiled {
+    std::optional<LaunchPlan> plan;       // empty when diagnostics hold an error
+    std::vector<Diagnostic> diagnostics;  // what this phone cannot enforce, by key and line
+};
+Compiled compile(const Profile& profile, const HostFacts& facts);
+
+}  // namespace pmos::policy

@@ -1,0 +1,14 @@
+// daemon: the names of the bus API, shared with pmosctl. docs/bus.md describes them.
+#pragma once
+
+namespace pmos::bus {
+
+inline constexpr const char* kService = "org.pmos.Runtime1";
+inline constexpr const char* kManagerPath = "/org/pmos/Runtime1";
+inline constexpr const char* kModePrefix = "/org/pmos/Runtime1/mode";  // sd_bus_path_encode
+inline constexpr const char* kManagerInterface = "org.pmos.Runtime1.Manager";
+inline constexpr const char* kModeInterface = "org.pmos.Runtime1.Mode";
+// The same API without a bus daemon: D-Bus peer to peer, root only.
+inline constexpr const char* kPrivateSocket = "/run/pmos/private";
+
+}  // namespace pmos::bus

@@ -1,0 +1,115 @@
+// launch: what pmosd and pmos-launch say to each other over a SOCK_SEQPACKET pair, one request and
+// one reply at a time; and what the child says to the launcher. Plain old data only.
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+namespace pmos::launch {
+
+inline constexpr std::uint32_t kRequestMagic = 0x504d4c51;  // "PMLQ"
+inline constexpr std::uint32_t kReplyMagic = 0x504d4c52;    // "PMLR"
+// pmos-launch finds its socket here, and pmos-init (a file to seal) at the next one.
+inline constexpr int kSocketFd = 3;
+inline constexpr int kInitFd = 4;
+
+enum class Verb : std::uint32_t {
+    start = 1,  // a new mode: all namespaces, pmos-init as PID 1, then the plan's process
+    enter = 2,  // one more process in a running mode (pidfd), with the plan's confinement
+};
+
+// Descriptors of a request travel by SCM_RIGHTS in the order of these bits; `descriptors` says
+// which are there.
+enum Slot : std::uint32_t {
+    slot_plan = 1U << 0,       // memfd, sealed against all writes: a policy::image
+    slot_cgroup = 1U << 1,     // directory of the mode's cgroup (O_PATH or O_RDONLY)
+    slot_root_tree = 1U << 2,  // start: detached mount of the mode's root (open_tree, fsmount)
+    slot_net_ns = 1U << 3,     // start: the network namespace made ahead
+    slot_id_ns = 1U << 4,   // start: a user namespace with the mode's id maps, for idmapped mounts
+    slot_status = 1U << 5,  // start: where pmos-init writes an ExitRecord (O_WRONLY)
+    slot_pidfd = 1U << 6,   // enter: the mode's PID 1
+    slot_stdin = 1U << 7,
+    slot_stdout = 1U << 8,
+    slot_stderr = 1U << 9,
+};
+inline constexpr int kMaxSlots = 10;
+
+struct Request {
+    std::uint32_t magic = kRequestMagic;
+    Verb verb = Verb::start;
+    std::uint32_t descriptors = 0;   // Slot bits
+    std::uint32_t allocate_tty = 0;  // enter: a pty from the mode's own devpts; stdio slots unused
+    std::uint16_t rows = 0, columns = 0;
+    std::uint32_t timeout_ms = 10000;  // until the program has been executed
+    std::uint32_t fail_step = 0;       // Step to fail, honoured only with -Dfaults=true
+};
+
+// The array of a launch, in order; names in step_name(). New steps go where they happen.
+enum class Step : std::uint32_t {
+    none = 0,
+    // pmos-launch, before clone3
+    read_request,
+    map_plan,
+    build_dev,
+    open_volumes,
+    open_binds,
+    join_net_ns,
+    enter_time_ns,
+    clone,
+    write_id_maps,
+    // the child
+    child_sync,
+    child_session,
+    child_hostname,
+    child_private_mounts,
+    child_root,
+    child_mounts,
+    child_devices,
+    child_masks,
+    child_pivot,
+    child_close_fds,
+    child_identity,
+    child_rlimits,
+    child_capabilities,
+    child_no_new_privs,
+    child_landlock,
+    child_lsm,
+    child_seccomp,
+    child_exec_init,
+    // pmos-init
+    init_fork,
+    init_exec,
+    // enter
+    enter_namespaces,
+    enter_tty,
+    reply,
+    count_,
+};
+const char* step_name(Step step) noexcept;
+
+struct Reply {
+    std::uint32_t magic = kReplyMagic;
+    Step step = Step::none;      // none: it worked
+    std::int32_t sys_errno = 0;  // positive
+    std::int32_t op = -1;        // index into the plan's table that step works through, or -1
+    std::int32_t pid = 0;        // in the launcher's pid namespace
+    // Descriptors on success: the pidfd, then, with allocate_tty, the pty's master.
+};
+
+// What the child (and pmos-init) writes to the launcher's pipe when it cannot go on.
+struct ChildFailure {
+    Step step = Step::none;
+    std::int32_t sys_errno = 0;
+    std::int32_t op = -1;
+};
+
+// What pmos-init writes, once, to the status descriptor before it exits.
+inline constexpr std::uint32_t kExitMagic = 0x504d4558;  // "PMEX"
+struct ExitRecord {
+    std::uint32_t magic = kExitMagic;
+    std::int32_t wait_status = 0;  // of the plan's process, as waitpid(2) reports it
+};
+
+static_assert(std::is_trivially_copyable_v<Request> && std::is_trivially_copyable_v<Reply>);
+
+}  // namespace pmos::launch

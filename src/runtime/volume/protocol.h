@@ -1,0 +1,63 @@
+// volume: what pmosd asks of one pmos-volume process and what that answers. One request, one
+// process. Plain old data over a SOCK_SEQPACKET pair; a secret only as a descriptor.
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+namespace pmos::volume {
+
+inline constexpr std::uint32_t kRequestMagic = 0x504d5651;  // "PMVQ"
+inline constexpr std::uint32_t kEventMagic = 0x504d5645;    // "PMVE"
+inline constexpr int kSocketFd = 3;                         // pmos-volume finds its socket here
+
+enum class Verb : std::uint32_t {
+    status = 1,  // is it provisioned, is it active
+    provision,   // make file, LUKS2 header, keyslot, file system; under a temporary name first
+    open,        // activate dm_name
+    close,       // deactivate dm_name, free the loop device
+};
+
+enum class KeyKind : std::uint32_t {
+    descriptor = 1,  // the secret comes by SCM_RIGHTS with the request, ends at EOF or newline
+    device_key,      // key_file, made with 64 random bytes, 0600, when provisioning
+};
+
+struct Request {
+    std::uint32_t magic = kRequestMagic;
+    Verb verb = Verb::status;
+    KeyKind key = KeyKind::descriptor;
+    std::uint32_t block_device = 0;      // source is a block device, else a file
+    std::uint64_t size = 0;              // bytes of a file to be made
+    std::uint64_t pbkdf_memory_max = 0;  // bytes; fitted to a share of RAM below this
+    std::uint32_t pbkdf_time_ms = 0;
+    std::uint32_t key_bits = 512, sector_size = 4096;
+    char mode[64]{};
+    char name[64]{};
+    char dm_name[128]{};
+    char source[512]{};
+    char key_file[512]{};
+    char cipher[64]{};
+    char pbkdf[16]{};
+    char filesystem[16]{};
+};
+
+enum class EventKind : std::uint32_t { progress = 1, done, failed };
+
+struct Event {
+    std::uint32_t magic = kEventMagic;
+    EventKind kind = EventKind::progress;
+    // progress
+    std::uint32_t permille = 0;
+    char step[64]{};
+    // done, of status
+    std::uint32_t provisioned = 0, unfinished = 0, active = 0, suspended = 0;
+    // failed: a pmos::Error
+    std::uint32_t code = 0;
+    std::int32_t sys_errno = 0;
+    char what[256]{}, why[256]{}, fix[256]{};
+};
+
+static_assert(std::is_trivially_copyable_v<Request> && std::is_trivially_copyable_v<Event>);
+
+}  // namespace pmos::volume
