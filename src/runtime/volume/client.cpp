@@ -1,0 +1,121 @@
+// volume: pmosd's side of one pmos-volume process. Never reads the secret: it passes the
+// descriptor on.
+#include "runtime/volume/client.h"
+
+#include <fmt/core.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+#include "runtime/volume/request.h"
+
+namespace pmos::volume {
+namespace {
+
+template <std::size_t N>
+bool put(char (&field)[N], std::string_view value) {
+    if (value.size() >= N || value.find('\0') != std::string_view::npos) return false;
+    std::ranges::copy(value, field);
+    return true;
+}
+
+template <std::size_t N>
+void put_cut(char (&field)[N], std::string_view value) {
+    std::ranges::copy(value.substr(0, std::min(value.size(), N - 1)), field);
+}
+
+}  // namespace
+
+Result<Request> make_request(Verb verb, std::string_view mode, const policy::Volume& v) {
+    Request r;
+    r.verb = verb;
+    r.key =
+        v.key_source == policy::KeySource::device_key ? KeyKind::device_key : KeyKind::descriptor;
+    r.block_device = v.block_device ? 1 : 0;
+    r.size = v.size;
+    r.pbkdf_memory_max = v.pbkdf_memory_max;
+    r.pbkdf_time_ms = v.pbkdf_time_ms;
+    if (v.key_bits != 0) r.key_bits = v.key_bits;
+    if (v.sector_size != 0) r.sector_size = v.sector_size;
+    const bool fits = put(r.mode, mode) && put(r.name, v.name) && put(r.dm_name, v.dm_name) &&
+                      put(r.source, v.source) && put(r.key_file, v.key_file) &&
+                      put(r.cipher, v.cipher) && put(r.pbkdf, v.pbkdf) &&
+                      put(r.filesystem, v.filesystem);
+    if (!fits)
+        return fail(Code::usage, fmt::format("volume '{}' cannot be asked for", v.name),
+                    "a path or a name of it is too long");
+    return r;
+}
+
+bool needs_secret(const Request& request) {
+    return request.key == KeyKind::descriptor &&
+           (request.verb == Verb::provision || request.verb == Verb::open);
+}
+
+Result<void> send_request(BorrowedFd socket, const Request& request, BorrowedFd secret) {
+    iovec part{const_cast<Request*>(&request), sizeof request};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))]{};
+    if (secret) {
+        message.msg_control = control;
+        message.msg_controllen = sizeof control;
+        cmsghdr* c = CMSG_FIRSTHDR(&message);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(sizeof(int));
+        const int fd = secret.get();
+        std::memcpy(CMSG_DATA(c), &fd, sizeof fd);
+    }
+    if (::sendmsg(socket.get(), &message, MSG_NOSIGNAL) < 0)
+        return fail(errno_error(errno, "cannot ask the volume worker"));
+    return {};
+}
+
+Result<std::optional<Event>> receive_event(BorrowedFd socket) {
+    Event event;
+    ssize_t n = 0;
+    do n = ::recv(socket.get(), &event, sizeof event, MSG_TRUNC);
+    while (n < 0 && errno == EINTR);
+    if (n < 0 && errno == EAGAIN) return std::optional<Event>{};
+    if (n == 0 || (n < 0 && errno == ECONNRESET))
+        return fail(Code::unreachable, "the volume worker ended without an answer", "",
+                    "see the journal for pmos-volume");
+    if (n < 0) return fail(errno_error(errno, "cannot hear the volume worker"));
+    if (n != static_cast<ssize_t>(sizeof event) || event.magic != kEventMagic)
+        return fail(Code::failed, "the volume worker's answer makes no sense");
+    return std::optional<Event>(event);
+}
+
+Error to_error(const Event& event) {
+    Error e;
+    e.code = event.code <= static_cast<std::uint32_t>(Code::unreachable)
+                 ? static_cast<Code>(event.code)
+                 : Code::failed;
+    e.step = text(event.step);
+    e.sys_errno = event.sys_errno;
+    e.what = text(event.what);
+    e.why = text(event.why);
+    e.fix = text(event.fix);
+    return e;
+}
+
+Event to_event(const Error& error) {
+    Event event;
+    event.kind = EventKind::failed;
+    event.code = static_cast<std::uint32_t>(error.code);
+    event.sys_errno = error.sys_errno;
+    std::string why = error.why;
+    for (const Error& undo : error.undo_failures) why += "; then " + undo.message();
+    put_cut(event.step, error.step);
+    put_cut(event.what, error.what);
+    put_cut(event.why, why);
+    put_cut(event.fix, error.fix);
+    return event;
+}
+
+}  // namespace pmos::volume

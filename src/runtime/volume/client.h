@@ -1,0 +1,33 @@
+// volume: pmosd's side of one pmos-volume process. Never reads the secret: it passes the
+// descriptor on.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "policy/launch_plan.h"
+#include "runtime/volume/protocol.h"
+
+namespace pmos::volume {
+
+// Fails with Code::usage when a text does not fit its field.
+Result<Request> make_request(Verb verb, std::string_view mode, const policy::Volume& volume);
+
+// Whether a request of this verb and key must come with a secret descriptor.
+bool needs_secret(const Request& request);
+
+// socket: the daemon's end of the SOCK_SEQPACKET pair; secret may be empty.
+Result<void> send_request(BorrowedFd socket, const Request& request, BorrowedFd secret);
+
+// One event. Empty when nothing is there yet (socket non-blocking); Code::unreachable when the
+// worker has gone without an answer. After done or failed nothing more comes.
+Result<std::optional<Event>> receive_event(BorrowedFd socket);
+
+// Of an event of kind failed.
+Error to_error(const Event& event);
+// The worker's side of the same. Texts that are too long are cut.
+Event to_event(const Error& error);
+
+}  // namespace pmos::volume

@@ -1,0 +1,223 @@
+// volume: libcryptsetup as values and Results. The only file that knows its types; never logs.
+#include "runtime/volume/crypt.h"
+
+#include <fmt/core.h>
+#include <libcryptsetup.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <thread>
+
+namespace pmos::volume {
+namespace {
+
+constexpr std::uint32_t kMaxLanes = 4;
+constexpr std::size_t kMaxLabel = 47;
+constexpr int kUnmapAttempts = 40;
+constexpr std::chrono::milliseconds kUnmapPause{50};
+
+const char* chars(std::span<const std::byte> secret) {
+    return reinterpret_cast<const char*>(secret.data());
+}
+
+crypt_pbkdf_type pbkdf_parameters(const PbkdfCost& cost) {
+    const bool argon2 = cost.type.starts_with("argon2");
+    crypt_pbkdf_type p{};
+    p.type = cost.type.c_str();
+    p.hash = "sha256";
+    const long cpus = ::sysconf(_SC_NPROCESSORS_ONLN);
+    p.parallel_threads =
+        argon2 ? std::clamp<std::uint32_t>(static_cast<std::uint32_t>(cpus), 1, kMaxLanes) : 0;
+    p.max_memory_kb = argon2 ? static_cast<std::uint32_t>(cost.memory / 1024) : 0;
+    p.time_ms = cost.time_ms;
+    if (cost.minimal) {  // libcryptsetup's own lower bounds
+        p.flags = CRYPT_PBKDF_NO_BENCHMARK;
+        p.iterations = argon2 ? 4 : 1000;
+        p.max_memory_kb = argon2 ? 32 : 0;
+        p.parallel_threads = argon2 ? 1 : 0;
+        p.time_ms = 0;
+    }
+    return p;
+}
+
+}  // namespace
+
+struct CryptDevice::Context {
+    crypt_device* cd = nullptr;
+    std::string said;  // libcryptsetup's last error, the best "why" there is
+
+    ~Context() { ::crypt_free(cd); }
+
+    static void listen(int level, const char* message, void* self) {
+        if (level != CRYPT_LOG_ERROR || self == nullptr) return;
+        auto& said = static_cast<Context*>(self)->said;
+        said = message;
+        while (!said.empty() && (said.back() == '\n' || said.back() == '.')) said.pop_back();
+        if (said.size() > 1 && said[1] >= 'a' && said[1] <= 'z' && said[0] >= 'A' && said[0] <= 'Z')
+            said[0] = static_cast<char>(said[0] - 'A' + 'a');
+    }
+};
+
+CryptDevice::CryptDevice(std::unique_ptr<Context> context) : context_(std::move(context)) {
+    ::crypt_set_log_callback(context_->cd, &Context::listen, context_.get());
+}
+CryptDevice::CryptDevice(CryptDevice&& other) noexcept = default;
+CryptDevice& CryptDevice::operator=(CryptDevice&& other) noexcept = default;
+CryptDevice::~CryptDevice() = default;
+
+Error CryptDevice::error(int negative_errno, std::string what, std::string fix) const {
+    Error e = errno_error(-negative_errno, std::move(what), std::move(fix));
+    if (!context_->said.empty()) e.why = context_->said;
+    return e;
+}
+
+Result<CryptDevice> CryptDevice::of_device(const std::string& path) {
+    auto context = std::make_unique<Context>();
+    if (const int r = ::crypt_init(&context->cd, path.c_str()); r < 0)
+        return fail(errno_error(-r, fmt::format("cannot use device '{}'", path)));
+    return CryptDevice(std::move(context));
+}
+
+Result<CryptDevice> CryptDevice::of_mapping(const std::string& dm_name) {
+    auto context = std::make_unique<Context>();
+    if (const int r = ::crypt_init_by_name(&context->cd, dm_name.c_str()); r < 0)
+        return fail(errno_error(-r, fmt::format("cannot look at device '{}'", dm_name)));
+    return CryptDevice(std::move(context));
+}
+
+Result<void> CryptDevice::load() {
+    const int r = ::crypt_load(context_->cd, CRYPT_LUKS2, nullptr);
+    if (r == 0) return {};
+    Error e = error(r, "the volume's header is damaged, or it is not a volume",
+                    "restore the header from a backup; nothing has been written");
+    e.code = Code::failed;
+    return fail(std::move(e));
+}
+
+Result<void> CryptDevice::format(const Request& request) {
+    PMOS_ASSIGN(const CipherSpec spec, split_cipher(text(request.cipher)));
+    const std::string label(text(request.dm_name).substr(0, kMaxLabel));
+    const crypt_pbkdf_type pbkdf =
+        pbkdf_parameters({std::string(text(request.pbkdf)), 1 << 20, 0, true});
+    crypt_params_luks2 luks{};
+    luks.sector_size = request.sector_size;
+    luks.label = label.c_str();
+    luks.pbkdf = &pbkdf;  // of the digest and of the defaults; add_keyslot() sets the real cost
+    const int r = ::crypt_format(context_->cd, CRYPT_LUKS2, spec.cipher.c_str(), spec.mode.c_str(),
+                                 nullptr, nullptr, request.key_bits / 8, &luks);
+    if (r == 0) return {};
+    Error e = error(r, fmt::format("cannot make a volume with cipher '{}'", text(request.cipher)),
+                    "see pmosctl doctor for the ciphers of this kernel");
+    if (r == -ENOENT || r == -ENOTSUP) e.code = Code::unsupported;
+    return fail(std::move(e));
+}
+
+Result<void> CryptDevice::add_keyslot(const PbkdfCost& cost, std::span<const std::byte> secret) {
+    const crypt_pbkdf_type pbkdf = pbkdf_parameters(cost);
+    if (const int r = ::crypt_set_pbkdf_type(context_->cd, &pbkdf); r < 0)
+        return fail(error(r, "cannot use the profile's key derivation"));
+    const int r = ::crypt_keyslot_add_by_volume_key(context_->cd, 0, nullptr, 0, chars(secret),
+                                                    secret.size());
+    if (r >= 0) return {};
+    return fail(error(r, "cannot store the key in the volume's header"));
+}
+
+Result<void> CryptDevice::map_fresh(const std::string& dm_name) {
+    const int r = ::crypt_activate_by_volume_key(context_->cd, dm_name.c_str(), nullptr, 0, 0);
+    if (r >= 0) return {};
+    return fail(error(r, fmt::format("cannot map the new volume as '{}'", dm_name),
+                      "is the kernel module 'dm-crypt' there?"));
+}
+
+Result<void> CryptDevice::activate(const char* dm_name, std::span<const std::byte> secret) {
+    const int r = ::crypt_activate_by_passphrase(context_->cd, dm_name, CRYPT_ANY_SLOT,
+                                                 chars(secret), secret.size(), 0);
+    if (r >= 0) return {};
+    if (r == -EPERM) {
+        Error e;
+        e.code = Code::wrong_secret;
+        e.what = "PIN refused";
+        e.fix = "try again; the volume is unchanged";
+        return fail(std::move(e));
+    }
+    Error e = error(r, "cannot open the volume");
+    if (r == -ENOMEM) {
+        e.why = "there is not enough memory for the key derivation";
+        e.fix = "stop a mode and try again";
+    }
+    if (r == -EEXIST) e.code = Code::busy;
+    return fail(std::move(e));
+}
+
+Result<void> CryptDevice::map(const std::string& dm_name, std::span<const std::byte> secret) {
+    return activate(dm_name.c_str(), secret);
+}
+
+Result<void> CryptDevice::check_secret(std::span<const std::byte> secret) {
+    return activate(nullptr, secret);
+}
+
+Result<void> CryptDevice::write_token(const std::string& json) {
+    const int r = ::crypt_token_json_set(context_->cd, CRYPT_ANY_TOKEN, json.c_str());
+    if (r >= 0) return {};
+    return fail(error(r, "cannot mark the volume as complete"));
+}
+
+bool CryptDevice::has_keyslot() const {
+    for (int slot = 0; slot < ::crypt_keyslot_max(CRYPT_LUKS2); ++slot) {
+        const auto info = ::crypt_keyslot_status(context_->cd, slot);
+        if (info == CRYPT_SLOT_ACTIVE || info == CRYPT_SLOT_ACTIVE_LAST) return true;
+    }
+    return false;
+}
+
+bool CryptDevice::has_complete_token(const Request& request) const {
+    for (int token = 0; token < ::crypt_token_max(CRYPT_LUKS2); ++token) {
+        const char* json = nullptr;
+        if (::crypt_token_json_get(context_->cd, token, &json) < 0 || json == nullptr) continue;
+        if (is_complete_token(request, json)) return true;
+    }
+    return false;
+}
+
+std::string CryptDevice::uuid() const {
+    const char* value = ::crypt_get_uuid(context_->cd);
+    return value == nullptr ? "" : value;
+}
+
+std::string CryptDevice::device() const {
+    const char* value = ::crypt_get_device_name(context_->cd);
+    return value == nullptr ? "" : value;
+}
+
+void CryptDevice::keep_quiet() { ::crypt_set_log_callback(nullptr, &Context::listen, nullptr); }
+
+Mapping mapping_state(const std::string& dm_name) {
+    const auto status = ::crypt_status(nullptr, dm_name.c_str());
+    if (status != CRYPT_ACTIVE && status != CRYPT_BUSY) return Mapping::absent;
+    crypt_device* cd = nullptr;
+    crypt_active_device active{};
+    const bool suspended = ::crypt_init_by_name(&cd, dm_name.c_str()) == 0 &&
+                           ::crypt_get_active_device(cd, dm_name.c_str(), &active) == 0 &&
+                           (active.flags & CRYPT_ACTIVATE_SUSPENDED) != 0;
+    ::crypt_free(cd);
+    return suspended ? Mapping::suspended : Mapping::active;
+}
+
+Result<void> unmap(const std::string& dm_name) {
+    int r = 0;
+    for (int i = 0; i < kUnmapAttempts; ++i) {
+        if (mapping_state(dm_name) == Mapping::absent) return {};
+        r = ::crypt_deactivate(nullptr, dm_name.c_str());
+        if (r == 0 || r == -ENODEV) continue;  // look again before it is called gone
+        if (r != -EBUSY) break;
+        std::this_thread::sleep_for(kUnmapPause);
+    }
+    if (mapping_state(dm_name) == Mapping::absent) return {};
+    return fail(errno_error(-r, fmt::format("cannot close device '{}'", dm_name),
+                            "something still uses it: see /sys/block/*/holders and the mounts"));
+}
+
+}  // namespace pmos::volume

@@ -1,0 +1,18 @@
+// volume: what is on a block device, and a new file system on it. Runs mkfs with nothing
+// inherited; never sees a key.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+#include "runtime/volume/channel.h"
+
+namespace pmos::volume {
+
+// "crypto_LUKS", "ext4", "dos", ...; "" when the device carries nothing that blkid knows.
+Result<std::string> find_signature(const std::string& device);
+
+// mkfs.ext4 on device; killed when the request is cancelled. Synced when it returns.
+Result<void> make_ext4(const std::string& device, Channel& channel);
+
+}  // namespace pmos::volume

@@ -1,0 +1,213 @@
+// volume: makes a volume. Under a temporary name, its mark of completeness last, then renamed;
+// whatever fails or interrupts it, nothing half-made carries the final name. Never logs.
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <fstream>
+
+#include "runtime/volume/files.h"
+#include "runtime/volume/filesystem.h"
+#include "runtime/volume/key.h"
+#include "runtime/volume/source.h"
+#include "runtime/volume/undo.h"
+#include "runtime/volume/worker.h"
+
+namespace pmos::volume {
+namespace {
+
+std::uint64_t available_memory() {
+    std::ifstream stream("/proc/meminfo");
+    for (std::string key, unit; stream >> key;) {
+        std::uint64_t kib = 0;
+        stream >> kib;
+        std::getline(stream, unit);
+        if (key == "MemAvailable:") return kib << 10;
+    }
+    struct sysinfo info {};
+    return ::sysinfo(&info) == 0 ? static_cast<std::uint64_t>(info.freeram) * info.mem_unit : 0;
+}
+
+std::unexpected<Error> exists(const std::string& path, const std::string& why,
+                              const std::string& fix) {
+    return fail(Code::already_exists, fmt::format("'{}' exists and is not overwritten", path), why,
+                fix);
+}
+
+class Provisioner {
+  public:
+    Provisioner(const Request& request, Channel& channel)
+        : request_(request), channel_(channel), source_(text(request.source)) {}
+
+    Result<Event> run(const UniqueFd& secret) {
+        PMOS_TRY(check_absent());
+        PMOS_TRY(clear_leftovers());
+        auto made = make(secret);
+        if (!made) return fail(undo_.run(std::move(made.error())));
+        Event event;
+        event.kind = EventKind::done;
+        event.provisioned = 1;
+        return event;
+    }
+
+  private:
+    Result<void> check_absent() {
+        if (request_.block_device != 0) return check_empty_device();
+        struct stat st {};
+        if (::lstat(source_.c_str(), &st) != 0) {
+            if (errno == ENOENT) return {};
+            return fail(errno_error(errno, fmt::format("cannot look at '{}'", source_)));
+        }
+        const auto found = inspect_source(request_);
+        if (found && found->content == Content::complete)
+            return exists(source_, "it is a finished volume", "unlock it, or move the file away");
+        return exists(source_,
+                      found ? "it is an unfinished volume: " + found->why
+                            : "it is no volume of this mode: " + found.error().message(),
+                      "move the file away if nothing in it is needed");
+    }
+
+    Result<void> check_empty_device() {
+        PMOS_ASSIGN(const UniqueFd device, open_source(request_, true));
+        PMOS_TRY(check_unused(request_));
+        PMOS_ASSIGN(const std::string signature, find_signature(source_));
+        if (signature.empty()) return {};
+        return exists(source_, fmt::format("it carries '{}'", signature),
+                      fmt::format("if nothing on it is needed: wipefs --all {}", source_));
+    }
+
+    // What a killed worker left: its mapping would keep a key in the kernel.
+    Result<void> clear_leftovers() {
+        if (request_.block_device == 0 && is_being_made(source_))
+            return fail(Code::busy, fmt::format("volume '{}' is being made already", source_));
+        PMOS_TRY(unmap(temporary_dm_name(request_)));
+        if (request_.block_device != 0) return {};
+        PMOS_TRY(remove_leftovers(source_));
+        return {};
+    }
+
+    Result<void> make(const UniqueFd& secret) {
+        PMOS_TRY(prepare_key(secret));
+        PMOS_TRY(channel_.catch_signals());
+        PMOS_TRY(request_.block_device != 0 ? lock_device() : make_file());
+        PMOS_TRY(make_header());
+        PMOS_TRY(channel_.progress(600, "making the file system"));
+        PMOS_TRY(make_file_system());
+        PMOS_TRY(channel_.progress(950, "finishing"));
+        PMOS_TRY(crypt_->write_token(complete_token(request_)));
+        crypt_.reset();
+        loop_.reset();
+        PMOS_TRY(channel_.check());
+        if (file_) PMOS_TRY(file_->keep());
+        undo_.forget();
+        return {};
+    }
+
+    Result<void> prepare_key(const UniqueFd& secret) {
+        if (request_.key == KeyKind::descriptor) {
+            PMOS_ASSIGN(secret_, read_pin(secret.borrow()));
+            return {};
+        }
+        const std::string path(text(request_.key_file));
+        PMOS_ASSIGN(const bool made, make_device_key(path));
+        if (made)
+            undo_.push([path]() -> Result<void> {
+                if (::unlink(path.c_str()) == 0) return {};
+                return fail(errno_error(errno, fmt::format("cannot remove '{}'", path)));
+            });
+        PMOS_ASSIGN(secret_, read_device_key(path));
+        return {};
+    }
+
+    Result<void> make_file() {
+        PMOS_TRY(channel_.progress(10, "making the file"));
+        const std::string directory = directory_of(source_);
+        if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST)
+            return fail(errno_error(errno, fmt::format("cannot make directory '{}'", directory)));
+        PMOS_ASSIGN(file_, TemporaryFile::make(source_));
+        undo_.push([this] { return file_->remove(); });
+        if (::fallocate(file_->fd().get(), 0, 0, static_cast<off_t>(request_.size)) != 0)
+            return fail(errno_error(
+                errno, fmt::format("cannot reserve {} MiB for '{}'", request_.size >> 20, source_),
+                errno == ENOSPC ? "free some space, or make the volume smaller in the profile"
+                                : "the file system below must support fallocate(2)"));
+        PMOS_ASSIGN(loop_, LoopDevice::attach(file_->fd(), file_->path(), false));
+        device_ = loop_->path();
+        undo_.push([this]() -> Result<void> {
+            loop_.reset();
+            return {};
+        });
+        return {};
+    }
+
+    // Two workers on one device, and udev's probing of what is half-made, are kept out by flock(2).
+    Result<void> lock_device() {
+        PMOS_ASSIGN(device_fd_, open_source(request_, false));
+        if (::flock(device_fd_.get(), LOCK_EX | LOCK_NB) != 0)
+            return fail(errno_error(errno == EWOULDBLOCK ? EBUSY : errno,
+                                    fmt::format("cannot lock '{}'", source_)));
+        device_ = source_;
+        undo_.push([this] { return wipe_header(); });
+        return {};
+    }
+
+    Result<void> wipe_header() {
+        const std::vector<std::byte> zeros(1 << 20);
+        for (std::uint64_t at = 0; at < kHeaderBytes; at += zeros.size())
+            if (::pwrite(device_fd_.get(), zeros.data(), zeros.size(), static_cast<off_t>(at)) < 0)
+                return fail(errno_error(errno, fmt::format("cannot wipe '{}'", source_)));
+        if (::fsync(device_fd_.get()) != 0)
+            return fail(errno_error(errno, fmt::format("cannot wipe '{}'", source_)));
+        return {};
+    }
+
+    Result<void> make_header() {
+        PMOS_TRY(channel_.progress(100, "making the header"));
+        PMOS_ASSIGN(crypt_, CryptDevice::of_device(device_));
+        undo_.push([this]() -> Result<void> {
+            crypt_.reset();
+            return {};
+        });
+        PMOS_TRY(crypt_->format(request_));
+        PMOS_TRY(channel_.progress(200, "deriving the key"));
+        PbkdfCost cost{std::string(text(request_.pbkdf)),
+                       fit_pbkdf_memory(request_.pbkdf_memory_max, available_memory()),
+                       request_.pbkdf_time_ms, request_.key == KeyKind::device_key};
+        PMOS_TRY(crypt_->add_keyslot(cost, secret_->bytes()));
+        secret_.reset();  // the rest needs the volume key only
+        return {};
+    }
+
+    Result<void> make_file_system() {
+        const std::string dm_name = temporary_dm_name(request_);
+        PMOS_TRY(crypt_->map_fresh(dm_name));
+        undo_.push([dm_name] { return unmap(dm_name); });
+        PMOS_TRY(make_ext4("/dev/mapper/" + dm_name, channel_));
+        PMOS_TRY(unmap(dm_name));
+        undo_.drop_last();
+        return {};
+    }
+
+    const Request& request_;
+    Channel& channel_;
+    std::string source_, device_;
+    std::optional<SecretBuffer> secret_;
+    std::optional<TemporaryFile> file_;
+    UniqueFd device_fd_;
+    std::optional<LoopDevice> loop_;
+    std::optional<CryptDevice> crypt_;
+    Undo undo_;
+};
+
+}  // namespace
+
+Result<Event> provision(const Request& request, UniqueFd secret, Channel& channel) {
+    return Provisioner(request, channel).run(secret);
+}
+
+}  // namespace pmos::volume

@@ -1,0 +1,129 @@
+// volume: what a Request must be before anything is touched. Pure: no host reads, no secrets.
+#include "runtime/volume/request.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+
+namespace pmos::volume {
+namespace {
+
+constexpr std::size_t kMaxDmName = 123;  // DM_NAME_LEN without ".tmp" and the NUL
+constexpr std::uint64_t kMinPbkdfMemory = 16ULL << 20;
+
+std::unexpected<Error> bad(std::string what) {
+    return fail(Code::usage, "volume request refused", std::move(what));
+}
+
+bool is_name(std::string_view name) {
+    const auto allowed = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+    };
+    return !name.empty() && name[0] >= 'a' && name[0] <= 'z' && std::ranges::all_of(name, allowed);
+}
+
+bool is_plain_path(std::string_view path) {
+    if (path.size() < 2 || path[0] != '/' || path.back() == '/') return false;
+    return path.find("/../") == std::string_view::npos && !path.ends_with("/..") &&
+           std::ranges::all_of(path, [](unsigned char c) { return c >= 0x20 && c != 0x7f; });
+}
+
+template <std::size_t N>
+bool is_terminated(const char (&field)[N]) {
+    return ::strnlen(field, N) < N;
+}
+
+Result<void> check_names(const Request& r) {
+    if (!is_terminated(r.mode) || !is_terminated(r.name) || !is_terminated(r.dm_name) ||
+        !is_terminated(r.source) || !is_terminated(r.key_file) || !is_terminated(r.cipher) ||
+        !is_terminated(r.pbkdf) || !is_terminated(r.filesystem))
+        return bad("a text is not terminated");
+    if (!is_name(text(r.mode)) || !is_name(text(r.name)))
+        return bad("mode and volume names are lower case letters, digits and dashes");
+    if (text(r.dm_name) != fmt::format("pmos-{}-{}", text(r.mode), text(r.name)))
+        return bad(fmt::format("device name '{}' is not pmos-MODE-VOLUME", text(r.dm_name)));
+    if (text(r.dm_name).size() > kMaxDmName) return bad("the device name is too long");
+    if (!is_plain_path(text(r.source)))
+        return bad(fmt::format("source '{}' is not an absolute path", text(r.source)));
+    if (r.key == KeyKind::device_key && !is_plain_path(text(r.key_file)))
+        return bad(fmt::format("key file '{}' is not an absolute path", text(r.key_file)));
+    return {};
+}
+
+Result<void> check_format(const Request& r) {
+    PMOS_TRY(split_cipher(text(r.cipher)));
+    constexpr std::array<std::uint32_t, 4> kSectors{512, 1024, 2048, 4096};
+    if (std::ranges::find(kSectors, r.sector_size) == kSectors.end())
+        return bad(fmt::format("sector size {} is not 512, 1024, 2048 or 4096", r.sector_size));
+    if (r.key_bits == 0 || r.key_bits % 8 != 0 || r.key_bits > 1024)
+        return bad(fmt::format("key size {} bits is not possible", r.key_bits));
+    if (text(r.pbkdf) != "argon2id" && text(r.pbkdf) != "argon2i" && text(r.pbkdf) != "pbkdf2")
+        return bad(fmt::format("unknown key derivation '{}'", text(r.pbkdf)));
+    if (text(r.filesystem) != "ext4")
+        return fail(Code::unsupported,
+                    fmt::format("cannot make a file system of type '{}'", text(r.filesystem)),
+                    "this build makes ext4 only", "set the volume's filesystem to \"ext4\"");
+    if (r.block_device != 0) return {};
+    if (r.size < kMinSize)
+        return bad(
+            fmt::format("a volume of {} bytes is too small, {} are needed", r.size, kMinSize));
+    if (r.size % r.sector_size != 0)
+        return bad(fmt::format("size {} is not a multiple of the sector size", r.size));
+    return {};
+}
+
+}  // namespace
+
+Result<void> check_request(const Request& r) {
+    if (r.magic != kRequestMagic) return bad("not a volume request");
+    if (r.verb < Verb::status || r.verb > Verb::close) return bad("unknown verb");
+    if (r.key != KeyKind::descriptor && r.key != KeyKind::device_key)
+        return bad("unknown kind of key");
+    if (r.block_device > 1) return bad("source is neither a file nor a block device");
+    PMOS_TRY(check_names(r));
+    if (r.verb == Verb::provision) return check_format(r);
+    return {};
+}
+
+Result<CipherSpec> split_cipher(std::string_view spec) {
+    const auto dash = spec.find('-');
+    const auto allowed = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == ',' ||
+               c == '(' || c == ')' || c == ':' || c == '_';
+    };
+    if (dash == std::string_view::npos || dash == 0 || dash + 1 == spec.size() ||
+        !std::ranges::all_of(spec, allowed))
+        return fail(Code::usage, fmt::format("'{}' is not a cipher", spec), "",
+                    "write it as cryptsetup does, e.g. \"aes-xts-plain64\"");
+    return CipherSpec{std::string(spec.substr(0, dash)), std::string(spec.substr(dash + 1))};
+}
+
+std::uint64_t fit_pbkdf_memory(std::uint64_t profile_max, std::uint64_t available) {
+    const std::uint64_t share = available / 4;
+    const std::uint64_t fitted = profile_max == 0 ? share : std::min(profile_max, share);
+    const std::uint64_t floor =
+        profile_max == 0 ? kMinPbkdfMemory : std::min(kMinPbkdfMemory, profile_max);
+    return std::max(fitted, floor);
+}
+
+std::string temporary_dm_name(const Request& request) {
+    return std::string(text(request.dm_name)) + ".tmp";
+}
+
+std::string complete_token(const Request& request) {
+    return fmt::format(
+        R"({{"type":"pmos","keyslots":["0"],"complete":true,"mode":"{}","volume":"{}"}})",
+        text(request.mode), text(request.name));
+}
+
+bool is_complete_token(const Request& request, std::string_view json) {
+    const auto has = [&](const std::string& member) {
+        return json.find(member) != std::string_view::npos;
+    };
+    return has(R"("type":"pmos")") && has(R"("complete":true)") &&
+           has(fmt::format(R"("mode":"{}")", text(request.mode))) &&
+           has(fmt::format(R"("volume":"{}")", text(request.name)));
+}
+
+}  // namespace pmos::volume

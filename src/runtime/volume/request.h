@@ -1,0 +1,45 @@
+// volume: what a Request must be before anything is touched. Pure: no host reads, no secrets.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "runtime/volume/protocol.h"
+
+namespace pmos::volume {
+
+inline constexpr std::size_t kDeviceKeyBytes = 64;
+inline constexpr std::size_t kMaxSecret = 512;
+inline constexpr std::uint64_t kHeaderBytes = 16ULL << 20;  // LUKS2's own default
+inline constexpr std::uint64_t kMinSize = 2 * kHeaderBytes;
+
+template <std::size_t N>
+std::string_view text(const char (&field)[N]) {
+    return {field, ::strnlen(field, N)};
+}
+
+Result<void> check_request(const Request& request);
+
+struct CipherSpec {
+    std::string cipher, mode;  // "aes", "xts-plain64", as crypt_format(3) takes them
+};
+Result<CipherSpec> split_cipher(std::string_view spec);
+
+// Memory for the key derivation: what the profile allows, but no more than a quarter of what is
+// free now, so that the first unlock after a busy boot does not wake the OOM killer.
+std::uint64_t fit_pbkdf_memory(std::uint64_t profile_max, std::uint64_t available);
+
+// While it is made, a volume is mapped under this name and its file is source + ".tmp-" + random.
+std::string temporary_dm_name(const Request& request);
+
+// The LUKS2 token that is written last. Names are checked by check_request, so nothing needs
+// escaping.
+std::string complete_token(const Request& request);
+// json is the token as crypt_token_json_get(3) gives it: no white space.
+bool is_complete_token(const Request& request, std::string_view json);
+
+}  // namespace pmos::volume

@@ -1,0 +1,112 @@
+// volume: the file or block device behind a volume, and what is on it. Only looks, never writes.
+#include "runtime/volume/source.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "runtime/volume/filesystem.h"
+
+namespace pmos::volume {
+namespace {
+
+std::string source_of(const Request& request) { return std::string(text(request.source)); }
+
+Result<struct stat> stat_of(BorrowedFd fd, const std::string& path) {
+    struct stat st {};
+    if (::fstat(fd.get(), &st) != 0)
+        return fail(errno_error(errno, fmt::format("cannot look at '{}'", path)));
+    return st;
+}
+
+Error in_use(const Request& request, const std::string& who) {
+    Error e;
+    e.code = Code::busy;
+    e.what = fmt::format("volume '{}' is already in use", text(request.source));
+    e.why = fmt::format("by {}", who);
+    e.fix = "close it there first";
+    return e;
+}
+
+Result<Inspected> inspect_header(const Request& request, const std::string& device) {
+    PMOS_ASSIGN(auto crypt, CryptDevice::of_device(device));
+    PMOS_TRY(crypt.load());
+    if (!crypt.has_keyslot()) return Inspected{Content::unfinished, "it has no key yet", ""};
+    if (!crypt.has_complete_token(request))
+        return Inspected{Content::unfinished, "its mark of completeness is missing", ""};
+    return Inspected{Content::complete, "", crypt.uuid()};
+}
+
+}  // namespace
+
+Result<UniqueFd> open_source(const Request& request, bool read_only) {
+    const std::string path = source_of(request);
+    const bool block = request.block_device != 0;
+    // Block devices are named by links (/dev/disk/by-partlabel), files are not.
+    const int flags = (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK;
+    UniqueFd fd(::open(path.c_str(), flags | (block ? 0 : O_NOFOLLOW)));
+    if (!fd) return fail(errno_error(errno, fmt::format("cannot open volume '{}'", path)));
+    PMOS_ASSIGN(const struct stat st, stat_of(fd.borrow(), path));
+    if (block ? S_ISBLK(st.st_mode) : S_ISREG(st.st_mode)) return fd;
+    return fail(Code::usage, fmt::format("'{}' cannot hold a volume", path),
+                block ? "it is not a block device" : "it is not a regular file",
+                "correct the volume's source in the profile");
+}
+
+Result<SourceDevice> SourceDevice::attach(const Request& request, bool read_only) {
+    SourceDevice device;
+    PMOS_ASSIGN(device.file_, open_source(request, read_only));
+    device.path_ = source_of(request);
+    if (request.block_device != 0) return device;
+    PMOS_ASSIGN(auto loop, LoopDevice::attach(device.file_.borrow(), device.path_, read_only));
+    device.path_ = loop.path();
+    device.loop_ = std::move(loop);
+    return device;
+}
+
+Result<Inspected> inspect_source(const Request& request) {
+    auto device = SourceDevice::attach(request, true);
+    if (!device) {
+        if (device.error().sys_errno == ENOENT) return Inspected{};
+        return fail(std::move(device.error()));
+    }
+    if (request.block_device != 0) {
+        PMOS_ASSIGN(const std::string signature, find_signature(device->path()));
+        if (signature.empty()) return Inspected{};
+    }
+    return inspect_header(request, device->path());
+}
+
+Result<bool> is_mapping_of(const Request& request) {
+    PMOS_ASSIGN(const auto mapping, CryptDevice::of_mapping(std::string(text(request.dm_name))));
+    PMOS_ASSIGN(const UniqueFd source, open_source(request, true));
+    if (request.block_device == 0) {
+        return std::ranges::any_of(find_loop_users(source.borrow()), [&](const LoopUser& user) {
+            return user.dm_holder == text(request.dm_name);
+        });
+    }
+    struct stat below {};
+    PMOS_ASSIGN(const struct stat st, stat_of(source.borrow(), source_of(request)));
+    return ::stat(mapping.device().c_str(), &below) == 0 && below.st_rdev == st.st_rdev;
+}
+
+Result<void> check_unused(const Request& request) {
+    PMOS_ASSIGN(const UniqueFd source, open_source(request, true));
+    if (request.block_device == 0) {
+        for (const auto& [loop, dm_holder] : find_loop_users(source.borrow())) {
+            if (dm_holder == text(request.dm_name)) continue;
+            return fail(in_use(request, dm_holder.empty() ? fmt::format("loop device '{}'", loop)
+                                                          : fmt::format("device '{}'", dm_holder)));
+        }
+        return {};
+    }
+    // O_EXCL on a block device: nobody has mounted or mapped it.
+    const UniqueFd exclusive(::open(source_of(request).c_str(), O_RDONLY | O_EXCL | O_CLOEXEC));
+    if (exclusive || errno != EBUSY) return {};
+    return fail(in_use(request, "a mount or another device on top of it"));
+}
+
+}  // namespace pmos::volume

@@ -1,0 +1,134 @@
+// volume: opening, closing and looking at a volume that exists. Never makes one, never logs.
+#include <fmt/core.h>
+
+#include <cerrno>
+
+#include "runtime/volume/files.h"
+#include "runtime/volume/key.h"
+#include "runtime/volume/source.h"
+#include "runtime/volume/worker.h"
+
+namespace pmos::volume {
+namespace {
+
+constexpr std::chrono::milliseconds kLoopPatience{3000};
+
+std::string name_of(const Request& request) {
+    return fmt::format("volume '{}' of mode '{}'", text(request.name), text(request.mode));
+}
+
+Event done() {
+    Event event;
+    event.kind = EventKind::done;
+    return event;
+}
+
+Result<void> check_complete(const Request& request) {
+    PMOS_ASSIGN(const Inspected found, inspect_source(request));
+    if (found.content == Content::complete) return {};
+    if (found.content == Content::absent)
+        return fail(Code::not_provisioned, name_of(request) + " has not been made yet", "",
+                    fmt::format("pmosctl provision {}", text(request.mode)));
+    return fail(Code::not_provisioned, name_of(request) + " was never finished", found.why,
+                fmt::format("move '{}' away and provision the mode again", text(request.source)));
+}
+
+Result<SecretBuffer> read_secret_of(const Request& request, const UniqueFd& secret) {
+    if (request.key == KeyKind::device_key)
+        return read_device_key(std::string(text(request.key_file)));
+    return read_pin(secret.borrow());
+}
+
+// Somebody opened it before: right when it is this very volume and the secret is the right one.
+Result<void> adopt(const Request& request, const SecretBuffer& secret, Mapping mapping) {
+    PMOS_ASSIGN(const bool ours, is_mapping_of(request));
+    if (!ours)
+        return fail(Code::busy, fmt::format("device '{}' exists already", text(request.dm_name)),
+                    "it stands on another file or block device", "close it there first");
+    if (mapping == Mapping::suspended)
+        return fail(Code::busy, name_of(request) + " is open but suspended", "",
+                    fmt::format("pmosctl lock {}", text(request.mode)));
+    PMOS_ASSIGN(const auto device, SourceDevice::attach(request, true));
+    PMOS_ASSIGN(auto crypt, CryptDevice::of_device(device.path()));
+    PMOS_TRY(crypt.load());
+    return crypt.check_secret(secret.bytes());
+}
+
+Result<void> map_volume(const Request& request, const SecretBuffer& secret, Channel& channel) {
+    PMOS_TRY(check_unused(request));
+    PMOS_ASSIGN(const auto device, SourceDevice::attach(request, false));
+    PMOS_ASSIGN(auto crypt, CryptDevice::of_device(device.path()));
+    PMOS_TRY(crypt.load());
+    PMOS_TRY(channel.progress(300, "deriving the key"));
+    const std::string dm_name(text(request.dm_name));
+    PMOS_TRY(crypt.map(dm_name, secret.bytes()));
+    // Nobody is left who could close it again.
+    auto wanted = channel.progress(1000, "open");
+    if (wanted) return {};
+    Error cause = std::move(wanted.error());
+    if (auto undone = unmap(dm_name); !undone)
+        cause.undo_failures.push_back(std::move(undone.error()));
+    return fail(std::move(cause));
+}
+
+}  // namespace
+
+Result<Event> open(const Request& request, UniqueFd secret_fd, Channel& channel) {
+    PMOS_TRY(check_complete(request));
+    PMOS_ASSIGN(const auto secret, read_secret_of(request, secret_fd));
+    PMOS_TRY(channel.catch_signals());
+    PMOS_TRY(channel.progress(100, "opening"));
+    const Mapping mapping = mapping_state(std::string(text(request.dm_name)));
+    PMOS_TRY(mapping == Mapping::absent ? map_volume(request, secret, channel)
+                                        : adopt(request, secret, mapping));
+    Event event = done();
+    event.provisioned = event.active = 1;
+    return event;
+}
+
+Result<Event> close(const Request& request, Channel& channel) {
+    PMOS_TRY(channel.progress(100, "closing"));
+    const bool is_file = request.block_device == 0;
+    const std::string path(text(request.source));
+    // A provisioning that was killed may have left its mapping, and with it a key in the kernel.
+    if (!is_file || !is_being_made(path)) {
+        PMOS_TRY(unmap(temporary_dm_name(request)));
+        if (is_file) PMOS_TRY(remove_leftovers(path));
+    }
+    PMOS_TRY(unmap(std::string(text(request.dm_name))));
+    const auto source = open_source(request, true);
+    if (is_file && source && !wait_until_loop_is_free(source->borrow(), kLoopPatience))
+        return fail(Code::busy, name_of(request) + " is closed but its loop device is still in use",
+                    "", "see losetup --list");
+    return done();
+}
+
+Result<Event> status(const Request& request) {
+    PMOS_ASSIGN(const Inspected found, inspect_source(request));
+    const Mapping mapping = mapping_state(std::string(text(request.dm_name)));
+    Event event = done();
+    event.provisioned = found.content == Content::complete ? 1 : 0;
+    event.unfinished = found.content == Content::unfinished ? 1 : 0;
+    event.active = mapping != Mapping::absent ? 1 : 0;
+    event.suspended = mapping == Mapping::suspended ? 1 : 0;
+    return event;
+}
+
+Result<Event> work(Channel& channel) {
+    PMOS_ASSIGN(Received received, channel.receive());
+    const Request& request = received.request;
+    PMOS_TRY(check_request(request));
+    switch (request.verb) {
+        case Verb::provision:
+            return provision(request, std::move(received.secret), channel);
+        case Verb::open:
+            return open(request, std::move(received.secret), channel);
+        case Verb::close:
+            return close(request, channel);
+        case Verb::status:
+            return status(request);
+    }
+    return fail(Code::usage, "volume request refused", "unknown verb");
+}
+
+}  // namespace pmos::volume

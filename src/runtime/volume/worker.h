@@ -1,0 +1,19 @@
+// volume: the four verbs. Each is one pass from request to answer and leaves nothing behind when
+// it fails; never opens the network, never logs.
+#pragma once
+
+#include "base/result.h"
+#include "runtime/volume/channel.h"
+#include "runtime/volume/protocol.h"
+
+namespace pmos::volume {
+
+// The done event of the request, or why not.
+Result<Event> work(Channel& channel);
+
+Result<Event> provision(const Request& request, UniqueFd secret, Channel& channel);
+Result<Event> open(const Request& request, UniqueFd secret, Channel& channel);
+Result<Event> close(const Request& request, Channel& channel);
+Result<Event> status(const Request& request);
+
+}  // namespace pmos::volume

@@ -1,0 +1,180 @@
+// tests: what a volume request must be, and how requests and errors cross the socket.
+#include "runtime/volume/request.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <catch2/catch.hpp>
+#include <cstring>
+
+#include "runtime/volume/client.h"
+
+using namespace pmos;
+using namespace pmos::volume;
+
+namespace {
+
+policy::Volume sample() {
+    policy::Volume v;
+    v.name = "data";
+    v.dm_name = "pmos-secure-data";
+    v.source = "/var/lib/pmos/volumes/secure-data.img";
+    v.size = 64 << 20;
+    v.cipher = "aes-xts-plain64";
+    v.pbkdf = "argon2id";
+    v.key_source = policy::KeySource::pin;
+    return v;
+}
+
+Request request_of(const policy::Volume& v, Verb verb = Verb::provision) {
+    auto r = make_request(verb, "secure", v);
+    REQUIRE(r);
+    return *r;
+}
+
+std::array<UniqueFd, 2> socket_pair() {
+    std::array<int, 2> fds{};
+    REQUIRE(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds.data()) ==
+            0);
+    return {UniqueFd(fds[0]), UniqueFd(fds[1])};
+}
+
+}  // namespace
+
+TEST_CASE("a request made from a plan is a good request") {
+    const Request r = request_of(sample());
+    REQUIRE(check_request(r));
+    CHECK(r.key == KeyKind::descriptor);
+    CHECK(r.key_bits == 512);
+    CHECK(needs_secret(r));
+    CHECK_FALSE(needs_secret(request_of(sample(), Verb::close)));
+    CHECK(temporary_dm_name(r) == "pmos-secure-data.tmp");
+}
+
+TEST_CASE("a text that does not fit is refused, not cut") {
+    auto v = sample();
+    v.source = "/" + std::string(600, 'x');
+    auto r = make_request(Verb::open, "secure", v);
+    REQUIRE_FALSE(r);
+    CHECK(r.error().code == Code::usage);
+}
+
+TEST_CASE("every broken field of a request is refused") {
+    const Request good = request_of(sample());
+    auto refused = [&](auto&& change) {
+        Request r = good;
+        change(r);
+        return !check_request(r);
+    };
+    CHECK(refused([](Request& r) { r.magic ^= 1; }));
+    CHECK(refused([](Request& r) { r.verb = static_cast<Verb>(0); }));
+    CHECK(refused([](Request& r) { r.verb = static_cast<Verb>(5); }));
+    CHECK(refused([](Request& r) { r.key = static_cast<KeyKind>(3); }));
+    CHECK(refused([](Request& r) { r.block_device = 2; }));
+    CHECK(refused([](Request& r) { std::memset(r.mode, 'a', sizeof r.mode); }));
+    CHECK(refused([](Request& r) { r.mode[0] = '.'; }));
+    CHECK(refused([](Request& r) { r.name[0] = '"'; }));
+    CHECK(refused([](Request& r) { r.name[0] = 0; }));
+    CHECK(refused([](Request& r) { std::strcpy(r.dm_name, "pmos-personal-data"); }));
+    CHECK(refused([](Request& r) { std::strcpy(r.source, "relative"); }));
+    CHECK(refused([](Request& r) { std::strcpy(r.source, "/a/../etc/shadow"); }));
+    CHECK(refused([](Request& r) { std::strcpy(r.source, "/a/.."); }));
+    CHECK(refused([](Request& r) { std::strcpy(r.source, "/a\n"); }));
+    CHECK(refused([](Request& r) { r.key = KeyKind::device_key; }));  // without a file
+    CHECK(refused([](Request& r) { std::strcpy(r.cipher, "aes"); }));
+    CHECK(refused([](Request& r) { std::strcpy(r.cipher, "aes-xts plain64"); }));
+    CHECK(refused([](Request& r) { r.sector_size = 520; }));
+    CHECK(refused([](Request& r) { r.key_bits = 0; }));
+    CHECK(refused([](Request& r) { r.key_bits = 513; }));
+    CHECK(refused([](Request& r) { std::strcpy(r.pbkdf, "md5"); }));
+    CHECK(refused([](Request& r) { std::strcpy(r.filesystem, "vfat"); }));
+    CHECK(refused([](Request& r) { r.size = kMinSize - 4096; }));
+    CHECK(refused([](Request& r) { r.size += 512; }));
+    Request device = good;
+    device.block_device = 1;
+    device.size = 0;
+    CHECK(check_request(device));
+}
+
+TEST_CASE(
+    "the key derivation's memory is bounded by the profile and by a quarter of what is free") {
+    constexpr std::uint64_t kMiB = 1 << 20;
+    CHECK(fit_pbkdf_memory(256 * kMiB, 4096 * kMiB) == 256 * kMiB);
+    CHECK(fit_pbkdf_memory(256 * kMiB, 600 * kMiB) == 150 * kMiB);
+    CHECK(fit_pbkdf_memory(0, 400 * kMiB) == 100 * kMiB);
+    CHECK(fit_pbkdf_memory(256 * kMiB, 8 * kMiB) == 16 * kMiB);
+    CHECK(fit_pbkdf_memory(4 * kMiB, 8 * kMiB) == 4 * kMiB);
+}
+
+TEST_CASE("only the volume's own token marks it complete") {
+    const Request r = request_of(sample());
+    const std::string token = complete_token(r);
+    CHECK(is_complete_token(r, token));
+    auto v = sample();
+    v.name = "other";
+    v.dm_name = "pmos-secure-other";
+    CHECK_FALSE(is_complete_token(request_of(v), token));
+    CHECK_FALSE(is_complete_token(r, R"({"type":"systemd-tpm2","keyslots":["0"]})"));
+    CHECK_FALSE(is_complete_token(r, ""));
+}
+
+TEST_CASE("a request and its secret cross the socket") {
+    auto [ours, theirs] = socket_pair();
+    std::array<int, 2> pipe{};
+    REQUIRE(::pipe(pipe.data()) == 0);
+    const UniqueFd secret(pipe[0]), end(pipe[1]);
+    const Request sent = request_of(sample());
+    REQUIRE(send_request(ours.borrow(), sent, secret.borrow()));
+    Request got;
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+    iovec part{&got, sizeof got};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    REQUIRE(::recvmsg(theirs.get(), &message, 0) == static_cast<ssize_t>(sizeof got));
+    CHECK(std::memcmp(&got, &sent, sizeof got) == 0);
+    cmsghdr* c = CMSG_FIRSTHDR(&message);
+    REQUIRE(c != nullptr);
+    int fd = -1;
+    std::memcpy(&fd, CMSG_DATA(c), sizeof fd);
+    const UniqueFd received(fd);
+    REQUIRE(::write(end.get(), "1", 1) == 1);
+    char byte = 0;
+    CHECK(::read(received.get(), &byte, 1) == 1);
+}
+
+TEST_CASE("events are received one by one, and the worker's end is noticed") {
+    auto [ours, theirs] = socket_pair();
+    auto nothing = receive_event(ours.borrow());
+    REQUIRE(nothing);
+    CHECK_FALSE(*nothing);
+
+    Error error;
+    error.code = Code::wrong_secret;
+    error.what = "PIN refused";
+    error.fix = std::string(400, 'x');
+    error.sys_errno = 1;
+    error.undo_failures.push_back(errno_error(16, "cannot close device"));
+    const Event sent = to_event(error);
+    REQUIRE(::send(theirs.get(), &sent, sizeof sent, 0) > 0);
+    auto got = receive_event(ours.borrow());
+    REQUIRE(got);
+    REQUIRE(*got);
+    const Error back = to_error(**got);
+    CHECK(back.code == Code::wrong_secret);
+    CHECK(back.what == "PIN refused");
+    CHECK(back.fix == std::string(255, 'x'));
+    CHECK(back.sys_errno == 1);
+    CHECK(back.why.find("cannot close device") != std::string::npos);
+
+    REQUIRE(::send(theirs.get(), &sent, 10, 0) > 0);
+    CHECK_FALSE(receive_event(ours.borrow()));
+
+    theirs.reset();
+    auto gone = receive_event(ours.borrow());
+    REQUIRE_FALSE(gone);
+    CHECK(gone.error().code == Code::unreachable);
+}
