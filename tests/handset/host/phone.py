@@ -1,0 +1,174 @@
+"""One running phone: QEMU's command line, its life and its death. Never decides what to run."""
+
+import base64
+import dataclasses
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import time
+
+from . import accel, assemble, base, link, qmp
+
+CMDLINE = (
+    "console=ttyS0 root=/dev/vda rw quiet loglevel=4 panic=-1 net.ifnames=0 "
+    "systemd.condition-needs-update=0 systemd.show_status=0 init_on_free=1 apparmor=1 "
+    "security=apparmor lsm=landlock,lockdown,yama,apparmor,bpf"
+)
+BOOT_SECONDS = 120
+
+
+@dataclasses.dataclass
+class Options:
+    variant: str = "release"
+    memory: str = "1G"
+    qmp: pathlib.Path | None = None
+    capture: pathlib.Path | None = None
+    disk: pathlib.Path | None = None
+    boot_log: pathlib.Path | None = None
+    out: pathlib.Path = base.BUILD / "out"
+    append: str = ""
+
+
+class Phone:
+    """A context: assembled and started on entry, gone on exit whatever happens."""
+
+    def __init__(self, options, interactive=False):
+        self.options = options
+        self.interactive = interactive
+        self.process = None
+        self.link = None
+        self.monitor = None
+
+    def __enter__(self):
+        self.parts = assemble.assemble(self.options.variant)
+        # Socket paths must be short, and two phones must not meet.
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="pmos-"))
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def command(self):
+        d, o = self.directory, self.options
+        data = assemble.data_disk(o.disk or d / "data.ext4")
+        spare = assemble.spare_disk(d / "spare.raw")
+        words = ["qemu-system-x86_64", *accel.arguments(self.parts.kernel, self.parts.initrd), "-machine", "pc", "-nodefaults",
+                 "-no-user-config", "-m", o.memory, "-smp", "2", "-display", "none",
+                 "-no-reboot",
+                 "-kernel", self.parts.kernel, "-initrd", self.parts.initrd,
+                 "-append", f"{CMDLINE} {o.append}".strip()]
+        if self.interactive:
+            words += ["-chardev", "stdio,id=console,mux=on,signal=off", "-mon",
+                      "chardev=console,mode=readline"]
+        else:
+            words += ["-chardev", f"file,id=console,path={o.boot_log}"]
+        words += ["-serial", "chardev:console"]
+        # The modem's wire: ttyS1 (simulator) and ttyS2 (the phone's port), tied end to end.
+        words += ["-chardev", f"socket,id=wire0,path={d}/wire,server=on,wait=off",
+                  "-serial", "chardev:wire0",
+                  "-chardev", f"socket,id=wire1,path={d}/wire", "-serial", "chardev:wire1"]
+        words += ["-device", "virtio-serial-pci",
+                  "-chardev", f"socket,id=agent,path={d}/agent,server=on,wait=off",
+                  "-device", "virtserialport,chardev=agent,name=pmos.agent"]
+        words += ["-qmp", f"unix:{d}/qmp,server=on,wait=off"]
+        if o.qmp:
+            words += ["-qmp", f"unix:{o.qmp},server=on,wait=off"]
+        for name, path, snapshot in (("root", self.parts.root, "on"), ("data", data, "off"),
+                                     ("spare", spare, "off")):
+            # The data disk is a phone's flash: what was not synced may be lost, but only then.
+            cache = "writeback" if o.disk and name == "data" else "unsafe"
+            words += ["-drive", f"file={path},id={name},if=none,format=raw,snapshot={snapshot},"
+                      f"cache={cache},discard=unmap",
+                      "-device", f"virtio-blk-pci,drive={name},serial={name}"]
+        words += ["-device", "virtio-gpu-pci", "-device", "virtio-keyboard-pci",
+                  "-device", "virtio-tablet-pci", "-device", "virtio-rng-pci",
+                  "-netdev", "user,id=uplink,restrict=on", "-device",
+                  "virtio-net-pci,netdev=uplink,romfile="]
+        if o.capture:
+            words += ["-object", f"filter-dump,id=capture,netdev=uplink,file={o.capture}"]
+        return [str(word) for word in words]
+
+    def start(self):
+        stdin = None if self.interactive else subprocess.DEVNULL
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(self.command(), stdin=stdin,
+                                        stdout=None if self.interactive else subprocess.DEVNULL)
+        for _ in range(200):
+            if (self.directory / "agent").exists() and (self.directory / "qmp").exists():
+                break
+            if not self.alive():
+                raise base.Failure("QEMU did not start")
+            time.sleep(0.02)
+        self.link = link.Link(self.directory / "agent", self.alive)
+        self.link.host_request = self.serve
+        self.monitor = qmp.Qmp(self.directory / "qmp")
+
+    def alive(self):
+        return self.process.poll() is None
+
+    def ready(self):
+        """Waits for the end of the boot; returns systemd's state and the guest's uptime."""
+        state = self.link.ready(BOOT_SECONDS)
+        state["wall"] = time.monotonic() - self.started
+        return state
+
+    def serve(self, request):
+        """What a script asked of the host by handset-host."""
+        try:
+            verb, args = request["verb"], request["args"]
+            self.options.out.mkdir(parents=True, exist_ok=True)
+            if verb == "screendump":
+                path = self.options.out / pathlib.PurePath(args[0]).name
+                self.monitor.ask("screendump", filename=str(path), format="png")
+                return {"text": f"screen kept in {path.relative_to(base.TOP)}"
+                        if path.is_relative_to(base.TOP) else f"screen kept in {path}"}
+            if verb == "sendkey":
+                for keys in args:
+                    self.monitor.human(f"sendkey {keys}")
+                return {}
+            if verb == "save":
+                path = self.options.out / pathlib.PurePath(args[0]).name
+                path.write_bytes(base64.b64decode(request["data"]))
+                return {}
+        except (base.Failure, OSError, IndexError, KeyError, ValueError) as error:
+            return {"error": str(error)}
+        return {"error": f"unknown verb '{verb}'"}
+
+    def power_off(self, seconds=60):
+        """An orderly shutdown, so that a kept disk is clean."""
+        self.link.send(b"P")
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise base.Failure(f"the phone did not power off within {seconds} s") from None
+
+    def quit(self):
+        """Pulls the plug."""
+        try:
+            self.monitor.ask("quit")
+            self.process.wait(10)
+        except (base.Failure, OSError, subprocess.TimeoutExpired):
+            self.process.kill()
+
+    def keep_logs(self, directory, since=None):
+        """The kernel log and the journal into a directory here; as much as still answers."""
+        directory.mkdir(parents=True, exist_ok=True)
+        after = f"--since=@{since}" if since else ""
+        for name, command in (("journal.txt", f"journalctl -b --no-pager -o short-monotonic {after}"),
+                              ("kernel.txt", "dmesg")):
+            with open(directory / name, "wb") as file:
+                try:
+                    script = f"#!/bin/sh\nexec {command}\n".encode()
+                    self.link.run("keep-logs", script, 30, file.write, file.write)
+                except base.Failure as error:
+                    file.write(f"(not to be had: {error})\n".encode())
+                    return

@@ -1,0 +1,199 @@
+# shellcheck shell=bash
+# tests/handset/lib.sh: assertions for scripts that run on the phone. `. "$HANDSET_LIB"` first.
+# Every check prints one line; the script's exit code is 1 when any check failed, and also when
+# no check ran at all. Never stops at the first failure: `stop_if_failed` does, where that helps.
+
+handset_checks=0
+handset_failures=0
+
+handset_ok() {
+    handset_checks=$((handset_checks + 1))
+    printf '  ok    %s\n' "$1"
+}
+
+handset_not_ok() {
+    handset_checks=$((handset_checks + 1))
+    handset_failures=$((handset_failures + 1))
+    printf '  FAIL  %s\n' "$1"
+    [ -z "${2:-}" ] || printf '%s\n' "$2" | sed 's/^/        | /'
+}
+
+handset_end() {
+    local code=$?
+    [ "$code" -ne 77 ] || exit 77
+    if [ "$handset_checks" -eq 0 ]; then
+        echo "  FAIL  no check ran"
+        exit 1
+    fi
+    [ "$handset_failures" -eq 0 ] || exit 1
+    exit "$code"
+}
+trap handset_end EXIT
+
+# check WHAT COMMAND...: COMMAND succeeds. Its output is shown only when it does not.
+check() {
+    local what=$1 output code=0
+    shift
+    output=$("$@" 2>&1) || code=$?
+    if [ "$code" -eq 0 ]; then
+        handset_ok "$what"
+    else
+        handset_not_ok "$what" "exit $code of: $*
+$output"
+    fi
+}
+
+# expect_fail WHAT COMMAND...: COMMAND fails, and not by being absent.
+expect_fail() {
+    local what=$1 output code=0
+    shift
+    output=$("$@" 2>&1) || code=$?
+    case $code in
+    0) handset_not_ok "$what" "succeeded: $*
+$output" ;;
+    126 | 127) handset_not_ok "$what" "could not even run: $*
+$output" ;;
+    *) handset_ok "$what" ;;
+    esac
+}
+
+# expect_code N WHAT COMMAND...: COMMAND exits with N.
+expect_code() {
+    local wanted=$1 what=$2 output code=0
+    shift 2
+    output=$("$@" 2>&1) || code=$?
+    if [ "$code" -eq "$wanted" ]; then
+        handset_ok "$what"
+    else
+        handset_not_ok "$what" "exit $code, not $wanted, of: $*
+$output"
+    fi
+}
+
+# equal WHAT EXPECTED ACTUAL
+equal() {
+    if [ "$2" = "$3" ]; then
+        handset_ok "$1"
+    else
+        handset_not_ok "$1" "expected: $2
+actual:   $3"
+    fi
+}
+
+# matches WHAT REGEX TEXT: the extended REGEX matches somewhere in TEXT. `lacks`: nowhere.
+matches() {
+    if grep -qE -- "$2" <<<"$3"; then
+        handset_ok "$1"
+    else
+        handset_not_ok "$1" "no /$2/ in:
+$3"
+    fi
+}
+
+lacks() {
+    if grep -qE -- "$2" <<<"$3"; then
+        handset_not_ok "$1" "/$2/ is in:
+$3"
+    else
+        handset_ok "$1"
+    fi
+}
+
+# within SECONDS WHAT COMMAND...: COMMAND succeeds before that; tried ten times a second.
+within() {
+    local seconds=$1 what=$2 output='' end=$((SECONDS + $1))
+    shift 2
+    while [ "$SECONDS" -le "$end" ]; do
+        if output=$("$@" 2>&1); then
+            handset_ok "$what"
+            return
+        fi
+        sleep 0.1
+    done
+    handset_not_ok "$what" "not within $seconds s: $*
+$output"
+}
+
+note() { printf '  ..    %s\n' "$*"; }
+
+stop_if_failed() { [ "$handset_failures" -eq 0 ] || exit 1; }
+
+# skip REASON: ends the test as skipped. A test that can be run must not use it.
+skip() {
+    echo "$*"
+    exit 77
+}
+
+# pmos_reset: every mode stopped, so that a test starts from the same state as the first one did.
+pmos_reset() {
+    check "all modes are stopped" pmosctl stop --all
+}
+
+# snapshot FILE: everything a mode could leave behind, as sorted lines; the script's own processes
+# and groups are left out. compare WHAT A B: the two are the same; the difference is shown.
+snapshot() {
+    local file=$1 own
+    own=$(sed 's/^0:://' /proc/self/cgroup)
+    udevadm settle 2>/dev/null || true
+    {
+        awk '{ for (i = 7; $i != "-"; i++); print "mount", $5, $4, $(i + 1), $(i + 2), $6 }' \
+            /proc/self/mountinfo
+        dmsetup ls 2>/dev/null | awk '$1 != "No" { print "dm", $1 }'
+        losetup -lnO NAME,BACK-FILE | awk '{ print "loop", $1, $2 }'
+        find /sys/fs/cgroup -mindepth 1 -type d ! -path "*$own*" -printf 'cgroup /%P\n'
+        handset_namespaces
+        handset_processes "$own"
+        ip -o link | awk -F': ' '{ print "link", $2 }'
+        ip netns list | sed 's/^/netns /'
+        # Columns 8 and 9 are a key's type and name; columns before them count and age.
+        awk '{ $1=$2=$3=$4=$5=$6=$7=""; sub(/^ */, ""); print "key", $0 }' /proc/keys |
+            sed 's/: [0-9]*$//'
+        find /run/pmos -mindepth 1 -printf 'run %p\n' 2>/dev/null || true
+        ipcs -a | grep -E '^0x' | sed 's/^/ipc /' || true
+    } | LC_ALL=C sort | uniq -c >"$file"
+}
+
+handset_namespaces() {
+    local kind
+    for kind in net mnt user pid ipc uts cgroup time; do
+        # Namespaces of services come and go with the services: count those of no service.
+        lsns -nrt "$kind" -o COMMAND 2>/dev/null |
+            grep -vE 'systemd|dbus|handset|udev' | sed "s/^/namespace $kind /" || true
+    done
+}
+
+handset_processes() {
+    local own=$1 pid group
+    for pid in /proc/[0-9]*; do
+        group=$(sed 's/^0:://' "$pid/cgroup" 2>/dev/null) || continue
+        # Kernel threads are in the root group; udev's workers and the journal come and go.
+        case $group in
+        / | "$own"* | '' | */systemd-udevd.service* | */systemd-*.service) continue ;;
+        esac
+        printf 'process %s %s\n' "$(cat "$pid/comm" 2>/dev/null)" "$group"
+    done
+}
+
+compare() {
+    local difference
+    if difference=$(diff -U0 "$2" "$3" | grep -vE '^(---|\+\+\+|@@)'); then
+        handset_not_ok "$1" "$difference"
+    else
+        handset_ok "$1"
+    fi
+}
+
+# at COMMAND [PORT]: one exchange with a modem; prints its answer up to the final result.
+at() {
+    local port=${2:-/dev/pmos-modem} line
+    exec 8<>"$port"
+    stty -F "$port" raw -echo 115200 <&8
+    printf 'AT%s\r' "$1" >&8
+    while IFS= read -r -t 5 line <&8; do
+        line=${line%$'\r'}
+        [ -z "$line" ] || printf '%s\n' "$line"
+        case $line in OK) exec 8>&- && return 0 ;; *ERROR*) exec 8>&- && return 1 ;; esac
+    done
+    exec 8>&-
+    echo "no answer to AT$1" && return 2
+}
