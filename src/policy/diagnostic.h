@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace pmos::policy {
@@ -24,8 +26,18 @@ struct Diagnostic {
     std::vector<Location> related;
 };
 
+std::string_view severity_name(Severity severity);  // "error", "warning", "note"
 bool has_errors(const std::vector<Diagnostic>& diagnostics);
 // "file:line:column: error: message [rule]" and an indented hint line where there is one.
 std::string to_text(const Diagnostic& diagnostic);
+// "file:line:column", or the file alone where there is no line.
+std::string to_text(const Location& at);
+// The line of `bytes` that `at` names and, below it, a caret; "" where there is no such line.
+// Tabs become blanks, control characters '?', and a long line is cut around the caret.
+std::string source_excerpt(std::string_view bytes, const Location& at);
+// The candidate nearest to a misspelt word, or "" when none is near.
+std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates);
+// A text from a profile as a message may show it: control characters escaped, length bounded.
+std::string shown(std::string_view text);
 
 }  // namespace pmos::policy

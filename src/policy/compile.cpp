@@ -1,0 +1,237 @@
+// policy: a checked profile and the phone's facts to a LaunchPlan. Reads no host.
+#include <fmt/format.h>
+#include <linux/mount.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <array>
+
+#include "policy/compile_parts.h"
+#include "policy/device_filter.h"
+#include "policy/language.h"
+#include "policy/names.h"
+#include "policy/policy_set.h"
+#include "policy/profile.h"
+
+namespace pmos::policy {
+namespace {
+
+constexpr std::size_t kMaxFilter = 4096;  // BPF_MAXINSNS
+
+bool has(const std::vector<std::string>& list, std::string_view word) {
+    return std::ranges::find(list, word) != list.end();
+}
+
+class Compiler {
+  public:
+    Compiler(const Profile& profile, const HostFacts& facts) : p_(profile), facts_(facts) {}
+    Compiled run();
+
+  private:
+    void identity();
+    void root();
+    void volumes();
+    void namespaces();
+    void devices();
+    void seccomp();
+    void confinement();
+    void limits();
+    void hooks();
+    void say(Severity severity, std::string rule, std::string_view path, std::string message,
+             std::string fix = "") {
+        out_.diagnostics.push_back(
+            {severity, std::move(rule), p_.where(path), std::move(message), std::move(fix), {}});
+    }
+    void refuse(std::string_view path, std::string message, std::string fix = "") {
+        say(Severity::error, "unsupported", path, std::move(message), std::move(fix));
+    }
+
+    const Profile& p_;
+    const HostFacts& facts_;
+    Compiled out_;
+    LaunchPlan plan_;
+};
+
+void Compiler::identity() {
+    plan_.mode = p_.mode;
+    plan_.hostname = p_.hostname;
+    plan_.process = p_.process;
+    plan_.uid_map = {{0, p_.id_start, p_.id_count}};
+    plan_.gid_map = plan_.uid_map;
+    plan_.network = p_.network;
+    plan_.session = p_.session;
+}
+
+void Compiler::root() {
+    plan_.root = {facts_.images_dir + "/" + p_.image, "erofs"};
+    if (!has(facts_.filesystems, "erofs"))
+        refuse("root/image", "this kernel cannot mount erofs",
+               "enable CONFIG_EROFS_FS or load the module erofs");
+}
+
+void Compiler::volumes() {
+    if (!p_.volumes.empty() && !has(facts_.device_mapper_targets, "crypt"))
+        refuse("volumes", "this kernel has no dm-crypt",
+               "enable CONFIG_DM_CRYPT or load the module dm_crypt");
+    if (!p_.volumes.empty() && !has(facts_.filesystems, "ext4"))
+        refuse("volumes", "this kernel cannot mount ext4");
+    for (std::size_t i = 0; i < p_.volumes.size(); ++i) {
+        const VolumeSpec& spec = p_.volumes[i];
+        const std::string own = p_.mode + "-" + spec.name;
+        Volume v;
+        v.name = spec.name;
+        v.dm_name = "pmos-" + own;
+        v.target = spec.target;
+        v.block_device = !spec.device.empty();
+        v.source = v.block_device       ? spec.device
+                   : !spec.file.empty() ? spec.file
+                                        : fmt::format("{}/{}.luks", facts_.volumes_dir, own);
+        v.size = spec.size;
+        v.cipher = spec.cipher;
+        v.pbkdf = spec.pbkdf;
+        v.key_bits = spec.key_bits;
+        v.sector_size = spec.sector_size;
+        v.pbkdf_memory_max = spec.pbkdf_memory_max;
+        v.pbkdf_time_ms = spec.pbkdf_time_ms;
+        if (spec.unlock.size() != 1)
+            say(Severity::error, "not-enforced", fmt::format("volumes/{}/unlock", i),
+                "this build unlocks a volume by one method only", "keep one");
+        const std::string& method = spec.unlock.front();
+        v.key_source = method == "device-key" ? KeySource::device_key
+                       : method == "pin"      ? KeySource::pin
+                                              : KeySource::passphrase;
+        if (v.key_source == KeySource::device_key)
+            v.key_file = fmt::format("{}/{}.key", facts_.keys_dir, own);
+        plan_.volumes.push_back(std::move(v));
+    }
+}
+
+void Compiler::namespaces() {
+    plan_.namespaces = p_.namespaces;
+    plan_.monotonic_offset = p_.monotonic_offset;
+    plan_.boottime_offset = p_.boottime_offset;
+    if ((p_.namespaces & CLONE_NEWTIME) == 0 || facts_.time_namespace) return;
+    plan_.namespaces &= ~std::uint64_t{CLONE_NEWTIME};
+    const std::string_view key =
+        p_.source.find("timeOffsets") != nullptr ? "timeOffsets" : "namespaces";
+    if (p_.time_named)
+        refuse(key, "this kernel has no time namespaces", "enable CONFIG_TIME_NS");
+    else
+        say(Severity::warning, "no-time-namespace", "namespaces",
+            "this kernel has no time namespaces: the mode sees the host's boot clock",
+            "enable CONFIG_TIME_NS");
+}
+
+void Compiler::devices() {
+    plan_.device_nodes = base_device_nodes();
+    auto rules = base_device_rules();
+    for (const auto& [device_class, right] : p_.devices) {
+        if (right == "none") continue;
+        const auto key = "devices/" + device_class;
+        bool found = false;
+        for (const auto& device : facts_.devices) {
+            if (device.device_class != device_class || device.right != right) continue;
+            found = true;
+            add_device_node(plan_.device_nodes, device);
+            rules.push_back({device.block ? image::NodeType::block : image::NodeType::character,
+                             device.major, device.minor, device_read | device_write});
+        }
+        if (!found && (device_class == "gpu" || device_class == "modem"))
+            say(Severity::warning, "no-such-device", key,
+                fmt::format("this phone has no {} for the right '{}': it stays denied",
+                            device_class, right),
+                "see pmosctl doctor");
+    }
+    plan_.device_filter = to_bytes(compile_device_filter(rules));
+}
+
+void Compiler::seccomp() {
+    const Arch* arch = find_arch(facts_.arch);
+    if (arch == nullptr)
+        return refuse("seccomp", fmt::format("no system call table for '{}'", facts_.arch));
+    std::vector<std::string> entries = p_.seccomp_allow;
+    entries.emplace_back(required_syscalls());
+    const auto program = compile_seccomp({expand_syscalls(entries), p_.seccomp_rules}, *arch);
+    if (program.size() > kMaxFilter)
+        return say(Severity::error, "too-large", "seccomp/rules",
+                   fmt::format("the filter has {} instructions, the kernel takes {}",
+                               program.size(), kMaxFilter),
+                   "write fewer rules");
+    plan_.seccomp = to_bytes(program);
+}
+
+void Compiler::confinement() {
+    if (facts_.apparmor)
+        plan_.apparmor = p_.apparmor;
+    else if (p_.apparmor_required)
+        refuse("lsm/required", "AppArmor is not enabled", "boot with lsm=...,apparmor");
+    if (facts_.landlock_abi == 0) {
+        if (p_.landlock_required)
+            refuse("landlock/required", "this kernel has no Landlock",
+                   "boot with lsm=landlock,...");
+        return;
+    }
+    plan_.landlock_handled = landlock_handled(facts_.landlock_abi);
+    plan_.landlock = landlock_rules(plan_, p_.landlock_execute);
+}
+
+void Compiler::limits() {
+    if (!facts_.cgroup_v2)
+        return refuse("resources", "cgroup v2 is not mounted: nothing bounds the mode's devices",
+                      "boot with cgroup v2 (systemd.unified_cgroup_hierarchy=1)");
+    const auto usable = [&](const std::string& c) { return has(facts_.cgroup_controllers, c); };
+    for (const auto& limit : p_.limits) {
+        plan_.cgroup.push_back(
+            {limit.file, limit.value, limit.controller, limit.optional, limit.at.pointer});
+        if (usable(limit.controller)) continue;
+        const auto message = fmt::format("{} needs the cgroup controller '{}', which is not there",
+                                         limit.file, limit.controller);
+        out_.diagnostics.push_back(
+            {limit.optional ? Severity::warning : Severity::error,
+             limit.optional ? "limit-skipped" : "unsupported",
+             limit.at,
+             message,
+             limit.optional ? "" : "enable it, or write {\"value\": ..., \"optional\": true}",
+             {}});
+    }
+    const bool swap = std::ranges::any_of(
+        p_.limits, [](const LimitSpec& l) { return l.file == "memory.swap.max"; });
+    if (!swap && usable("memory"))
+        plan_.cgroup.push_back({"memory.swap.max", "0", "memory", true, ""});
+}
+
+void Compiler::hooks() {
+    for (const auto& hook : p_.hooks) {
+        const bool absolute = hook.path.starts_with('/');
+        plan_.hooks.push_back({hook.point,
+                               absolute ? hook.path : facts_.hooks_dir + "/" + hook.path, hook.args,
+                               hook.timeout_ms});
+    }
+}
+
+Compiled Compiler::run() {
+    check_enforced(profile_language(), p_.source, Severity::error, out_.diagnostics);
+    identity();
+    root();
+    volumes();
+    namespaces();
+    devices();
+    plan_.mounts = mount_operations(p_, plan_);
+    seccomp();
+    confinement();
+    limits();
+    hooks();
+    if (encode(plan_).size() > image::kMaxSize)
+        say(Severity::error, "too-large", "process", "the plan is too large for the launcher",
+            "shorten the arguments, the environment or the lists");
+    if (!has_errors(out_.diagnostics)) out_.plan = std::move(plan_);
+    return std::move(out_);
+}
+
+}  // namespace
+
+Compiled compile(const Profile& profile, const HostFacts& facts) {
+    return Compiler(profile, facts).run();
+}
+
+}  // namespace pmos::policy

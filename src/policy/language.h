@@ -1,0 +1,89 @@
+// policy: the one table of every key a profile (and the site policy) may hold. The checker, the
+// schema and the reference are made from it. Reads nothing.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "policy/diagnostic.h"
+#include "policy/json_reader.h"
+
+namespace pmos::policy {
+
+enum Type : std::uint8_t {
+    type_string = 1U << 0,
+    type_integer = 1U << 1,
+    type_boolean = 1U << 2,
+    type_array = 1U << 3,
+    type_object = 1U << 4,
+};
+
+// What a string must look like beyond being a string.
+enum class Format : std::uint8_t {
+    free,
+    mode_name,
+    word,  // a name of a volume: as a mode name
+    hostname,
+    absolute_path,
+    relative_path,
+    hook_path,  // absolute, or below the hooks directory
+    size,
+    size_or_max,
+    duration,
+    octal,
+    env,  // NAME=value
+    mount_option,
+    capability,
+    rlimit_value,
+    errno_name,
+    syscall,           // a name
+    syscall_or_group,  // a name or @group
+    cpu_max,
+};
+
+struct KeySpec {
+    // Keys separated by '/'; "[]" is any item of an array, "*" any member of an object.
+    std::string_view path;
+    std::uint8_t types = 0;
+    std::string_view doc;
+    Format format = Format::free;
+    std::string_view values{};        // closed list of strings, "a|b|c"; "" is open
+    std::string_view enforced = "*";  // what this build enforces: "*" all, "" nothing, or a list
+    std::int64_t min = 0;             // of an integer
+    std::int64_t max = INT64_MAX;
+    bool required = false;       // wherever the parent is given
+    std::string_view example{};  // as JSON
+    std::string_view keys{};     // of an object with "*": the closed list of member names
+};
+
+struct Language {
+    std::string_view title;
+    std::span<const KeySpec> keys;
+};
+
+const Language& profile_language();
+const Language& site_language();
+
+// "a|b|c" to {a, b, c}.
+std::vector<std::string_view> split_list(std::string_view list);
+// The row of a path pattern, or nullptr.
+const KeySpec* find_key(const Language& language, std::string_view pattern);
+// Names of the keys below a pattern ("" is the top).
+std::vector<std::string_view> child_keys(const Language& language, std::string_view pattern);
+
+// Unknown keys, wrong types, values outside their lists: all of them. Required keys only when
+// `whole` (a block that others extend need not be complete).
+void check_shape(const Language& language, const Node& root, bool whole,
+                 std::vector<Diagnostic>& diagnostics);
+// Keys and values of the language that this build cannot enforce yet, at `severity`.
+void check_enforced(const Language& language, const Node& root, Severity severity,
+                    std::vector<Diagnostic>& diagnostics);
+
+// profiles/schema/profile.schema.json and the key table of docs/profiles.md.
+std::string schema_text(const Language& language);
+std::string reference_text(const Language& language);
+
+}  // namespace pmos::policy

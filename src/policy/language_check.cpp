@@ -1,0 +1,379 @@
+// policy: a tree held against the table of the language. Finds every fault, changes nothing.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "policy/language.h"
+#include "policy/names.h"
+#include "policy/syscalls.h"
+
+namespace pmos::policy {
+namespace {
+
+bool type_matches(std::uint8_t types, Node::Kind kind) {
+    switch (kind) {
+        case Node::Kind::string:
+            return (types & type_string) != 0;
+        case Node::Kind::integer:
+            return (types & type_integer) != 0;
+        case Node::Kind::boolean:
+            return (types & type_boolean) != 0;
+        case Node::Kind::array:
+            return (types & type_array) != 0;
+        case Node::Kind::object:
+            return (types & type_object) != 0;
+        case Node::Kind::null:
+        case Node::Kind::number:
+            return false;
+    }
+    return false;
+}
+
+std::string type_words(std::uint8_t types) {
+    std::string words;
+    const auto add = [&](Type type, std::string_view word) {
+        if ((types & type) == 0) return;
+        if (!words.empty()) words += " or ";
+        words += word;
+    };
+    add(type_string, "string");
+    add(type_integer, "integer");
+    add(type_boolean, "boolean");
+    add(type_array, "array");
+    add(type_object, "object");
+    return words;
+}
+
+std::string did_you_mean(std::string_view near) {
+    return near.empty() ? "" : fmt::format("did you mean '{}'?", near);
+}
+
+bool is_hostname(std::string_view text) {
+    return !text.empty() && text.size() <= 63 && text.front() != '-' && text.back() != '-' &&
+           std::ranges::all_of(text, [](char c) {
+               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      c == '-';
+           });
+}
+
+bool is_env(std::string_view text) {
+    const auto equals = text.find('=');
+    if (equals == 0 || equals == std::string_view::npos) return false;
+    return std::ranges::all_of(text.substr(0, equals), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '_';
+    });
+}
+
+// "quota period" in µs, as cpu.max takes it; "max" is no limit.
+bool is_cpu_max(std::string_view text) {
+    const auto blank = text.find(' ');
+    const auto quota = text.substr(0, blank);
+    const auto number = [](std::string_view t) {
+        return !t.empty() && t.size() <= 9 &&
+               std::ranges::all_of(t, [](char c) { return c >= '0' && c <= '9'; });
+    };
+    if (quota != "max" && !number(quota)) return false;
+    return blank == std::string_view::npos || number(text.substr(blank + 1));
+}
+
+struct FormatFault {
+    std::string rule, message, fix;
+};
+using MaybeFault = std::optional<FormatFault>;
+
+MaybeFault check_name(std::string_view text, std::span<const NamedValue> table, std::string rule,
+                      std::string_view what) {
+    if (value_of(table, text)) return std::nullopt;
+    return FormatFault{std::move(rule), fmt::format("unknown {} '{}'", what, shown(text)),
+                       did_you_mean(nearest_name(text, table))};
+}
+
+MaybeFault check_syscall(std::string_view text, bool groups) {
+    if (groups && text.starts_with('@')) {
+        if (find_group(text) != nullptr) return std::nullopt;
+        return FormatFault{"unknown-group", fmt::format("unknown group '{}'", shown(text)),
+                           did_you_mean(nearest_group(text))};
+    }
+    if (is_syscall(text)) return std::nullopt;
+    return FormatFault{"unknown-syscall", fmt::format("unknown system call '{}'", shown(text)),
+                       did_you_mean(nearest_syscall(text))};
+}
+
+MaybeFault expect(bool good, std::string_view text, std::string_view what, std::string fix) {
+    if (good) return std::nullopt;
+    return FormatFault{"bad-value", fmt::format("'{}' is not {}", shown(text), what),
+                       std::move(fix)};
+}
+
+MaybeFault check_format(Format format, std::string_view text) {
+    switch (format) {
+        case Format::free:
+            return std::nullopt;
+        case Format::mode_name:
+        case Format::word:
+            return expect(is_mode_name(text), text, "a name",
+                          "a letter, then at most 31 of a-z, 0-9 and -");
+        case Format::hostname:
+            return expect(is_hostname(text), text, "a host name", "at most 63 of a-z, 0-9 and -");
+        case Format::absolute_path:
+            return expect(is_absolute_path(text), text, "a normal absolute path",
+                          "begin with /, without '.', '..' or empty parts");
+        case Format::relative_path:
+            return expect(is_relative_path(text), text, "a path that stays below its directory",
+                          "no leading /, no '.', '..' or empty parts");
+        case Format::hook_path:
+            return expect(is_absolute_path(text) || is_relative_path(text), text, "a path",
+                          "an absolute path or one below the hooks directory");
+        case Format::size:
+            return expect(parse_size(text).has_value(), text, "a size", "such as 64MiB or 2GiB");
+        case Format::size_or_max:
+            return expect(text == "max" || parse_size(text), text, "a size",
+                          "such as 64MiB, 2GiB or max");
+        case Format::duration:
+            return expect(parse_duration(text).has_value(), text, "a duration",
+                          "such as 500ms, 5s or 10min");
+        case Format::octal:
+            return expect(parse_octal(text).has_value(), text, "an octal mode", "such as 022");
+        case Format::env:
+            return expect(is_env(text), text, "a variable", "write NAME=value");
+        case Format::rlimit_value:
+            return expect(text == "unlimited", text, "a limit", "a number or \"unlimited\"");
+        case Format::cpu_max:
+            return expect(is_cpu_max(text), text, "a CPU limit", "such as \"50000 100000\"");
+        case Format::mount_option:
+            return check_name(text, mount_option_names(), "unknown-option", "mount option");
+        case Format::capability:
+            return check_name(text, capability_names(), "unknown-capability", "capability");
+        case Format::errno_name:
+            return check_name(text, errno_names(), "unknown-errno", "error name");
+        case Format::syscall:
+            return check_syscall(text, false);
+        case Format::syscall_or_group:
+            return check_syscall(text, true);
+    }
+    return std::nullopt;
+}
+
+std::string join(std::string_view pattern, std::string_view key) {
+    return pattern.empty() ? std::string(key) : fmt::format("{}/{}", pattern, key);
+}
+
+class ShapeCheck {
+  public:
+    ShapeCheck(const Language& language, bool whole, std::vector<Diagnostic>& out)
+        : language_(language), whole_(whole), out_(out) {}
+
+    void object(const Node& node, const std::string& pattern);
+
+  private:
+    void value(const Node& node, const std::string& pattern, const KeySpec& spec);
+    void string(const Node& node, const KeySpec& spec);
+    void integer(const Node& node, const KeySpec& spec);
+    void unknown_key(const Member& member, std::string_view pattern, const KeySpec* parent);
+    const KeySpec* member_spec(const std::string& pattern, std::string_view key,
+                               std::string& child) const;
+    Diagnostic& add(const Location& at, std::string rule, std::string message,
+                    std::string fix = "") {
+        return out_.emplace_back(Diagnostic{
+            Severity::error, std::move(rule), at, std::move(message), std::move(fix), {}});
+    }
+
+    const Language& language_;
+    bool whole_;
+    std::vector<Diagnostic>& out_;
+};
+
+const KeySpec* ShapeCheck::member_spec(const std::string& pattern, std::string_view key,
+                                       std::string& child) const {
+    child = join(pattern, key);
+    if (const KeySpec* spec = find_key(language_, child)) return spec;
+    // A limit written as an object: resources/memory/max/{value,optional}.
+    if (pattern.starts_with("resources/") && std::ranges::count(pattern, '/') == 2) {
+        if (const KeySpec* spec = find_key(language_, join("resources/*/*", key))) return spec;
+    }
+    const KeySpec* parent = find_key(language_, pattern);
+    if (parent == nullptr || parent->keys.empty()) return nullptr;
+    const auto known = split_list(parent->keys);
+    if (std::ranges::find(known, key) == known.end()) return nullptr;
+    child = join(pattern, "*");
+    return find_key(language_, child);
+}
+
+void ShapeCheck::unknown_key(const Member& member, std::string_view pattern,
+                             const KeySpec* parent) {
+    auto names = child_keys(language_, pattern);
+    if (parent != nullptr && !parent->keys.empty()) names = split_list(parent->keys);
+    if (pattern.starts_with("resources/") && std::ranges::count(pattern, '/') == 2)
+        names = {"value", "optional"};
+    const auto near = nearest(member.key, names);
+    std::string fix = did_you_mean(near);
+    if (fix.empty() && !names.empty()) fix = fmt::format("known here: {}", fmt::join(names, ", "));
+    // A class of devices and a limit are names of things, not of fields: say so.
+    const bool is_class = pattern == "devices" || pattern == "require/[]/devices";
+    const bool is_limit = pattern == "process/rlimits";
+    add(member.key_at,
+        is_class   ? "unknown-class"
+        : is_limit ? "unknown-rlimit"
+                   : "unknown-key",
+        fmt::format("unknown {} '{}'",
+                    is_class   ? "device class"
+                    : is_limit ? "limit"
+                               : "key",
+                    shown(member.key)),
+        std::move(fix));
+}
+
+void ShapeCheck::object(const Node& node, const std::string& pattern) {
+    const KeySpec* self = find_key(language_, pattern);
+    for (const auto& member : node.members) {
+        std::string child;
+        const KeySpec* spec = member_spec(pattern, member.key, child);
+        if (spec == nullptr)
+            unknown_key(member, pattern, self);
+        else
+            value(member.value, child, *spec);
+    }
+    if (!whole_) return;
+    for (const auto& spec : language_.keys) {
+        const auto slash = spec.path.rfind('/');
+        const auto parent = slash == std::string_view::npos ? "" : spec.path.substr(0, slash);
+        const auto name = slash == std::string_view::npos ? spec.path : spec.path.substr(slash + 1);
+        if (!spec.required || parent != pattern || node.find(name) != nullptr) continue;
+        add(node.at, "missing-key", fmt::format("'{}' is missing", name),
+            spec.example.empty() ? std::string(spec.doc)
+                                 : fmt::format("add \"{}\": {}", name, spec.example));
+    }
+}
+
+void ShapeCheck::value(const Node& node, const std::string& pattern, const KeySpec& spec) {
+    if (!type_matches(spec.types, node.kind)) {
+        add(node.at, "wrong-type",
+            fmt::format("'{}' must be {}, not {}", node.at.pointer, type_words(spec.types),
+                        kind_name(node.kind)),
+            spec.example.empty() ? "" : fmt::format("for example {}", spec.example));
+        return;
+    }
+    if (node.is(Node::Kind::string)) string(node, spec);
+    if (node.is(Node::Kind::integer)) integer(node, spec);
+    if (node.is(Node::Kind::object)) object(node, pattern);
+    if (!node.is(Node::Kind::array)) return;
+    const std::string item = join(pattern, "[]");
+    const KeySpec* item_spec = find_key(language_, item);
+    for (const auto& child : node.items)
+        if (item_spec != nullptr) value(child, item, *item_spec);
+}
+
+void ShapeCheck::string(const Node& node, const KeySpec& spec) {
+    const auto values = split_list(spec.values);
+    if (!values.empty() && std::ranges::find(values, node.text) == values.end()) {
+        const auto near = nearest(node.text, values);
+        add(node.at, "bad-value",
+            fmt::format("'{}' cannot be '{}'", node.at.pointer, shown(node.text)),
+            near.empty() ? fmt::format("one of: {}", fmt::join(values, ", ")) : did_you_mean(near));
+        return;
+    }
+    if (auto bad = check_format(spec.format, node.text))
+        add(node.at, std::move(bad->rule), std::move(bad->message), std::move(bad->fix));
+}
+
+void ShapeCheck::integer(const Node& node, const KeySpec& spec) {
+    const bool big = node.magnitude > static_cast<std::uint64_t>(INT64_MAX);
+    const std::int64_t number = big ? INT64_MAX : static_cast<std::int64_t>(node.magnitude);
+    const std::int64_t value = node.negative ? -number : number;
+    // Without an upper bound, all of 64 bits is admitted (seccomp's values).
+    const bool above = spec.max != INT64_MAX && (value > spec.max || (big && !node.negative));
+    if (value >= spec.min && !above) return;
+    add(node.at, "out-of-range",
+        fmt::format("'{}' is out of range: {}{}", node.at.pointer, node.negative ? "-" : "",
+                    node.magnitude),
+        spec.max == INT64_MAX ? fmt::format("at least {}", spec.min)
+                              : fmt::format("from {} to {}", spec.min, spec.max));
+}
+
+// The words of a value that `enforced` lists: a string as it stands.
+void enforce(const Language& language, const Node& node, const std::string& pattern,
+             Severity severity, std::vector<Diagnostic>& out) {
+    const KeySpec* spec = find_key(language, pattern);
+    if (spec != nullptr && spec->enforced != "*") {
+        const auto list = split_list(spec->enforced);
+        // An object or array whose own items say what is enforced is judged by these.
+        const bool deeper = !list.empty() && !node.is(Node::Kind::string);
+        if (!deeper && std::ranges::find(list, node.text) == list.end()) {
+            const std::string subject =
+                node.is(Node::Kind::string) && !list.empty()
+                    ? fmt::format("'{}': \"{}\"", node.at.pointer, shown(node.text))
+                    : fmt::format("'{}'", node.at.pointer);
+            out.push_back(
+                {severity,
+                 "not-enforced",
+                 node.at,
+                 fmt::format("this build cannot enforce {}", subject),
+                 list.empty() ? "remove it" : fmt::format("it enforces: {}", fmt::join(list, ", ")),
+                 {}});
+            return;
+        }
+    }
+    for (const auto& item : node.items) enforce(language, item, join(pattern, "[]"), severity, out);
+    for (const auto& member : node.members) {
+        std::string child = join(pattern, member.key);
+        if (find_key(language, child) == nullptr) child = join(pattern, "*");
+        enforce(language, member.value, child, severity, out);
+    }
+}
+
+}  // namespace
+
+std::vector<std::string_view> split_list(std::string_view list) {
+    std::vector<std::string_view> words;
+    while (!list.empty()) {
+        const auto bar = list.find('|');
+        words.push_back(list.substr(0, bar));
+        if (bar == std::string_view::npos) break;
+        list.remove_prefix(bar + 1);
+    }
+    return words;
+}
+
+const KeySpec* find_key(const Language& language, std::string_view pattern) {
+    const auto it = std::ranges::find(language.keys, pattern, &KeySpec::path);
+    return it == language.keys.end() ? nullptr : &*it;
+}
+
+std::vector<std::string_view> child_keys(const Language& language, std::string_view pattern) {
+    std::vector<std::string_view> names;
+    for (const auto& spec : language.keys) {
+        std::string_view rest = spec.path;
+        if (!pattern.empty()) {
+            if (!rest.starts_with(pattern) || rest.size() <= pattern.size() ||
+                rest[pattern.size()] != '/')
+                continue;
+            rest.remove_prefix(pattern.size() + 1);
+        }
+        if (!rest.contains('/') && rest != "[]" && rest != "*") names.push_back(rest);
+    }
+    return names;
+}
+
+void check_shape(const Language& language, const Node& root, bool whole,
+                 std::vector<Diagnostic>& diagnostics) {
+    if (!root.is(Node::Kind::object)) {
+        diagnostics.push_back(
+            {Severity::error,
+             "wrong-type",
+             root.at,
+             fmt::format("a {} must be an object, not {}", language.title, kind_name(root.kind)),
+             "",
+             {}});
+        return;
+    }
+    ShapeCheck(language, whole, diagnostics).object(root, "");
+}
+
+void check_enforced(const Language& language, const Node& root, Severity severity,
+                    std::vector<Diagnostic>& diagnostics) {
+    for (const auto& member : root.members)
+        enforce(language, member.value, member.key, severity, diagnostics);
+}
+
+}  // namespace pmos::policy

@@ -1,0 +1,183 @@
+// policy: the table of the language as JSON Schema and as a reference table. Reads nothing.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "policy/json_writer.h"
+#include "policy/language.h"
+#include "policy/syscalls.h"
+
+namespace pmos::policy {
+namespace {
+
+std::string_view format_pattern(Format format) {
+    switch (format) {
+        case Format::mode_name:
+        case Format::word:
+            return "^[a-z][a-z0-9-]{0,31}$";
+        case Format::hostname:
+            return "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$";
+        case Format::absolute_path:
+            return "^/";
+        case Format::relative_path:
+            return "^[^/]";
+        case Format::size:
+            return "^[0-9]+([KMGT]iB)?$";
+        case Format::size_or_max:
+            return "^([0-9]+([KMGT]iB)?|max)$";
+        case Format::duration:
+            return "^[0-9]+(ms|s|min|h)$";
+        case Format::octal:
+            return "^[0-7]{1,4}$";
+        case Format::env:
+            return "^[A-Za-z0-9_]+=";
+        case Format::capability:
+            return "^CAP_[A-Z_]+$";
+        case Format::rlimit_value:
+            return "^unlimited$";
+        case Format::syscall:
+            return "^[a-z0-9_]+$";
+        case Format::syscall_or_group:
+            return "^(@[a-z-]+|[a-z0-9_]+)$";
+        case Format::cpu_max:
+            return "^(max|[0-9]{1,9})( [0-9]{1,9})?$";
+        case Format::mount_option:
+            return "^(ro|rw|exec|noexec|nosuid|nodev|noatime|nosymfollow)$";
+        case Format::errno_name:
+            return "^E[A-Z0-9]+$";
+        case Format::free:
+        case Format::hook_path:
+            return "";
+    }
+    return "";
+}
+
+std::vector<std::string> type_names(std::uint8_t types) {
+    std::vector<std::string> names;
+    for (const auto& [type, name] :
+         {std::pair{type_string, "string"}, std::pair{type_integer, "integer"},
+          std::pair{type_boolean, "boolean"}, std::pair{type_array, "array"},
+          std::pair{type_object, "object"}})
+        if ((types & type) != 0) names.emplace_back(name);
+    return names;
+}
+
+class SchemaWriter {
+  public:
+    SchemaWriter(const Language& language, JsonWriter& w) : language_(language), w_(w) {}
+
+    void members(const std::string& pattern);
+    void value(const KeySpec& spec, const std::string& pattern);
+
+  private:
+    void string_limits(const KeySpec& spec);
+    bool is_limit(const KeySpec& spec) const {
+        return spec.path.starts_with("resources/") && (spec.types & type_object) != 0 &&
+               std::ranges::count(spec.path, '/') == 2;
+    }
+    // Applies a constraint only to values of that type: a key may have several.
+    const Language& language_;
+    JsonWriter& w_;
+};
+
+void SchemaWriter::string_limits(const KeySpec& spec) {
+    if (!spec.values.empty()) {
+        // With several types a closed list binds strings only.
+        w_.key("if").open_object().key("type").text("string").close();
+        w_.key("then").open_object().key("enum").open_array().compact(true);
+        for (const auto value : split_list(spec.values)) w_.text(value);
+        w_.compact(false).close().close();
+    } else if (spec.format == Format::syscall_or_group) {
+        w_.key("anyOf").open_array().open_object().key("enum").open_array();
+        for (const auto& group : syscall_groups()) w_.text(group.name);
+        w_.close().close().open_object().key("pattern").text("^[a-z_][a-z0-9_]*$").close().close();
+    } else if (const auto pattern = format_pattern(spec.format); !pattern.empty()) {
+        w_.key("pattern").text(pattern);
+    }
+}
+
+void SchemaWriter::value(const KeySpec& spec, const std::string& pattern) {
+    w_.open_object();
+    std::string doc(spec.doc);
+    if (spec.enforced.empty())
+        doc += " This build cannot enforce it: the mode does not start.";
+    else if (spec.enforced != "*")
+        doc += fmt::format(" This build enforces: {}.", fmt::join(split_list(spec.enforced), ", "));
+    w_.key("description").text(doc).key("type");
+    const auto types = type_names(spec.types);
+    w_.compact(true);
+    types.size() == 1 ? w_.text(types.front()) : w_.texts(types);
+    w_.compact(false);
+    if ((spec.types & type_string) != 0) string_limits(spec);
+    if ((spec.types & type_integer) != 0 && spec.format != Format::rlimit_value) {
+        const bool open = spec.max == INT64_MAX && spec.min == 0;
+        w_.key("minimum").number(spec.min);
+        if (!open && spec.max != INT64_MAX) w_.key("maximum").number(spec.max);
+    }
+    if (!spec.example.empty())
+        w_.key("examples").open_array().compact(true).raw(spec.example).compact(false).close();
+    if ((spec.types & type_object) != 0) members(is_limit(spec) ? "resources/*/*" : pattern);
+    if ((spec.types & type_array) != 0)
+        if (const KeySpec* item = find_key(language_, pattern + "/[]")) {
+            w_.key("items");
+            value(*item, pattern + "/[]");
+        }
+    w_.close();
+}
+
+void SchemaWriter::members(const std::string& pattern) {
+    const std::string prefix = pattern.empty() ? "" : pattern + "/";
+    const KeySpec* any = find_key(language_, prefix + "*");
+    const KeySpec* self = find_key(language_, pattern);
+    w_.key("additionalProperties").boolean(false).key("properties").open_object();
+    if (any != nullptr && self != nullptr && !self->keys.empty()) {
+        for (const auto name : split_list(self->keys)) {
+            w_.key(name);
+            value(*any, prefix + "*");
+        }
+    }
+    std::vector<std::string> required;
+    for (const auto name : child_keys(language_, pattern)) {
+        const KeySpec* spec = find_key(language_, prefix + std::string(name));
+        w_.key(name);
+        value(*spec, std::string(spec->path));
+        // A profile may get its top keys from a block: only the version is in every file.
+        const bool merged =
+            &language_ == &profile_language() && !spec->path.contains("[]") && name != "pmos";
+        if (spec->required && !merged) required.emplace_back(name);
+    }
+    w_.close();
+    if (!required.empty()) w_.key("required").compact(true).texts(required).compact(false);
+}
+
+}  // namespace
+
+std::string schema_text(const Language& language) {
+    JsonWriter w;
+    w.open_object().key("$schema").text("https://json-schema.org/draft/2020-12/schema");
+    w.key("title").text(language.title).key("type").text("object");
+    SchemaWriter(language, w).members("");
+    return w.close().take();
+}
+
+std::string reference_text(const Language& language) {
+    std::string out = "| key | type | meaning | this build |\n|---|---|---|---|\n";
+    for (const auto& spec : language.keys) {
+        if (spec.path == "$schema") continue;
+        std::string type = fmt::format("{}", fmt::join(type_names(spec.types), ", "));
+        std::string doc(spec.doc);
+        if (!spec.values.empty())
+            doc += fmt::format(" One of {}.", fmt::join(split_list(spec.values), ", "));
+        if (!spec.keys.empty())
+            doc += fmt::format(" Names: {}.", fmt::join(split_list(spec.keys), ", "));
+        const std::string build =
+            spec.enforced == "*"    ? "yes"
+            : spec.enforced.empty() ? "no"
+                                    : fmt::format("{}", fmt::join(split_list(spec.enforced), ", "));
+        out += fmt::format("| `{}`{} | {} | {} | {} |\n", spec.path,
+                           spec.required ? " (required)" : "", type, doc, build);
+    }
+    return out;
+}
+
+}  // namespace pmos::policy

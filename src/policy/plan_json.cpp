@@ -1,0 +1,187 @@
+// policy: a LaunchPlan as JSON for people, tests and the digest. Stable order, no host reads.
+#include "policy/hash.h"
+#include "policy/json_writer.h"
+#include "policy/launch_plan.h"
+#include "policy/names.h"
+
+namespace pmos::policy {
+namespace {
+
+std::vector<std::string> bit_names(std::uint64_t bits, std::span<const NamedValue> table) {
+    std::vector<std::string> names;
+    for (const auto& entry : table)
+        if (entry.value != 0 && (bits & entry.value) != 0) names.emplace_back(entry.name);
+    return names;
+}
+
+std::vector<std::string> capability_list(std::uint64_t bits) {
+    std::vector<std::string> names;
+    for (const auto& entry : capability_names())
+        if ((bits >> entry.value & 1U) != 0) names.emplace_back(entry.name);
+    return names;
+}
+
+std::string_view kind_name(image::MountKind kind) {
+    constexpr std::string_view kNames[] = {"root",       "dev",  "volume",   "bind",
+                                           "filesystem", "mask", "read-only"};
+    return kNames[static_cast<std::size_t>(kind)];
+}
+
+std::string_view type_name(image::NodeType type) {
+    constexpr std::string_view kNames[] = {"character", "block", "symlink", "directory"};
+    return kNames[static_cast<std::size_t>(type)];
+}
+
+std::string_view key_source_name(KeySource source) {
+    constexpr std::string_view kNames[] = {"pin", "passphrase", "device-key"};
+    return kNames[static_cast<std::size_t>(source)];
+}
+
+std::string_view point_name(HookPoint point) {
+    constexpr std::string_view kNames[] = {"volumeCheck", "preStart",  "postStart", "postStop",
+                                           "switchIn",    "switchOut", "lock",      "unlock"};
+    return kNames[static_cast<std::size_t>(point)];
+}
+
+void write_ids(JsonWriter& w, std::string_view key, const std::vector<IdMap>& maps) {
+    w.key(key).open_array().compact(true);
+    for (const auto& m : maps) {
+        w.open_object().key("inside").number(m.inside).key("outside").number(m.outside);
+        w.key("count").number(m.count).close();
+    }
+    w.compact(false).close();
+}
+
+void write_volumes(JsonWriter& w, const std::vector<Volume>& volumes) {
+    w.key("volumes").open_array();
+    for (const auto& v : volumes) {
+        w.open_object().key("name").text(v.name).key("dmName").text(v.dm_name);
+        w.key("target").text(v.target).key("source").text(v.source);
+        w.key("blockDevice").boolean(v.block_device).key("size").number(v.size);
+        w.key("filesystem").text(v.filesystem).key("cipher").text(v.cipher);
+        w.key("keyBits").number(v.key_bits).key("sectorSize").number(v.sector_size);
+        w.key("pbkdf").text(v.pbkdf).key("pbkdfMemoryMax").number(v.pbkdf_memory_max);
+        w.key("pbkdfTimeMs").number(v.pbkdf_time_ms);
+        w.key("keySource").text(key_source_name(v.key_source));
+        if (!v.key_file.empty()) w.key("keyFile").text(v.key_file);
+        w.close();
+    }
+    w.close();
+}
+
+void write_mounts(JsonWriter& w, const std::vector<MountOp>& mounts) {
+    w.key("mounts").open_array().compact(true);
+    for (const auto& m : mounts) {
+        w.open_object().key("kind").text(kind_name(m.kind)).key("target").text(m.target);
+        if (!m.source.empty()) w.key("source").text(m.source);
+        if (!m.options.empty()) {
+            w.key("options").open_object();
+            for (const auto& [key, value] : m.options) w.key(key).text(value);
+            w.close();
+        }
+        if (m.attributes != 0)
+            w.key("attributes").texts(bit_names(m.attributes, mount_option_names()));
+        if (m.idmapped) w.key("idmapped").boolean(true);
+        w.close();
+    }
+    w.compact(false).close();
+}
+
+void write_nodes(JsonWriter& w, const std::vector<DeviceNode>& nodes) {
+    w.key("deviceNodes").open_array().compact(true);
+    for (const auto& n : nodes) {
+        w.open_object().key("path").text(n.path).key("type").text(type_name(n.type));
+        if (n.type == image::NodeType::symlink) {
+            w.key("link").text(n.link).close();
+            continue;
+        }
+        if (n.type != image::NodeType::directory)
+            w.key("major").number(n.major).key("minor").number(n.minor);
+        w.key("mode").text(fmt::format("{:04o}", n.mode));
+        w.key("uid").number(n.uid).key("gid").number(n.gid);
+        if (!n.device_class.empty()) w.key("class").text(n.device_class);
+        w.close();
+    }
+    w.compact(false).close();
+}
+
+void write_process(JsonWriter& w, const Process& p) {
+    w.key("process").open_object().key("args").texts(p.args).key("env").texts(p.env);
+    w.key("cwd").text(p.cwd).key("uid").number(p.uid).key("gid").number(p.gid);
+    w.key("umask").text(fmt::format("{:04o}", p.umask)).key("additionalGids").open_array();
+    for (const auto gid : p.additional_gids) w.number(gid);
+    w.close().key("rlimits").open_array().compact(true);
+    for (const auto& r : p.rlimits) {
+        w.open_object().key("name").text(name_of(rlimit_names(), r.resource));
+        w.key("soft").number(r.soft).key("hard").number(r.hard).close();
+    }
+    w.compact(false).close().key("capabilities").open_object();
+    w.key("bounding").texts(capability_list(p.capabilities.bounding));
+    w.key("effective").texts(capability_list(p.capabilities.effective));
+    w.key("permitted").texts(capability_list(p.capabilities.permitted));
+    w.key("inheritable").texts(capability_list(p.capabilities.inheritable));
+    w.key("ambient").texts(capability_list(p.capabilities.ambient)).close();
+    w.key("oomScoreAdj").number(p.oom_score_adj).close();
+}
+
+void write_program(JsonWriter& w, std::string_view key, const std::vector<std::uint8_t>& bytes) {
+    w.key(key).open_object().key("instructions").number(bytes.size() / 8);
+    w.key("sha256").text(sha256_hex(std::as_bytes(std::span(bytes)))).close();
+}
+
+void write_confinement(JsonWriter& w, const LaunchPlan& plan) {
+    write_program(w, "seccomp", plan.seccomp);
+    write_program(w, "deviceFilter", plan.device_filter);
+    w.key("landlock").open_object();
+    w.key("handled").text(fmt::format("0x{:x}", plan.landlock_handled));
+    w.key("rules").open_array().compact(true);
+    for (const auto& r : plan.landlock) {
+        w.open_object().key("path").text(r.path);
+        w.key("access").text(fmt::format("0x{:x}", r.access)).close();
+    }
+    w.compact(false).close().close();
+    w.key("apparmor").text(plan.apparmor);
+}
+
+void write_life(JsonWriter& w, const LaunchPlan& plan) {
+    w.key("cgroup").open_array().compact(true);
+    for (const auto& l : plan.cgroup) {
+        w.open_object().key("file").text(l.file).key("value").text(l.value);
+        w.key("controller").text(l.controller).key("optional").boolean(l.optional);
+        w.key("pointer").text(l.pointer).close();
+    }
+    w.compact(false).close().key("network").text(plan.network);
+    const Session& s = plan.session;
+    w.key("session").open_object().key("autostart").boolean(s.autostart);
+    w.key("background").text(s.background == Background::freeze ? "freeze" : "run");
+    w.key("onLock").text(s.on_lock == OnLock::evict ? "evict" : "suspend");
+    w.key("stopTimeoutMs").number(s.stop_timeout_ms).close().key("hooks").open_array();
+    for (const auto& h : plan.hooks) {
+        w.open_object().key("point").text(point_name(h.point)).key("path").text(h.path);
+        w.key("args").texts(h.args).key("timeoutMs").number(h.timeout_ms).close();
+    }
+    w.close();
+}
+
+}  // namespace
+
+std::string to_json(const LaunchPlan& plan) {
+    JsonWriter w;
+    w.open_object().key("mode").text(plan.mode).key("hostname").text(plan.hostname);
+    w.key("root").open_object().key("path").text(plan.root.path);
+    w.key("filesystem").text(plan.root.filesystem).close();
+    write_volumes(w, plan.volumes);
+    write_ids(w, "uidMap", plan.uid_map);
+    write_ids(w, "gidMap", plan.gid_map);
+    w.key("namespaces").texts(bit_names(plan.namespaces, namespace_names()));
+    w.key("timeOffsets").open_object().key("monotonic").number(plan.monotonic_offset);
+    w.key("boottime").number(plan.boottime_offset).close();
+    write_mounts(w, plan.mounts);
+    write_nodes(w, plan.device_nodes);
+    write_process(w, plan.process);
+    write_confinement(w, plan);
+    write_life(w, plan);
+    return w.close().take();
+}
+
+}  // namespace pmos::policy

@@ -1,0 +1,81 @@
+// policy: the typed, merged, checked form of one mode's JSON. Knows no host.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "policy/json_reader.h"
+#include "policy/launch_plan.h"
+#include "policy/syscall_filter.h"
+
+namespace pmos::policy {
+
+struct VolumeSpec {
+    std::string name, target;
+    std::uint64_t size = 0;
+    std::string file, device;  // "" both: a file in the volumes directory
+    std::vector<std::string> options;
+    std::string cipher = "aes-xts-plain64";
+    std::uint32_t key_bits = 512, sector_size = 4096;
+    std::string pbkdf = "argon2id";
+    std::uint64_t pbkdf_memory_max = 256ULL << 20;
+    std::uint32_t pbkdf_time_ms = 1000;
+    std::vector<std::string> unlock;
+    Location at;
+};
+
+struct MountSpec {
+    std::string type, source, target;
+    std::vector<std::string> options;
+    std::uint64_t size = 0;  // 0: the default
+    Location at;
+};
+
+struct LimitSpec {
+    std::string file, value, controller;
+    bool optional = false;
+    Location at;
+};
+
+struct HookSpec {
+    HookPoint point{};
+    std::string path;  // absolute, or below the hooks directory
+    std::vector<std::string> args;
+    std::uint32_t timeout_ms = 10000;
+};
+
+struct Profile {
+    std::string mode, file, hostname;
+    std::string image;
+    std::vector<VolumeSpec> volumes;
+    std::uint32_t id_start = 0, id_count = 0;
+    Process process;  // everything in it is final
+    std::uint64_t namespaces = 0;
+    bool time_named = false;  // the time namespace is asked for by name or by an offset
+    std::int64_t monotonic_offset = 0, boottime_offset = 0;
+    std::vector<MountSpec> mounts;
+    std::vector<std::string> seccomp_allow;  // as written: names and groups
+    std::vector<SyscallRule> seccomp_rules;
+    std::map<std::string, std::string> devices;  // class to right, where it is a word
+    std::string network;                         // "none", "loopback", "direct", "tunnel"
+    std::vector<LimitSpec> limits;
+    Session session;
+    std::vector<HookSpec> hooks;
+    std::string apparmor = "pmos-mode";
+    bool apparmor_required = false, landlock_required = false;
+    std::vector<std::string> landlock_execute{"/"};
+
+    // The merged tree: every value with the place it came from (`policy show --origin`).
+    Node source;
+    // Where a key stands ("root/image"), or the nearest one above it that is there.
+    Location where(std::string_view path) const;
+};
+
+// From a merged tree that check_shape found faultless. Faults that need more than one value
+// (a target twice, a user outside the id range) are added; the profile is whole all the same.
+Profile read_profile(const Node& root, std::string file, std::vector<Diagnostic>& diagnostics);
+
+}  // namespace pmos::policy

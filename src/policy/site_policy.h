@@ -1,0 +1,18 @@
+// policy: what the phone's owner demands of every profile. Knows no host.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "policy/policy_set.h"
+#include "policy/profile.h"
+
+namespace pmos::policy {
+
+// Empty when `diagnostics` got an error.
+std::optional<Node> read_site_policy(const SourceFile& file, std::vector<Diagnostic>& diagnostics);
+// Each broken demand as an error at the profile's line, related to the demand's.
+void check_site_policy(const Node& site, const Profile& profile,
+                       std::vector<Diagnostic>& diagnostics);
+
+}  // namespace pmos::policy

@@ -1,0 +1,69 @@
+// tests: the shipped profiles compile to what tests/golden says, and nothing else.
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <cstring>
+
+#include "policy/device_filter.h"
+#include "policy/language.h"
+#include "policy/syscall_filter.h"
+#include "support.h"
+
+using namespace pmos::policy;
+using namespace pmos::policy::test;
+
+TEST_CASE("the shipped profiles are faultless but for what is known") {
+    const auto set = shipped_policy();
+    CHECK(set.diagnostics.empty());
+    REQUIRE(set.modes.size() == 2);
+    for (const auto& mode : set.modes) {
+        std::string text;
+        for (const auto& d : mode.diagnostics) text += to_text(d) + "\n";
+        INFO(text);
+        CHECK(mode.profile != nullptr);
+        // Personal opens by a device key, and the check says what that is worth.
+        const std::vector<std::string> expected = mode.mode == "personal"
+                                                      ? std::vector<std::string>{"device-key"}
+                                                      : std::vector<std::string>{};
+        CHECK(rules_of(mode.diagnostics) == expected);
+    }
+}
+
+TEST_CASE("golden plans and filters of the shipped profiles") {
+    const auto set = shipped_policy();
+    for (const auto& mode : set.modes) {
+        REQUIRE(mode.profile != nullptr);
+        const auto compiled = compile(*mode.profile, fixed_facts());
+        std::string text;
+        for (const auto& d : compiled.diagnostics) text += to_text(d) + "\n";
+        INFO(text);
+        CHECK(compiled.diagnostics.empty());
+        REQUIRE(compiled.plan.has_value());
+        const auto& plan = *compiled.plan;
+        const auto base = "tests/golden/" + mode.mode;
+        check_golden(base + ".plan.json", to_json(plan));
+        check_golden(base + ".seccomp.txt",
+                     disassemble(from_bytes(plan.seccomp), *find_arch("x86_64")));
+        check_golden(base + ".devices.txt",
+                     disassemble_device_filter(device_filter_from_bytes(plan.device_filter)));
+    }
+}
+
+TEST_CASE("schemas and the reference are made from the table") {
+    check_golden("profiles/schema/profile.schema.json", schema_text(profile_language()));
+    check_golden("profiles/schema/site.schema.json", schema_text(site_language()));
+}
+
+TEST_CASE("the shipped set is read, checked and compiled quickly") {
+    const auto begin = std::chrono::steady_clock::now();
+    const auto set = shipped_policy();
+    for (const auto& mode : set.modes) {
+        REQUIRE(mode.profile != nullptr);
+        const auto compiled = compile(*mode.profile, fixed_facts());
+        REQUIRE(compiled.plan.has_value());
+        CHECK_FALSE(encode(*compiled.plan).empty());
+    }
+    const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
+    WARN("read, check, compile, encode of the shipped set: " << took.count() << " ms");
+    // The goal is 30 ms in release; a slow machine with sanitizers gets room.
+    CHECK(took.count() < 1000);
+}

@@ -1,0 +1,95 @@
+// tests: what the policy tests share.
+#include "support.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+namespace pmos::policy::test {
+
+std::string source_path(const std::string& relative) {
+    return std::string(PMOS_SOURCE_ROOT) + "/" + relative;
+}
+
+std::string read_file(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    std::ostringstream text;
+    text << in.rdbuf();
+    return text.str();
+}
+
+void check_golden(const std::string& relative, const std::string& actual) {
+    const auto path = source_path(relative);
+    const char* update = std::getenv("PMOS_UPDATE_GOLDEN");
+    if (update != nullptr && std::string_view(update) == "1") {
+        std::ofstream(path, std::ios::binary) << actual;
+        WARN("rewrote " << relative);
+    }
+    INFO("golden file " << relative << " (PMOS_UPDATE_GOLDEN=1 rewrites it)");
+    CHECK(read_file(path) == actual);
+}
+
+Result<std::string> read_shipped_block(const std::string& path) {
+    auto bytes = read_file(source_path("profiles/" + path));
+    if (bytes.empty()) return fail(Code::not_found, "no such file");
+    return bytes;
+}
+
+PolicySet shipped_policy() {
+    std::vector<SourceFile> files;
+    for (const std::string name : {"personal.json", "secure.json"})
+        files.push_back({name, read_file(source_path("profiles/" + name))});
+    const SourceFile site{"site.json", read_file(source_path("profiles/site.json"))};
+    return read_policy(files, &site, read_shipped_block);
+}
+
+const ModePolicy& find_mode(const PolicySet& set, const std::string& name) {
+    const auto it = std::ranges::find(set.modes, name, &ModePolicy::mode);
+    REQUIRE(it != set.modes.end());
+    return *it;
+}
+
+HostFacts fixed_facts() {
+    HostFacts facts;
+    facts.arch = "x86_64";
+    facts.landlock_abi = 2;
+    facts.apparmor = true;
+    facts.cgroup_v2 = true;
+    facts.time_namespace = true;
+    facts.cgroup_controllers = {"cpu", "io", "memory", "pids"};
+    facts.filesystems = {"ext4", "erofs"};
+    facts.device_mapper_targets = {"crypt", "verity"};
+    facts.memory_bytes = 1ULL << 30;
+    facts.devices = {{"gpu", "render", "dri/renderD128", false, 226, 128},
+                     {"gpu", "full", "dri/card0", false, 226, 0},
+                     {"modem", "port", "ttyS2", false, 4, 66}};
+    return facts;
+}
+
+std::string profile_text(const std::string& mode, unsigned id_start, const std::string& extra) {
+    return "{\n\"pmos\": 1,\n\"mode\": \"" + mode + "\",\n\"root\": {\"image\": \"" + mode +
+           ".erofs\"},\n\"identity\": {\"uidRange\": {\"start\": " + std::to_string(id_start) +
+           ", \"count\": 65536}},\n\"process\": {\"args\": [\"/bin/true\"]},\n" +
+           "\"seccomp\": {\"allow\": [\"@default\"]},\n\"network\": \"none\"" + extra + "\n}\n";
+}
+
+std::vector<std::string> rules_of(const std::vector<Diagnostic>& diagnostics) {
+    std::vector<std::string> rules;
+    for (const auto& d : diagnostics) rules.push_back(d.rule);
+    return rules;
+}
+
+bool has_rule(const std::vector<Diagnostic>& diagnostics, const std::string& rule) {
+    return std::ranges::any_of(diagnostics, [&](const auto& d) { return d.rule == rule; });
+}
+
+const Diagnostic& find_rule(const std::vector<Diagnostic>& diagnostics, const std::string& rule) {
+    INFO("looking for rule " << rule);
+    const auto it = std::ranges::find(diagnostics, rule, &Diagnostic::rule);
+    REQUIRE(it != diagnostics.end());
+    return *it;
+}
+
+}  // namespace pmos::policy::test

@@ -1,0 +1,31 @@
+// tests: what the policy tests share. Reads the source tree, writes golden files when asked to.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "policy/host_facts.h"
+#include "policy/policy_set.h"
+
+namespace pmos::policy::test {
+
+std::string source_path(const std::string& relative);
+std::string read_file(const std::string& path);  // "" where there is none
+// Compares with a file of the tree; PMOS_UPDATE_GOLDEN=1 rewrites it instead.
+void check_golden(const std::string& relative, const std::string& actual);
+
+Result<std::string> read_shipped_block(const std::string& path);
+// The shipped profiles and the site policy.
+PolicySet shipped_policy();
+const ModePolicy& find_mode(const PolicySet& set, const std::string& name);
+
+// A phone that has everything, always the same one.
+HostFacts fixed_facts();
+
+// A profile without faults as text, with "@@" replaced by `extra` (", \"key\": ...").
+std::string profile_text(const std::string& mode, unsigned id_start, const std::string& extra = "");
+std::vector<std::string> rules_of(const std::vector<Diagnostic>& diagnostics);
+bool has_rule(const std::vector<Diagnostic>& diagnostics, const std::string& rule);
+const Diagnostic& find_rule(const std::vector<Diagnostic>& diagnostics, const std::string& rule);
+
+}  // namespace pmos::policy::test
