@@ -57,7 +57,9 @@ enum class Step : std::uint32_t {
     enter_time_ns,
     clone,
     write_id_maps,
+    adjust_child,  // OOM score and raised hard limits, which the child may not set itself
     // the child
+    enter_namespaces,  // enter only
     child_sync,
     child_session,
     child_hostname,
@@ -67,6 +69,8 @@ enum class Step : std::uint32_t {
     child_devices,
     child_masks,
     child_pivot,
+    enter_tty,               // enter only
+    child_open_confinement,  // Landlock ruleset and LSM label, while paths can still be opened
     child_close_fds,
     child_identity,
     child_rlimits,
@@ -78,10 +82,7 @@ enum class Step : std::uint32_t {
     child_exec_init,
     // pmos-init
     init_fork,
-    init_exec,
-    // enter
-    enter_namespaces,
-    enter_tty,
+    init_exec,  // also of enter, which has no pmos-init
     reply,
     count_,
 };
@@ -93,15 +94,21 @@ struct Reply {
     std::int32_t sys_errno = 0;  // positive
     std::int32_t op = -1;        // index into the plan's table that step works through, or -1
     std::int32_t pid = 0;        // in the launcher's pid namespace
-    // Descriptors on success: the pidfd, then, with allocate_tty, the pty's master.
+    // Descriptors: the pidfd, also after a failure behind clone3 (the process is dead by then and
+    // the requester, its parent, reaps it); then, with allocate_tty, the pty's master.
 };
 
-// What the child (and pmos-init) writes to the launcher's pipe when it cannot go on.
+// What the child (and pmos-init) tells the launcher: why it cannot go on, or, with step none, that
+// the program has been executed (pmos-init) or will be next (enter: end of file then confirms it).
 struct ChildFailure {
     Step step = Step::none;
     std::int32_t sys_errno = 0;
     std::int32_t op = -1;
 };
+
+// Where pmos-init finds its descriptors; the status descriptor may be absent (closed).
+inline constexpr int kInitStatusFd = 3;
+inline constexpr int kInitReportFd = 4;
 
 // What pmos-init writes, once, to the status descriptor before it exits.
 inline constexpr std::uint32_t kExitMagic = 0x504d4558;  // "PMEX"

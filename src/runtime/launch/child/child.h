@@ -1,0 +1,50 @@
+// launch child: the steps between clone3 and exec. Runs after clone3: no heap, no locks, no C
+// library state; proven by tests/unit/launch/symbols.py.
+#pragma once
+
+#include "runtime/launch/launcher.h"
+
+namespace pmos::launch {
+
+// What the child adds to the Launch it was cloned with.
+struct Child {
+    Launch& launch;
+    std::int32_t op = -1;
+    int root = -1;   // the mode's root directory, the one every path inside starts from
+    int empty = -1;  // a shared empty read-only tmpfs, once one directory has been masked
+    int null = -1;   // the mode's /dev/null, verified
+    int label = -1, ruleset = -1;
+    int stdio[3] = {-1, -1, -1};
+
+    PlanView plan() const noexcept { return launch.plan(); }
+    const image::Header& header() const noexcept { return plan().header(); }
+};
+
+// Each returns 0 or -errno and leaves child.op at what it was working on.
+int enter_namespaces(Child& child) noexcept;
+int sync_with_launcher(Child& child) noexcept;
+int start_session(Child& child) noexcept;
+int set_hostname(Child& child) noexcept;
+int make_mounts_private(Child& child) noexcept;
+int attach_root(Child& child) noexcept;
+int attach_mounts(Child& child) noexcept;
+int verify_devices(Child& child) noexcept;
+int attach_masks(Child& child) noexcept;
+int pivot_into_root(Child& child) noexcept;
+int open_tty(Child& child) noexcept;
+int open_confinement(Child& child) noexcept;
+int close_descriptors(Child& child) noexcept;
+int take_identity(Child& child) noexcept;
+int set_rlimits(Child& child) noexcept;
+int set_capabilities(Child& child) noexcept;
+int set_no_new_privs(Child& child) noexcept;
+int restrict_by_landlock(Child& child) noexcept;
+int set_label(Child& child) noexcept;
+int install_seccomp(Child& child) noexcept;
+int execute(Child& child) noexcept;          // pmos-init, then the plan's program
+int execute_program(Child& child) noexcept;  // the plan's program itself
+
+// One message to the launcher, with one descriptor where fd is not negative.
+int tell_launcher(int socket, const ChildFailure& message, int fd) noexcept;
+
+}  // namespace pmos::launch

@@ -1,0 +1,87 @@
+// launch child: the hand-shake with the launcher, and what belongs to session and host name. Runs
+// after clone3: no heap, no locks.
+#include <errno.h>
+#include <linux/keyctl.h>
+#include <linux/sched.h>
+
+#include <cstring>
+
+#include "runtime/launch/child/child.h"
+#include "runtime/sys/file.h"
+#include "runtime/sys/process.h"
+#include "runtime/sys/socket.h"
+
+namespace pmos::launch {
+namespace {
+
+// From here on the child is root of the mode, no longer root of the phone.
+int become_mode_root() noexcept {
+    if (const int err = sys::sys_setgroups(0, nullptr); err < 0) return err;
+    if (const int err = sys::sys_setresgid(0); err < 0) return err;
+    return sys::sys_setresuid(0);
+}
+
+}  // namespace
+
+int tell_launcher(int socket, const ChildFailure& message, int fd) noexcept {
+    ChildFailure copy = message;
+    iovec data{&copy, sizeof copy};
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof fd)]{};
+    msghdr header{};
+    header.msg_iov = &data;
+    header.msg_iovlen = 1;
+    if (fd >= 0) {
+        header.msg_control = control;
+        header.msg_controllen = sizeof control;
+        cmsghdr* rights = CMSG_FIRSTHDR(&header);
+        rights->cmsg_level = SOL_SOCKET;
+        rights->cmsg_type = SCM_RIGHTS;
+        rights->cmsg_len = CMSG_LEN(sizeof fd);
+        std::memcpy(CMSG_DATA(rights), &fd, sizeof fd);
+        const long sent = sys::sys_sendmsg(socket, &header, MSG_NOSIGNAL);
+        return sent < 0 ? static_cast<int>(sent) : 0;
+    }
+    // write(2) and no sendmsg(2): a mode's filter may know no sockets, and this is used behind it.
+    const long sent = sys::sys_write(socket, &copy, sizeof copy);
+    return sent < 0 ? static_cast<int>(sent) : 0;
+}
+
+int sync_with_launcher(Child& child) noexcept {
+    sys::sys_close(child.launch.report);  // so that a dead launcher reads as end of file
+    char go = 0;
+    long size = 0;
+    do {
+        size = sys::sys_read(child.launch.child_report, &go, 1);
+    } while (size == -EINTR);
+    if (size < 0) return static_cast<int>(size);
+    if (size == 0) return -EPIPE;
+    return child.launch.is(Verb::start) ? become_mode_root() : 0;
+}
+
+int enter_namespaces(Child& child) noexcept {
+    const std::uint64_t all = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS |
+                              CLONE_NEWNET | CLONE_NEWCGROUP | CLONE_NEWTIME;
+    // The pid namespace came with clone3.
+    const int err = sys::sys_setns(child.launch.slot(slot_pidfd), child.header().namespaces & all);
+    return err < 0 ? err : become_mode_root();
+}
+
+int start_session(Child& child) noexcept {
+    if (const int err = sys::sys_setsid(); err < 0) return err;
+    // CLONE_NEWCGROUP at clone3 would take the launcher's cgroup for the root, whatever
+    // CLONE_INTO_CGROUP says.
+    if (child.launch.is(Verb::start) && (child.header().namespaces & CLONE_NEWCGROUP) != 0)
+        if (const int err = sys::sys_unshare(CLONE_NEWCGROUP); err < 0) return err;
+    const int ring = sys::sys_keyctl(KEYCTL_JOIN_SESSION_KEYRING, nullptr);
+    // Without CONFIG_KEYS there is no keyring to share.
+    return ring < 0 && ring != -ENOSYS ? ring : 0;
+}
+
+int set_hostname(Child& child) noexcept {
+    if ((child.header().namespaces & CLONE_NEWUTS) == 0) return 0;
+    const image::Text name = child.header().hostname;
+    const int err = sys::sys_sethostname(child.plan().text(name), name.size);
+    return err < 0 ? err : sys::sys_setdomainname("", 0);
+}
+
+}  // namespace pmos::launch

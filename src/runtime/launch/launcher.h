@@ -1,0 +1,78 @@
+// launch: what pmos-launch's parts share while they work on one request. Plain data and steps;
+// no heap, nothing survives the request.
+#pragma once
+
+#include <sys/resource.h>
+
+#include <cstdint>
+
+#include "runtime/launch/descriptors.h"
+#include "runtime/launch/plan_view.h"
+#include "runtime/launch/protocol.h"
+
+namespace pmos::launch {
+
+// What the launcher learnt of itself when it started.
+struct Self {
+    rlimit limits[kMaxRlimits]{};
+    std::int32_t oom_score_adj = 0;
+};
+
+// One request on its way.
+struct Launch {
+    const Self* self = nullptr;
+    Request request{};
+    int slots[kMaxSlots]{};  // -1 where the request has none
+    const std::byte* plan_data = nullptr;
+    std::uint32_t plan_size = 0;
+    std::int32_t op = -1;  // what the running step works on
+    int dev_tree = -1;
+    int trees[kMaxMounts]{};  // detached mounts by index in the plan's table
+    int report = -1;          // our end of the pair the child answers on
+    int child_report = -1;
+    int pidfd = -1;
+    int pid = 0;
+    int tty = -1;
+    bool in_net_ns = false, in_time_ns = false, in_pid_ns = false;
+    const char* argv[kMaxStrings + 2]{};  // [0] is pmos-init's name, the plan's start at [1]
+    const char* envp[kMaxStrings + 1]{};
+
+    PlanView plan() const noexcept { return PlanView(plan_data); }
+    int slot(Slot bit) const noexcept { return slots[__builtin_ctz(static_cast<unsigned>(bit))]; }
+    bool is(Verb verb) const noexcept { return request.verb == verb; }
+};
+
+// Each returns 0 or -errno and leaves launch.op at what it was working on.
+int map_plan(Launch& launch) noexcept;
+int build_dev(Launch& launch) noexcept;
+int open_volumes(Launch& launch) noexcept;
+int open_binds(Launch& launch) noexcept;
+int join_net_ns(Launch& launch) noexcept;
+int enter_time_ns(Launch& launch) noexcept;
+int clone_child(Launch& launch) noexcept;
+int write_id_maps(Launch& launch) noexcept;
+int adjust_child(Launch& launch) noexcept;
+// Back into the launcher's own namespaces; on failure the launcher must not go on.
+int leave_namespaces(Launch& launch) noexcept;
+
+// Lets the child go on, waits for what becomes of it, and kills it where that is a failure.
+ChildFailure await_child(Launch& launch) noexcept;
+void kill_child(Launch& launch) noexcept;
+
+// -EPIPE when the requester is gone; otherwise 0, with refusal -errno for a request that is none.
+int receive_request(Launch& launch, int& refusal) noexcept;
+int send_reply(const Launch& launch, const ChildFailure& outcome) noexcept;
+
+// The part after clone3 (child/).
+[[noreturn]] void run_child(Launch& launch) noexcept;
+
+// True in builds with -Dfaults=true only: this request asks for this step to fail.
+inline bool fails_here([[maybe_unused]] const Launch& launch, [[maybe_unused]] Step step) noexcept {
+#ifdef PMOS_FAULTS
+    return launch.request.fail_step == static_cast<std::uint32_t>(step);
+#else
+    return false;
+#endif
+}
+
+}  // namespace pmos::launch

@@ -1,0 +1,112 @@
+// launch: a mode's root image, mounted once and cloned for every start. Never writes to the image.
+#include "runtime/launch/root_image.h"
+
+#include <errno.h>
+#include <linux/loop.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include "runtime/sys/file.h"
+#include "runtime/sys/mount.h"
+
+namespace pmos::launch {
+namespace {
+
+constexpr int kLoopAttempts = 64;
+
+struct LoopDevice {
+    UniqueFd fd;
+    std::string path;
+};
+
+// LOOP_CTL_GET_FREE reserves nothing, so another process may be faster: EBUSY, try the next.
+Result<LoopDevice> attach_loop(const UniqueFd& image, const std::string& name) {
+    const UniqueFd control(::open("/dev/loop-control", O_RDWR | O_CLOEXEC));
+    if (!control) return fail(errno_error(errno, "cannot open '/dev/loop-control'"));
+    for (int attempt = 0; attempt < kLoopAttempts; ++attempt) {
+        const int index = ::ioctl(control.get(), LOOP_CTL_GET_FREE);
+        if (index < 0) return fail(errno_error(errno, "no loop device is free"));
+        LoopDevice device;
+        device.path = "/dev/loop" + std::to_string(index);
+        device.fd = UniqueFd(::open(device.path.c_str(), O_RDONLY | O_CLOEXEC));
+        if (!device.fd) return fail(errno_error(errno, "cannot open '" + device.path + "'"));
+        loop_config config{};
+        config.fd = static_cast<std::uint32_t>(image.get());
+        config.block_size = 4096;
+        config.info.lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR;
+        const std::size_t size = std::min(name.size(), std::size_t{LO_NAME_SIZE - 1});
+        std::memcpy(config.info.lo_file_name, name.data(), size);
+        if (::ioctl(device.fd.get(), LOOP_CONFIGURE, &config) == 0) return device;
+        if (errno != EBUSY)
+            return fail(errno_error(errno, "cannot attach '" + name + "' to a loop device"));
+    }
+    return fail(Code::busy, "no loop device stayed free");
+}
+
+Result<UniqueFd> mount_device(const std::string& device, const std::string& filesystem,
+                              const std::string& image) {
+    const auto refused = [&](int err) {
+        return fail(errno_error(-err, "cannot mount '" + image + "' as " + filesystem,
+                                "is it an image made by mkfs." + filesystem));
+    };
+    const UniqueFd context(sys::sys_fsopen(filesystem.c_str(), FSOPEN_CLOEXEC));
+    if (!context)
+        return fail(Code::unsupported, "this kernel has no file system '" + filesystem + "'", "",
+                    "load its module, or build it in");
+    int err = sys::sys_fsconfig(context.get(), FSCONFIG_SET_STRING, "source", device.c_str(), 0);
+    if (err == 0) err = sys::sys_fsconfig(context.get(), FSCONFIG_SET_FLAG, "ro", nullptr, 0);
+    if (err == 0) err = sys::sys_fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0);
+    if (err < 0) return refused(err);
+    UniqueFd tree(sys::sys_fsmount(context.get(), FSMOUNT_CLOEXEC,
+                                   MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV));
+    if (!tree) return refused(tree.get());
+    return tree;
+}
+
+}  // namespace
+
+Result<RootImage> RootImage::open(const std::string& path, const std::string& filesystem,
+                                  const std::string& attach_dir) {
+    const UniqueFd image(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!image) return fail(errno_error(errno, "cannot open the root image '" + path + "'"));
+    if (::mkdir(attach_dir.c_str(), 0700) < 0 && errno != EEXIST)
+        return fail(errno_error(errno, "cannot make '" + attach_dir + "'"));
+    // The device's descriptor must outlive the mount call: autoclear follows the last opener.
+    PMOS_ASSIGN(const LoopDevice loop, attach_loop(image, path));
+    PMOS_ASSIGN(UniqueFd tree, mount_device(loop.path, filesystem, path));
+    const int err =
+        sys::sys_move_mount(tree.get(), "", AT_FDCWD, attach_dir.c_str(), MOVE_MOUNT_F_EMPTY_PATH);
+    if (err < 0) return fail(errno_error(-err, "cannot mount on '" + attach_dir + "'"));
+    return RootImage(attach_dir, std::move(tree));
+}
+
+RootImage::RootImage(RootImage&& other) noexcept
+    : attach_dir_(std::move(other.attach_dir_)), root_(std::move(other.root_)) {}
+
+RootImage& RootImage::operator=(RootImage&& other) noexcept {
+    if (this != &other) {
+        close();
+        attach_dir_ = std::move(other.attach_dir_);
+        root_ = std::move(other.root_);
+    }
+    return *this;
+}
+
+RootImage::~RootImage() { close(); }
+
+Result<UniqueFd> RootImage::clone_tree() const {
+    UniqueFd tree(
+        sys::sys_open_tree(root_.get(), "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH));
+    if (!tree) return fail(errno_error(-tree.get(), "cannot clone the root mount"));
+    return tree;
+}
+
+void RootImage::close() noexcept {
+    if (!root_) return;
+    root_.reset();
+    sys::sys_umount2(attach_dir_.c_str(), sys::kUmountDetach);
+}
+
+}  // namespace pmos::launch

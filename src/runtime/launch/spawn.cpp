@@ -1,0 +1,234 @@
+// launch: namespaces the launcher visits, clone3, id maps, and the wait for the child's word. The
+// child is the requester's (CLONE_PARENT): it is killed here, but reaped there. No heap.
+#include <errno.h>
+#include <linux/sched.h>
+
+#include <cstring>
+
+#include "runtime/launch/launcher.h"
+#include "runtime/launch/number.h"
+#include "runtime/sys/file.h"
+#include "runtime/sys/process.h"
+#include "runtime/sys/socket.h"
+
+namespace pmos::launch {
+namespace {
+
+constexpr std::uint64_t kClonedNamespaces =
+    CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
+constexpr std::int64_t kDeathLimitMs = 5000;
+
+int write_proc(const char* path, const char* text, std::size_t size) noexcept {
+    const int fd = sys::sys_openat(kProcFd, path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) return fd;
+    const long written = sys::sys_write(fd, text, size);
+    sys::sys_close(fd);
+    if (written < 0) return static_cast<int>(written);
+    return static_cast<std::size_t>(written) == size ? 0 : -EIO;
+}
+
+int write_child(const Launch& launch, const char* file, const char* text,
+                std::size_t size) noexcept {
+    TextBuffer<48> path;
+    path.add(static_cast<std::int64_t>(launch.pid));
+    path.add('/');
+    path.add(file);
+    return write_proc(path.text(), text, size);
+}
+
+int write_map(const Launch& launch, const char* file, std::span<const image::IdMap> map) noexcept {
+    TextBuffer<kMaxIdMaps * 36> text;
+    for (const image::IdMap& m : map) {
+        text.add(static_cast<std::int64_t>(m.inside));
+        text.add(' ');
+        text.add(static_cast<std::int64_t>(m.outside));
+        text.add(' ');
+        text.add(static_cast<std::int64_t>(m.count));
+        text.add('\n');
+    }
+    return write_child(launch, file, text.text(), text.size());
+}
+
+// Closes what only the preparation needed while the child is at work on its own copies.
+void close_preparation(const Launch& launch) noexcept {
+    const auto report = static_cast<unsigned>(launch.report);
+    const auto pidfd = static_cast<unsigned>(launch.pidfd);
+    if (report > kFirstRequestFd) sys::sys_close_range(kFirstRequestFd, report - 1, 0);
+    if (pidfd > report + 1) sys::sys_close_range(report + 1, pidfd - 1, 0);
+}
+
+struct Message {
+    ChildFailure failure;
+    int fd = -1;
+};
+
+long read_message(int socket, Message& out) noexcept {
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+    iovec data{&out.failure, sizeof out.failure};
+    msghdr message{};
+    message.msg_iov = &data;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    const long size = sys::sys_recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    if (size <= 0) return size;
+    const cmsghdr* header = CMSG_FIRSTHDR(&message);
+    if (header != nullptr && header->cmsg_type == SCM_RIGHTS)
+        std::memcpy(&out.fd, CMSG_DATA(header), sizeof out.fd);
+    return size == sizeof out.failure ? size : -EBADMSG;
+}
+
+constexpr ChildFailure broken(int error) noexcept { return {Step::child_exec_init, error, -1}; }
+
+// One verdict out of the child's messages: whether the wait is over, and how it ended.
+bool judge(Launch& launch, bool& announced, ChildFailure& verdict) noexcept {
+    Message message;
+    const long size = read_message(launch.report, message);
+    if (size == -EAGAIN || size == -EINTR) return false;
+    if (size == 0 || size == -ECONNRESET) {
+        // End of file means executed only if the child said that it was about to.
+        verdict = announced ? ChildFailure{} : broken(ECHILD);
+        return true;
+    }
+    if (size < 0) {
+        verdict = broken(static_cast<int>(-size));
+        return true;
+    }
+    verdict = message.failure;
+    if (verdict.sys_errno != 0) return true;
+    if (verdict.step == Step::enter_tty) {
+        launch.tty = message.fd;
+        return false;
+    }
+    announced = true;
+    return launch.is(Verb::start);  // pmos-init speaks after the fact
+}
+
+}  // namespace
+
+int join_net_ns(Launch& launch) noexcept {
+    const int net = launch.slot(slot_net_ns);
+    if (!launch.is(Verb::start) || net < 0) return 0;
+    const int err = sys::sys_setns(net, CLONE_NEWNET);
+    launch.in_net_ns = err == 0;
+    return err;
+}
+
+int enter_time_ns(Launch& launch) noexcept {
+    const image::Header& h = launch.plan().header();
+    if ((h.namespaces & CLONE_NEWTIME) == 0) return 0;
+    if (const int err = sys::sys_unshare(CLONE_NEWTIME); err < 0) return err;
+    launch.in_time_ns = true;
+    TextBuffer<96> text;
+    text.add("monotonic ");
+    text.add(h.monotonic_offset);
+    text.add(" 0\nboottime ");
+    text.add(h.boottime_offset);
+    text.add(" 0\n");
+    return write_proc("self/timens_offsets", text.text(), text.size());
+}
+
+int clone_child(Launch& launch) noexcept {
+    int pair[2];
+    int err = sys::sys_socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, pair);
+    if (err < 0) return err;
+    launch.report = pair[0];
+    launch.child_report = pair[1];
+    clone_args args{};
+    int pidfd = -1;
+    args.flags = CLONE_PARENT | CLONE_PIDFD | CLONE_INTO_CGROUP;
+    args.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
+    args.cgroup = static_cast<std::uint64_t>(launch.slot(slot_cgroup));
+    if (launch.is(Verb::start)) {
+        args.flags |= launch.plan().header().namespaces & kClonedNamespaces;
+    } else {
+        err = sys::sys_setns(launch.slot(slot_pidfd), CLONE_NEWPID);
+        if (err < 0) return err;
+        launch.in_pid_ns = true;
+    }
+    const int pid = sys::sys_clone3(args);
+    if (pid == 0) run_child(launch);
+    if (pid < 0) return pid;
+    launch.pid = pid;
+    launch.pidfd = pidfd;
+    sys::sys_close(launch.child_report);
+    return 0;
+}
+
+int leave_namespaces(Launch& launch) noexcept {
+    int err = 0;
+    if (launch.in_net_ns) err |= sys::sys_setns(kOwnNetNsFd, CLONE_NEWNET);
+    if (launch.in_time_ns) err |= sys::sys_setns(kOwnTimeNsFd, CLONE_NEWTIME);
+    if (launch.in_pid_ns) err |= sys::sys_setns(kOwnPidNsFd, CLONE_NEWPID);
+    launch.in_net_ns = launch.in_time_ns = launch.in_pid_ns = false;
+    return err;
+}
+
+int write_id_maps(Launch& launch) noexcept {
+    if (!launch.is(Verb::start)) return 0;
+    const PlanView plan = launch.plan();
+    const int err = write_map(launch, "uid_map", plan.table(plan.header().uid_map));
+    if (err < 0) return err;
+    return write_map(launch, "gid_map", plan.table(plan.header().gid_map));
+}
+
+int adjust_child(Launch& launch) noexcept {
+    const PlanView plan = launch.plan();
+    const std::int32_t score = plan.header().oom_score_adj;
+    if (score != launch.self->oom_score_adj) {
+        TextBuffer<16> text;
+        text.add(static_cast<std::int64_t>(score));
+        const int err = write_child(launch, "oom_score_adj", text.text(), text.size());
+        if (err < 0) return err;
+    }
+    for (const image::Rlimit& r : plan.table(plan.header().rlimits)) {
+        ++launch.op;
+        const rlimit& own = launch.self->limits[r.resource];
+        if (r.hard <= own.rlim_max) continue;
+        const rlimit raised{own.rlim_cur, r.hard};
+        const int err = sys::sys_prlimit(launch.pid, r.resource, &raised, nullptr);
+        if (err < 0) return err;
+    }
+    launch.op = -1;
+    return 0;
+}
+
+ChildFailure await_child(Launch& launch) noexcept {
+    const char go = 1;
+    iovec data{const_cast<char*>(&go), 1};
+    msghdr message{};
+    message.msg_iov = &data;
+    message.msg_iovlen = 1;
+    // A child that is gone already has left its reason in the socket: read that instead.
+    (void)sys::sys_sendmsg(launch.report, &message, MSG_NOSIGNAL);
+    close_preparation(launch);
+
+    const std::int64_t deadline = sys::sys_monotonic_ms() + launch.request.timeout_ms;
+    bool announced = false;
+    for (;;) {
+        const std::int64_t left = deadline - sys::sys_monotonic_ms();
+        if (left <= 0) return broken(ETIMEDOUT);
+        pollfd fds[] = {{launch.report, POLLIN, 0}, {kSocketFd, POLLRDHUP, 0}};
+        const int ready = sys::sys_poll(fds, 2, left);
+        if (ready < 0 && ready != -EINTR) return broken(-ready);
+        if (ready <= 0) continue;
+        ChildFailure verdict;
+        if (fds[0].revents != 0 && judge(launch, announced, verdict)) return verdict;
+        if (fds[1].revents != 0) return broken(ECANCELED);
+    }
+}
+
+void kill_child(Launch& launch) noexcept {
+    if (launch.pidfd < 0) return;
+    sys::sys_pidfd_send_signal(launch.pidfd, SIGKILL);
+    // Readable once dead: then its namespaces and mounts are gone as well.
+    const std::int64_t deadline = sys::sys_monotonic_ms() + kDeathLimitMs;
+    for (;;) {
+        pollfd fd{launch.pidfd, POLLIN, 0};
+        const std::int64_t left = deadline - sys::sys_monotonic_ms();
+        const int ready = left > 0 ? sys::sys_poll(&fd, 1, left) : 0;
+        if (ready != -EINTR) return;
+    }
+}
+
+}  // namespace pmos::launch
