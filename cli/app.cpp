@@ -1,0 +1,158 @@
+// cli: from an argument list to a verb, its options and an exit status.
+#include "cli/app.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <numeric>
+
+#include "cli/output.h"
+#include "cli/verbs.h"
+
+namespace pmos::cli {
+namespace {
+
+using Args = std::vector<std::string>;
+
+std::string help_text() {
+    std::string out =
+        "pmosctl - control the modes of this phone\n\n"
+        "Usage: pmosctl [OPTIONS] VERB [ARGUMENTS]\n";
+    std::string_view group;
+    for (const auto& verb : verbs()) {
+        if (verb.group != group) out += fmt::format("\n{}:\n", verb.group);
+        group = verb.group;
+        out += fmt::format("  {:<14} {}\n", verb.name, verb.summary);
+    }
+    out +=
+        "\nOptions:\n"
+        "  --json         print JSON\n"
+        "  --socket PATH  talk to pmosd over this private socket\n"
+        "  --bus          talk to pmosd over the system bus\n"
+        "  -h, --help     this text; after a verb, the verb's\n"
+        "  --version      the same as the verb 'version'\n"
+        "\nExit statuses and examples are in pmosctl(1).\n";
+    return out;
+}
+
+std::size_t distance(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> row(b.size() + 1);
+    std::iota(row.begin(), row.end(), std::size_t{0});
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        std::size_t diagonal = row[0];
+        row[0] = i + 1;
+        for (std::size_t j = 0; j < b.size(); ++j) {
+            const std::size_t swap = diagonal + (a[i] == b[j] ? 0 : 1);
+            diagonal = row[j + 1];
+            row[j + 1] = std::min({swap, diagonal + 1, row[j] + 1});
+        }
+    }
+    return row.back();
+}
+
+std::unexpected<Error> unknown_verb(const std::string& word) {
+    std::string hint = "'pmosctl --help' lists the verbs";
+    std::size_t best = 3;
+    for (const auto& verb : verbs()) {
+        const std::size_t d = distance(word, verb.name);
+        if (d >= best) continue;
+        best = d;
+        hint = fmt::format("did you mean 'pmosctl {}'?", verb.name);
+    }
+    return fail(Code::usage, fmt::format("there is no verb '{}'", word), "", hint);
+}
+
+// Options before the verb belong to it as well: they are moved behind it.
+struct Split {
+    const Verb* verb = nullptr;
+    Args options;
+    Args command;
+};
+
+Result<Split> split(Args args) {
+    Split out;
+    std::size_t at = 0;
+    while (at < args.size() && args[at].starts_with('-')) {
+        if (args[at] == "--socket" && at + 1 < args.size()) out.options.push_back(args[at++]);
+        out.options.push_back(args[at++]);
+    }
+    if (at == args.size())
+        return fail(Code::usage, "no verb given", "", "'pmosctl --help' lists the verbs");
+    std::string word = args[at++];
+    if (word == "policy") {
+        if (at == args.size())
+            return fail(Code::usage, "'policy' needs a second word", "", "try 'policy check'");
+        word += " " + args[at++];
+    }
+    const auto found = std::ranges::find(verbs(), word, &Verb::name);
+    if (found == verbs().end()) return unknown_verb(word);
+    out.verb = &*found;
+    std::span<const std::string> rest(args.begin() + static_cast<std::ptrdiff_t>(at), args.end());
+    if (out.verb->takes_command) {
+        const auto mark = std::ranges::find(rest, "--");
+        if (mark != rest.end()) {
+            out.command.assign(mark + 1, rest.end());
+            rest = rest.first(static_cast<std::size_t>(mark - rest.begin()));
+        }
+    }
+    out.options.insert(out.options.end(), rest.begin(), rest.end());
+    return out;
+}
+
+// CLI11 throws; nothing of that leaves this function.
+Result<int> parse_and_run(Split split) {
+    CLI::App app(std::string(split.verb->summary), fmt::format("pmosctl {}", split.verb->name));
+    Globals globals;
+    app.add_flag("--json", globals.json, "print JSON");
+    app.add_option("--socket", globals.target.socket, "talk to pmosd over this private socket");
+    app.add_flag("--bus", globals.target.system_bus, "talk to pmosd over the system bus");
+    Action action;
+    try {
+        action = split.verb->attach(app);
+        std::ranges::reverse(split.options);  // CLI11 takes them from the back
+        app.parse(std::move(split.options));
+    } catch (const CLI::CallForHelp&) {
+        put(app.help());
+        return 0;
+    } catch (const CLI::Error& e) {
+        std::string why = e.what();
+        if (!why.empty()) why[0] = static_cast<char>(std::tolower(why[0]));
+        std::ranges::replace(why, '\n', ' ');
+        return fail(Code::usage, std::move(why), "",
+                    fmt::format("see 'pmosctl {} --help'", split.verb->name));
+    }
+    globals.command = std::move(split.command);
+    return action(globals);
+}
+
+int status_of(const Verb* verb, const Error& error) {
+    if (verb != nullptr && verb->takes_command) {
+        if (error.step == "exec" && error.code == Code::not_found) return kExecMissing;
+        if (error.step == "exec" && error.code == Code::denied) return kExecDenied;
+        return kExecFailed;
+    }
+    return code_info(error.code).exit_status;
+}
+
+}  // namespace
+
+int run(Args args) {
+    if (args.size() == 1 && (args[0] == "-h" || args[0] == "--help" || args[0] == "help")) {
+        put(help_text());
+        return 0;
+    }
+    if (args.size() == 1 && args[0] == "--version") args[0] = "version";
+    auto parts = split(std::move(args));
+    if (!parts) {
+        print_error(parts.error());
+        return code_info(parts.error().code).exit_status;
+    }
+    const Verb* verb = parts->verb;
+    const auto status = parse_and_run(std::move(*parts));
+    if (status) return *status;
+    print_error(status.error());
+    return status_of(verb, status.error());
+}
+
+}  // namespace pmos::cli

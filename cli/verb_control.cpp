@@ -1,0 +1,139 @@
+// cli: the verbs that run modes: start, stop, restart, switch, lock, reload.
+#include <fmt/format.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/outcome.h"
+#include "cli/output.h"
+#include "cli/verbs.h"
+
+namespace pmos::cli {
+namespace {
+
+Result<int> start(const Globals& globals, const std::string& mode) {
+    PMOS_ASSIGN(auto bus, globals.connect());
+    PMOS_ASSIGN(const auto answer, bus.call(mode_address(mode), "Start"));
+    int started = 0;
+    PMOS_TRY(read(answer, "b", &started));
+    print_outcome(globals, mode, started != 0 ? "started" : "already running");
+    return 0;
+}
+
+struct StopOptions {
+    std::string mode;
+    bool all = false;
+    double timeout_s = -1;
+};
+
+Result<int> stop(const Globals& globals, const StopOptions& options) {
+    if (options.all == !options.mode.empty())
+        return fail(Code::usage, options.all ? "--all and a mode exclude each other"
+                                             : "say which mode to stop, or --all");
+    PMOS_ASSIGN(auto bus, globals.connect());
+    if (options.all) {
+        PMOS_TRY(bus.call(manager(), "StopAll"));
+        print_outcome(globals, "", "all modes stopped");
+        return 0;
+    }
+    const auto to = mode_address(options.mode);
+    if (options.timeout_s < 0) {
+        PMOS_TRY(bus.call(to, "Stop", "a{sv}", 0));
+    } else {
+        const auto ms = static_cast<std::uint32_t>(options.timeout_s * 1000);
+        PMOS_TRY(bus.call(to, "Stop", "a{sv}", 1, "timeout_ms", "u", ms));
+    }
+    print_outcome(globals, options.mode, "stopped");
+    return 0;
+}
+
+// A method without arguments or answer.
+Result<int> simple(const Globals& globals, const std::string& mode, const char* member,
+                   const char* result) {
+    PMOS_ASSIGN(auto bus, globals.connect());
+    PMOS_TRY(bus.call(mode_address(mode), member));
+    print_outcome(globals, mode, result);
+    return 0;
+}
+
+Result<int> switch_to(const Globals& globals, const std::string& mode, bool none) {
+    if (none == !mode.empty())
+        return fail(Code::usage, none ? "--none and a mode exclude each other"
+                                      : "say which mode to switch to, or --none");
+    PMOS_ASSIGN(auto bus, globals.connect());
+    PMOS_TRY(bus.call(manager(), "Switch", "s", mode.c_str()));
+    print_outcome(globals, mode, none ? "no mode is in the foreground" : "in the foreground");
+    return 0;
+}
+
+Result<int> reload(const Globals& globals) {
+    PMOS_ASSIGN(auto bus, globals.connect());
+    PMOS_ASSIGN(const auto answer, bus.call(manager(), "Reload"));
+    auto changed = nlohmann::ordered_json::array();
+    int r = sd_bus_message_enter_container(answer.get(), 'a', "s");
+    while (r > 0) {
+        const char* name = nullptr;
+        r = sd_bus_message_read(answer.get(), "s", &name);
+        if (r > 0) changed.push_back(name);
+    }
+    if (r < 0) return fail(bus_errno(r, "cannot read pmosd's answer"));
+    if (globals.json) {
+        put_line(changed.dump(2));
+    } else if (changed.empty()) {
+        put_line("no plan has changed");
+    } else {
+        for (const auto& name : changed)
+            put_line(printable(name.get<std::string>()) + ": plan changed");
+    }
+    return 0;
+}
+
+Action on_one_mode(CLI::App& app, const char* member, const char* result) {
+    auto mode = std::make_shared<std::string>();
+    app.add_option("MODE", *mode, "the mode")->required();
+    return [=](const Globals& globals) { return simple(globals, *mode, member, result); };
+}
+
+}  // namespace
+
+void print_outcome(const Globals& globals, const std::string& mode, const std::string& result) {
+    if (globals.json) {
+        nlohmann::ordered_json json;
+        if (!mode.empty()) json["mode"] = mode;
+        json["result"] = result;
+        put_line(json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+        return;
+    }
+    put_line(mode.empty() ? result : fmt::format("{}: {}", printable(mode), result));
+}
+
+Action attach_start(CLI::App& app) {
+    auto mode = std::make_shared<std::string>();
+    app.add_option("MODE", *mode, "the mode")->required();
+    return [mode](const Globals& globals) { return start(globals, *mode); };
+}
+
+Action attach_stop(CLI::App& app) {
+    auto options = std::make_shared<StopOptions>();
+    app.add_option("MODE", options->mode, "the mode");
+    app.add_flag("-a,--all", options->all, "stop every mode and close every volume");
+    app.add_option("--timeout", options->timeout_s, "seconds from SIGTERM to SIGKILL")
+        ->check(CLI::Range(0.0, 3600.0));
+    return [options](const Globals& globals) { return stop(globals, *options); };
+}
+
+Action attach_restart(CLI::App& app) { return on_one_mode(app, "Restart", "restarted"); }
+
+Action attach_switch(CLI::App& app) {
+    auto mode = std::make_shared<std::string>();
+    auto none = std::make_shared<bool>(false);
+    app.add_option("MODE", *mode, "the mode");
+    app.add_flag("--none", *none, "send every mode to the background");
+    return [=](const Globals& globals) { return switch_to(globals, *mode, *none); };
+}
+
+Action attach_lock(CLI::App& app) { return on_one_mode(app, "Lock", "locked"); }
+
+Action attach_reload(CLI::App&) { return reload; }
+
+}  // namespace pmos::cli

@@ -1,0 +1,125 @@
+// cli: the verbs that pass a secret: provision and unlock. The secret itself stays in
+// secret_input.cpp.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <memory>
+
+#include "cli/mode_info.h"
+#include "cli/outcome.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/secret_input.h"
+#include "cli/verbs.h"
+#include "runtime/daemon/bus_names.h"
+
+namespace pmos::cli {
+namespace {
+
+struct Options {
+    std::string mode;
+    int pin_fd = -1;
+    bool no_start = false;
+};
+
+Result<> show_progress(BusClient& bus, const std::string& mode, ProgressView& view) {
+    return bus.listen(mode_address(mode).path, bus::kModeInterface, "Progress",
+                      [&view](const Message& m) {
+                          const char *operation = nullptr, *step = nullptr;
+                          std::uint32_t permille = 0;
+                          if (read(m, "sus", &operation, &permille, &step))
+                              view.update(operation, permille, step);
+                      });
+}
+
+Result<UniqueFd> secret_for(const ModeInfo& mode, const Options& options, bool confirm) {
+    SecretSource source;
+    source.pin_fd = options.pin_fd;
+    source.wanted = mode.needs_secret;
+    source.confirm = confirm;
+    source.prompt = fmt::format("{} for {}", confirm ? "new PIN" : "PIN", mode.name);
+    return obtain_secret(source);
+}
+
+Result<> refuse_disabled(const ModeInfo& mode) {
+    if (mode.state != "disabled") return {};
+    return fail(Code::disabled, fmt::format("mode '{}' is disabled", mode.name), mode.reason,
+                "'pmosctl policy check' shows where its profile is wrong");
+}
+
+Result<int> provision(const Globals& globals, const Options& options) {
+    PMOS_ASSIGN(auto bus, globals.connect());
+    PMOS_ASSIGN(const auto mode, read_mode(bus, options.mode));
+    PMOS_TRY(refuse_disabled(mode));
+    // pmosd refuses as well; nobody should think up a PIN first.
+    if (mode.provisioned)
+        return fail(Code::already_exists, fmt::format("cannot provision '{}'", mode.name),
+                    "its volumes exist",
+                    fmt::format("open them with 'pmosctl unlock {}'", mode.name));
+    PMOS_ASSIGN(const auto secret, secret_for(mode, options, true));
+    ProgressView view(STDERR_FILENO);
+    PMOS_TRY(show_progress(bus, options.mode, view));
+    auto answer =
+        bus.call(mode_address(options.mode), "Provision", "ha{sv}", secret.get(), 0);
+    view.finish();
+    PMOS_TRY(std::move(answer));
+    print_outcome(globals, options.mode, "provisioned");
+    return 0;
+}
+
+Result<int> start_unlocked(const Globals& globals, BusClient& bus, const Options& options) {
+    if (options.no_start) {
+        print_outcome(globals, options.mode, "already unlocked");
+        return 0;
+    }
+    PMOS_ASSIGN(const auto answer, bus.call(mode_address(options.mode), "Start"));
+    int started = 0;
+    PMOS_TRY(read(answer, "b", &started));
+    print_outcome(globals, options.mode,
+                  started != 0 ? "already unlocked, started" : "already unlocked and running");
+    return 0;
+}
+
+Result<int> unlock(const Globals& globals, const Options& options) {
+    PMOS_ASSIGN(auto bus, globals.connect());
+    PMOS_ASSIGN(const auto mode, read_mode(bus, options.mode));
+    PMOS_TRY(refuse_disabled(mode));
+    if (!mode.provisioned)
+        return fail(Code::not_provisioned, fmt::format("cannot unlock '{}'", mode.name),
+                    "its volumes have not been made",
+                    fmt::format("make them with 'pmosctl provision {}'", mode.name));
+    if (!mode.locked) return start_unlocked(globals, bus, options);
+    PMOS_ASSIGN(const auto secret, secret_for(mode, options, false));
+    ProgressView view(STDERR_FILENO);
+    PMOS_TRY(show_progress(bus, options.mode, view));
+    auto answer = bus.call(mode_address(options.mode), "Unlock", "ha{sv}", secret.get(), 1,
+                                 "start", "b", options.no_start ? 0 : 1);
+    view.finish();
+    PMOS_TRY(std::move(answer));
+    print_outcome(globals, options.mode, options.no_start ? "unlocked" : "unlocked and started");
+    return 0;
+}
+
+std::shared_ptr<Options> common_options(CLI::App& app) {
+    auto options = std::make_shared<Options>();
+    app.add_option("MODE", options->mode, "the mode")->required();
+    app.add_option("--pin-fd", options->pin_fd,
+                   "read the PIN from this open descriptor, to its end or a line feed")
+        ->check(CLI::NonNegativeNumber);
+    return options;
+}
+
+}  // namespace
+
+Action attach_provision(CLI::App& app) {
+    auto options = common_options(app);
+    return [options](const Globals& globals) { return provision(globals, *options); };
+}
+
+Action attach_unlock(CLI::App& app) {
+    auto options = common_options(app);
+    app.add_flag("--no-start", options->no_start, "open the volumes only");
+    return [options](const Globals& globals) { return unlock(globals, *options); };
+}
+
+}  // namespace pmos::cli

@@ -1,0 +1,39 @@
+// cli: the table of verbs. A new verb is a line here and a function in its group's file.
+#include "cli/verbs.h"
+
+#include <array>
+
+namespace pmos::cli {
+namespace {
+
+constexpr std::string_view kSee = "See";
+constexpr std::string_view kRun = "Run";
+constexpr std::string_view kVolumes = "Volumes";
+constexpr std::string_view kInside = "Inside a mode";
+constexpr std::string_view kPolicy = "Policy";
+
+constexpr std::array kVerbs{
+    Verb{"status", kSee, "show every mode: state, foreground, lock", attach_status},
+    Verb{"list", kSee, "print the names of the modes", attach_list},
+    Verb{"inspect", kSee, "print a mode's resolved plan as JSON", attach_inspect},
+    Verb{"logs", kSee, "print what a mode has written", attach_logs},
+    Verb{"events", kSee, "print what happens, as it happens", attach_events},
+    Verb{"doctor", kSee, "say what this phone lacks, and for which profile key", attach_doctor},
+    Verb{"version", kSee, "print the versions of pmosctl and pmosd", attach_version},
+    Verb{"start", kRun, "start a mode", attach_start},
+    Verb{"stop", kRun, "stop a mode, or all of them", attach_stop},
+    Verb{"restart", kRun, "stop a mode and start it again", attach_restart},
+    Verb{"switch", kRun, "bring a mode to the foreground", attach_switch},
+    Verb{"provision", kVolumes, "make a mode's volumes", attach_provision},
+    Verb{"unlock", kVolumes, "open a mode's volumes and start it", attach_unlock},
+    Verb{"lock", kVolumes, "stop a mode and close its volumes", attach_lock},
+    Verb{"exec", kInside, "run a command in a running mode", attach_exec, true},
+    Verb{"shell", kInside, "open a shell in a running mode", attach_shell, true},
+    Verb{"reload", kPolicy, "have pmosd read the profiles again", attach_reload},
+};
+
+}  // namespace
+
+std::span<const Verb> verbs() { return kVerbs; }
+
+}  // namespace pmos::cli

@@ -1,0 +1,42 @@
+// test double: what the fake service knows and remembers. For unit tests only.
+#pragma once
+
+#include <sys/types.h>
+#include <systemd/sd-bus.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace pmos::cli::fake {
+
+inline constexpr const char* kPin = "2468";
+
+struct Mode {
+    std::string state, reason;
+    bool foreground = false, locked = false, provisioned = true, needs_secret = false;
+};
+
+struct Exec {
+    pid_t pid = 0;
+    bool ended = false;
+    int status = 0;
+    sd_bus_message* waiter = nullptr;
+};
+
+struct World {
+    std::map<std::string, Mode> modes;
+    std::map<std::uint32_t, Exec> execs;
+    std::vector<sd_bus*> peers;
+    std::uint32_t next_session = 1;
+    std::string log_path;
+};
+
+// fake_exec.cpp: runs commands on this machine, as if inside.
+int exec_method(sd_bus_message* m, void* userdata, sd_bus_error* error);
+int signal_method(sd_bus_message* m, void* userdata, sd_bus_error* error);
+int wait_method(sd_bus_message* m, void* userdata, sd_bus_error* error);
+void reap(World& world);
+
+}  // namespace pmos::cli::fake

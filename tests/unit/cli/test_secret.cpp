@@ -1,0 +1,145 @@
+// tests: how a PIN is asked for, and that it shows nowhere.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <csignal>
+
+#include "cli/secret_input.h"
+#include "harness.h"
+
+using namespace pmos;
+using namespace pmos::cli::test;
+using Catch::Matchers::Contains;
+
+namespace {
+
+// A descriptor that pmosctl inherits under this number.
+std::string inheritable(const std::string& secret, UniqueFd& keep) {
+    int ends[2];
+    REQUIRE(::pipe(ends) == 0);
+    REQUIRE(::write(ends[1], secret.data(), secret.size()) == static_cast<ssize_t>(secret.size()));
+    ::close(ends[1]);
+    keep.reset(ends[0]);
+    return std::to_string(ends[0]);
+}
+
+}  // namespace
+
+TEST_CASE("unlock asks on the terminal without echo and starts the mode") {
+    const Service service;
+    Terminal tty(service, {"unlock", "secure"});
+    REQUIRE(tty.wait_for("PIN for secure: "));
+    CHECK_FALSE(tty.echoes());
+    tty.type("2468\n");
+    CHECK(tty.finish() == 0);
+    CHECK_THAT(tty.seen(), Contains("secure: unlocked and started"));
+    CHECK(tty.seen().find("2468") == std::string::npos);
+    CHECK(tty.echoes());
+    CHECK_THAT(service.run({"status", "secure"}).out, Contains("running"));
+    CHECK(service.run({"unlock", "secure"}).out == "secure: already unlocked and running\n");
+}
+
+TEST_CASE("a wrong PIN is refused clearly, the terminal is as before") {
+    const Service service;
+    Terminal tty(service, {"unlock", "secure"});
+    REQUIRE(tty.wait_for("PIN for secure: "));
+    tty.type("0000\n");
+    CHECK(tty.finish() == 8);
+    CHECK_THAT(tty.seen(), Contains("wrong PIN") && Contains("4 attempts left"));
+    CHECK(tty.echoes());
+}
+
+TEST_CASE("Ctrl-C, SIGTERM and SIGHUP at the prompt put the terminal back") {
+    const Service service;
+    for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+        Terminal tty(service, {"unlock", "secure"});
+        REQUIRE(tty.wait_for("PIN for secure: "));
+        REQUIRE_FALSE(tty.echoes());
+        if (number == SIGINT) {
+            tty.type("12\x03");
+        } else {
+            tty.signal(number);
+        }
+        CHECK(tty.finish() == 128 + number);
+        CHECK(tty.echoes());
+    }
+}
+
+TEST_CASE("an empty PIN is refused before pmosd is asked") {
+    const Service service;
+    Terminal tty(service, {"unlock", "secure"});
+    REQUIRE(tty.wait_for("PIN for secure: "));
+    tty.type("\n");
+    CHECK(tty.finish() == 2);
+    CHECK_THAT(tty.seen(), Contains("the secret is empty"));
+    UniqueFd pin;
+    CHECK(service.run({"unlock", "secure", "--pin-fd", inheritable("", pin)}).status == 2);
+}
+
+TEST_CASE("provision asks twice, shows progress and refuses a volume that exists") {
+    const Service service;
+    Terminal differ(service, {"provision", "fresh"});
+    REQUIRE(differ.wait_for("new PIN for fresh: "));
+    differ.type("2468\n");
+    REQUIRE(differ.wait_for("once more: "));
+    differ.type("2469\n");
+    CHECK(differ.finish() == 2);
+    CHECK_THAT(differ.seen(), Contains("the two entries differ"));
+
+    Terminal tty(service, {"provision", "fresh"});
+    REQUIRE(tty.wait_for("new PIN for fresh: "));
+    tty.type("2468\n");
+    REQUIRE(tty.wait_for("once more: "));
+    tty.type("2468\n");
+    CHECK(tty.finish() == 0);
+    CHECK_THAT(tty.seen(), Contains(" 50% formatting") && Contains("fresh: provisioned"));
+
+    const auto again = service.run({"provision", "fresh"});
+    CHECK(again.status == 5);
+    CHECK_THAT(again.err, Contains("cannot provision 'fresh': its volumes exist"));
+}
+
+TEST_CASE("a PIN by descriptor; progress is lines where there is no terminal") {
+    const Service service;
+    UniqueFd pin;
+    const auto made = service.run({"provision", "fresh", "--pin-fd", inheritable("2468", pin)});
+    CHECK(made.status == 0);
+    CHECK(made.out == "fresh: provisioned\n");
+    CHECK(made.err == "provision: formatting (0%)\nprovision: file system (100%)\n");
+    const auto opened =
+        service.run({"unlock", "secure", "--no-start", "--pin-fd", inheritable("2468\nx", pin)});
+    CHECK(opened.status == 0);
+    CHECK(opened.out == "secure: unlocked\n");
+    CHECK_THAT(service.run({"status", "secure"}).out, Contains("stopped"));
+}
+
+TEST_CASE("without a terminal and --pin-fd the way out is named") {
+    const Service service;
+    const auto r = service.run({"unlock", "secure"}, "2468\n");
+    CHECK(r.status == 2);
+    CHECK_THAT(r.err, Contains("standard input is not a terminal") && Contains("--pin-fd"));
+    CHECK(service.run({"unlock", "secure", "--pin-fd", "999"}).status == 2);
+    CHECK(service.run({"unlock", "secure", "--pin-fd", "-1"}).status == 2);
+}
+
+TEST_CASE("a mode that wants no secret is not asked for one") {
+    const Service service;
+    CHECK(service.run({"unlock", "device"}).out == "device: unlocked and started\n");
+}
+
+TEST_CASE("a disabled mode and one without volumes are told apart before the prompt") {
+    const Service service;
+    CHECK(service.run({"unlock", "broken"}).status == 4);
+    CHECK(service.run({"unlock", "fresh"}).status == 6);
+    CHECK(service.run({"unlock", "nobody"}).status == 3);
+}
+
+TEST_CASE("an over-long secret is refused") {
+    const Service service;
+    UniqueFd pin;
+    const std::string secret(cli::kMaxSecret + 1, 'x');
+    const auto r = service.run({"unlock", "secure", "--pin-fd", inheritable(secret, pin)});
+    CHECK(r.status == 2);
+    CHECK_THAT(r.err, Contains("the secret is too long"));
+}
