@@ -126,7 +126,11 @@ class TreeBuilder {
     bool string(string_t& value) {
         Node* node = leaf(Node::Kind::string);
         if (node == nullptr) return false;
-        if (value.contains('\0')) return refuse("nul-byte", "a string holds a NUL character");
+        if (value.contains('\0')) {
+            out_.push_back(fault(file_, {node->at.line, node->at.column}, "nul-byte",
+                                 "a string holds a NUL character"));
+            return false;
+        }
         node->text = std::move(value);
         return true;
     }

@@ -65,6 +65,11 @@ bool is_env(std::string_view text) {
     });
 }
 
+// A limit written as an object, resources/memory/max/{value,optional}: one row for all of them.
+bool is_limit(std::string_view pattern) {
+    return pattern.starts_with("resources/") && std::ranges::count(pattern, '/') == 2;
+}
+
 // "quota period" in µs, as cpu.max takes it; "max" is no limit.
 bool is_cpu_max(std::string_view text) {
     const auto blank = text.find(' ');
@@ -188,8 +193,7 @@ const KeySpec* ShapeCheck::member_spec(const std::string& pattern, std::string_v
                                        std::string& child) const {
     child = join(pattern, key);
     if (const KeySpec* spec = find_key(language_, child)) return spec;
-    // A limit written as an object: resources/memory/max/{value,optional}.
-    if (pattern.starts_with("resources/") && std::ranges::count(pattern, '/') == 2) {
+    if (is_limit(pattern)) {
         if (const KeySpec* spec = find_key(language_, join("resources/*/*", key))) return spec;
     }
     const KeySpec* parent = find_key(language_, pattern);
@@ -204,22 +208,21 @@ void ShapeCheck::unknown_key(const Member& member, std::string_view pattern,
                              const KeySpec* parent) {
     auto names = child_keys(language_, pattern);
     if (parent != nullptr && !parent->keys.empty()) names = split_list(parent->keys);
-    if (pattern.starts_with("resources/") && std::ranges::count(pattern, '/') == 2)
-        names = {"value", "optional"};
+    if (is_limit(pattern)) names = {"value", "optional"};
     const auto near = nearest(member.key, names);
     std::string fix = did_you_mean(near);
     if (fix.empty() && !names.empty()) fix = fmt::format("known here: {}", fmt::join(names, ", "));
     // A class of devices and a limit are names of things, not of fields: say so.
     const bool is_class = pattern == "devices" || pattern == "require/[]/devices";
-    const bool is_limit = pattern == "process/rlimits";
+    const bool is_rlimit = pattern == "process/rlimits";
     add(member.key_at,
-        is_class   ? "unknown-class"
-        : is_limit ? "unknown-rlimit"
-                   : "unknown-key",
+        is_class    ? "unknown-class"
+        : is_rlimit ? "unknown-rlimit"
+                    : "unknown-key",
         fmt::format("unknown {} '{}'",
-                    is_class   ? "device class"
-                    : is_limit ? "limit"
-                               : "key",
+                    is_class    ? "device class"
+                    : is_rlimit ? "limit"
+                                : "key",
                     shown(member.key)),
         std::move(fix));
 }
@@ -235,11 +238,12 @@ void ShapeCheck::object(const Node& node, const std::string& pattern) {
             value(member.value, child, *spec);
     }
     if (!whole_) return;
+    const std::string scheme = is_limit(pattern) ? "resources/*/*" : pattern;
     for (const auto& spec : language_.keys) {
         const auto slash = spec.path.rfind('/');
         const auto parent = slash == std::string_view::npos ? "" : spec.path.substr(0, slash);
         const auto name = slash == std::string_view::npos ? spec.path : spec.path.substr(slash + 1);
-        if (!spec.required || parent != pattern || node.find(name) != nullptr) continue;
+        if (!spec.required || parent != scheme || node.find(name) != nullptr) continue;
         add(node.at, "missing-key", fmt::format("'{}' is missing", name),
             spec.example.empty() ? std::string(spec.doc)
                                  : fmt::format("add \"{}\": {}", name, spec.example));

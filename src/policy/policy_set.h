@@ -44,6 +44,9 @@ struct PolicySet {
 PolicySet read_policy(std::span<const SourceFile> profiles, const SourceFile* site,
                       const ReadBlock& read_block);
 
+// The merged profile as JSON; with `origin`, one line for each value: place, pointer, value.
+std::string resolved_text(const Profile& profile, bool origin);
+
 struct Compiled {
     std::optional<LaunchPlan> plan;       // empty when diagnostics hold an error
     std::vector<Diagnostic> diagnostics;  // what this phone cannot enforce, by key and line

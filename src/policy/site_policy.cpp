@@ -85,18 +85,18 @@ void SiteCheck::capabilities(const Node& never) {
 }
 
 void SiteCheck::syscalls(const Node& never) {
-    std::vector<std::string> refused;
-    for (const auto& item : never.items) refused.push_back(item.text);
+    std::vector<std::string> entries;
+    for (const auto& item : never.items) entries.push_back(item.text);
+    const auto refused = expand_syscalls(entries);
     for (std::size_t i = 0; i < p_.seccomp_allow.size(); ++i)
         for (const auto& name : expand_syscalls(std::span(&p_.seccomp_allow[i], 1)))
-            if (expand_syscalls(refused).contains(name))
+            if (refused.contains(name))
                 broken(p_.where(fmt::format("seccomp/allow/{}", i)), never,
                        fmt::format("the site policy refuses the system call '{}'", name),
                        fmt::format("'{}' holds it", p_.seccomp_allow[i]));
     for (std::size_t i = 0; i < p_.seccomp_rules.size(); ++i)
         for (const auto& name : p_.seccomp_rules[i].names)
-            if (p_.seccomp_rules[i].verdict == verdict_allow() &&
-                expand_syscalls(refused).contains(name))
+            if (p_.seccomp_rules[i].verdict == verdict_allow() && refused.contains(name))
                 broken(p_.where(fmt::format("seccomp/rules/{}", i)), never,
                        fmt::format("the site policy refuses the system call '{}'", name));
 }
