@@ -67,3 +67,30 @@ TEST_CASE("the shipped set is read, checked and compiled quickly") {
     // The goal is 30 ms in release; a slow machine with sanitizers gets room.
     CHECK(took.count() < 1000);
 }
+
+namespace {
+
+// The text between "<!-- name -->" and the next "<!-- end -->", replaced.
+std::string with_section(const std::string& text, const std::string& name,
+                         const std::string& rows) {
+    const auto begin = text.find("<!-- " + name + " -->\n");
+    REQUIRE(begin != std::string::npos);
+    const auto first = begin + name.size() + 10;
+    const auto end = text.find("<!-- end -->", first);
+    REQUIRE(end != std::string::npos);
+    return text.substr(0, first) + rows + text.substr(end);
+}
+
+}  // namespace
+
+TEST_CASE("the tables of docs/profiles.md are those of the language") {
+    std::string groups = "| group | what is in it |\n|---|---|\n";
+    for (const auto& group : syscall_groups())
+        groups += "| `" + std::string(group.name) + "` | " + std::string(group.doc) + " |\n";
+    auto text = read_file(source_path("docs/profiles.md"));
+    REQUIRE_FALSE(text.empty());
+    text = with_section(text, "groups", groups);
+    text = with_section(text, "site", reference_text(site_language()));
+    text = with_section(text, "keys", reference_text(profile_language()));
+    check_golden("docs/profiles.md", text);
+}

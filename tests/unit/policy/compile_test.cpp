@@ -1,0 +1,354 @@
+// tests: plans against the facts of other phones, and the image that the launcher reads.
+#include <linux/mount.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cstring>
+
+#include "policy/hash.h"
+#include "policy/profile.h"
+#include "support.h"
+
+using namespace pmos::policy;
+using namespace pmos::policy::test;
+
+namespace {
+
+std::shared_ptr<const Profile> load(const std::string& text) {
+    const std::vector<SourceFile> files{{"a.json", text}};
+    const auto set = read_policy(files, nullptr, {});
+    std::string faults;
+    for (const auto& d : set.modes[0].diagnostics) faults += to_text(d) + "\n";
+    INFO(faults);
+    REQUIRE(set.modes[0].profile != nullptr);
+    return set.modes[0].profile;
+}
+
+std::shared_ptr<const Profile> shipped(const std::string& mode) {
+    return find_mode(shipped_policy(), mode).profile;
+}
+
+std::shared_ptr<const Profile> with(const std::string& extra) {
+    return load(profile_text("alpha", 200000, extra));
+}
+
+const MountOp* find_mount(const LaunchPlan& plan, const std::string& target) {
+    const auto it = std::ranges::find(plan.mounts, target, &MountOp::target);
+    return it == plan.mounts.end() ? nullptr : &*it;
+}
+
+// Follows the offsets of an image as a reader that trusts nothing would.
+class Image {
+  public:
+    explicit Image(std::vector<std::byte> bytes) : bytes_(std::move(bytes)) {
+        REQUIRE(bytes_.size() >= sizeof(image::Header));
+        std::memcpy(&header, bytes_.data(), sizeof header);
+    }
+    std::string text(image::Text t) const {
+        if (t.size == 0) return "";
+        REQUIRE(t.offset >= sizeof(image::Header));
+        REQUIRE(std::size_t{t.offset} + t.size < bytes_.size());
+        CHECK(bytes_[t.offset + t.size] == std::byte{0});
+        return {reinterpret_cast<const char*>(bytes_.data()) + t.offset, t.size};
+    }
+    template <class T>
+    std::vector<T> table(image::Table<T> t) const {
+        std::vector<T> rows(t.count);
+        CHECK(t.offset % 8 == 0);
+        REQUIRE(std::size_t{t.offset} + t.count * sizeof(T) <= bytes_.size());
+        if (t.count != 0) std::memcpy(rows.data(), bytes_.data() + t.offset, t.count * sizeof(T));
+        return rows;
+    }
+
+    image::Header header;
+
+  private:
+    std::vector<std::byte> bytes_;
+};
+
+}  // namespace
+
+TEST_CASE("a phone that lacks what a profile needs refuses the start by key") {
+    struct Row {
+        void (*take)(HostFacts&);
+        std::string pointer;
+    };
+    const Row rows[] = {
+        {[](HostFacts& f) { f.filesystems = {"ext4"}; }, "/root/image"},
+        {[](HostFacts& f) { f.filesystems = {"erofs"}; }, "/volumes"},
+        {[](HostFacts& f) { f.device_mapper_targets.clear(); }, "/volumes"},
+        {[](HostFacts& f) { f.cgroup_v2 = false; }, "/resources"},
+        {[](HostFacts& f) { f.time_namespace = false; }, "/timeOffsets"},
+        {[](HostFacts& f) { f.arch = "riscv64"; }, "/seccomp"},
+    };
+    const auto profile = shipped("secure");
+    for (const auto& row : rows) {
+        auto facts = fixed_facts();
+        row.take(facts);
+        const auto compiled = compile(*profile, facts);
+        CHECK_FALSE(compiled.plan.has_value());
+        const auto& d = find_rule(compiled.diagnostics, "unsupported");
+        CHECK(d.at.pointer == row.pointer);
+        CHECK(d.at.line > 0);
+    }
+}
+
+TEST_CASE("limits: refused without their controller unless optional") {
+    const auto strict = with(", \"resources\": {\"pids\": {\"max\": 10}}");
+    const auto lax =
+        with(", \"resources\": {\"pids\": {\"max\": {\"value\": 10, \"optional\": true}}}");
+    auto facts = fixed_facts();
+    facts.cgroup_controllers = {"memory"};
+    const auto refused = compile(*strict, facts);
+    CHECK_FALSE(refused.plan.has_value());
+    CHECK(find_rule(refused.diagnostics, "unsupported").at.pointer == "/resources/pids/max");
+    const auto skipped = compile(*lax, facts);
+    REQUIRE(skipped.plan.has_value());
+    CHECK(find_rule(skipped.diagnostics, "limit-skipped").severity == Severity::warning);
+    const auto it = std::ranges::find(skipped.plan->cgroup, "pids.max", &CgroupLimit::file);
+    REQUIRE(it != skipped.plan->cgroup.end());
+    CHECK(it->optional);
+    CHECK(it->value == "10");
+    CHECK(compile(*strict, fixed_facts()).plan.has_value());
+}
+
+TEST_CASE("what this build cannot enforce refuses the start by name") {
+    for (const auto& [extra, pointer] :
+         {std::pair<std::string, std::string>{", \"devices\": {\"camera\": \"foreground\"}",
+                                              "/devices/camera"},
+          {", \"devices\": {\"audio\": {\"capture\": \"foreground\"}}", "/devices/audio/capture"},
+          {", \"devices\": {\"modem\": [\"sms\"]}", "/devices/modem/0"},
+          {", \"devices\": {\"gpu\": \"full\"}", "/devices/gpu"},
+          {", \"session\": {\"lockAfter\": \"5min\"}", "/session/lockAfter"},
+          {", \"session\": {\"onLock\": \"suspend\"}", "/session/onLock"},
+          {", \"session\": {\"background\": \"throttle\"}", "/session/background"},
+          {", \"resources\": {\"io\": {\"max\": \"x\"}}", "/resources/io/max"},
+          {", \"volumes\": [{\"name\": \"d\", \"target\": \"/d\", \"size\": \"64MiB\", \"unlock\": "
+           "[\"tpm2\"]}]",
+           "/volumes/0/unlock/0"},
+          {", \"volumes\": [{\"name\": \"d\", \"target\": \"/d\", \"size\": \"64MiB\", \"unlock\": "
+           "[\"pin\", \"passphrase\"]}]",
+           "/volumes/0/unlock"},
+          {", \"volumes\": [{\"name\": \"d\", \"target\": \"/d\", \"size\": \"64MiB\", \"unlock\": "
+           "[\"pin\"], \"onLock\": \"suspend\"}]",
+           "/volumes/0/onLock"}}) {
+        const auto profile = with(extra);
+        const auto compiled = compile(*profile, fixed_facts());
+        INFO(extra);
+        CHECK_FALSE(compiled.plan.has_value());
+        const auto& d = find_rule(compiled.diagnostics, "not-enforced");
+        CHECK(d.severity == Severity::error);
+        CHECK(d.at.pointer == pointer);
+        CHECK(d.at.line > 0);
+    }
+    for (const std::string network : {"\"direct\"", "{\"tunnel\": \"work\"}"}) {
+        auto text = profile_text("alpha", 200000);
+        text.replace(text.find("\"none\""), 6, network);
+        const auto compiled = compile(*load(text), fixed_facts());
+        CHECK_FALSE(compiled.plan.has_value());
+        CHECK(has_rule(compiled.diagnostics, "not-enforced"));
+    }
+    auto verity = profile_text("alpha", 200000);
+    verity.replace(verity.find("\"alpha.erofs\""), 13,
+                   "\"alpha.erofs\", \"verity\": {\"rootHash\": \"00\"}");
+    CHECK(find_rule(compile(*load(verity), fixed_facts()).diagnostics, "not-enforced").at.pointer ==
+          "/root/verity");
+    // "none" is enforced everywhere: nothing is opened.
+    CHECK(
+        compile(*with(", \"devices\": {\"camera\": \"none\", \"audio\": \"none\"}"), fixed_facts())
+            .plan.has_value());
+}
+
+TEST_CASE("no device for a right: denied, with a warning") {
+    auto facts = fixed_facts();
+    facts.devices.clear();
+    const auto compiled = compile(*shipped("personal"), facts);
+    REQUIRE(compiled.plan.has_value());
+    CHECK(find_rule(compiled.diagnostics, "no-such-device").at.pointer == "/devices/gpu");
+    for (const auto& node : compiled.plan->device_nodes) CHECK(node.device_class.empty());
+}
+
+TEST_CASE("device nodes: directories before what is in them") {
+    const auto compiled = compile(*shipped("personal"), fixed_facts());
+    REQUIRE(compiled.plan.has_value());
+    const auto& nodes = compiled.plan->device_nodes;
+    const auto dri = std::ranges::find(nodes, "dri", &DeviceNode::path);
+    const auto render = std::ranges::find(nodes, "dri/renderD128", &DeviceNode::path);
+    REQUIRE(dri != nodes.end());
+    REQUIRE(render != nodes.end());
+    CHECK(dri < render);
+    CHECK(dri->type == image::NodeType::directory);
+    CHECK(render->major == 226);
+    CHECK(render->device_class == "gpu");
+    CHECK(std::ranges::find(nodes, "dri/card0", &DeviceNode::path) == nodes.end());
+    CHECK(std::ranges::find(nodes, "ttyS2", &DeviceNode::path) == nodes.end());
+}
+
+TEST_CASE("mounts: order, attributes, the profile's own in place of the usual") {
+    const auto profile = with(
+        ", \"volumes\": [{\"name\": \"d\", \"target\": \"/data\", \"size\": \"64MiB\", \"unlock\": "
+        "[\"pin\"], \"options\": [\"exec\", \"noatime\"]}], \"mounts\": [{\"type\": \"tmpfs\", "
+        "\"target\": \"/tmp\", \"size\": \"1MiB\"}, {\"type\": \"bind\", \"source\": \"/srv/x\", "
+        "\"target\": \"/mnt\"}]");
+    const auto compiled = compile(*profile, fixed_facts());
+    REQUIRE(compiled.plan.has_value());
+    const auto& plan = *compiled.plan;
+    CHECK(plan.mounts.front().kind == image::MountKind::root);
+    CHECK((plan.mounts.front().attributes & MOUNT_ATTR_RDONLY) != 0);
+    CHECK(std::ranges::count(plan.mounts, "/tmp", &MountOp::target) == 1);
+    const auto* tmp = find_mount(plan, "/tmp");
+    REQUIRE(tmp != nullptr);
+    CHECK(tmp->options[1] == std::pair<std::string, std::string>{"size", "1048576"});
+    const auto* data = find_mount(plan, "/data");
+    REQUIRE(data != nullptr);
+    CHECK(data->attributes == (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOATIME));
+    CHECK(data->idmapped);
+    CHECK(data->source == "/dev/mapper/pmos-alpha-d");
+    const auto* bind = find_mount(plan, "/mnt");
+    REQUIRE(bind != nullptr);
+    CHECK((bind->attributes & MOUNT_ATTR_RDONLY) != 0);
+    CHECK((bind->attributes & MOUNT_ATTR_NOEXEC) != 0);
+    CHECK(plan.volumes[0].source == "/var/lib/pmos/volumes/alpha-d.luks");
+    for (const auto* path :
+         {"/proc/kcore", "/proc/keys", "/proc/sysrq-trigger", "/proc/timer_list"}) {
+        const auto* mask = find_mount(plan, path);
+        REQUIRE(mask != nullptr);
+        CHECK(mask->kind == image::MountKind::mask);
+        CHECK(mask > find_mount(plan, "/proc"));
+    }
+    for (const auto& op : plan.mounts)
+        if (op.kind != image::MountKind::mask) CHECK((op.attributes & MOUNT_ATTR_NOSUID) != 0);
+}
+
+TEST_CASE("Landlock: only rights of the ABI, writing only where a mount is writable") {
+    for (std::uint32_t abi = 0; abi <= 7; ++abi) {
+        auto facts = fixed_facts();
+        facts.landlock_abi = abi;
+        const auto compiled = compile(*shipped("secure"), facts);
+        REQUIRE(compiled.plan.has_value());
+        const auto& plan = *compiled.plan;
+        if (abi == 0) {
+            CHECK(plan.landlock_handled == 0);
+            CHECK(plan.landlock.empty());
+            continue;
+        }
+        constexpr std::uint64_t kWrite = 1U << 1U, kExecute = 1U << 0U,
+                                kNodes = 1U << 6U | 1U << 11U;
+        for (const auto& rule : plan.landlock) {
+            INFO("abi " << abi << " path " << rule.path);
+            CHECK((rule.access & ~plan.landlock_handled) == 0);
+            CHECK((rule.access & kNodes) == 0);
+            const bool writable = rule.path != "/" && rule.path != "/usr";
+            CHECK(((rule.access & kWrite) != 0) == writable);
+            CHECK(((rule.access & kExecute) != 0) == (rule.path == "/usr"));
+        }
+    }
+    auto facts = fixed_facts();
+    facts.landlock_abi = 0;
+    CHECK(find_rule(compile(*with(", \"landlock\": {\"required\": true}"), facts).diagnostics,
+                    "unsupported")
+              .at.pointer == "/landlock/required");
+    facts.apparmor = false;
+    CHECK(find_rule(compile(*with(", \"lsm\": {\"required\": true}"), facts).diagnostics,
+                    "unsupported")
+              .at.pointer == "/lsm/required");
+    CHECK(compile(*shipped("secure"), facts).plan->apparmor.empty());
+}
+
+TEST_CASE("the time namespace: dropped with a warning only where nobody asked for it") {
+    auto facts = fixed_facts();
+    facts.time_namespace = false;
+    const auto compiled = compile(*with(""), facts);
+    REQUIRE(compiled.plan.has_value());
+    CHECK(has_rule(compiled.diagnostics, "no-time-namespace"));
+    CHECK((compiled.plan->namespaces & CLONE_NEWTIME) == 0);
+    CHECK((compile(*with(""), fixed_facts()).plan->namespaces & CLONE_NEWTIME) != 0);
+}
+
+TEST_CASE("the image holds the plan, and the same plan gives the same bytes") {
+    const auto compiled = compile(*shipped("secure"), fixed_facts());
+    REQUIRE(compiled.plan.has_value());
+    const auto& plan = *compiled.plan;
+    const auto bytes = encode(plan);
+    CHECK(bytes == encode(plan));
+    CHECK(digest(plan) == sha256_hex(bytes));
+    const Image image(bytes);
+    const auto& h = image.header;
+    CHECK(std::memcmp(h.magic, image::kMagic, sizeof h.magic) == 0);
+    CHECK(h.version == image::kVersion);
+    CHECK(h.size == bytes.size());
+    CHECK(image.text(h.mode) == "secure");
+    CHECK(image.text(h.hostname) == "secure");
+    CHECK(image.text(h.cwd) == "/");
+    CHECK(image.text(h.apparmor) == "pmos-mode");
+    CHECK(image.text(h.json) == to_json(plan));
+    CHECK(h.boottime_offset == 86400);
+    const auto maps = image.table(h.uid_map);
+    REQUIRE(maps.size() == 1);
+    CHECK(maps[0].outside == 300000);
+    const auto mounts = image.table(h.mounts);
+    REQUIRE(mounts.size() == plan.mounts.size());
+    for (std::size_t i = 0; i < mounts.size(); ++i) {
+        CHECK(image.text(mounts[i].target) == plan.mounts[i].target);
+        CHECK(image.text(mounts[i].source) == plan.mounts[i].source);
+        const auto options = image.table(mounts[i].options);
+        REQUIRE(options.size() == plan.mounts[i].options.size());
+        for (std::size_t j = 0; j < options.size(); ++j)
+            CHECK(image.text(options[j].value) == plan.mounts[i].options[j].second);
+    }
+    const auto nodes = image.table(h.device_nodes);
+    REQUIRE(nodes.size() == plan.device_nodes.size());
+    CHECK(image.text(nodes.back().path) == "ttyS2");
+    std::vector<std::string> args, env;
+    for (const auto& t : image.table(h.args)) args.push_back(image.text(t));
+    for (const auto& t : image.table(h.env)) env.push_back(image.text(t));
+    CHECK(args == plan.process.args);
+    CHECK(env == plan.process.env);
+    const auto filter = image.table(h.seccomp);
+    REQUIRE(filter.size() * 8 == plan.seccomp.size());
+    CHECK(std::memcmp(filter.data(), plan.seccomp.data(), plan.seccomp.size()) == 0);
+    CHECK(image.table(h.landlock).size() == plan.landlock.size());
+    CHECK(h.cap_bounding == 0);
+    CHECK(h.umask == 077);
+}
+
+TEST_CASE("whatever changes in a plan changes its digest") {
+    const auto compiled = compile(*shipped("secure"), fixed_facts());
+    REQUIRE(compiled.plan.has_value());
+    void (*const changes[])(LaunchPlan&) = {
+        [](LaunchPlan& p) { p.cgroup[0].value = "1"; },
+        [](LaunchPlan& p) { p.hooks[0].timeout_ms = 1; },
+        [](LaunchPlan& p) { p.volumes[0].key_source = KeySource::device_key; },
+        [](LaunchPlan& p) { p.device_filter[0] ^= 1; },
+        [](LaunchPlan& p) { p.seccomp[4] ^= 1; },
+        [](LaunchPlan& p) { p.session.stop_timeout_ms = 1; },
+        [](LaunchPlan& p) { p.root.path += "x"; },
+        [](LaunchPlan& p) { p.process.capabilities.ambient = 1; },
+        [](LaunchPlan& p) { p.network = "loopback"; },
+    };
+    const auto before = digest(*compiled.plan);
+    CHECK(before.size() == 64);
+    for (const auto change : changes) {
+        auto plan = *compiled.plan;
+        change(plan);
+        CHECK(digest(plan) != before);
+    }
+}
+
+TEST_CASE("SHA-256 is SHA-256") {
+    CHECK(sha256_hex(std::as_bytes(std::span("abc", 3))) ==
+          "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+TEST_CASE("capabilities that are granted survive the exec, none otherwise") {
+    auto text = profile_text("alpha", 200000);
+    text.replace(text.find("[\"/bin/true\"]"), 13,
+                 "[\"/bin/true\"], \"capabilities\": [\"CAP_CHOWN\", \"CAP_KILL\"]");
+    const auto compiled = compile(*load(text), fixed_facts());
+    REQUIRE(compiled.plan.has_value());
+    const auto& sets = compiled.plan->process.capabilities;
+    CHECK(sets.bounding == (1U << 0U | 1U << 5U));
+    CHECK(sets.ambient == sets.bounding);
+    CHECK(sets.inheritable == sets.bounding);
+}
