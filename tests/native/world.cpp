@@ -18,7 +18,6 @@
 #include <fstream>
 #include <sstream>
 
-#include "plan_encoder.h"
 #include "runtime/launch/prepare.h"
 #include "runtime/network/net_ns.h"
 
@@ -187,7 +186,7 @@ Running World::start(const policy::LaunchPlan& plan, launch::Request request) {
     running.status = UniqueFd(status[0]);
     running.output = UniqueFd(output[0]);
     const UniqueFd status_end(status[1]), output_end(output[1]);
-    const UniqueFd sealed = must(launch::seal_plan(encode_plan(plan)));
+    const UniqueFd sealed = must(launch::seal_plan(policy::encode(plan)));
     const UniqueFd tree = must(image_->clone_tree());
     launch::LaunchDescriptors fds;
     fds.plan = sealed.borrow();
@@ -209,7 +208,7 @@ Running World::enter(const policy::LaunchPlan& plan, const Running& mode, launch
     check(::pipe2(output, O_CLOEXEC) == 0, "cannot pipe");
     running.output = UniqueFd(output[0]);
     const UniqueFd output_end(output[1]);
-    const UniqueFd sealed = must(launch::seal_plan(encode_plan(plan)));
+    const UniqueFd sealed = must(launch::seal_plan(policy::encode(plan)));
     launch::LaunchDescriptors fds;
     fds.plan = sealed.borrow();
     fds.cgroup = cgroup_fd_.borrow();

@@ -40,7 +40,8 @@ int enter_directory(int dir, const char* name, Owner owner) noexcept {
 }  // namespace
 
 int open_below(int root, const char* path, std::uint64_t flags) noexcept {
-    return sys::sys_openat2(root, path, flags | O_PATH | O_CLOEXEC | O_NOFOLLOW, 0,
+    // No O_NOFOLLOW: with O_PATH it would open a trailing link instead of refusing it.
+    return sys::sys_openat2(root, path, flags | O_PATH | O_CLOEXEC, 0,
                             RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
 }
 

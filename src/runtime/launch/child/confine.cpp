@@ -39,7 +39,11 @@ int build_ruleset(Child& child) noexcept {
     if (child.ruleset < 0) return child.ruleset;
     for (const image::LandlockRule& rule : child.plan().table(h.landlock)) {
         ++child.op;
-        const int path = open_below(AT_FDCWD, child.plan().text(rule.path), 0);
+        // Links are followed, within the mode's root: /bin is one in most images.
+        const int path =
+            sys::sys_openat2(AT_FDCWD, child.plan().text(rule.path), O_PATH | O_CLOEXEC, 0,
+                             RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+        if (path == -ENOENT) continue;  // nothing there to grant
         if (path < 0) return path;
         const int err = add_rule(child.ruleset, path, rule.access);
         sys::sys_close(path);

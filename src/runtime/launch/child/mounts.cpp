@@ -83,12 +83,12 @@ int hide(Child& child, int target) noexcept {
     return copy < 0 ? copy : sys::sys_attach_mount(copy, target);
 }
 
-int protect(int target) noexcept {
+int protect(int target, std::uint64_t attributes) noexcept {
     const int copy = sys::sys_open_tree(
         target, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
     if (copy < 0) return copy;
     mount_attr attr{};
-    attr.attr_set = MOUNT_ATTR_RDONLY;
+    attr.attr_set = attributes | MOUNT_ATTR_RDONLY;
     const int err = sys::sys_mount_setattr(copy, "", AT_EMPTY_PATH | AT_RECURSIVE, attr);
     return err < 0 ? err : sys::sys_attach_mount(copy, target);
 }
@@ -100,7 +100,7 @@ int attach_mask(Child& child, const image::MountOp& op) noexcept {
     if (target < 0) return target;
     if (std::strncmp(path, "/proc/", 6) == 0)
         if (const int err = expect_filesystem(target, PROC_SUPER_MAGIC); err < 0) return err;
-    return op.kind == image::MountKind::mask ? hide(child, target) : protect(target);
+    return op.kind == image::MountKind::mask ? hide(child, target) : protect(target, op.attributes);
 }
 
 }  // namespace
