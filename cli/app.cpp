@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <numeric>
 
 #include "cli/output.h"
 #include "cli/verbs.h"
+#include "policy/diagnostic.h"
 
 namespace pmos::cli {
 namespace {
@@ -36,31 +36,13 @@ std::string help_text() {
     return out;
 }
 
-std::size_t distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    std::iota(row.begin(), row.end(), std::size_t{0});
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        std::size_t diagonal = row[0];
-        row[0] = i + 1;
-        for (std::size_t j = 0; j < b.size(); ++j) {
-            const std::size_t swap = diagonal + (a[i] == b[j] ? 0 : 1);
-            diagonal = row[j + 1];
-            row[j + 1] = std::min({swap, diagonal + 1, row[j] + 1});
-        }
-    }
-    return row.back();
-}
-
 std::unexpected<Error> unknown_verb(const std::string& word) {
-    std::string hint = "'pmosctl --help' lists the verbs";
-    std::size_t best = 3;
-    for (const auto& verb : verbs()) {
-        const std::size_t d = distance(word, verb.name);
-        if (d >= best) continue;
-        best = d;
-        hint = fmt::format("did you mean 'pmosctl {}'?", verb.name);
-    }
-    return fail(Code::usage, fmt::format("there is no verb '{}'", word), "", hint);
+    std::vector<std::string_view> names;
+    for (const auto& verb : verbs()) names.push_back(verb.name);
+    const auto nearest = policy::nearest(word, names);
+    return fail(Code::usage, fmt::format("there is no verb '{}'", word), "",
+                nearest.empty() ? "'pmosctl --help' lists the verbs"
+                                : fmt::format("did you mean 'pmosctl {}'?", nearest));
 }
 
 // Options before the verb belong to it as well: they are moved behind it.

@@ -59,8 +59,7 @@ Result<int> provision(const Globals& globals, const Options& options) {
     PMOS_ASSIGN(const auto secret, secret_for(mode, options, true));
     ProgressView view(STDERR_FILENO);
     PMOS_TRY(show_progress(bus, options.mode, view));
-    auto answer =
-        bus.call(mode_address(options.mode), "Provision", "ha{sv}", secret.get(), 0);
+    auto answer = bus.call(mode_address(options.mode), "Provision", "ha{sv}", secret.get(), 0);
     view.finish();
     PMOS_TRY(std::move(answer));
     print_outcome(globals, options.mode, "provisioned");
@@ -92,8 +91,8 @@ Result<int> unlock(const Globals& globals, const Options& options) {
     PMOS_ASSIGN(const auto secret, secret_for(mode, options, false));
     ProgressView view(STDERR_FILENO);
     PMOS_TRY(show_progress(bus, options.mode, view));
-    auto answer = bus.call(mode_address(options.mode), "Unlock", "ha{sv}", secret.get(), 1,
-                                 "start", "b", options.no_start ? 0 : 1);
+    auto answer = bus.call(mode_address(options.mode), "Unlock", "ha{sv}", secret.get(), 1, "start",
+                           "b", options.no_start ? 0 : 1);
     view.finish();
     PMOS_TRY(std::move(answer));
     print_outcome(globals, options.mode, options.no_start ? "unlocked" : "unlocked and started");

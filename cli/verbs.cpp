@@ -29,6 +29,7 @@ constexpr std::array kVerbs{
     Verb{"lock", kVolumes, "stop a mode and close its volumes", attach_lock},
     Verb{"exec", kInside, "run a command in a running mode", attach_exec, true},
     Verb{"shell", kInside, "open a shell in a running mode", attach_shell, true},
+    Verb{"policy check", kPolicy, "check profiles, without pmosd", attach_policy_check},
     Verb{"reload", kPolicy, "have pmosd read the profiles again", attach_reload},
 };
 

@@ -1,0 +1,67 @@
+# bash completion for pmosctl
+
+_pmosctl_modes() {
+    # Without pmosd there is nothing to offer, and nothing to say about it.
+    mapfile -t COMPREPLY < <(compgen -W "$(pmosctl list 2>/dev/null)" -- "$1")
+}
+
+_pmosctl_options() {
+    local common='--json --socket --bus --help'
+    case $1 in
+        stop) echo "$common --all --timeout" ;;
+        switch) echo "$common --none" ;;
+        provision) echo "$common --pin-fd" ;;
+        unlock) echo "$common --pin-fd --no-start" ;;
+        exec | shell) echo "$common --tty --no-tty --env --workdir --user" ;;
+        logs) echo "$common --follow --lines" ;;
+        events) echo "$common --count" ;;
+        *) echo "$common" ;;
+    esac
+}
+
+_pmosctl() {
+    local verbs='status list inspect logs events doctor version start stop restart switch
+        provision unlock lock exec shell policy reload'
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+    local verb='' mode='' i word
+    COMPREPLY=()
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        case $word in
+            --socket | --pin-fd | --timeout | -n | --lines | --count | -e | --env | -w | --workdir | -u | --user)
+                ((i++))
+                ;;
+            --) return ;; # the command of exec: files, by the shell's own rules
+            -*) ;;
+            *)
+                if [[ -z $verb ]]; then verb=$word; else mode=$word; fi
+                ;;
+        esac
+    done
+    case $prev in
+        --socket)
+            mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+            return
+            ;;
+        --pin-fd | --timeout | -n | --lines | --count | -e | --env | -w | --workdir | -u | --user) return ;;
+    esac
+    if [[ $cur == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$(_pmosctl_options "$verb")" -- "$cur")
+        return
+    fi
+    case $verb in
+        '') mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$cur") ;;
+        policy)
+            if [[ -z $mode ]]; then
+                mapfile -t COMPREPLY < <(compgen -W 'check' -- "$cur")
+            else
+                mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+            fi
+            ;;
+        status | inspect | logs | start | stop | restart | switch | provision | unlock | lock | exec | shell)
+            [[ -z $mode ]] && _pmosctl_modes "$cur"
+            ;;
+    esac
+}
+
+complete -o default -F _pmosctl pmosctl
