@@ -26,6 +26,7 @@ struct HostFacts {
     std::vector<std::string> device_mapper_targets;  // "crypt", "verity"; empty: no device-mapper
     std::uint64_t memory_bytes = 0;
     std::vector<HostDevice> devices;
+    std::vector<std::string> problems;  // met while looking; `doctor` shows them
     // Where things live on this phone.
     std::string images_dir = "/usr/share/pmos/images";
     std::string volumes_dir = "/var/lib/pmos/volumes";

@@ -98,7 +98,7 @@ class Worker:
     def finish(self):
         while (answer := self.next()).kind == PROGRESS:
             pass
-        self.process.wait(20)
+        self.process.wait(120)
         self.socket.close()
         return answer
 
@@ -275,7 +275,7 @@ def interrupted(how, name):
             worker.socket.close()
         else:
             worker.process.send_signal(how)
-        worker.process.wait(20)
+        worker.process.wait(120)
         worker.socket.close()
         label = f"{how if isinstance(how, str) else how.name} while {step}"
         if not check(f"{label}: was at work", reached):

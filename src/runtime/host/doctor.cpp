@@ -1,0 +1,138 @@
+// host: says in words what this phone lacks, for which profile key, and what to do. Pure.
+#include "runtime/host/doctor.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+
+namespace pmos::host {
+namespace {
+
+using policy::HostFacts;
+
+bool has(const std::vector<std::string>& words, std::string_view word) {
+    return std::ranges::find(words, word) != words.end();
+}
+
+class Report {
+  public:
+    void add(std::string severity, std::string subject, std::string message,
+             std::string hint = "") {
+        findings_.push_back(
+            {std::move(severity), std::move(subject), std::move(message), std::move(hint)});
+    }
+    // "ok" and what is there, or severity, what that means and what to do.
+    void require(bool there, const char* subject, std::string good, const char* severity,
+                 std::string lack, std::string hint) {
+        if (there)
+            add("ok", subject, std::move(good));
+        else
+            add(severity, subject, std::move(lack), std::move(hint));
+    }
+    std::vector<Finding> take() { return std::move(findings_); }
+
+  private:
+    std::vector<Finding> findings_;
+};
+
+void examine_confinement(const HostFacts& f, Report& report) {
+    report.require(f.landlock_abi > 0, "landlock", fmt::format("ABI {}", f.landlock_abi), "warning",
+                   "the kernel has no Landlock: modes start without that layer",
+                   "boot with lsm=landlock,... on a kernel with CONFIG_SECURITY_LANDLOCK");
+    report.require(f.apparmor, "apparmor", "enabled", "warning",
+                   "AppArmor is not enabled: modes start without that layer",
+                   "boot with apparmor=1 security=apparmor");
+    report.require(f.time_namespace, "time namespace", "available", "error",
+                   "the kernel has no time namespaces: no mode can start",
+                   "use a kernel with CONFIG_TIME_NS");
+}
+
+void examine_cgroups(const HostFacts& f, Report& report) {
+    report.require(f.cgroup_v2, "cgroup", "version 2", "error",
+                   "no cgroup v2 tree for modes: no mode can start",
+                   "boot with systemd.unified_cgroup_hierarchy=1");
+    struct Row {
+        const char *name, *key;
+    };
+    constexpr std::array kRows{Row{"memory", "resources/memory"}, Row{"pids", "resources/pids"},
+                               Row{"cpu", "resources/cpu"}, Row{"io", "resources/io"}};
+    for (const auto& [name, key] : kRows)
+        report.require(
+            has(f.cgroup_controllers, name), fmt::format("cgroup {}", name).c_str(), "available",
+            "warning",
+            fmt::format("no '{}' controller: a mode with '{}' does not start", name, key),
+            fmt::format("enable it in the kernel, or write \"optional\": true in '{}'", key));
+}
+
+void examine_storage(const HostFacts& f, Report& report) {
+    report.require(has(f.filesystems, "erofs"), "erofs", "available", "error",
+                   "the kernel cannot mount erofs: no mode image can be used",
+                   "use a kernel with CONFIG_EROFS_FS");
+    report.require(has(f.filesystems, "ext4"), "ext4", "available", "error",
+                   "the kernel cannot mount ext4: no volume can be used",
+                   "use a kernel with CONFIG_EXT4_FS");
+    report.require(has(f.device_mapper_targets, "crypt"), "dm-crypt", "available", "error",
+                   "the kernel has no dm-crypt: no volume can be opened",
+                   "use a kernel with CONFIG_DM_CRYPT");
+    report.require(has(f.device_mapper_targets, "verity"), "dm-verity", "available", "note",
+                   "the kernel has no dm-verity: 'root/verity' cannot be used",
+                   "use a kernel with CONFIG_DM_VERITY");
+    report.add("ok", "memory",
+               fmt::format("{} MiB; a key derivation takes a quarter of what is free at most",
+                           f.memory_bytes >> 20));
+}
+
+void examine_devices(const HostFacts& f, Report& report) {
+    struct Row {
+        const char *device_class, *hint;
+    };
+    constexpr std::array kRows{
+        Row{"gpu", "load the GPU's driver: /sys/class/drm has no render node"},
+        Row{"modem", "name its port in /etc/pmos/handset.json"}};
+    for (const auto& [device_class, hint] : kRows) {
+        std::string paths;
+        for (const auto& device : f.devices)
+            if (device.device_class == device_class)
+                paths += fmt::format("{}/dev/{}", paths.empty() ? "" : ", ", device.path);
+        report.require(!paths.empty(), fmt::format("device {}", device_class).c_str(), paths,
+                       "note", "none on this phone: every mode is denied it", hint);
+    }
+    for (const char* device_class : {"display", "input", "audio", "camera", "gnss"})
+        report.add("note", fmt::format("device {}", device_class),
+                   "no arbitration in this build: every mode is denied it");
+}
+
+void add_diagnostics(const std::string& subject, const std::vector<policy::Diagnostic>& diagnostics,
+                     Report& report) {
+    for (const auto& d : diagnostics)
+        report.add(
+            std::string(policy::severity_name(d.severity)), subject,
+            fmt::format("{}:{}:{}: {} [{}]", d.at.file, d.at.line, d.at.column, d.message, d.rule),
+            d.fix);
+}
+
+void examine_mode(const HostFacts& facts, const policy::ModePolicy& mode, Report& report) {
+    const std::string subject = "mode " + mode.mode;
+    add_diagnostics(subject, mode.diagnostics, report);
+    if (!mode.profile) return;
+    const auto compiled = policy::compile(*mode.profile, facts);
+    add_diagnostics(subject, compiled.diagnostics, report);
+    if (compiled.plan) report.add("ok", subject, "this phone can enforce its whole profile");
+}
+
+}  // namespace
+
+std::vector<Finding> examine(const HostFacts& facts, const policy::PolicySet& policies) {
+    Report report;
+    examine_confinement(facts, report);
+    examine_cgroups(facts, report);
+    examine_storage(facts, report);
+    examine_devices(facts, report);
+    for (const auto& problem : facts.problems) report.add("error", "host", problem);
+    add_diagnostics("site policy", policies.diagnostics, report);
+    for (const auto& mode : policies.modes) examine_mode(facts, mode, report);
+    return report.take();
+}
+
+}  // namespace pmos::host

@@ -1,0 +1,25 @@
+// host: what this phone and its kernel have. Looks only; decides nothing, enforces nothing.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "policy/host_facts.h"
+
+namespace pmos::host {
+
+struct HostPaths {
+    std::string cgroup_root = "/sys/fs/cgroup/pmos";  // of the modes; prepared before
+    std::string handset_json = "/etc/pmos/handset.json";
+};
+
+// A broken handset.json is not an error here: its devices are missing (and so denied), and
+// HostFacts::problems says why.
+Result<policy::HostFacts> read_host_facts(const HostPaths& paths);
+
+// {"devices": {"modem": ["/dev/ttyS2"]}}: devices that no kernel interface tells apart. Links are
+// followed now, so that the plan names the node itself. Errors name what is wrong.
+Result<std::vector<policy::HostDevice>> parse_handset(const std::string& json);
+
+}  // namespace pmos::host

@@ -1,0 +1,74 @@
+// tests: what the doctor says of a phone.
+#include "runtime/host/doctor.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+
+using namespace pmos;
+
+namespace {
+
+policy::HostFacts whole_phone() {
+    policy::HostFacts f;
+    f.landlock_abi = 2;
+    f.apparmor = f.cgroup_v2 = f.time_namespace = true;
+    f.cgroup_controllers = {"memory", "pids", "cpu", "io"};
+    f.filesystems = {"ext4", "erofs"};
+    f.device_mapper_targets = {"crypt", "verity"};
+    f.devices = {{"gpu", "render", "dri/renderD128", false, 226, 128},
+                 {"modem", "port", "ttyS2", false, 4, 66}};
+    return f;
+}
+
+std::string severity_of(const std::vector<host::Finding>& findings, const std::string& subject) {
+    const auto it = std::ranges::find(findings, subject, &host::Finding::subject);
+    return it == findings.end() ? "absent" : it->severity;
+}
+
+}  // namespace
+
+TEST_CASE("a phone that has everything has no error and no warning") {
+    for (const auto& finding : host::examine(whole_phone(), {})) {
+        INFO(finding.subject << ": " << finding.message);
+        CHECK(finding.severity != "error");
+        CHECK(finding.severity != "warning");
+        CHECK_FALSE(finding.message.empty());
+    }
+}
+
+TEST_CASE("what is lacking is named, with what to do") {
+    const auto findings = host::examine({}, {});
+    for (const char* subject : {"time namespace", "cgroup", "erofs", "ext4", "dm-crypt"})
+        CHECK(severity_of(findings, subject) == "error");
+    for (const char* subject : {"landlock", "apparmor", "cgroup memory", "cgroup io"})
+        CHECK(severity_of(findings, subject) == "warning");
+    for (const char* subject : {"device gpu", "device modem", "dm-verity"})
+        CHECK(severity_of(findings, subject) == "note");
+    for (const auto& finding : findings) {
+        INFO(finding.subject);
+        CHECK((finding.severity == "ok" || finding.subject.starts_with("device ") ||
+               !finding.hint.empty()));
+    }
+}
+
+TEST_CASE("problems of the host and broken modes are errors with their place") {
+    auto facts = whole_phone();
+    facts.problems = {"handset: /etc/pmos/handset.json: it is not JSON"};
+    policy::PolicySet set;
+    policy::ModePolicy mode;
+    mode.mode = "secure";
+    policy::Diagnostic d;
+    d.rule = "unknown-key";
+    d.at = {"secure.json", 3, 5, "/x"};
+    d.message = "unknown key 'x'";
+    d.fix = "remove it";
+    mode.diagnostics.push_back(d);
+    set.modes.push_back(mode);
+    const auto findings = host::examine(facts, set);
+    CHECK(severity_of(findings, "host") == "error");
+    const auto it = std::ranges::find(findings, "mode secure", &host::Finding::subject);
+    REQUIRE(it != findings.end());
+    CHECK(it->severity == "error");
+    CHECK(it->message == "secure.json:3:5: unknown key 'x' [unknown-key]");
+    CHECK(it->hint == "remove it");
+}
