@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""tests/lint/floors.py: each source directory includes only what lies below it, and no room of the
+runtime another room's insides. Says file, line and rule for every include that does not."""
+
+import pathlib
+import re
+import sys
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+INCLUDE = re.compile(r'\s*#\s*include\s+"([^"]+)"')
+
+ROOMS = ("launch", "volume", "device", "network", "host", "init", "oci")
+# What of a room the others may see: its wire format and the caller's end of it.
+DOORS = re.compile(r"(^|.*_)(protocol|client|api|messages)\.h$")
+
+# The floor of a directory, lowest first; a file includes its own directory and lower floors.
+BELOW = {
+    "base": (),
+    "policy": ("base",),
+    "runtime/sys": ("base",),
+    **{f"runtime/{room}": ("base", "policy", "runtime/sys") for room in ROOMS},
+    "runtime/daemon": ("base", "policy", "runtime/sys", *[f"runtime/{room}" for room in ROOMS]),
+    "cli": ("base", "policy"),
+}
+# Single headers that a directory may include beside its floors.
+ALSO = {"cli": ("runtime/daemon/bus_names.h",)}
+
+
+def directory_of(path):
+    """The entry of BELOW that a path (relative to src/, or cli/...) belongs to."""
+    for name in sorted(BELOW, key=len, reverse=True):
+        if path == name or path.startswith(name + "/"):
+            return name
+    return None
+
+
+def forbidden(own, header):
+    """Why a file of directory `own` may not include `header`, or None."""
+    target = directory_of(header)
+    if target is None or target == own or header in ALSO.get(own, ()):
+        return None
+    if target in BELOW[own]:
+        return None
+    if own.startswith("runtime/") and target in {f"runtime/{room}" for room in ROOMS}:
+        if DOORS.match(pathlib.PurePath(header).name):
+            return None
+        return f"{own} must not know the insides of {target}"
+    return f"{own} lies below {target}"
+
+
+def faults_in(path, own):
+    for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+        match = INCLUDE.match(line)
+        if not match:
+            continue
+        header = match[1]
+        if (path.parent / header).exists() and "/" not in header:
+            continue  # a neighbour in the same directory
+        if why := forbidden(own, header):
+            yield f"{path.relative_to(TOP)}:{number}: includes \"{header}\": {why}"
+
+
+def main():
+    faults = []
+    sources = [(p, str(p.parent.relative_to(TOP / "src"))) for p in (TOP / "src").rglob("*.[hc]*")]
+    sources += [(p, "cli") for p in (TOP / "cli").rglob("*.[hc]*")]
+    for path, place in sorted(sources):
+        own = directory_of(place)
+        if own is None:
+            faults.append(f"{path.relative_to(TOP)}: no floor is known for its directory")
+            continue
+        faults += faults_in(path, own)
+    print("\n".join(faults), end="\n" if faults else "")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
