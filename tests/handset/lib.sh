@@ -131,48 +131,7 @@ pmos_reset() {
 
 # snapshot FILE: everything a mode could leave behind, as sorted lines; the script's own processes
 # and groups are left out. compare WHAT A B: the two are the same; the difference is shown.
-snapshot() {
-    local file=$1 own
-    own=$(sed 's/^0:://' /proc/self/cgroup)
-    udevadm settle 2>/dev/null || true
-    {
-        awk '{ for (i = 7; $i != "-"; i++); print "mount", $5, $4, $(i + 1), $(i + 2), $6 }' \
-            /proc/self/mountinfo
-        dmsetup ls 2>/dev/null | awk '$1 != "No" { print "dm", $1 }'
-        losetup -lnO NAME,BACK-FILE | awk '{ print "loop", $1, $2 }'
-        find /sys/fs/cgroup -mindepth 1 -type d ! -path "*$own*" -printf 'cgroup /%P\n'
-        handset_namespaces
-        handset_processes "$own"
-        ip -o link | awk -F': ' '{ print "link", $2 }'
-        ip netns list | sed 's/^/netns /'
-        # Columns 8 and 9 are a key's type and name; columns before them count and age.
-        awk '{ $1=$2=$3=$4=$5=$6=$7=""; sub(/^ */, ""); print "key", $0 }' /proc/keys |
-            sed 's/: [0-9]*$//'
-        find /run/pmos -mindepth 1 -printf 'run %p\n' 2>/dev/null || true
-        ipcs -a | grep -E '^0x' | sed 's/^/ipc /' || true
-    } | LC_ALL=C sort | uniq -c >"$file"
-}
-
-handset_namespaces() {
-    local kind
-    for kind in net mnt user pid ipc uts cgroup time; do
-        # Namespaces of services come and go with the services: count those of no service.
-        lsns -nrt "$kind" -o COMMAND 2>/dev/null |
-            grep -vE 'systemd|dbus|handset|udev' | sed "s/^/namespace $kind /" || true
-    done
-}
-
-handset_processes() {
-    local own=$1 pid group
-    for pid in /proc/[0-9]*; do
-        group=$(sed 's/^0:://' "$pid/cgroup" 2>/dev/null) || continue
-        # Kernel threads are in the root group; udev's workers and the journal come and go.
-        case $group in
-        / | "$own"* | '' | */systemd-udevd.service* | */systemd-*.service) continue ;;
-        esac
-        printf 'process %s %s\n' "$(cat "$pid/comm" 2>/dev/null)" "$group"
-    done
-}
+snapshot() { /usr/lib/handset/snapshot "$1"; }
 
 compare() {
     local difference
