@@ -53,10 +53,10 @@ struct KeySpec {
     std::string_view values{};        // closed list of strings, "a|b|c"; "" is open
     std::string_view enforced = "*";  // what this build enforces: "*" all, "" nothing, or a list
     std::int64_t min = 0;             // of an integer
-    std::int64_t max = INT64_MAX;
-    bool required = false;       // wherever the parent is given
-    std::string_view example{};  // as JSON
-    std::string_view keys{};     // of an object with "*": the closed list of member names
+    std::int64_t max = INT64_MAX;     // of an integer, or the most items of an array
+    bool required = false;            // wherever the parent is given
+    std::string_view example{};       // as JSON
+    std::string_view keys{};          // of an object with "*": the closed list of member names
 };
 
 struct Language {

@@ -262,6 +262,9 @@ void ShapeCheck::value(const Node& node, const std::string& pattern, const KeySp
     if (node.is(Node::Kind::integer)) integer(node, spec);
     if (node.is(Node::Kind::object)) object(node, pattern);
     if (!node.is(Node::Kind::array)) return;
+    if (node.items.size() > static_cast<std::size_t>(spec.max))
+        add(node.at, "too-large", fmt::format("'{}' has too many items", node.at.pointer),
+            fmt::format("at most {}", spec.max));
     const std::string item = join(pattern, "[]");
     const KeySpec* item_spec = find_key(language_, item);
     for (const auto& child : node.items)

@@ -119,6 +119,7 @@ void SchemaWriter::value(const KeySpec& spec, const std::string& pattern) {
     if ((spec.types & type_object) != 0) members(is_limit(spec) ? "resources/*/*" : pattern);
     if ((spec.types & type_array) != 0)
         if (const KeySpec* item = find_key(language_, pattern + "/[]")) {
+            if (spec.max != INT64_MAX) w_.key("maxItems").number(spec.max);
             w_.key("items");
             value(*item, pattern + "/[]");
         }

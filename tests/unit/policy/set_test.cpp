@@ -201,6 +201,19 @@ TEST_CASE("a corpus of bad profiles: rule, place and fix of each") {
     }
 }
 
+TEST_CASE("lists are bounded, for the launcher's tables are") {
+    std::string mounts, args;
+    for (int i = 0; i < 65; ++i)
+        mounts += (i == 0 ? "" : ", ") +
+                  ("{\"type\": \"tmpfs\", \"target\": \"/m" + std::to_string(i) + "\"}");
+    const auto mode = read_one(profile_text("alpha", 200000, ", \"mounts\": [" + mounts + "]"));
+    CHECK(find_rule(mode.diagnostics, "too-large").at.pointer == "/mounts");
+    auto text = profile_text("alpha", 200000);
+    for (int i = 0; i < 256; ++i) args += ", \"x\"";
+    text.replace(text.find("[\"/bin/true\"]"), 13, "[\"/bin/true\"" + args + "]");
+    CHECK(find_rule(read_one(text).diagnostics, "too-large").at.pointer == "/process/args");
+}
+
 TEST_CASE("all faults of a profile come at once, shapes and values") {
     const auto mode = read_one(profile_text("alpha", 200000,
                                             ", \"volums\": 1, \"devices\": {\"gpu\": 3}, "
