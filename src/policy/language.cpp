@@ -1,4 +1,4 @@
-// policy: the one table of every key a profile (and the site policy) may hold. Reads nothing.
+// policy: the one table of every key that a profile may hold. Reads nothing.
 #include "policy/language.h"
 
 #include <array>
@@ -569,77 +569,10 @@ constexpr std::array kProfileKeys{
             .example = "\"/usr\""},
 };
 
-constexpr std::array kSiteKeys{
-    KeySpec{.path = "$schema", .types = kStr, .doc = "The JSON Schema, for editors."},
-    KeySpec{.path = "pmos",
-            .types = kInt,
-            .doc = "Version of the language: 1.",
-            .min = 1,
-            .max = 1,
-            .required = true},
-    KeySpec{
-        .path = "require", .types = kArr, .doc = "Demands. All of them hold.", .required = true},
-    KeySpec{.path = "require/[]", .types = kObj, .doc = "Demands on some modes or on all."},
-    KeySpec{.path = "require/[]/modes", .types = kArr, .doc = "Which modes; default all."},
-    KeySpec{.path = "require/[]/modes/[]",
-            .types = kStr,
-            .doc = "A mode.",
-            .format = Format::mode_name},
-    KeySpec{.path = "require/[]/encrypted",
-            .types = kBool,
-            .doc = "The mode has an encrypted volume and can write nothing lasting elsewhere."},
-    KeySpec{.path = "require/[]/unlock", .types = kObj, .doc = "Unlock methods."},
-    KeySpec{.path = "require/[]/unlock/never", .types = kArr, .doc = "Refused methods."},
-    KeySpec{.path = "require/[]/unlock/never/[]",
-            .types = kStr,
-            .doc = "A method.",
-            .values = "pin|passphrase|device-key|tpm2|tpm2+pin|fido2|fingerprint|recovery-key"},
-    KeySpec{.path = "require/[]/network", .types = kArr, .doc = "Admitted networks."},
-    KeySpec{.path = "require/[]/network/[]",
-            .types = kStr,
-            .doc = "A kind of network.",
-            .values = "none|loopback|direct|tunnel"},
-    KeySpec{.path = "require/[]/capabilities", .types = kObj, .doc = "Capabilities."},
-    KeySpec{.path = "require/[]/capabilities/never", .types = kArr, .doc = "Refused ones."},
-    KeySpec{.path = "require/[]/capabilities/never/[]",
-            .types = kStr,
-            .doc = "CAP_NAME.",
-            .format = Format::capability},
-    KeySpec{.path = "require/[]/syscalls", .types = kObj, .doc = "System calls."},
-    KeySpec{.path = "require/[]/syscalls/never", .types = kArr, .doc = "Refused ones."},
-    KeySpec{.path = "require/[]/syscalls/never/[]",
-            .types = kStr,
-            .doc = "A name or a @group.",
-            .format = Format::syscall_or_group},
-    KeySpec{.path = "require/[]/devices",
-            .types = kObj,
-            .doc = "Admitted rights by class.",
-            .keys = "gpu|display|input|audio|camera|modem|gnss|sensors|usb|bluetooth|vibrator|"
-                    "torch"},
-    KeySpec{.path = "require/[]/devices/*", .types = kArr, .doc = "Admitted rights."},
-    KeySpec{.path = "require/[]/devices/*/[]", .types = kStr, .doc = "A right."},
-    KeySpec{.path = "require/[]/onLock",
-            .types = kStr,
-            .doc = "Strength of lock.",
-            .values = "evict|suspend"},
-    KeySpec{.path = "require/[]/verity", .types = kBool, .doc = "The image is verified."},
-    KeySpec{.path = "require/[]/noWritableShare",
-            .types = kBool,
-            .doc = "No directory of the host is bound writable."},
-    KeySpec{.path = "require/[]/separateIdRanges",
-            .types = kBool,
-            .doc = "Id ranges do not overlap. Always so; stated here for the record."},
-};
-
 }  // namespace
 
 const Language& profile_language() {
     static constexpr Language kLanguage{"pmos profile", kProfileKeys};
-    return kLanguage;
-}
-
-const Language& site_language() {
-    static constexpr Language kLanguage{"pmos site policy", kSiteKeys};
     return kLanguage;
 }
 
