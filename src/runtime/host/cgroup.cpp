@@ -198,7 +198,7 @@ Result<UniqueFd> Cgroup::open_events() const {
 
 void Cgroup::settle_events(BorrowedFd events) {
     std::array<char, 256> text{};
-    static_cast<void>(::pread(events.get(), text.data(), text.size(), 0));
+    [[maybe_unused]] const ssize_t size = ::pread(events.get(), text.data(), text.size(), 0);
 }
 
 }  // namespace pmos::host
