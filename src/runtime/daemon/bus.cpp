@@ -1,0 +1,271 @@
+// daemon: org.pmos.Runtime1 on the system bus and on the private socket. Translates, decides
+// nothing; never reads a secret.
+#include "runtime/daemon/bus.h"
+
+#include <fmt/format.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <cerrno>
+
+#include "runtime/daemon/bus_names.h"
+
+namespace pmos::daemon {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::size_t kMaxPeers = 64;
+
+int find_mode(sd_bus*, const char* path, const char*, void* userdata, void** found, sd_bus_error*) {
+    *found = static_cast<Bus*>(userdata)->object_at(path);
+    return *found != nullptr ? 1 : 0;
+}
+
+int list_modes(sd_bus*, const char*, void* userdata, char*** nodes, sd_bus_error*) {
+    const auto& modes = static_cast<Bus*>(userdata)->supervisor().modes();
+    // sd-bus frees it with free(3).
+    auto** list = static_cast<char**>(::calloc(modes.size() + 1, sizeof(char*)));
+    if (list == nullptr) return -ENOMEM;
+    std::size_t n = 0;
+    for (const auto& [name, mode] : modes) list[n++] = ::strdup(mode_path(name).c_str());
+    *nodes = list;
+    return 1;
+}
+
+std::string error_text(const Error& error) {
+    std::string text = error.message();
+    if (!error.step.empty()) text += " [" + error.step + "]";
+    for (const auto& undo : error.undo_failures) text += "; and the undo failed: " + undo.message();
+    if (!error.fix.empty()) text += "\nhint: " + error.fix;
+    return text;
+}
+
+}  // namespace
+
+std::string mode_path(const std::string& mode) {
+    char* path = nullptr;
+    if (sd_bus_path_encode(bus::kModePrefix, mode.c_str(), &path) < 0) return {};
+    std::string out = path;
+    ::free(path);
+    return out;
+}
+
+int set_error(sd_bus_error* out, const Error& error) {
+    return sd_bus_error_set(out, code_info(error.code).bus_name.data(), error_text(error).c_str());
+}
+
+void Call::fail(const Error& error) const {
+    sd_bus_reply_method_errorf(message_, code_info(error.code).bus_name.data(), "%s",
+                               error_text(error).c_str());
+}
+
+void Call::done(const Result<>& result) const {
+    if (!result) return fail(result.error());
+    sd_bus_reply_method_return(message_, nullptr);
+}
+
+ModeObject* Bus::object_at(std::string_view path) {
+    if (const auto it = objects_.find(path); it != objects_.end()) return it->second.get();
+    for (const auto& [name, mode] : supervisor_->modes())
+        if (mode_path(name) == path)
+            return objects_
+                .emplace(std::string(path), std::make_unique<ModeObject>(ModeObject{*this, *mode}))
+                .first->second.get();
+    return nullptr;
+}
+
+Bus::~Bus() { close(); }
+
+void Bus::close() {
+    incoming_.reset();
+    retry_.reset();
+    for (auto& connection : connections_) sd_bus_flush(connection.handle.get());
+    connections_.clear();
+    if (listener_) ::unlink((paths_.run + "/private").c_str());
+    listener_.reset();
+}
+
+Result<> Bus::begin(Supervisor& supervisor, System system) {
+    supervisor_ = &supervisor;
+    PMOS_TRY(listen());
+    if (system == System::off) return {};
+    auto connected = connect_system();
+    if (!connected && system == System::required) return connected;
+    if (!connected) retry_system();
+    return {};
+}
+
+Result<> Bus::listen() {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const std::string path = paths_.run + "/private";
+    if (path.size() >= sizeof address.sun_path)
+        return fail(Code::usage, "the path '" + path + "' is too long for a socket");
+    std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+    listener_.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!listener_) return fail(errno_error(errno, "cannot make the private socket"));
+    ::unlink(path.c_str());
+    const mode_t before = ::umask(0177);
+    const int bound =
+        ::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address);
+    const int bind_errno = errno;
+    ::umask(before);
+    if (bound != 0) return fail(errno_error(bind_errno, "cannot bind '" + path + "'"));
+    if (::listen(listener_.get(), 16) != 0)
+        return fail(errno_error(errno, "cannot listen on '" + path + "'"));
+    incoming_ = loop_.on_io(listener_.borrow(), EPOLLIN, [this](std::uint32_t) { accept_peer(); });
+    return {};
+}
+
+void Bus::accept_peer() {
+    UniqueFd peer(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    ucred who{};
+    socklen_t size = sizeof who;
+    if (!peer || ::getsockopt(peer.get(), SOL_SOCKET, SO_PEERCRED, &who, &size) != 0) return;
+    if (who.uid != 0 || connections_.size() >= kMaxPeers) return;
+    sd_bus* handle = nullptr;
+    sd_id128_t id{};
+    if (sd_bus_new(&handle) < 0) return;
+    BusPtr owned(handle);
+    if (sd_id128_randomize(&id) < 0 || sd_bus_set_fd(handle, peer.get(), peer.get()) < 0) return;
+    static_cast<void>(peer.release());
+    if (sd_bus_set_server(handle, 1, id) < 0 ||
+        sd_bus_negotiate_creds(handle, 1, SD_BUS_CREDS_UID) < 0 ||
+        sd_bus_negotiate_fds(handle, 1) < 0 || sd_bus_set_trusted(handle, 1) < 0 ||
+        sd_bus_start(handle) < 0)
+        return;
+    auto& connection = connections_.emplace_back();
+    connection.bus = this;
+    connection.handle = std::move(owned);
+    connection.id = fmt::format("peer-{}", next_id_++);
+    if (!export_objects(connection)) connections_.pop_back();
+}
+
+Result<> Bus::connect_system() {
+    sd_bus* handle = nullptr;
+    if (const int r = sd_bus_open_system(&handle); r < 0)
+        return fail(errno_error(-r, "cannot reach the system bus"));
+    auto& connection = connections_.emplace_back();
+    connection.bus = this;
+    connection.handle.reset(handle);
+    connection.id = "system";
+    connection.system = true;
+    auto exported = export_objects(connection);
+    int r = 0;
+    if (exported)
+        r = sd_bus_match_signal(handle, nullptr, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                "org.freedesktop.DBus", "NameOwnerChanged", on_name_owner_changed,
+                                &connection);
+    if (exported && r >= 0) r = sd_bus_request_name(handle, bus::kService, 0);
+    if (exported && r >= 0) return {};
+    connections_.pop_back();
+    if (!exported) return exported;
+    return fail(errno_error(-r, "cannot take the name org.pmos.Runtime1 on the system bus",
+                            "is its D-Bus policy installed, and no other pmosd running?"));
+}
+
+void Bus::retry_system() {
+    retry_ = loop_.after(1s, [this] {
+        if (!connect_system()) retry_system();
+    });
+}
+
+Result<> Bus::export_objects(Connection& connection) {
+    sd_bus* handle = connection.handle.get();
+    int r = sd_bus_attach_event(handle, loop_.get(), SD_EVENT_PRIORITY_NORMAL);
+    if (r >= 0)
+        r = sd_bus_add_object_vtable(handle, nullptr, bus::kManagerPath, bus::kManagerInterface,
+                                     manager_vtable(), this);
+    if (r >= 0)
+        r = sd_bus_add_fallback_vtable(handle, nullptr, bus::kModePrefix, bus::kModeInterface,
+                                       mode_vtable(), find_mode, this);
+    if (r >= 0) r = sd_bus_add_node_enumerator(handle, nullptr, bus::kModePrefix, list_modes, this);
+    if (r >= 0) r = sd_bus_add_object_manager(handle, nullptr, bus::kManagerPath);
+    if (r >= 0)
+        r = sd_bus_match_signal(handle, nullptr, nullptr, "/org/freedesktop/DBus/Local",
+                                "org.freedesktop.DBus.Local", "Disconnected", on_disconnected,
+                                &connection);
+    if (r < 0) return fail(errno_error(-r, "cannot publish the bus objects"));
+    connection.ready = true;
+    return {};
+}
+
+int Bus::on_disconnected(sd_bus_message*, void* userdata, sd_bus_error*) {
+    auto& connection = *static_cast<Connection*>(userdata);
+    Bus& bus = *connection.bus;
+    connection.ready = false;
+    // Not from within its own dispatch.
+    bus.loop_.soon([&bus, &connection] { bus.dropped(connection); });
+    return 0;
+}
+
+void Bus::dropped(Connection& connection) {
+    const bool was_system = connection.system;
+    supervisor_->sessions().drop_owner(connection.id);
+    connections_.remove_if([&](const Connection& c) { return &c == &connection; });
+    if (was_system) retry_system();
+}
+
+int Bus::on_name_owner_changed(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    auto& connection = *static_cast<Connection*>(userdata);
+    const char *name = nullptr, *before = nullptr, *after = nullptr;
+    if (sd_bus_message_read(message, "sss", &name, &before, &after) < 0) return 0;
+    if (*after == '\0') connection.bus->supervisor().sessions().drop_owner(name);
+    return 0;
+}
+
+std::string Bus::owner_of(sd_bus_message* message) {
+    if (const char* sender = sd_bus_message_get_sender(message); sender != nullptr) return sender;
+    for (const auto& connection : connections_)
+        if (connection.handle.get() == sd_bus_message_get_bus(message)) return connection.id;
+    return "nobody";
+}
+
+void Bus::mode_changed(const Mode& mode) {
+    for (auto& connection : connections_)
+        if (connection.ready)
+            sd_bus_emit_properties_changed(connection.handle.get(), mode_path(mode.name).c_str(),
+                                           bus::kModeInterface, "State", "Reason", "Foreground",
+                                           "Locked", "Provisioned", "Pid", "StartedAt",
+                                           "ExitStatus", "PlanDigest", nullptr);
+}
+
+void Bus::foreground_changed() {
+    for (auto& connection : connections_)
+        if (connection.ready)
+            sd_bus_emit_properties_changed(connection.handle.get(), bus::kManagerPath,
+                                           bus::kManagerInterface, "Foreground", nullptr);
+}
+
+void Bus::progress(const Mode& mode, std::string_view operation, std::uint32_t permille,
+                   std::string_view step) {
+    for (auto& connection : connections_)
+        if (connection.ready)
+            sd_bus_emit_signal(connection.handle.get(), mode_path(mode.name).c_str(),
+                               bus::kModeInterface, "Progress", "sus",
+                               std::string(operation).c_str(), permille, std::string(step).c_str());
+}
+
+void Bus::event(std::string_view kind, std::string_view mode, const Details& details) {
+    for (auto& connection : connections_) {
+        sd_bus_message* raw = nullptr;
+        if (!connection.ready ||
+            sd_bus_message_new_signal(connection.handle.get(), &raw, bus::kManagerPath,
+                                      bus::kManagerInterface, "Event") < 0)
+            continue;
+        int r = sd_bus_message_append(raw, "tss", boot_time_usec(), std::string(kind).c_str(),
+                                      std::string(mode).c_str());
+        if (r >= 0) r = sd_bus_message_open_container(raw, 'a', "{ss}");
+        for (const auto& [key, value] : details)
+            if (r >= 0) r = sd_bus_message_append(raw, "{ss}", key.c_str(), value.c_str());
+        if (r >= 0) r = sd_bus_message_close_container(raw);
+        if (r >= 0) sd_bus_send(connection.handle.get(), raw, nullptr);
+        sd_bus_message_unref(raw);
+    }
+}
+
+}  // namespace pmos::daemon

@@ -1,0 +1,107 @@
+// daemon: org.pmos.Runtime1 on the system bus and on the private socket. Translates, decides
+// nothing; never reads a secret.
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "runtime/daemon/supervisor.h"
+
+namespace pmos::daemon {
+
+struct UnrefBus {
+    void operator()(sd_bus* bus) const noexcept { sd_bus_close_unref(bus); }
+};
+using BusPtr = std::unique_ptr<sd_bus, UnrefBus>;
+
+struct ModeObject;
+
+class Bus {
+  public:
+    enum class System { automatic, required, off };
+
+    Bus(EventLoop& loop, const Paths& paths) : loop_(loop), paths_(paths) {}
+    ~Bus();
+    Bus(const Bus&) = delete;
+    Bus& operator=(const Bus&) = delete;
+
+    // supervisor must outlive the bus. automatic: keeps trying while there is no system bus.
+    Result<> begin(Supervisor& supervisor, System system);
+    void close();
+
+    void mode_changed(const Mode& mode);
+    void foreground_changed();
+    void progress(const Mode& mode, std::string_view operation, std::uint32_t permille,
+                  std::string_view step);
+    void event(std::string_view kind, std::string_view mode, const Details& details);
+
+    Supervisor& supervisor() noexcept { return *supervisor_; }
+    // nullptr when no mode has this path.
+    ModeObject* object_at(std::string_view path);
+    // Who called, as the sessions know it: connection and, on a bus, the sender's unique name.
+    // Ends the caller's sessions when it leaves.
+    std::string owner_of(sd_bus_message* message);
+
+  private:
+    struct Connection {
+        Bus* bus = nullptr;
+        BusPtr handle;
+        std::string id;
+        bool system = false;
+        bool ready = false;
+    };
+    Result<> listen();
+    void accept_peer();
+    Result<> connect_system();
+    void retry_system();
+    Result<> export_objects(Connection& connection);
+    void dropped(Connection& connection);
+    static int on_disconnected(sd_bus_message* message, void* userdata, sd_bus_error* error);
+    static int on_name_owner_changed(sd_bus_message* message, void* userdata, sd_bus_error* error);
+
+    EventLoop& loop_;
+    const Paths& paths_;
+    Supervisor* supervisor_ = nullptr;
+    UniqueFd listener_;
+    EventSource incoming_, retry_;
+    std::list<Connection> connections_;
+    std::map<std::string, std::unique_ptr<ModeObject>, std::less<>> objects_;  // by path
+    std::uint64_t next_id_ = 1;
+};
+
+std::string mode_path(const std::string& mode);
+
+// What sd-bus hands to the methods of a mode's object.
+struct ModeObject {
+    Bus& bus;
+    Mode& mode;
+};
+
+// Sends the answer of an asynchronous call; keeps the message until then.
+class Call {
+  public:
+    explicit Call(sd_bus_message* message) : message_(sd_bus_message_ref(message)) {}
+    Call(Call&& other) noexcept : message_(std::exchange(other.message_, nullptr)) {}
+    Call(const Call&) = delete;
+    Call& operator=(const Call&) = delete;
+    Call& operator=(Call&&) = delete;
+    ~Call() { sd_bus_message_unref(message_); }
+    sd_bus_message* get() const noexcept { return message_; }
+    void fail(const Error& error) const;
+    void done(const Result<>& result) const;  // an empty reply, or the error
+
+  private:
+    sd_bus_message* message_;
+};
+
+// For a vtable's own error return: "what: why\nhint: fix" under the code's bus name.
+int set_error(sd_bus_error* out, const Error& error);
+
+const sd_bus_vtable* manager_vtable();
+const sd_bus_vtable* mode_vtable();
+
+}  // namespace pmos::daemon

@@ -1,0 +1,95 @@
+// daemon: the Manager object. Translates, decides nothing.
+#include "runtime/daemon/bus.h"
+#include "runtime/daemon/bus_names.h"
+
+namespace pmos::daemon {
+namespace {
+
+Supervisor& supervisor_of(void* userdata) { return static_cast<Bus*>(userdata)->supervisor(); }
+
+int get_mode(sd_bus_message* message, void* userdata, sd_bus_error* error) {
+    const char* name = nullptr;
+    if (const int r = sd_bus_message_read(message, "s", &name); r < 0) return r;
+    const auto mode = supervisor_of(userdata).find(name);
+    if (!mode) return set_error(error, mode.error());
+    return sd_bus_reply_method_return(message, "o", mode_path((*mode)->name).c_str());
+}
+
+int switch_to(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    const char* name = nullptr;
+    if (const int r = sd_bus_message_read(message, "s", &name); r < 0) return r;
+    supervisor_of(userdata).switch_to(
+        name, [call = Call(message)](Result<> result) { call.done(result); });
+    return 1;
+}
+
+int stop_all(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    supervisor_of(userdata).stop_all(
+        [call = Call(message)](Result<> result) { call.done(result); });
+    return 1;
+}
+
+int reload(sd_bus_message* message, void* userdata, sd_bus_error* error) {
+    const auto changed = supervisor_of(userdata).reload();
+    if (!changed) return set_error(error, changed.error());
+    sd_bus_message* reply = nullptr;
+    int r = sd_bus_message_new_method_return(message, &reply);
+    if (r >= 0) r = sd_bus_message_open_container(reply, 'a', "s");
+    for (const auto& name : *changed)
+        if (r >= 0) r = sd_bus_message_append(reply, "s", name.c_str());
+    if (r >= 0) r = sd_bus_message_close_container(reply);
+    if (r >= 0) r = sd_bus_send(nullptr, reply, nullptr);
+    sd_bus_message_unref(reply);
+    return r;
+}
+
+int doctor(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    sd_bus_message* reply = nullptr;
+    int r = sd_bus_message_new_method_return(message, &reply);
+    if (r >= 0) r = sd_bus_message_open_container(reply, 'a', "(ssss)");
+    for (const auto& finding : supervisor_of(userdata).doctor())
+        if (r >= 0)
+            r = sd_bus_message_append(reply, "(ssss)", finding.severity.c_str(),
+                                      finding.subject.c_str(), finding.message.c_str(),
+                                      finding.hint.c_str());
+    if (r >= 0) r = sd_bus_message_close_container(reply);
+    if (r >= 0) r = sd_bus_send(nullptr, reply, nullptr);
+    sd_bus_message_unref(reply);
+    return r;
+}
+
+int get_version(sd_bus*, const char*, const char*, const char*, sd_bus_message* reply, void*,
+                sd_bus_error*) {
+    return sd_bus_message_append(reply, "s", PMOS_VERSION);
+}
+
+int get_foreground(sd_bus*, const char*, const char*, const char*, sd_bus_message* reply,
+                   void* userdata, sd_bus_error*) {
+    return sd_bus_message_append(reply, "s", supervisor_of(userdata).foreground().c_str());
+}
+
+// Who may call is the bus policy's decision (org.pmos.Runtime1.conf) and the private socket's.
+constexpr sd_bus_vtable kVtable[] = {
+    SD_BUS_VTABLE_START(0),
+    SD_BUS_METHOD_WITH_NAMES("GetMode", "s", SD_BUS_PARAM(name), "o", SD_BUS_PARAM(path), get_mode,
+                             SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_NAMES("Switch", "s", SD_BUS_PARAM(name), "", , switch_to,
+                             SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("StopAll", "", "", stop_all, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_NAMES("Reload", "", , "as", SD_BUS_PARAM(changed), reload,
+                             SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_NAMES("Doctor", "", , "a(ssss)", SD_BUS_PARAM(findings), doctor,
+                             SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_PROPERTY("Version", "s", get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+    SD_BUS_PROPERTY("Foreground", "s", get_foreground, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_SIGNAL_WITH_NAMES(
+        "Event", "tssa{ss}",
+        SD_BUS_PARAM(time) SD_BUS_PARAM(kind) SD_BUS_PARAM(mode) SD_BUS_PARAM(details), 0),
+    SD_BUS_VTABLE_END,
+};
+
+}  // namespace
+
+const sd_bus_vtable* manager_vtable() { return kVtable; }
+
+}  // namespace pmos::daemon

@@ -1,0 +1,304 @@
+// daemon: the Mode objects. Translates, decides nothing; never reads a secret.
+#include <fcntl.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "runtime/daemon/bus.h"
+#include "runtime/daemon/bus_names.h"
+
+namespace pmos::daemon {
+namespace {
+
+Bus& bus_of(void* userdata) { return static_cast<ModeObject*>(userdata)->bus; }
+Mode& mode_of(void* userdata) { return static_cast<ModeObject*>(userdata)->mode; }
+
+UniqueFd duplicate(int fd) { return UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 3)); }
+
+// Calls visit(key) for every entry of an a{sv}; visit reads the variant and says whether it knew
+// the key. An unknown option is an error: nothing is accepted and ignored.
+template <class Visit>
+int read_options(sd_bus_message* message, sd_bus_error* error, Visit visit) {
+    int r = sd_bus_message_enter_container(message, 'a', "{sv}");
+    if (r < 0) return r;
+    while ((r = sd_bus_message_enter_container(message, 'e', "sv")) > 0) {
+        const char* key = nullptr;
+        if ((r = sd_bus_message_read(message, "s", &key)) < 0) return r;
+        if ((r = visit(std::string_view(key))) < 0) return r;
+        if (r == 0)
+            return sd_bus_error_setf(error, code_info(Code::usage).bus_name.data(),
+                                     "unknown option '%s'", key);
+        if ((r = sd_bus_message_exit_container(message)) < 0) return r;
+    }
+    return r < 0 ? r : sd_bus_message_exit_container(message);
+}
+
+int read_strings(sd_bus_message* message, std::vector<std::string>& out) {
+    int r = sd_bus_message_enter_container(message, 'a', "s");
+    const char* text = nullptr;
+    while (r >= 0 && (r = sd_bus_message_read(message, "s", &text)) > 0) out.emplace_back(text);
+    return r < 0 ? r : sd_bus_message_exit_container(message);
+}
+
+template <class T>
+int read_basic(sd_bus_message* message, const char* type, T& out) {
+    const int r = sd_bus_message_read(message, "v", type, &out);
+    return r < 0 ? r : 1;
+}
+
+int read_secret_fd(sd_bus_message* message, UniqueFd& out) {
+    int fd = -1;
+    const int r = sd_bus_message_read(message, "h", &fd);
+    if (r < 0) return r;
+    out = duplicate(fd);
+    return out ? 0 : -errno;
+}
+
+int provision(sd_bus_message* message, void* userdata, sd_bus_error* error) {
+    UniqueFd secret;
+    int r = read_secret_fd(message, secret);
+    if (r >= 0) r = read_options(message, error, [](std::string_view) { return 0; });
+    if (r < 0) return r;
+    bus_of(userdata).supervisor().provision(
+        mode_of(userdata), std::move(secret),
+        [call = Call(message)](Result<> result) { call.done(result); });
+    return 1;
+}
+
+int unlock(sd_bus_message* message, void* userdata, sd_bus_error* error) {
+    UniqueFd secret;
+    int start = 1;
+    int r = read_secret_fd(message, secret);
+    if (r >= 0)
+        r = read_options(message, error, [&](std::string_view key) {
+            return key == "start" ? read_basic(message, "b", start) : 0;
+        });
+    if (r < 0) return r;
+    bus_of(userdata).supervisor().unlock(
+        mode_of(userdata), std::move(secret), start != 0,
+        [call = Call(message)](Result<> result) { call.done(result); });
+    return 1;
+}
+
+int lock(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    bus_of(userdata).supervisor().lock(
+        mode_of(userdata), [call = Call(message)](Result<> result) { call.done(result); });
+    return 1;
+}
+
+int start(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    bus_of(userdata).supervisor().start(mode_of(userdata), [call = Call(message)](Result<bool> r) {
+        if (!r) return call.fail(r.error());
+        sd_bus_reply_method_return(call.get(), "b", static_cast<int>(*r));
+    });
+    return 1;
+}
+
+int stop(sd_bus_message* message, void* userdata, sd_bus_error* error) {
+    std::uint32_t timeout_ms = 0;
+    const int r = read_options(message, error, [&](std::string_view key) {
+        return key == "timeout_ms" ? read_basic(message, "u", timeout_ms) : 0;
+    });
+    if (r < 0) return r;
+    bus_of(userdata).supervisor().stop(
+        mode_of(userdata), timeout_ms,
+        [call = Call(message)](Result<> result) { call.done(result); });
+    return 1;
+}
+
+int restart(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    bus_of(userdata).supervisor().restart(
+        mode_of(userdata), [call = Call(message)](Result<> result) { call.done(result); });
+    return 1;
+}
+
+int read_stdio(sd_bus_message* message, std::vector<UniqueFd>& out) {
+    int r = sd_bus_message_enter_container(message, 'v', "ah");
+    if (r >= 0) r = sd_bus_message_enter_container(message, 'a', "h");
+    int fd = -1;
+    while (r >= 0 && (r = sd_bus_message_read(message, "h", &fd)) > 0) {
+        out.push_back(duplicate(fd));
+        if (!out.back()) return -errno;
+    }
+    if (r >= 0) r = sd_bus_message_exit_container(message);
+    if (r >= 0) r = sd_bus_message_exit_container(message);
+    return r < 0 ? r : 1;
+}
+
+int read_env(sd_bus_message* message, std::vector<std::string>& out) {
+    int r = sd_bus_message_enter_container(message, 'v', "as");
+    if (r >= 0) r = read_strings(message, out);
+    if (r >= 0) r = sd_bus_message_exit_container(message);
+    return r < 0 ? r : 1;
+}
+
+int read_exec_option(sd_bus_message* message, std::string_view key, ExecRequest& request) {
+    if (key == "env") return read_env(message, request.env);
+    if (key == "stdio") return read_stdio(message, request.stdio);
+    if (key == "rows") return read_basic(message, "q", request.rows);
+    if (key == "columns") return read_basic(message, "q", request.columns);
+    if (key == "user") return read_basic(message, "u", request.uid.emplace());
+    if (key == "group") return read_basic(message, "u", request.gid.emplace());
+    if (key == "cwd") {
+        const char* cwd = nullptr;
+        const int r = read_basic(message, "s", cwd);
+        if (r > 0) request.cwd = cwd;
+        return r;
+    }
+    if (key == "tty") {
+        int tty = 0;
+        const int r = read_basic(message, "b", tty);
+        request.tty = tty != 0;
+        return r;
+    }
+    return 0;
+}
+
+void reply_exec(const Call& call, const ExecStarted& started) {
+    sd_bus_message* reply = nullptr;
+    int r = sd_bus_message_new_method_return(call.get(), &reply);
+    if (r >= 0) r = sd_bus_message_append(reply, "u", started.session);
+    if (r >= 0) r = sd_bus_message_open_container(reply, 'a', "h");
+    if (r >= 0 && started.terminal) r = sd_bus_message_append(reply, "h", started.terminal.get());
+    if (r >= 0) r = sd_bus_message_close_container(reply);
+    if (r >= 0) sd_bus_send(nullptr, reply, nullptr);
+    sd_bus_message_unref(reply);
+}
+
+int exec(sd_bus_message* message, void* userdata, sd_bus_error* error) {
+    ExecRequest request;
+    int r = read_strings(message, request.args);
+    if (r >= 0)
+        r = read_options(message, error, [&](std::string_view key) {
+            return read_exec_option(message, key, request);
+        });
+    if (r < 0) return r;
+    Bus& bus = bus_of(userdata);
+    bus.supervisor().sessions().exec(mode_of(userdata), std::move(request), bus.owner_of(message),
+                                     [call = Call(message)](Result<ExecStarted> started) {
+                                         if (!started) return call.fail(started.error());
+                                         reply_exec(call, *started);
+                                     });
+    return 1;
+}
+
+int signal_exec(sd_bus_message* message, void* userdata, sd_bus_error* error) {
+    std::uint32_t session = 0;
+    int signal = 0;
+    if (const int r = sd_bus_message_read(message, "ui", &session, &signal); r < 0) return r;
+    Bus& bus = bus_of(userdata);
+    const auto sent = bus.supervisor().sessions().signal(session, bus.owner_of(message), signal);
+    if (!sent) return set_error(error, sent.error());
+    return sd_bus_reply_method_return(message, nullptr);
+}
+
+int wait_exec(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    std::uint32_t session = 0;
+    if (const int r = sd_bus_message_read(message, "u", &session); r < 0) return r;
+    Bus& bus = bus_of(userdata);
+    bus.supervisor().sessions().wait(session, bus.owner_of(message),
+                                     [call = Call(message)](Result<int> code) {
+                                         if (!code) return call.fail(code.error());
+                                         sd_bus_reply_method_return(call.get(), "i", *code);
+                                     });
+    return 1;
+}
+
+int logs(sd_bus_message* message, void* userdata, sd_bus_error* error) {
+    const auto log = bus_of(userdata).supervisor().open_log(mode_of(userdata));
+    if (!log) return set_error(error, log.error());
+    return sd_bus_reply_method_return(message, "h", log->get());
+}
+
+int inspect(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    const std::string text = bus_of(userdata).supervisor().inspect(mode_of(userdata));
+    return sd_bus_reply_method_return(message, "s", text.c_str());
+}
+
+int get_text(sd_bus*, const char*, const char*, const char* property, sd_bus_message* reply,
+             void* userdata, sd_bus_error*) {
+    const Mode& mode = mode_of(userdata);
+    const std::string_view name(property);
+    std::string text = mode.name;
+    if (name == "File") text = mode.file;
+    if (name == "PlanDigest") text = mode.running ? mode.running->digest : mode.digest;
+    if (name == "State") text = state_name(mode.state);
+    if (name == "Reason") text = mode.reason;
+    return sd_bus_message_append(reply, "s", text.c_str());
+}
+
+int get_flag(sd_bus*, const char*, const char*, const char* property, sd_bus_message* reply,
+             void* userdata, sd_bus_error*) {
+    const Mode& mode = mode_of(userdata);
+    const std::string_view name(property);
+    bool flag = mode.foreground;
+    if (name == "Locked") flag = mode.locked;
+    if (name == "Provisioned") flag = mode.provisioned;
+    if (name == "Autostart") flag = mode.plan && mode.plan->session.autostart;
+    if (name == "NeedsSecret") flag = mode.needs_secret();
+    return sd_bus_message_append(reply, "b", static_cast<int>(flag));
+}
+
+int get_pid(sd_bus*, const char*, const char*, const char*, sd_bus_message* reply, void* userdata,
+            sd_bus_error*) {
+    const Mode& mode = mode_of(userdata);
+    return sd_bus_message_append(reply, "u",
+                                 mode.running ? static_cast<std::uint32_t>(mode.running->pid) : 0U);
+}
+
+int get_started(sd_bus*, const char*, const char*, const char*, sd_bus_message* reply,
+                void* userdata, sd_bus_error*) {
+    const Mode& mode = mode_of(userdata);
+    return sd_bus_message_append(reply, "t", mode.running ? mode.running->started_at : 0UL);
+}
+
+int get_exit(sd_bus*, const char*, const char*, const char*, sd_bus_message* reply, void* userdata,
+             sd_bus_error*) {
+    return sd_bus_message_append(reply, "i", mode_of(userdata).last_exit);
+}
+
+constexpr std::uint64_t kChanges = SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE;
+constexpr std::uint64_t kConst = SD_BUS_VTABLE_PROPERTY_CONST;
+constexpr std::uint64_t kAnyone = SD_BUS_VTABLE_UNPRIVILEGED;  // the bus policy decides
+
+constexpr sd_bus_vtable kVtable[] = {
+    SD_BUS_VTABLE_START(0),
+    SD_BUS_METHOD_WITH_NAMES("Provision", "ha{sv}", SD_BUS_PARAM(secret) SD_BUS_PARAM(options), "",
+                             , provision, kAnyone | SD_BUS_VTABLE_SENSITIVE),
+    SD_BUS_METHOD_WITH_NAMES("Unlock", "ha{sv}", SD_BUS_PARAM(secret) SD_BUS_PARAM(options), "", ,
+                             unlock, kAnyone | SD_BUS_VTABLE_SENSITIVE),
+    SD_BUS_METHOD("Lock", "", "", lock, kAnyone),
+    SD_BUS_METHOD_WITH_NAMES("Start", "", , "b", SD_BUS_PARAM(started), start, kAnyone),
+    SD_BUS_METHOD_WITH_NAMES("Stop", "a{sv}", SD_BUS_PARAM(options), "", , stop, kAnyone),
+    SD_BUS_METHOD("Restart", "", "", restart, kAnyone),
+    SD_BUS_METHOD_WITH_NAMES("Exec", "asa{sv}", SD_BUS_PARAM(argv) SD_BUS_PARAM(options), "uah",
+                             SD_BUS_PARAM(session) SD_BUS_PARAM(terminal), exec, kAnyone),
+    SD_BUS_METHOD_WITH_NAMES("SignalExec", "ui", SD_BUS_PARAM(session) SD_BUS_PARAM(signal), "", ,
+                             signal_exec, kAnyone),
+    SD_BUS_METHOD_WITH_NAMES("WaitExec", "u", SD_BUS_PARAM(session), "i", SD_BUS_PARAM(code),
+                             wait_exec, kAnyone),
+    SD_BUS_METHOD_WITH_NAMES("Logs", "", , "h", SD_BUS_PARAM(file), logs, kAnyone),
+    SD_BUS_METHOD_WITH_NAMES("Inspect", "", , "s", SD_BUS_PARAM(json), inspect, kAnyone),
+    SD_BUS_PROPERTY("Name", "s", get_text, 0, kConst),
+    SD_BUS_PROPERTY("File", "s", get_text, 0, kConst),
+    SD_BUS_PROPERTY("PlanDigest", "s", get_text, 0, kChanges),
+    SD_BUS_PROPERTY("State", "s", get_text, 0, kChanges),
+    SD_BUS_PROPERTY("Reason", "s", get_text, 0, kChanges),
+    SD_BUS_PROPERTY("Foreground", "b", get_flag, 0, kChanges),
+    SD_BUS_PROPERTY("Locked", "b", get_flag, 0, kChanges),
+    SD_BUS_PROPERTY("Provisioned", "b", get_flag, 0, kChanges),
+    SD_BUS_PROPERTY("Autostart", "b", get_flag, 0, 0),
+    SD_BUS_PROPERTY("NeedsSecret", "b", get_flag, 0, 0),
+    SD_BUS_PROPERTY("Pid", "u", get_pid, 0, kChanges),
+    SD_BUS_PROPERTY("StartedAt", "t", get_started, 0, kChanges),
+    SD_BUS_PROPERTY("ExitStatus", "i", get_exit, 0, kChanges),
+    SD_BUS_SIGNAL_WITH_NAMES("Progress", "sus",
+                             SD_BUS_PARAM(operation) SD_BUS_PARAM(permille) SD_BUS_PARAM(step), 0),
+    SD_BUS_VTABLE_END,
+};
+
+}  // namespace
+
+const sd_bus_vtable* mode_vtable() { return kVtable; }
+
+}  // namespace pmos::daemon

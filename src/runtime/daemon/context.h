@@ -1,0 +1,55 @@
+// daemon: what every part of pmosd works with. No state of a mode.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "runtime/daemon/loop.h"
+
+namespace pmos::daemon {
+
+struct Mode;
+class Launcher;
+
+struct Paths {
+    std::string profiles = "/usr/share/pmos/profiles";
+    std::string libexec = "/usr/libexec/pmos";
+    std::string run = "/run/pmos";
+    std::string state = "/var/lib/pmos";
+    std::string images = "/usr/share/pmos/images";
+    std::string hooks = "/usr/share/pmos/hooks";
+    std::string handset = "/etc/pmos/handset.json";
+    std::string cgroup;  // root of the modes' cgroups, absolute
+
+    std::string mode_dir(std::string_view mode) const {
+        return run + "/modes/" + std::string(mode);
+    }
+};
+
+using Details = std::vector<std::pair<std::string, std::string>>;
+
+// Hears what changed. The bus and the journal are behind it.
+class Observer {
+  public:
+    virtual ~Observer() = default;
+    virtual void mode_changed(const Mode& mode) = 0;
+    virtual void foreground_changed() = 0;
+    virtual void progress(const Mode& mode, std::string_view operation, std::uint32_t permille,
+                          std::string_view step) = 0;
+    virtual void event(std::string_view kind, std::string_view mode, const Details& details) = 0;
+};
+
+struct Context {
+    EventLoop& loop;
+    const Paths& paths;
+    Launcher& launcher;
+    Observer& observer;
+};
+
+// CLOCK_BOOTTIME in µs.
+std::uint64_t boot_time_usec() noexcept;
+
+}  // namespace pmos::daemon

@@ -1,0 +1,122 @@
+// daemon: runs the hooks of a plan (hooks/README.md is the contract). Never runs a mode's code.
+#include "runtime/daemon/hook_runner.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "base/text.h"
+#include "runtime/daemon/process.h"
+
+namespace pmos::daemon {
+namespace {
+
+const char* point_name(policy::HookPoint point) {
+    switch (point) {
+        case policy::HookPoint::volume_check:
+            return "volumeCheck";
+        case policy::HookPoint::pre_start:
+            return "preStart";
+        case policy::HookPoint::post_start:
+            return "postStart";
+        case policy::HookPoint::post_stop:
+            return "postStop";
+        case policy::HookPoint::switch_in:
+            return "switchIn";
+        case policy::HookPoint::switch_out:
+            return "switchOut";
+        case policy::HookPoint::lock:
+            return "lock";
+        case policy::HookPoint::unlock:
+            return "unlock";
+    }
+    return "unknown";
+}
+
+// The state a hook reads from its standard input; the fields of OCI's State where they fit.
+std::string state_json(const Mode& mode, const policy::LaunchPlan& plan, policy::HookPoint point) {
+    std::string volumes;
+    for (const auto& v : plan.volumes)
+        volumes += fmt::format("{}{{\"name\":{},\"device\":{},\"filesystem\":{}}}",
+                               volumes.empty() ? "" : ",", json_quote(v.name),
+                               json_quote("/dev/mapper/" + v.dm_name), json_quote(v.filesystem));
+    return fmt::format(
+        "{{\"pmosHook\":1,\"point\":{},\"id\":{},\"status\":{},\"pid\":{},\"volumes\":[{}]}}\n",
+        json_quote(point_name(point)), json_quote(mode.name), json_quote(state_name(mode.state)),
+        mode.running ? mode.running->pid : 0, volumes);
+}
+
+class HookRun : public std::enable_shared_from_this<HookRun> {
+  public:
+    HookRun(const Context& ctx, std::string input, std::vector<policy::Hook> hooks,
+            std::string mode, policy::HookPoint point, Done done)
+        : ctx_(ctx),
+          input_(std::move(input)),
+          hooks_(std::move(hooks)),
+          mode_(std::move(mode)),
+          point_(point),
+          done_(std::move(done)) {}
+
+    void next() {
+        if (at_ == hooks_.size()) return done_({});
+        const auto& hook = hooks_[at_];
+        RunRequest request;
+        request.spawn.path = hook.path;
+        request.spawn.args = hook.args;
+        request.spawn.env = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8",
+                             "PMOS_MODE=" + mode_, std::string("PMOS_HOOK=") + point_name(point_)};
+        request.input = input_;
+        request.timeout = std::chrono::milliseconds(hook.timeout_ms);
+        run_helper(ctx_.loop, std::move(request),
+                   [self = shared_from_this()](Result<RunResult> result) {
+                       self->ended(std::move(result));
+                   });
+    }
+
+  private:
+    void ended(Result<RunResult> result) {
+        const auto& hook = hooks_[at_];
+        const std::string what =
+            fmt::format("the {} hook '{}' failed", point_name(point_), hook.path);
+        if (!result) {
+            result.error().what = what + ": " + result.error().what;
+            return done_(fail(std::move(result.error())));
+        }
+        if (result->timed_out)
+            return done_(fail(Code::timed_out, what,
+                              fmt::format("not done after {} ms", hook.timeout_ms),
+                              "raise its timeout in the profile, or mend the hook"));
+        if (result->code != 0) {
+            std::string why = fmt::format("exit status {}", result->code);
+            if (!result->error_text.empty()) why += ": " + result->error_text;
+            return done_(fail(Code::failed, what, std::move(why)));
+        }
+        ++at_;
+        next();
+    }
+
+    const Context& ctx_;
+    std::string input_;
+    std::vector<policy::Hook> hooks_;
+    std::string mode_;
+    policy::HookPoint point_;
+    Done done_;
+    std::size_t at_ = 0;
+};
+
+}  // namespace
+
+void run_hooks(const Context& ctx, const Mode& mode, policy::HookPoint point, Done done) {
+    // A mode that runs keeps the plan it was started with.
+    const auto& plan = mode.running ? mode.running->plan : mode.plan;
+    std::vector<policy::Hook> hooks;
+    if (plan)
+        for (const auto& h : plan->hooks)
+            if (h.point == point) hooks.push_back(h);
+    if (hooks.empty()) return done({});
+    std::make_shared<HookRun>(ctx, state_json(mode, *plan, point), std::move(hooks), mode.name,
+                              point, std::move(done))
+        ->next();
+}
+
+}  // namespace pmos::daemon

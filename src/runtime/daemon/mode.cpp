@@ -1,0 +1,34 @@
+// daemon: what pmosd knows of one mode. A value with handles; what is done to it stands elsewhere.
+#include "runtime/daemon/mode.h"
+
+#include <algorithm>
+
+namespace pmos::daemon {
+
+std::string_view state_name(State state) noexcept {
+    switch (state) {
+        case State::disabled:
+            return "disabled";
+        case State::stopped:
+            return "stopped";
+        case State::starting:
+            return "starting";
+        case State::running:
+            return "running";
+        case State::frozen:
+            return "frozen";
+        case State::stopping:
+            return "stopping";
+        case State::failed:
+            return "failed";
+    }
+    return "unknown";
+}
+
+bool Mode::needs_secret() const noexcept {
+    return plan != nullptr && std::ranges::any_of(plan->volumes, [](const policy::Volume& v) {
+               return v.key_source != policy::KeySource::device_key;
+           });
+}
+
+}  // namespace pmos::daemon

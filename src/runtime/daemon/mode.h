@@ -1,0 +1,66 @@
+// daemon: what pmosd knows of one mode. A value with handles; what is done to it stands elsewhere.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/fd.h"
+#include "policy/launch_plan.h"
+#include "runtime/daemon/sequence.h"
+#include "runtime/host/cgroup.h"
+#include "runtime/launch/root_image.h"
+
+namespace pmos::daemon {
+
+enum class State : std::uint8_t { disabled, stopped, starting, running, frozen, stopping, failed };
+std::string_view state_name(State state) noexcept;
+
+// What is made before the moment of launch and used by the next one.
+struct Prepared {
+    UniqueFd plan;   // sealed image
+    UniqueFd id_ns;  // user namespace with the mode's id maps
+    UniqueFd net_ns;
+    std::optional<launch::RootImage> root;
+};
+
+// A mode that has processes. Its identity across a restart of pmosd is cgroup plus start time.
+struct Running {
+    std::shared_ptr<const policy::LaunchPlan> plan;  // as it was started
+    std::string digest;
+    UniqueFd pidfd;
+    int pid = 0;
+    std::uint64_t start_time = 0;  // field 22 of /proc/PID/stat, clock ticks since boot
+    std::uint64_t started_at = 0;  // CLOCK_BOOTTIME, µs
+    EventSource exited;
+};
+
+struct Mode {
+    Mode(EventLoop& loop, std::string mode_name) : name(std::move(mode_name)), jobs(loop) {}
+
+    std::string name;
+    std::string file;
+    std::shared_ptr<const policy::LaunchPlan> plan;  // null: disabled
+    std::string digest;
+    std::string reason;  // why it is disabled or failed
+
+    State state = State::stopped;
+    bool foreground = false;
+    bool provisioned = false;
+    bool locked = false;
+    int last_exit = -1;
+
+    Prepared prepared;
+    std::optional<host::Cgroup> cgroup;
+    std::optional<Running> running;
+    EventSource log_watch;
+
+    JobQueue jobs;  // everything that changes this mode goes through here
+
+    bool alive() const noexcept { return running.has_value(); }
+    bool needs_secret() const noexcept;
+};
+
+}  // namespace pmos::daemon

@@ -1,0 +1,162 @@
+// daemon: the files of a mode under /run/pmos: log, exit record, state. Holds nothing in memory.
+#include "runtime/daemon/mode_files.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <vector>
+
+#include "runtime/launch/protocol.h"
+
+namespace pmos::daemon {
+namespace {
+
+constexpr off_t kLogBound = 1 << 20;
+
+Result<UniqueFd> open_file(const std::string& path, int flags) {
+    UniqueFd fd(::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!fd) return fail(errno_error(errno, "cannot open '" + path + "'"));
+    return fd;
+}
+
+Result<> remove_file(const std::string& path) {
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT)
+        return fail(errno_error(errno, "cannot remove '" + path + "'"));
+    return {};
+}
+
+std::string read_small(const std::string& path) {
+    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    std::array<char, 4096> text{};
+    const ssize_t n = fd ? ::read(fd.get(), text.data(), text.size()) : 0;
+    return {text.data(), n > 0 ? static_cast<std::size_t>(n) : 0};
+}
+
+// Complete or not there at all: a reader never sees half a file.
+Result<> replace_file(const std::string& path, const std::string& text) {
+    const std::string fresh = path + ".new";
+    PMOS_ASSIGN(const auto fd, open_file(fresh, O_WRONLY | O_CREAT | O_TRUNC));
+    if (::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+        return fail(errno_error(errno, "cannot write '" + fresh + "'"));
+    if (::rename(fresh.c_str(), path.c_str()) != 0)
+        return fail(errno_error(errno, "cannot replace '" + path + "'"));
+    return {};
+}
+
+// "key=value" lines, as systemd keeps its own state under /run.
+std::string_view value_of(std::string_view text, std::string_view key) {
+    while (!text.empty()) {
+        const auto end = text.find('\n');
+        const auto line = text.substr(0, end);
+        text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
+        if (line.size() > key.size() && line.starts_with(key) && line[key.size()] == '=')
+            return line.substr(key.size() + 1);
+    }
+    return {};
+}
+
+template <class T>
+bool parse(std::string_view text, T& out) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+    return error == std::errc() && end == text.data() + text.size();
+}
+
+}  // namespace
+
+Result<UniqueFd> open_log(const Paths& paths, const std::string& mode) {
+    const std::string dir = paths.mode_dir(mode);
+    if (::mkdir(dir.c_str(), 0700) != 0 && errno != EEXIST)
+        return fail(errno_error(errno, "cannot make '" + dir + "'"));
+    return open_file(dir + "/log", O_RDWR | O_CREAT | O_APPEND);
+}
+
+Result<UniqueFd> open_log_to_read(const Paths& paths, const std::string& mode) {
+    PMOS_TRY(open_log(paths, mode));
+    return open_file(paths.mode_dir(mode) + "/log", O_RDONLY);
+}
+
+Result<ModeFiles> open_mode_files(const Paths& paths, const std::string& mode) {
+    ModeFiles files;
+    PMOS_ASSIGN(files.log, open_log(paths, mode));
+    PMOS_ASSIGN(files.status,
+                open_file(paths.mode_dir(mode) + "/exit", O_WRONLY | O_CREAT | O_TRUNC));
+    PMOS_ASSIGN(files.null, open_file("/dev/null", O_RDONLY));
+    return files;
+}
+
+Result<> remove_run_files(const Paths& paths, const std::string& mode) {
+    PMOS_TRY(remove_file(paths.mode_dir(mode) + "/exit"));
+    return remove_file(paths.mode_dir(mode) + "/state");
+}
+
+Result<> remove_log(const Paths& paths, const std::string& mode) {
+    return remove_file(paths.mode_dir(mode) + "/log");
+}
+
+void bound_log(const Paths& paths, const std::string& mode) {
+    const auto fd = open_file(paths.mode_dir(mode) + "/log", O_RDWR);
+    struct stat status {};
+    if (!fd || ::fstat(fd->get(), &status) != 0 || status.st_size <= kLogBound) return;
+    std::vector<char> tail(static_cast<std::size_t>(kLogBound / 2));
+    const ssize_t n = ::pread(fd->get(), tail.data(), tail.size(),
+                              status.st_size - static_cast<off_t>(tail.size()));
+    if (::ftruncate(fd->get(), 0) != 0 || n <= 0) return;
+    static_cast<void>(!::pwrite(fd->get(), tail.data(), static_cast<std::size_t>(n), 0));
+}
+
+std::optional<int> read_exit_record(const Paths& paths, const std::string& mode) {
+    const std::string bytes = read_small(paths.mode_dir(mode) + "/exit");
+    launch::ExitRecord record;
+    if (bytes.size() != sizeof record) return std::nullopt;
+    std::memcpy(&record, bytes.data(), sizeof record);
+    if (record.magic != launch::kExitMagic) return std::nullopt;
+    return record.wait_status;
+}
+
+Result<> write_state(const Paths& paths, const Mode& mode) {
+    const auto& run = *mode.running;
+    return replace_file(paths.mode_dir(mode.name) + "/state",
+                        fmt::format("pid={}\nstart_time={}\nstarted_at={}\ndigest={}\n", run.pid,
+                                    run.start_time, run.started_at, run.digest));
+}
+
+std::optional<SavedState> read_state(const Paths& paths, const std::string& mode) {
+    const std::string text = read_small(paths.mode_dir(mode) + "/state");
+    SavedState saved;
+    if (!parse(value_of(text, "pid"), saved.pid) ||
+        !parse(value_of(text, "start_time"), saved.start_time) ||
+        !parse(value_of(text, "started_at"), saved.started_at))
+        return std::nullopt;
+    saved.digest = value_of(text, "digest");
+    return saved;
+}
+
+Result<> write_foreground(const Paths& paths, const std::string& mode) {
+    return replace_file(paths.run + "/foreground", "mode=" + mode + "\n");
+}
+
+std::string read_foreground(const Paths& paths) {
+    return std::string(value_of(read_small(paths.run + "/foreground"), "mode"));
+}
+
+Result<std::uint64_t> process_start_time(int pid) {
+    const std::string text = read_small(fmt::format("/proc/{}/stat", pid));
+    // The command may hold spaces and parentheses: count from the last one.
+    auto at = text.rfind(')');
+    if (at == std::string::npos) return fail(Code::not_found, fmt::format("no process {}", pid));
+    for (int field = 2; field < 22; ++field) {
+        at = text.find(' ', at + 1);
+        if (at == std::string::npos) return fail(Code::failed, "cannot read /proc/PID/stat");
+    }
+    std::uint64_t ticks = 0;
+    if (!parse(std::string_view(text).substr(at + 1, text.find(' ', at + 1) - at - 1), ticks))
+        return fail(Code::failed, "cannot read /proc/PID/stat");
+    return ticks;
+}
+
+}  // namespace pmos::daemon

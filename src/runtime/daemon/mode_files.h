@@ -1,0 +1,49 @@
+// daemon: the files of a mode under /run/pmos: log, exit record, state. Holds nothing in memory.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/fd.h"
+#include "runtime/daemon/context.h"
+#include "runtime/daemon/mode.h"
+
+namespace pmos::daemon {
+
+struct ModeFiles {
+    UniqueFd null, log, status;
+};
+
+// Makes RUN/modes/NAME (0700) with the log kept and the exit record empty.
+Result<ModeFiles> open_mode_files(const Paths& paths, const std::string& mode);
+Result<UniqueFd> open_log(const Paths& paths, const std::string& mode);
+// The same file for a reader; empty log when the mode has not run.
+Result<UniqueFd> open_log_to_read(const Paths& paths, const std::string& mode);
+// Forgets the state and the exit record of a run; the log stays until it is locked.
+Result<> remove_run_files(const Paths& paths, const std::string& mode);
+Result<> remove_log(const Paths& paths, const std::string& mode);
+
+// Keeps the last half of a log that has grown past its bound. A mode writes it with O_APPEND, so
+// cutting it in place is safe; its memory is charged to the mode that writes.
+void bound_log(const Paths& paths, const std::string& mode);
+
+// wait status that pmos-init recorded; empty where it could not (killed).
+std::optional<int> read_exit_record(const Paths& paths, const std::string& mode);
+
+// What a restarted pmosd needs to recognise a running mode.
+struct SavedState {
+    int pid = 0;
+    std::uint64_t start_time = 0, started_at = 0;
+    std::string digest;
+};
+Result<> write_state(const Paths& paths, const Mode& mode);
+std::optional<SavedState> read_state(const Paths& paths, const std::string& mode);
+
+Result<> write_foreground(const Paths& paths, const std::string& mode);
+std::string read_foreground(const Paths& paths);
+
+// Field 22 of /proc/PID/stat, proc(5). not_found when there is no such process.
+Result<std::uint64_t> process_start_time(int pid);
+
+}  // namespace pmos::daemon

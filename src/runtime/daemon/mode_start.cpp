@@ -1,0 +1,232 @@
+// daemon: brings a mode up and prepares it ahead. Decides nothing: the plan has.
+#include "runtime/daemon/mode_start.h"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <csignal>
+
+#include "runtime/daemon/hook_runner.h"
+#include "runtime/daemon/launcher.h"
+#include "runtime/daemon/mode_files.h"
+#include "runtime/daemon/mode_stop.h"
+#include "runtime/daemon/volumes.h"
+#include "runtime/device/filter.h"
+#include "runtime/launch/prepare.h"
+#include "runtime/network/net_ns.h"
+
+namespace pmos::daemon {
+namespace {
+
+class Start : public std::enable_shared_from_this<Start> {
+  public:
+    Start(const Context& ctx, Mode& mode, OnExit on_exit)
+        : ctx_(ctx), mode_(mode), on_exit_(std::move(on_exit)), plan_(mode.plan) {}
+
+    std::vector<SequenceStep> steps() {
+        const auto self = shared_from_this();
+        return with(self, {
+                              {"pre_start_hooks", &Start::pre_start_hooks, nullptr},
+                              {"volumes", &Start::volumes, &Start::undo_volumes},
+                              {"volume_check", &Start::volume_check, nullptr},
+                              {"prepare", &Start::prepare, nullptr},
+                              {"files", &Start::files, &Start::undo_files},
+                              {"cgroup", &Start::cgroup, &Start::undo_cgroup},
+                              {"device_filter", &Start::device_filter, nullptr},
+                              {"launch", &Start::launch, &Start::undo_launch},
+                              {"record", &Start::record, nullptr},
+                              {"post_start_hooks", &Start::post_start_hooks, nullptr},
+                          });
+    }
+
+  private:
+    using Method = void (Start::*)(Done);
+    struct Row {
+        const char* name;
+        Method run, undo;
+    };
+    static std::vector<SequenceStep> with(const std::shared_ptr<Start>& self,
+                                          std::initializer_list<Row> rows) {
+        std::vector<SequenceStep> steps;
+        for (const Row& row : rows) {
+            SequenceStep step{row.name,
+                              [self, run = row.run](Done done) { (*self.*run)(std::move(done)); }};
+            if (row.undo != nullptr)
+                step.undo = [self, undo = row.undo](Done done) { (*self.*undo)(std::move(done)); };
+            steps.push_back(std::move(step));
+        }
+        return steps;
+    }
+
+    void pre_start_hooks(Done done) {
+        run_hooks(ctx_, mode_, policy::HookPoint::pre_start, std::move(done));
+    }
+
+    void volumes(Done done) {
+        was_locked_ = mode_.locked;
+        open_volumes(ctx_, mode_, {}, std::move(done));
+    }
+    void undo_volumes(Done done) {
+        if (!was_locked_) return done({});
+        close_volumes(ctx_, mode_, std::move(done));
+    }
+
+    void volume_check(Done done) {
+        run_hooks(ctx_, mode_, policy::HookPoint::volume_check, std::move(done));
+    }
+
+    void prepare(Done done) { done(settle_prepared(mode_)); }
+
+    void files(Done done) {
+        auto opened = open_mode_files(ctx_.paths, mode_.name);
+        if (!opened) return done(fail(std::move(opened.error())));
+        files_ = std::move(*opened);
+        done({});
+    }
+    void undo_files(Done done) { done(remove_run_files(ctx_.paths, mode_.name)); }
+
+    void cgroup(Done done) {
+        auto made = host::Cgroup::create(ctx_.paths.cgroup, mode_.name);
+        if (!made) return done(fail(std::move(made.error())));
+        mode_.cgroup = std::move(*made);
+        if (auto applied = mode_.cgroup->apply(plan_->cgroup); !applied) {
+            Error error = std::move(applied.error());
+            if (auto removed = mode_.cgroup->remove(); !removed)
+                error.undo_failures.push_back(std::move(removed.error()));
+            mode_.cgroup.reset();
+            return done(fail(std::move(error)));
+        }
+        done({});
+    }
+    void undo_cgroup(Done done) { remove_cgroup(ctx_, mode_, std::move(done)); }
+
+    // Goes with the cgroup: the kernel detaches it when the cgroup is removed.
+    void device_filter(Done done) {
+        done(device::attach_filter(mode_.cgroup->fd(), plan_->device_filter));
+    }
+
+    void launch(Done done) {
+        auto tree = mode_.prepared.root->clone_tree();
+        if (!tree) return done(fail(std::move(tree.error())));
+        root_tree_ = std::move(*tree);
+        LaunchJob job;
+        job.request.verb = launch::Verb::start;
+        job.descriptors.plan = mode_.prepared.plan.borrow();
+        job.descriptors.cgroup = mode_.cgroup->fd();
+        job.descriptors.root_tree = root_tree_.borrow();
+        job.descriptors.net_ns = mode_.prepared.net_ns.borrow();
+        job.descriptors.id_ns = mode_.prepared.id_ns.borrow();
+        job.descriptors.status = files_.status.borrow();
+        job.descriptors.standard_input = files_.null.borrow();
+        job.descriptors.standard_output = files_.log.borrow();
+        job.descriptors.standard_error = files_.log.borrow();
+        job.plan = plan_.get();
+        ctx_.launcher.ask(std::move(job), [self = shared_from_this(), done = std::move(done)](
+                                              Result<launch::LaunchReply> reply) mutable {
+            self->launched(std::move(reply), std::move(done));
+        });
+    }
+
+    void launched(Result<launch::LaunchReply> reply, Done done) {
+        root_tree_.reset();
+        if (!reply) return done(fail(std::move(reply.error())));
+        mode_.prepared.net_ns.reset();  // one mode, one network namespace, one life
+        Running running;
+        running.plan = plan_;
+        running.digest = mode_.digest;
+        running.pidfd = std::move(reply->pidfd);
+        running.pid = reply->reply.pid;
+        running.started_at = boot_time_usec();
+        mode_.running = std::move(running);
+        done(watch_exit(ctx_, mode_, on_exit_));
+    }
+
+    void undo_launch(Done done) { kill_mode(ctx_, mode_, std::move(done)); }
+
+    void record(Done done) {
+        auto start_time = process_start_time(mode_.running->pid);
+        if (!start_time) return done(fail(std::move(start_time.error())));
+        mode_.running->start_time = *start_time;
+        done(write_state(ctx_.paths, mode_));
+    }
+
+    void post_start_hooks(Done done) {
+        run_hooks(ctx_, mode_, policy::HookPoint::post_start, std::move(done));
+    }
+
+    const Context& ctx_;
+    Mode& mode_;
+    OnExit on_exit_;
+    std::shared_ptr<const policy::LaunchPlan> plan_;
+    bool was_locked_ = false;
+    ModeFiles files_;
+    UniqueFd root_tree_;
+};
+
+Result<> may_start(const Mode& mode) {
+    if (!mode.plan)
+        return fail(Code::disabled, "mode '" + mode.name + "' is disabled", mode.reason,
+                    "see: pmosctl policy check");
+    if (mode.locked && mode.needs_secret()) {
+        if (!mode.provisioned)
+            return fail(Code::not_provisioned, "mode '" + mode.name + "' has no volume yet", "",
+                        "make it with: pmosctl provision " + mode.name);
+        return fail(Code::locked, "mode '" + mode.name + "' is locked", "",
+                    "unlock it with: pmosctl unlock " + mode.name);
+    }
+    return {};
+}
+
+}  // namespace
+
+void start_mode(const Context& ctx, Mode& mode, OnExit on_exit, Done done) {
+    refresh_volume_state(mode);
+    if (auto ok = may_start(mode); !ok) return done(fail(std::move(ok.error())));
+    mode.state = State::starting;
+    mode.reason.clear();
+    ctx.observer.mode_changed(mode);
+    auto start = std::make_shared<Start>(ctx, mode, std::move(on_exit));
+    run_sequence(ctx.loop, "start", start->steps(),
+                 [&ctx, &mode, done = std::move(done)](Result<> result) mutable {
+                     mode.state = result ? State::running : State::failed;
+                     if (!result) mode.reason = result.error().message();
+                     ctx.observer.mode_changed(mode);
+                     done(std::move(result));
+                 });
+}
+
+Result<> watch_exit(const Context& ctx, Mode& mode, OnExit on_exit) {
+    mode.running->exited = ctx.loop.on_io(mode.running->pidfd.borrow(), EPOLLIN,
+                                          [&mode, on_exit = std::move(on_exit)](std::uint32_t) {
+                                              mode.running->exited.reset();
+                                              on_exit(mode);
+                                          });
+    if (!mode.running->exited) return fail(Code::no_space, "cannot watch the mode's PID 1");
+    return {};
+}
+
+Result<> settle_prepared(Mode& mode) {
+    auto& ready = mode.prepared;
+    if (!mode.plan || mode.locked) {
+        ready = {};
+        return {};
+    }
+    const auto& plan = *mode.plan;
+    if (!ready.plan) {
+        PMOS_ASSIGN(ready.plan, launch::seal_plan(policy::encode(plan)));
+    }
+    if (!ready.id_ns) {
+        PMOS_ASSIGN(ready.id_ns, launch::make_id_namespace(plan.uid_map, plan.gid_map));
+    }
+    if (!ready.net_ns) {
+        PMOS_ASSIGN(ready.net_ns, network::make_net_namespace(plan.network == "loopback"));
+    }
+    if (!ready.root) {
+        PMOS_ASSIGN(ready.root, launch::RootImage::open(plan.root.path, plan.root.filesystem));
+    }
+    return {};
+}
+
+}  // namespace pmos::daemon

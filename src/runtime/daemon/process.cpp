@@ -1,0 +1,186 @@
+// daemon: starting and reaping the helper processes. Never waits for one.
+#include "runtime/daemon/process.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <csignal>
+#include <cstring>
+
+namespace pmos::daemon {
+namespace {
+
+std::vector<char*> pointers(const std::vector<std::string>& texts) {
+    std::vector<char*> out;
+    for (const auto& t : texts) out.push_back(const_cast<char*>(t.c_str()));
+    out.push_back(nullptr);
+    return out;
+}
+
+// Descriptors are first copied above all targets, so that no dup2 overwrites one still needed.
+Result<std::vector<UniqueFd>> lift(const std::vector<BorrowedFd>& descriptors) {
+    std::vector<UniqueFd> lifted;
+    const int floor = static_cast<int>(descriptors.size()) + 3;
+    for (const auto& fd : descriptors) {
+        if (!fd) {
+            lifted.emplace_back();
+            continue;
+        }
+        lifted.emplace_back(::fcntl(fd.get(), F_DUPFD_CLOEXEC, floor));
+        if (!lifted.back()) return fail(errno_error(errno, "cannot duplicate a descriptor"));
+    }
+    return lifted;
+}
+
+}  // namespace
+
+Result<Spawned> spawn(const SpawnRequest& request) {
+    PMOS_ASSIGN(const auto lifted, lift(request.descriptors));
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    for (int i = 0; i < static_cast<int>(std::max<std::size_t>(lifted.size(), 3)); ++i) {
+        const auto at = static_cast<std::size_t>(i);
+        if (at < lifted.size() && lifted[at])
+            posix_spawn_file_actions_adddup2(&actions, lifted[at].get(), i);
+        else if (i < 3)
+            posix_spawn_file_actions_addopen(&actions, i, "/dev/null", O_RDWR, 0);
+    }
+    posix_spawnattr_t attributes;
+    posix_spawnattr_init(&attributes);
+    sigset_t none, all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &all);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+                                              (request.own_group ? POSIX_SPAWN_SETPGROUP : 0));
+
+    std::vector<std::string> args{request.path};
+    args.insert(args.end(), request.args.begin(), request.args.end());
+    auto argv = pointers(args);
+    auto envp = pointers(request.env);
+    Spawned child;
+    const int err = ::posix_spawn(&child.pid, request.path.c_str(), &actions, &attributes,
+                                  argv.data(), envp.data());
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    if (err != 0) return fail(errno_error(err, "cannot start '" + request.path + "'"));
+    child.pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, child.pid, 0)));
+    if (!child.pidfd) {
+        const int open_errno = errno;
+        ::kill(child.pid, SIGKILL);
+        ::waitpid(child.pid, nullptr, 0);
+        return fail(errno_error(open_errno, "cannot watch '" + request.path + "'"));
+    }
+    return child;
+}
+
+Result<int> reap(BorrowedFd pidfd) {
+    siginfo_t info{};
+    const int r =
+        ::waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &info, WEXITED | WNOHANG | __WALL);
+    if (r != 0 && errno == ECHILD) return fail(Code::not_found, "not our child");
+    if (r != 0) return fail(errno_error(errno, "cannot reap a process"));
+    if (info.si_pid == 0) return fail(Code::busy, "the process is still there");
+    if (info.si_code == CLD_EXITED) return (info.si_status & 0xff) << 8;
+    return info.si_status & 0x7f;
+}
+
+int exit_code(int wait_status) noexcept {
+    return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
+}
+
+bool has_ended(BorrowedFd pidfd) noexcept {
+    pollfd poll_fd{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
+    return ::poll(&poll_fd, 1, 0) > 0;
+}
+
+Result<> send_signal(BorrowedFd pidfd, int signal) {
+    if (::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0) != 0)
+        return fail(errno_error(errno, "cannot signal a process"));
+    return {};
+}
+
+namespace {
+
+class Helper : public std::enable_shared_from_this<Helper> {
+  public:
+    Helper(EventLoop& loop, RunRequest request, Answer<RunResult> answer)
+        : loop_(loop), request_(std::move(request)), answer_(std::move(answer)) {}
+
+    Result<> start() {
+        // Memory files for input and errors: a helper that does not read cannot block us.
+        PMOS_ASSIGN(input_, memory_file("input"));
+        PMOS_ASSIGN(errors_, memory_file("errors"));
+        const auto& text = request_.input;
+        if (::pwrite(input_.get(), text.data(), text.size(), 0) !=
+            static_cast<ssize_t>(text.size()))
+            return fail(errno_error(errno, "cannot write a helper's input"));
+        request_.spawn.own_group = true;
+        request_.spawn.descriptors = {input_.borrow(), BorrowedFd(), errors_.borrow()};
+        PMOS_ASSIGN(child_, spawn(request_.spawn));
+        ended_ = loop_.on_io(child_.pidfd.borrow(), EPOLLIN,
+                             [self = shared_from_this()](std::uint32_t) { self->finish(); });
+        deadline_ = loop_.after(request_.timeout, [self = shared_from_this()] {
+            self->result_.timed_out = true;
+            ::kill(-self->child_.pid, SIGKILL);  // its group: not reaped yet, so the id is its own
+        });
+        if (!ended_ || !deadline_) {
+            static_cast<void>(send_signal(child_.pidfd.borrow(), SIGKILL));
+            return fail(Code::no_space, "cannot watch a helper");
+        }
+        return {};
+    }
+    void refuse(Error error) { answer_(fail(std::move(error))); }
+
+  private:
+    static Result<UniqueFd> memory_file(const char* name) {
+        UniqueFd fd(::memfd_create(name, MFD_CLOEXEC));
+        if (!fd) return fail(errno_error(errno, "cannot make a memory file"));
+        return fd;
+    }
+
+    void finish() {
+        const auto keep = shared_from_this();
+        ended_.reset();
+        deadline_.reset();
+        const auto status = reap(child_.pidfd.borrow());
+        result_.code = status ? exit_code(*status) : 255;
+        result_.error_text = last_line();
+        answer_(std::move(result_));
+    }
+
+    std::string last_line() const {
+        std::array<char, 4096> text{};
+        const off_t size = ::lseek(errors_.get(), 0, SEEK_END);
+        const off_t from = std::max<off_t>(0, size - static_cast<off_t>(text.size()));
+        const ssize_t n = ::pread(errors_.get(), text.data(), text.size(), from);
+        std::string out(text.data(), n > 0 ? static_cast<std::size_t>(n) : 0);
+        while (!out.empty() && out.back() == '\n') out.pop_back();
+        if (const auto at = out.rfind('\n'); at != std::string::npos) out.erase(0, at + 1);
+        return out;
+    }
+
+    EventLoop& loop_;
+    RunRequest request_;
+    Answer<RunResult> answer_;
+    UniqueFd input_, errors_;
+    Spawned child_;
+    EventSource ended_, deadline_;
+    RunResult result_;
+};
+
+}  // namespace
+
+void run_helper(EventLoop& loop, RunRequest request, Answer<RunResult> answer) {
+    const auto helper = std::make_shared<Helper>(loop, std::move(request), std::move(answer));
+    if (auto started = helper->start(); !started) helper->refuse(std::move(started.error()));
+}
+
+}  // namespace pmos::daemon

@@ -1,0 +1,51 @@
+// daemon: starting and reaping the helper processes. Never waits for one.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "runtime/daemon/loop.h"
+
+namespace pmos::daemon {
+
+struct SpawnRequest {
+    std::string path;
+    std::vector<std::string> args;  // without argv[0]
+    std::vector<std::string> env;   // the whole environment
+    // descriptors[i] becomes descriptor i in the child; an empty one is /dev/null.
+    std::vector<BorrowedFd> descriptors;
+    bool own_group = false;  // a process group of its own, so that all of it can be ended
+};
+
+// posix_spawn(3) with a clean signal mask. The pidfd is readable when the process has ended.
+struct Spawned {
+    UniqueFd pidfd;
+    int pid = 0;
+};
+Result<Spawned> spawn(const SpawnRequest& request);
+
+// wait status as waitpid(2) gives it, once the pidfd is readable; not_found when the process is
+// not our child (adopted after a restart). __WALL: children of pmos-launch have no exit signal.
+Result<int> reap(BorrowedFd pidfd);
+// Exit code, or 128 + signal.
+int exit_code(int wait_status) noexcept;
+bool has_ended(BorrowedFd pidfd) noexcept;
+Result<> send_signal(BorrowedFd pidfd, int signal);
+
+// A helper that runs to its end within a time limit, its standard input fed and its standard error
+// kept for the message.
+struct RunRequest {
+    SpawnRequest spawn;
+    std::string input;
+    std::chrono::milliseconds timeout{10000};
+};
+struct RunResult {
+    int code = 0;  // exit code, or 128 + signal
+    bool timed_out = false;
+    std::string error_text;  // the last line it wrote to standard error
+};
+void run_helper(EventLoop& loop, RunRequest request, Answer<RunResult> answer);
+
+}  // namespace pmos::daemon

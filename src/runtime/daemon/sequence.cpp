@@ -1,0 +1,106 @@
+// daemon: an ordered array of steps, each with its undo. What fails half-way is undone in reverse.
+#include "runtime/daemon/sequence.h"
+
+#include <fcntl.h>
+
+#include <cerrno>
+
+namespace pmos::daemon {
+
+std::string requested_fault() {
+#ifdef PMOS_FAULTS
+    const UniqueFd file(::open("/run/pmos/fail-step", O_RDONLY | O_CLOEXEC));
+    char text[128];
+    const ssize_t n = file ? ::read(file.get(), text, sizeof text) : 0;
+    std::string step(text, n > 0 ? static_cast<std::size_t>(n) : 0);
+    while (!step.empty() && step.back() == '\n') step.pop_back();
+    return step;
+#else
+    return {};
+#endif
+}
+
+namespace {
+
+class Sequence : public std::enable_shared_from_this<Sequence> {
+  public:
+    Sequence(EventLoop& loop, std::string name, std::vector<SequenceStep> steps, Done done)
+        : loop_(loop), name_(std::move(name)), steps_(std::move(steps)), done_(std::move(done)) {}
+
+    void forward() {
+        if (at_ == steps_.size()) return finish();
+        auto& step = steps_[at_];
+        if (requested_fault() == name_ + "/" + step.name)
+            return failed(errno_error(EIO, "a test failed this step"));
+        step.run([self = shared_from_this()](Result<> result) {
+            if (!result) return self->failed(std::move(result.error()));
+            ++self->at_;
+            self->forward();
+        });
+    }
+
+  private:
+    void failed(Error error) {
+        if (error.step.empty()) error.step = steps_[at_].name;
+        error_ = std::move(error);
+        failed_ = true;
+        backward();
+    }
+
+    void backward() {
+        if (at_ == 0) return finish();
+        auto& step = steps_[--at_];
+        if (!step.undo) return backward();
+        step.undo([self = shared_from_this()](Result<> result) {
+            if (!result) self->error_.undo_failures.push_back(std::move(result.error()));
+            self->backward();
+        });
+    }
+
+    // In a turn of its own, so that no caller is re-entered while it still holds its own state.
+    void finish() {
+        loop_.soon([self = shared_from_this()] {
+            auto done = std::move(self->done_);
+            self->steps_.clear();  // frees what the steps captured before anybody goes on
+            if (self->failed_)
+                done(fail(std::move(self->error_)));
+            else
+                done({});
+        });
+    }
+
+    EventLoop& loop_;
+    std::string name_;
+    std::vector<SequenceStep> steps_;
+    Done done_;
+    std::size_t at_ = 0;
+    bool failed_ = false;
+    Error error_;
+};
+
+}  // namespace
+
+void run_sequence(EventLoop& loop, std::string name, std::vector<SequenceStep> steps, Done done) {
+    std::make_shared<Sequence>(loop, std::move(name), std::move(steps), std::move(done))->forward();
+}
+
+void JobQueue::add(Job job, Done done) {
+    waiting_.emplace_back(std::move(job), std::move(done));
+    if (!busy_) next();
+}
+
+void JobQueue::next() {
+    if (waiting_.empty()) return;
+    busy_ = true;
+    auto [job, done] = std::move(waiting_.front());
+    waiting_.erase(waiting_.begin());
+    job([this, done = std::move(done)](Result<> result) mutable {
+        loop_.soon([this, done = std::move(done), result = std::move(result)]() mutable {
+            busy_ = false;
+            done(std::move(result));
+            if (!busy_) next();
+        });
+    });
+}
+
+}  // namespace pmos::daemon

@@ -1,0 +1,169 @@
+// daemon: programs that were entered into running modes (exec). Never reads what they write.
+#include "runtime/daemon/sessions.h"
+
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <csignal>
+
+namespace pmos::daemon {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+// The same plan with another process: the confinement cannot differ from the mode's own.
+std::shared_ptr<policy::LaunchPlan> plan_for(const policy::LaunchPlan& base,
+                                             const ExecRequest& request) {
+    auto plan = std::make_shared<policy::LaunchPlan>(base);
+    plan->process.args = request.args;
+    for (const auto& entry : request.env) {
+        const auto name = entry.substr(0, entry.find('=') + 1);
+        std::erase_if(plan->process.env, [&](const auto& e) { return e.starts_with(name); });
+        plan->process.env.push_back(entry);
+    }
+    if (!request.cwd.empty()) plan->process.cwd = request.cwd;
+    if (request.uid) {
+        plan->process.uid = *request.uid;
+        plan->process.additional_gids.clear();
+    }
+    if (request.gid) plan->process.gid = *request.gid;
+    return plan;
+}
+
+Result<> check(const Mode& mode, const ExecRequest& request) {
+    if (mode.state == State::frozen)
+        return fail(Code::frozen, "mode '" + mode.name + "' is frozen in the background", "",
+                    "bring it to the foreground with: pmosctl switch " + mode.name);
+    if (mode.state != State::running || !mode.running)
+        return fail(Code::not_running,
+                    "mode '" + mode.name + "' is " + std::string(state_name(mode.state)),
+                    mode.reason, "start it with: pmosctl start " + mode.name);
+    if (request.args.empty() || request.args.front().empty())
+        return fail(Code::usage, "no program to execute");
+    if (!request.cwd.empty() && request.cwd.front() != '/')
+        return fail(Code::usage, "the working directory '" + request.cwd + "' is not absolute");
+    for (const auto& entry : request.env)
+        if (entry.find('=') == std::string::npos || entry.front() == '=')
+            return fail(Code::usage, "'" + entry + "' is not NAME=VALUE");
+    if (!request.tty && request.stdio.size() != 3)
+        return fail(Code::usage, "stdio must be three descriptors");
+    return {};
+}
+
+}  // namespace
+
+void Sessions::exec(Mode& mode, ExecRequest request, std::string owner,
+                    Answer<ExecStarted> answer) {
+    if (auto ok = check(mode, request); !ok) return answer(fail(std::move(ok.error())));
+    const auto plan = plan_for(*mode.running->plan, request);
+    auto image = launch::seal_plan(policy::encode(*plan));
+    if (!image) return answer(fail(std::move(image.error())));
+
+    // What the launcher is lent until it answers.
+    struct Held {
+        std::shared_ptr<policy::LaunchPlan> plan;
+        UniqueFd image;
+        ExecRequest request;
+    };
+    auto held = std::make_shared<Held>(Held{plan, std::move(*image), std::move(request)});
+    LaunchJob job;
+    job.request.verb = launch::Verb::enter;
+    job.request.allocate_tty = held->request.tty ? 1 : 0;
+    job.request.rows = held->request.rows;
+    job.request.columns = held->request.columns;
+    job.descriptors.plan = held->image.borrow();
+    job.descriptors.cgroup = mode.cgroup->fd();
+    job.descriptors.pidfd = mode.running->pidfd.borrow();
+    if (!held->request.tty) {
+        job.descriptors.standard_input = held->request.stdio[0].borrow();
+        job.descriptors.standard_output = held->request.stdio[1].borrow();
+        job.descriptors.standard_error = held->request.stdio[2].borrow();
+    }
+    job.plan = plan.get();
+    ctx_.launcher.ask(std::move(job),
+                      [this, held, name = mode.name, owner = std::move(owner),
+                       answer = std::move(answer)](Result<launch::LaunchReply> reply) mutable {
+                          if (!reply) return answer(fail(std::move(reply.error())));
+                          const std::uint32_t id = next_id_++;
+                          Session& session = sessions_[id];
+                          session.owner = std::move(owner);
+                          session.mode = std::move(name);
+                          session.pidfd = std::move(reply->pidfd);
+                          started(id);
+                          answer(ExecStarted{id, std::move(reply->terminal)});
+                      });
+}
+
+void Sessions::started(std::uint32_t id) {
+    Session& session = sessions_.at(id);
+    session.exited =
+        ctx_.loop.on_io(session.pidfd.borrow(), EPOLLIN, [this, id](std::uint32_t) { ended(id); });
+}
+
+void Sessions::ended(std::uint32_t id) {
+    Session& session = sessions_.at(id);
+    const auto status = reap(session.pidfd.borrow());
+    session.code = status ? exit_code(*status) : 128 + SIGKILL;
+    session.exited.reset();
+    session.killer.reset();
+    if (session.waiter) {
+        auto waiter = std::move(session.waiter);
+        const int code = *session.code;
+        sessions_.erase(id);
+        return waiter(code);
+    }
+    if (session.dropped) sessions_.erase(id);
+}
+
+Result<Sessions::Session*> Sessions::find(std::uint32_t id, const std::string& owner) {
+    const auto it = sessions_.find(id);
+    if (it == sessions_.end() || it->second.owner != owner)
+        return fail(Code::not_found, "no exec session " + std::to_string(id) + " of this caller");
+    return &it->second;
+}
+
+Result<> Sessions::signal(std::uint32_t id, const std::string& owner, int signal) {
+    PMOS_ASSIGN(Session * session, find(id, owner));
+    if (signal < 1 || signal > SIGRTMAX)
+        return fail(Code::usage, "no signal " + std::to_string(signal));
+    if (session->code) return {};  // ended a moment ago; the caller will hear of it
+    return send_signal(session->pidfd.borrow(), signal);
+}
+
+void Sessions::wait(std::uint32_t id, const std::string& owner, Answer<int> answer) {
+    auto found = find(id, owner);
+    if (!found) return answer(fail(std::move(found.error())));
+    Session& session = **found;
+    if (session.waiter) return answer(fail(Code::busy, "somebody waits for it already"));
+    if (!session.code) {
+        session.waiter = std::move(answer);
+        return;
+    }
+    const int code = *session.code;
+    sessions_.erase(id);
+    answer(code);
+}
+
+void Sessions::drop_owner(const std::string& owner) {
+    std::vector<std::uint32_t> over;
+    for (auto& [id, session] : sessions_) {
+        if (session.owner != owner) continue;
+        session.waiter = nullptr;
+        session.dropped = true;
+        if (session.code) {
+            over.push_back(id);
+            continue;
+        }
+        static_cast<void>(send_signal(session.pidfd.borrow(), SIGHUP));
+        session.killer = ctx_.loop.after(
+            1s, [&session] { static_cast<void>(send_signal(session.pidfd.borrow(), SIGKILL)); });
+    }
+    for (const auto id : over) sessions_.erase(id);
+}
+
+bool Sessions::owns_any(const std::string& owner) const {
+    return std::ranges::any_of(sessions_, [&](const auto& s) { return s.second.owner == owner; });
+}
+
+}  // namespace pmos::daemon

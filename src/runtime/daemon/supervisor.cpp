@@ -1,0 +1,249 @@
+// daemon: the modes of the phone and every verb on them. Knows nothing of D-Bus.
+#include "runtime/daemon/supervisor.h"
+
+#include <fmt/format.h>
+
+#include <ctime>
+
+#include "base/text.h"
+#include "runtime/daemon/hook_runner.h"
+#include "runtime/daemon/mode_files.h"
+#include "runtime/daemon/mode_start.h"
+#include "runtime/daemon/mode_stop.h"
+#include "runtime/daemon/volumes.h"
+
+namespace pmos::daemon {
+
+std::uint64_t boot_time_usec() noexcept {
+    timespec now{};
+    ::clock_gettime(CLOCK_BOOTTIME, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1000000U +
+           static_cast<std::uint64_t>(now.tv_nsec) / 1000U;
+}
+
+Supervisor::Supervisor(EventLoop& loop, const Paths& paths, Observer& observer)
+    : loop_(loop),
+      paths_(paths),
+      launcher_(loop, paths.libexec),
+      ctx_{loop, paths, launcher_, observer},
+      sessions_(ctx_),
+      switchboard_(ctx_, [this](Mode& mode, Done done) {
+          start(mode, [done = std::move(done)](Result<bool> started) mutable {
+              if (!started) return done(fail(std::move(started.error())));
+              done({});
+          });
+      }) {}
+
+Result<Mode*> Supervisor::find(std::string_view name) {
+    const auto it = modes_.find(name);
+    if (it != modes_.end()) return it->second.get();
+    std::string known;
+    for (const auto& [mode_name, mode] : modes_) known += (known.empty() ? "" : ", ") + mode_name;
+    return fail(Code::unknown_mode, fmt::format("no mode '{}'", printable(name)), "",
+                known.empty() ? "no profile was found in '" + paths_.profiles + "'"
+                              : "this phone has: " + known);
+}
+
+std::string Supervisor::foreground() const {
+    return switchboard_.foreground() != nullptr ? switchboard_.foreground()->name : "";
+}
+
+void Supervisor::enqueue(Mode& mode, std::string verb, JobQueue::Job job, Done done) {
+    if (closing_) return done(fail(Code::cancelled, "pmosd is shutting down"));
+    mode.jobs.add(std::move(job), [this, &mode, verb = std::move(verb),
+                                   done = std::move(done)](Result<> result) mutable {
+        after_job(mode, verb, result);
+        done(std::move(result));
+    });
+}
+
+void Supervisor::after_job(Mode& mode, const std::string& verb, const Result<>& result) {
+    refresh_volume_state(mode);
+    // Made ahead for the next start; a fault in it is told by that start, which needs it.
+    static_cast<void>(settle_prepared(mode));
+    if (!mode.alive()) switchboard_.left(mode);
+    ctx_.observer.mode_changed(mode);
+    if (result) {
+        ctx_.observer.event(verb, mode.name, {{"state", std::string(state_name(mode.state))}});
+        return;
+    }
+    Details details{{"error", result.error().message()}, {"step", result.error().step}};
+    for (const auto& undo : result.error().undo_failures)
+        details.emplace_back("undo_failure", undo.message());
+    ctx_.observer.event(verb + "-failed", mode.name, details);
+}
+
+void Supervisor::provision(Mode& mode, UniqueFd secret, Done done) {
+    enqueue(
+        mode, "provision",
+        [this, &mode, secret = std::move(secret)](Done job_done) mutable {
+            if (!mode.plan)
+                return job_done(fail(Code::disabled, "mode '" + mode.name + "' is disabled",
+                                     mode.reason, "see: pmosctl policy check"));
+            provision_volumes(ctx_, mode, std::move(secret), std::move(job_done));
+        },
+        std::move(done));
+}
+
+void Supervisor::start_job(Mode& mode, Done done) {
+    if (mode.alive()) return done({});
+    start_mode(
+        ctx_, mode, [this](Mode& ended) { on_exit(ended); },
+        [this, &mode, done = std::move(done)](Result<> result) mutable {
+            if (result) watch_log(mode);
+            done(std::move(result));
+        });
+}
+
+void Supervisor::unlock(Mode& mode, UniqueFd secret, bool start, Done done) {
+    enqueue(
+        mode, "unlock",
+        [this, &mode, secret = std::move(secret), start](Done job_done) mutable {
+            if (!mode.plan)
+                return job_done(fail(Code::disabled, "mode '" + mode.name + "' is disabled",
+                                     mode.reason, "see: pmosctl policy check"));
+            refresh_volume_state(mode);
+            const bool was_locked = mode.locked;
+            // An open volume needs no secret, and one that is offered proves nothing: not read.
+            open_volumes(ctx_, mode, std::move(secret),
+                         [this, &mode, start, was_locked,
+                          job_done = std::move(job_done)](Result<> opened) mutable {
+                             if (!opened) return job_done(std::move(opened));
+                             auto then = [this, &mode, start,
+                                          job_done = std::move(job_done)](Result<> hooks) mutable {
+                                 if (!hooks || !start) return job_done(std::move(hooks));
+                                 start_job(mode, std::move(job_done));
+                             };
+                             if (!was_locked) return then({});
+                             run_hooks(ctx_, mode, policy::HookPoint::unlock, std::move(then));
+                         });
+        },
+        std::move(done));
+}
+
+void Supervisor::lock_job(Mode& mode, Done done) {
+    stop_mode(ctx_, mode, mode.running ? mode.running->plan->session.stop_timeout_ms : 0,
+              [this, &mode, done = std::move(done)](Result<> stopped) mutable {
+                  if (!mode.plan) return done(std::move(stopped));
+                  mode.prepared = {};  // the root's tree and the namespaces go with the key
+                  close_volumes(ctx_, mode,
+                                [this, &mode, stopped = std::move(stopped),
+                                 done = std::move(done)](Result<> closed) mutable {
+                                    static_cast<void>(remove_log(paths_, mode.name));
+                                    if (!stopped) return done(std::move(stopped));
+                                    if (!closed) return done(std::move(closed));
+                                    run_hooks(ctx_, mode, policy::HookPoint::lock, std::move(done));
+                                });
+              });
+}
+
+void Supervisor::lock(Mode& mode, Done done) {
+    enqueue(
+        mode, "lock", [this, &mode](Done job_done) { lock_job(mode, std::move(job_done)); },
+        [this, done = std::move(done)](Result<> result) mutable {
+            bring_foreground_back();
+            done(std::move(result));
+        });
+}
+
+void Supervisor::start(Mode& mode, Answer<bool> answer) {
+    auto started = std::make_shared<bool>(false);
+    enqueue(
+        mode, "start",
+        [this, &mode, started](Done job_done) {
+            *started = !mode.alive();
+            start_job(mode, std::move(job_done));
+        },
+        [started, answer = std::move(answer)](Result<> result) mutable {
+            if (!result) return answer(fail(std::move(result.error())));
+            answer(*started);
+        });
+}
+
+void Supervisor::stop(Mode& mode, std::uint32_t timeout_ms, Done done) {
+    enqueue(
+        mode, "stop",
+        [this, &mode, timeout_ms](Done job_done) {
+            const std::uint32_t own =
+                mode.running ? mode.running->plan->session.stop_timeout_ms : 0;
+            stop_mode(ctx_, mode, timeout_ms != 0 ? timeout_ms : own, std::move(job_done));
+        },
+        [this, done = std::move(done)](Result<> result) mutable {
+            bring_foreground_back();
+            done(std::move(result));
+        });
+}
+
+void Supervisor::restart(Mode& mode, Done done) {
+    enqueue(
+        mode, "restart",
+        [this, &mode](Done job_done) {
+            const std::uint32_t own =
+                mode.running ? mode.running->plan->session.stop_timeout_ms : 0;
+            stop_mode(ctx_, mode, own,
+                      [this, &mode, job_done = std::move(job_done)](Result<> stopped) mutable {
+                          if (!stopped) return job_done(std::move(stopped));
+                          static_cast<void>(settle_prepared(mode));
+                          start_job(mode, std::move(job_done));
+                      });
+        },
+        std::move(done));
+}
+
+void Supervisor::switch_to(std::string_view name, Done done) {
+    if (closing_) return done(fail(Code::cancelled, "pmosd is shutting down"));
+    if (name.empty()) return switchboard_.switch_to(nullptr, std::move(done));
+    auto mode = find(name);
+    if (!mode) return done(fail(std::move(mode.error())));
+    switchboard_.switch_to(*mode, std::move(done));
+}
+
+// A mode that ends while it is in front leaves the panel to the one that was there before.
+void Supervisor::bring_foreground_back() {
+    Mode* const before = switchboard_.previous();
+    if (closing_ || switchboard_.foreground() != nullptr || before == nullptr || !before->alive())
+        return;
+    switchboard_.switch_to(before, [this, before](Result<> result) {
+        if (!result)
+            ctx_.observer.event("switch-failed", before->name,
+                                {{"error", result.error().message()}});
+    });
+}
+
+void Supervisor::on_exit(Mode& mode) {
+    enqueue(
+        mode, "exited",
+        [this, &mode](Done job_done) { collect_mode(ctx_, mode, std::move(job_done)); },
+        [this](Result<>) { bring_foreground_back(); });
+}
+
+void Supervisor::stop_all(Done done) {
+    struct All {
+        std::size_t left;
+        std::optional<Error> first;
+        Done done;
+    };
+    auto all = std::make_shared<All>(All{modes_.size() + 1, std::nullopt, std::move(done)});
+    const auto one = [all](Result<> result) {
+        if (!result && !all->first) all->first = std::move(result.error());
+        if (--all->left != 0) return;
+        if (all->first) return all->done(fail(std::move(*all->first)));
+        all->done({});
+    };
+    for (auto& [name, mode] : modes_) {
+        Mode& m = *mode;
+        m.jobs.add([this, &m](Done job_done) { lock_job(m, std::move(job_done)); },
+                   [this, &m, one](Result<> result) {
+                       after_job(m, "lock", result);
+                       one(std::move(result));
+                   });
+    }
+    one({});
+}
+
+void Supervisor::shut_down(Done done) {
+    closing_ = true;
+    stop_all(std::move(done));
+}
+
+}  // namespace pmos::daemon

@@ -1,0 +1,81 @@
+// daemon: the modes of the phone and every verb on them. Knows nothing of D-Bus.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "policy/policy_set.h"
+#include "runtime/daemon/context.h"
+#include "runtime/daemon/launcher.h"
+#include "runtime/daemon/mode.h"
+#include "runtime/daemon/sessions.h"
+#include "runtime/daemon/switchboard.h"
+#include "runtime/host/doctor.h"
+
+namespace pmos::daemon {
+
+class Supervisor {
+  public:
+    Supervisor(EventLoop& loop, const Paths& paths, Observer& observer);
+    Supervisor(const Supervisor&) = delete;
+    Supervisor& operator=(const Supervisor&) = delete;
+
+    // Reads the policy, starts the launcher, adopts what an earlier pmosd left running and removes
+    // what it left half-made.
+    Result<> begin();
+    // Starts the modes that say so; the first of them comes to the foreground.
+    void autostart();
+    // Stops and locks every mode; refuses new work from then on.
+    void shut_down(Done done);
+
+    const std::map<std::string, std::unique_ptr<Mode>, std::less<>>& modes() const {
+        return modes_;
+    }
+    Result<Mode*> find(std::string_view name);
+    std::string foreground() const;
+    Sessions& sessions() noexcept { return sessions_; }
+
+    void provision(Mode& mode, UniqueFd secret, Done done);
+    void unlock(Mode& mode, UniqueFd secret, bool start, Done done);
+    void lock(Mode& mode, Done done);
+    void start(Mode& mode, Answer<bool> answer);                 // true: it was not running
+    void stop(Mode& mode, std::uint32_t timeout_ms, Done done);  // 0: as the profile says
+    void restart(Mode& mode, Done done);
+    void switch_to(std::string_view name, Done done);  // "" for none
+    void stop_all(Done done);
+
+    // Names of the modes whose plan changed.
+    Result<std::vector<std::string>> reload();
+    std::vector<host::Finding> doctor() const;
+    std::string inspect(const Mode& mode) const;
+    Result<UniqueFd> open_log(const Mode& mode) const;
+
+  private:
+    void take_policy(policy::PolicySet set);
+    void take_mode(policy::ModePolicy& policy, const policy::HostFacts& facts);
+    void adopt(Mode& mode);
+    void bring_foreground_back();
+    void on_exit(Mode& mode);
+    // Queues the job on the mode; settles what is prepared and reports what failed after it.
+    void enqueue(Mode& mode, std::string verb, JobQueue::Job job, Done done);
+    void after_job(Mode& mode, const std::string& verb, const Result<>& result);
+    void start_job(Mode& mode, Done done);
+    void lock_job(Mode& mode, Done done);
+    void watch_log(Mode& mode);
+
+    EventLoop& loop_;
+    const Paths& paths_;
+    Launcher launcher_;
+    Context ctx_;
+    Sessions sessions_;
+    Switchboard switchboard_;
+    policy::HostFacts facts_;
+    policy::PolicySet policy_;
+    std::map<std::string, std::unique_ptr<Mode>, std::less<>> modes_;
+    bool closing_ = false;
+};
+
+}  // namespace pmos::daemon

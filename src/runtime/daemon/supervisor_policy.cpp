@@ -1,0 +1,206 @@
+// daemon: how the supervisor takes in policy and what an earlier pmosd left. See supervisor.h.
+#include <fmt/format.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <set>
+
+#include "base/text.h"
+#include "runtime/daemon/mode_files.h"
+#include "runtime/daemon/mode_start.h"
+#include "runtime/daemon/mode_stop.h"
+#include "runtime/daemon/policy_files.h"
+#include "runtime/daemon/supervisor.h"
+#include "runtime/daemon/volumes.h"
+
+namespace pmos::daemon {
+namespace {
+
+std::string first_error(const std::vector<policy::Diagnostic>& diagnostics) {
+    const auto it =
+        std::ranges::find(diagnostics, policy::Severity::error, &policy::Diagnostic::severity);
+    if (it == diagnostics.end()) return "";
+    const auto errors =
+        std::ranges::count(diagnostics, policy::Severity::error, &policy::Diagnostic::severity);
+    std::string text =
+        fmt::format("{}:{}:{}: {}", it->at.file, it->at.line, it->at.column, it->message);
+    if (errors > 1) text += fmt::format(" (and {} more)", errors - 1);
+    return text;
+}
+
+Result<UniqueFd> open_process(const SavedState& saved) {
+    UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, saved.pid, 0)));
+    if (!pidfd) return fail(errno_error(errno, "the process is gone"));
+    // After the pidfd is open the pid cannot be anybody else's: now the start time decides.
+    PMOS_ASSIGN(const auto start_time, process_start_time(saved.pid));
+    if (start_time != saved.start_time) return fail(Code::not_found, "the process is another one");
+    return pidfd;
+}
+
+}  // namespace
+
+Result<> Supervisor::begin() {
+    for (const std::string& dir : {paths_.run, paths_.run + "/modes"})
+        if (::mkdir(dir.c_str(), 0700) != 0 && errno != EEXIST)
+            return fail(errno_error(errno, "cannot make '" + dir + "'"));
+    PMOS_TRY(launcher_.start());
+    PMOS_TRY(host::prepare_cgroup_root(paths_.cgroup));
+    PMOS_TRY(reload());
+    for (auto& [name, mode] : modes_) adopt(*mode);
+    const auto front = find(read_foreground(paths_));
+    if (front && (*front)->alive()) switchboard_.adopt(**front);
+    return {};
+}
+
+void Supervisor::autostart() {
+    for (auto& [name, mode] : modes_) {
+        Mode& m = *mode;
+        if (!m.plan || !m.plan->session.autostart || m.alive()) continue;
+        start(m, [this, &m](Result<bool> started) {
+            if (!started || switchboard_.foreground() != nullptr) return;
+            switchboard_.switch_to(&m, [](Result<>) {});
+        });
+    }
+}
+
+Result<std::vector<std::string>> Supervisor::reload() {
+    host::HostPaths host_paths;
+    host_paths.cgroup_root = paths_.cgroup;
+    host_paths.handset_json = paths_.handset;
+    PMOS_ASSIGN(facts_, host::read_host_facts(host_paths));
+    facts_.images_dir = paths_.images;
+    facts_.hooks_dir = paths_.hooks;
+    facts_.volumes_dir = paths_.state + "/volumes";
+    facts_.keys_dir = paths_.state + "/keys";
+
+    std::map<std::string, std::string, std::less<>> before;
+    for (const auto& [name, mode] : modes_) before[name] = mode->digest;
+    take_policy(load_policy(paths_));
+    std::vector<std::string> changed;
+    for (const auto& [name, mode] : modes_)
+        if (before[name] != mode->digest) changed.push_back(name);
+    return changed;
+}
+
+void Supervisor::take_policy(policy::PolicySet set) {
+    policy_ = std::move(set);
+    std::set<std::string, std::less<>> named;
+    for (auto& policy : policy_.modes) {
+        named.insert(policy.mode);
+        take_mode(policy, facts_);
+    }
+    // A profile that went away disables its mode; one that runs goes on with the plan it has.
+    for (auto& [name, mode] : modes_) {
+        if (named.contains(name)) continue;
+        mode->plan.reset();
+        mode->digest.clear();
+        mode->reason = "its profile is gone";
+        if (!mode->alive()) mode->state = State::disabled;
+        ctx_.observer.mode_changed(*mode);
+    }
+}
+
+void Supervisor::take_mode(policy::ModePolicy& policy, const policy::HostFacts& facts) {
+    auto& slot = modes_[policy.mode];
+    if (!slot) slot = std::make_unique<Mode>(loop_, policy.mode);
+    Mode& mode = *slot;
+    mode.file = policy.file;
+    std::shared_ptr<const policy::LaunchPlan> plan;
+    std::string reason = first_error(policy.diagnostics);
+    if (policy.profile && reason.empty()) {
+        auto compiled = policy::compile(*policy.profile, facts);
+        if (compiled.plan)
+            plan = std::make_shared<policy::LaunchPlan>(std::move(*compiled.plan));
+        else
+            reason = first_error(compiled.diagnostics);
+        std::ranges::move(compiled.diagnostics, std::back_inserter(policy.diagnostics));
+    }
+    const std::string digest = plan ? policy::digest(*plan) : "";
+    if (digest != mode.digest) mode.prepared = {};
+    mode.plan = std::move(plan);
+    mode.digest = digest;
+    if (!mode.alive()) {
+        if (!mode.plan)
+            mode.state = State::disabled;
+        else if (mode.state == State::disabled)
+            mode.state = State::stopped;
+        mode.reason = reason;
+    }
+    refresh_volume_state(mode);
+    static_cast<void>(settle_prepared(mode));
+    ctx_.observer.mode_changed(mode);
+}
+
+// What runs in the mode's cgroup and is the process we wrote down is the mode; anything else there
+// is the rest of a launch that was cut short, and goes.
+void Supervisor::adopt(Mode& mode) {
+    auto cgroup = host::Cgroup::open(paths_.cgroup, mode.name);
+    const auto saved = read_state(paths_, mode.name);
+    if (!cgroup) {
+        static_cast<void>(remove_run_files(paths_, mode.name));
+        return;
+    }
+    mode.cgroup = std::move(*cgroup);
+    auto pidfd = saved ? open_process(*saved) : Result<UniqueFd>(fail(Code::not_found, "no state"));
+    if (!pidfd || !mode.cgroup->contains(saved->pid) || !mode.plan) {
+        remove_cgroup(ctx_, mode, [this, &mode](Result<> removed) {
+            static_cast<void>(remove_run_files(paths_, mode.name));
+            ctx_.observer.event("recovered", mode.name,
+                                {{"error", removed ? "" : removed.error().message()}});
+        });
+        return;
+    }
+    Running running;
+    running.plan = mode.plan;
+    running.digest = saved->digest;
+    running.pidfd = std::move(*pidfd);
+    running.pid = saved->pid;
+    running.start_time = saved->start_time;
+    running.started_at = saved->started_at;
+    mode.running = std::move(running);
+    mode.state = mode.cgroup->is_frozen() ? State::frozen : State::running;
+    static_cast<void>(watch_exit(ctx_, mode, [this](Mode& ended) { on_exit(ended); }));
+    watch_log(mode);
+    ctx_.observer.event("adopted", mode.name, {{"pid", std::to_string(saved->pid)}});
+    ctx_.observer.mode_changed(mode);
+}
+
+void Supervisor::watch_log(Mode& mode) {
+    struct Watch {
+        UniqueFd inotify;
+    };
+    auto watch = std::make_shared<Watch>();
+    watch->inotify.reset(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+    const std::string path = paths_.mode_dir(mode.name) + "/log";
+    if (!watch->inotify || ::inotify_add_watch(watch->inotify.get(), path.c_str(), IN_MODIFY) < 0)
+        return;
+    mode.log_watch =
+        loop_.on_io(watch->inotify.borrow(), EPOLLIN, [this, &mode, watch](std::uint32_t) {
+            char events[4096];
+            while (::read(watch->inotify.get(), events, sizeof events) > 0) {
+            }
+            bound_log(paths_, mode.name);
+        });
+}
+
+std::vector<host::Finding> Supervisor::doctor() const { return host::examine(facts_, policy_); }
+
+std::string Supervisor::inspect(const Mode& mode) const {
+    const auto& plan = mode.running ? mode.running->plan : mode.plan;
+    return fmt::format(
+        "{{\"mode\":{},\"state\":{},\"reason\":{},\"file\":{},\"digest\":{},\"pid\":{},\"plan\":{}}"
+        "}",
+        json_quote(mode.name), json_quote(state_name(mode.state)), json_quote(mode.reason),
+        json_quote(mode.file), json_quote(mode.running ? mode.running->digest : mode.digest),
+        mode.running ? mode.running->pid : 0, plan ? policy::to_json(*plan) : "null");
+}
+
+Result<UniqueFd> Supervisor::open_log(const Mode& mode) const {
+    return open_log_to_read(paths_, mode.name);
+}
+
+}  // namespace pmos::daemon

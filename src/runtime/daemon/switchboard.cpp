@@ -1,0 +1,138 @@
+// daemon: who is in the foreground. Exactly one mode is, or none; never two.
+#include "runtime/daemon/switchboard.h"
+
+#include "runtime/daemon/cgroup_wait.h"
+#include "runtime/daemon/hook_runner.h"
+#include "runtime/daemon/mode_files.h"
+
+namespace pmos::daemon {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto kFreezeDeadline = 2s;
+
+bool freezes(const Mode& mode) {
+    return mode.running && mode.running->plan->session.background == policy::Background::freeze;
+}
+
+}  // namespace
+
+void Switchboard::switch_to(Mode* target, Done done) {
+    queue_.add(
+        [this, target](Done job_done) {
+            if (target == foreground_ && (target == nullptr || target->state == State::running))
+                return job_done({});
+            run_sequence(ctx_.loop, "switch", steps(target), std::move(job_done));
+        },
+        std::move(done));
+}
+
+// Deny and revoke come between freeze and front as soon as a class of device is arbitrated.
+std::vector<SequenceStep> Switchboard::steps(Mode* target) {
+    Mode* outgoing = foreground_ != target ? foreground_ : nullptr;
+    std::vector<SequenceStep> steps;
+    if (target != nullptr)
+        steps.push_back({"start_incoming",
+                         [this, target](Done done) { ensure_started_(*target, std::move(done)); }});
+    if (outgoing != nullptr) {
+        steps.push_back({"switch_out_hooks", [this, outgoing](Done done) {
+                             run_hooks(ctx_, *outgoing, policy::HookPoint::switch_out,
+                                       std::move(done));
+                         }});
+        steps.push_back(
+            {"freeze_outgoing",
+             [this, outgoing](Done done) { freeze_outgoing(*outgoing, std::move(done)); },
+             [this, outgoing](Done done) { thaw(*outgoing, std::move(done)); }});
+    }
+    if (target != nullptr)
+        steps.push_back({"thaw_incoming",
+                         [this, target](Done done) { thaw(*target, std::move(done)); },
+                         [this, target](Done done) { freeze_outgoing(*target, std::move(done)); }});
+    steps.push_back(
+        {"foreground",
+         [this, target](Done done) {
+             set_foreground(target);
+             done(write_foreground(ctx_.paths, target != nullptr ? target->name : ""));
+         },
+         [this, outgoing](Done done) {
+             set_foreground(outgoing);
+             done(write_foreground(ctx_.paths, outgoing != nullptr ? outgoing->name : ""));
+         }});
+    if (target != nullptr)
+        steps.push_back({"switch_in_hooks", [this, target](Done done) {
+                             run_hooks(ctx_, *target, policy::HookPoint::switch_in,
+                                       std::move(done));
+                         }});
+    return steps;
+}
+
+// Through the mode's own queue, so that it cannot meet a stop or a start half-way.
+void Switchboard::freeze_outgoing(Mode& outgoing, Done done) {
+    outgoing.jobs.add(
+        [this, &outgoing](Done job_done) {
+            if (outgoing.state != State::running || !freezes(outgoing)) return job_done({});
+            if (auto asked = outgoing.cgroup->freeze(); !asked)
+                return job_done(fail(std::move(asked.error())));
+            wait_cgroup(
+                ctx_.loop, *outgoing.cgroup,
+                [](const host::Cgroup& cgroup) { return cgroup.is_frozen(); }, kFreezeDeadline,
+                [this, &outgoing, job_done = std::move(job_done)](Result<> frozen) mutable {
+                    if (!frozen) {
+                        static_cast<void>(outgoing.cgroup->thaw());
+                        frozen.error().what = "mode '" + outgoing.name + "' does not freeze";
+                        return job_done(std::move(frozen));
+                    }
+                    outgoing.state = State::frozen;
+                    ctx_.observer.mode_changed(outgoing);
+                    job_done({});
+                });
+        },
+        std::move(done));
+}
+
+void Switchboard::thaw(Mode& mode, Done done) {
+    mode.jobs.add(
+        [this, &mode](Done job_done) {
+            if (mode.state != State::frozen) return job_done({});
+            auto thawed = mode.cgroup->thaw();
+            if (thawed) {
+                mode.state = State::running;
+                ctx_.observer.mode_changed(mode);
+            }
+            job_done(std::move(thawed));
+        },
+        std::move(done));
+}
+
+void Switchboard::set_foreground(Mode* mode) {
+    if (mode == foreground_) return;
+    Mode* const before = foreground_;
+    foreground_ = mode;
+    previous_ = before;
+    if (before != nullptr) {
+        before->foreground = false;
+        ctx_.observer.mode_changed(*before);
+    }
+    if (mode != nullptr) {
+        mode->foreground = true;
+        ctx_.observer.mode_changed(*mode);
+    }
+    ctx_.observer.foreground_changed();
+    ctx_.observer.event("switch", mode != nullptr ? mode->name : "",
+                        {{"from", before != nullptr ? before->name : ""}});
+}
+
+void Switchboard::left(Mode& mode) {
+    if (previous_ == &mode) previous_ = nullptr;
+    if (foreground_ != &mode) return;
+    Mode* const before = previous_;
+    set_foreground(nullptr);
+    previous_ = before;
+    static_cast<void>(write_foreground(ctx_.paths, ""));
+}
+
+void Switchboard::adopt(Mode& mode) { set_foreground(&mode); }
+
+}  // namespace pmos::daemon

@@ -1,0 +1,26 @@
+// daemon: asks one thing of one pmos-volume process. Never reads the secret it passes on.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "policy/launch_plan.h"
+#include "runtime/daemon/process.h"
+#include "runtime/volume/client.h"
+#include "runtime/volume/protocol.h"
+
+namespace pmos::daemon {
+
+struct VolumeJob {
+    volume::Verb verb{};
+    std::string mode;
+    policy::Volume volume;
+    UniqueFd secret;  // empty for a device key and for verbs that need none
+    std::move_only_function<void(std::uint32_t permille, std::string_view step)> progress = nullptr;
+};
+
+// Answers the worker's last event, once the process has ended and is reaped.
+void run_volume_worker(EventLoop& loop, const std::string& libexec, VolumeJob job,
+                       Answer<volume::Event> answer);
+
+}  // namespace pmos::daemon

@@ -1,0 +1,165 @@
+// daemon: the volumes of a mode as sequences of worker calls. Never sees a key; mounts nothing.
+#include "runtime/daemon/volumes.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "runtime/daemon/volume_worker.h"
+
+namespace pmos::daemon {
+namespace {
+
+bool is_open(const policy::Volume& volume) {
+    return ::access(("/dev/mapper/" + volume.dm_name).c_str(), F_OK) == 0;
+}
+
+// A file has its final name only when it is complete; a block device is looked at by the worker.
+bool exists(const policy::Volume& volume) { return ::access(volume.source.c_str(), F_OK) == 0; }
+
+bool needs_secret(const policy::Volume& volume) {
+    return volume.key_source != policy::KeySource::device_key;
+}
+
+const char* verb_name(volume::Verb verb) {
+    switch (verb) {
+        case volume::Verb::provision:
+            return "provision";
+        case volume::Verb::open:
+            return "unlock";
+        case volume::Verb::close:
+            return "lock";
+        case volume::Verb::status:
+            return "status";
+    }
+    return "volume";
+}
+
+void call_worker(const Context& ctx, Mode& mode, const policy::Volume& volume, volume::Verb verb,
+                 UniqueFd secret, Done done) {
+    VolumeJob job;
+    job.verb = verb;
+    job.mode = mode.name;
+    job.volume = volume;
+    job.secret = std::move(secret);
+    job.progress = [&ctx, &mode, verb](std::uint32_t permille, std::string_view step) {
+        ctx.observer.progress(mode, verb_name(verb), permille, step);
+    };
+    run_volume_worker(ctx.loop, ctx.paths.libexec, std::move(job),
+                      [&mode, done = std::move(done)](Result<volume::Event> event) mutable {
+                          refresh_volume_state(mode);
+                          if (!event) return done(fail(std::move(event.error())));
+                          done({});
+                      });
+}
+
+// At most one volume of a mode takes the secret: a descriptor can be read once, and only by the
+// worker.
+Result<> check_secret(const Mode& mode, const std::vector<policy::Volume>& volumes,
+                      const UniqueFd& secret) {
+    const auto takers = std::ranges::count_if(volumes, needs_secret);
+    if (takers > 1)
+        return fail(Code::unsupported,
+                    "mode '" + mode.name + "' has more than one volume with a secret", "",
+                    "give all but one a device key");
+    if (takers == 1 && !secret)
+        return fail(Code::usage, "mode '" + mode.name + "' needs a secret",
+                    "its volume does not open with a device key",
+                    "pass it on the terminal or with --pin-fd");
+    return {};
+}
+
+std::vector<SequenceStep> open_steps(const Context& ctx, Mode& mode,
+                                     const std::vector<policy::Volume>& volumes, UniqueFd secret) {
+    std::vector<SequenceStep> steps;
+    for (const auto& volume : volumes) {
+        UniqueFd fd = needs_secret(volume) ? std::move(secret) : UniqueFd();
+        if (!needs_secret(volume) && !exists(volume))
+            steps.push_back({.name = "provision", .run = [&ctx, &mode, volume](Done done) {
+                                 call_worker(ctx, mode, volume, volume::Verb::provision, {},
+                                             std::move(done));
+                             }});
+        steps.push_back({.name = "open_volume",
+                         .run =
+                             [&ctx, &mode, volume, fd = std::move(fd)](Done done) mutable {
+                                 call_worker(ctx, mode, volume, volume::Verb::open, std::move(fd),
+                                             std::move(done));
+                             },
+                         .undo =
+                             [&ctx, &mode, volume](Done done) {
+                                 call_worker(ctx, mode, volume, volume::Verb::close, {},
+                                             std::move(done));
+                             }});
+    }
+    return steps;
+}
+
+}  // namespace
+
+void refresh_volume_state(Mode& mode) {
+    if (!mode.plan) return;
+    mode.provisioned = std::ranges::all_of(mode.plan->volumes, exists);
+    mode.locked = !std::ranges::all_of(mode.plan->volumes, is_open);
+}
+
+void provision_volumes(const Context& ctx, Mode& mode, UniqueFd secret, Done done) {
+    const auto& volumes = mode.plan->volumes;
+    if (volumes.empty())
+        return done(fail(Code::usage, "mode '" + mode.name + "' has no volume to provision"));
+    if (auto ok = check_secret(mode, volumes, secret); !ok)
+        return done(fail(std::move(ok.error())));
+    std::vector<SequenceStep> steps;
+    for (const auto& volume : volumes)
+        steps.push_back({.name = "provision",
+                         .run = [&ctx, &mode, volume,
+                                 fd = needs_secret(volume) ? std::move(secret)
+                                                           : UniqueFd()](Done step_done) mutable {
+                             call_worker(ctx, mode, volume, volume::Verb::provision, std::move(fd),
+                                         std::move(step_done));
+                         }});
+    run_sequence(ctx.loop, "provision", std::move(steps), std::move(done));
+}
+
+void open_volumes(const Context& ctx, Mode& mode, UniqueFd secret, Done done) {
+    std::vector<policy::Volume> closed;
+    std::ranges::copy_if(mode.plan->volumes, std::back_inserter(closed),
+                         [](const policy::Volume& v) { return !is_open(v); });
+    for (const auto& v : closed)
+        if (needs_secret(v) && !exists(v))
+            return done(fail(Code::not_provisioned,
+                             "volume '" + v.name + "' of mode '" + mode.name + "' does not exist",
+                             "'" + v.source + "' is not there",
+                             "make it with: pmosctl provision " + mode.name));
+    if (auto ok = check_secret(mode, closed, secret); !ok) return done(fail(std::move(ok.error())));
+    run_sequence(ctx.loop, "unlock", open_steps(ctx, mode, closed, std::move(secret)),
+                 std::move(done));
+}
+
+void close_volumes(const Context& ctx, Mode& mode, Done done) {
+    struct Closing {
+        std::vector<policy::Volume> open;
+        std::optional<Error> first;
+        Done done;
+    };
+    auto state = std::make_shared<Closing>();
+    for (const auto& v : mode.plan->volumes)
+        if (is_open(v)) state->open.push_back(v);
+    state->done = std::move(done);
+    const auto next = std::make_shared<std::function<void()>>();
+    *next = [&ctx, &mode, state, weak = std::weak_ptr(next)] {
+        if (state->open.empty()) {
+            if (state->first) return state->done(fail(std::move(*state->first)));
+            return state->done({});
+        }
+        const auto volume = std::move(state->open.back());
+        state->open.pop_back();
+        call_worker(ctx, mode, volume, volume::Verb::close, {},
+                    [state, again = weak.lock()](Result<> result) {
+                        if (!result && !state->first) state->first = std::move(result.error());
+                        (*again)();
+                    });
+    };
+    (*next)();
+}
+
+}  // namespace pmos::daemon

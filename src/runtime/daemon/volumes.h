@@ -1,0 +1,22 @@
+// daemon: the volumes of a mode as sequences of worker calls. Never sees a key; mounts nothing.
+#pragma once
+
+#include "runtime/daemon/context.h"
+#include "runtime/daemon/mode.h"
+
+namespace pmos::daemon {
+
+// Sets mode.provisioned and mode.locked from what is there (files, /dev/mapper).
+void refresh_volume_state(Mode& mode);
+
+// Makes every volume; refuses when one exists. secret: for those that need one.
+void provision_volumes(const Context& ctx, Mode& mode, UniqueFd secret, Done done);
+
+// Opens what is closed; on an error closes again what it opened. A volume with a device key that
+// does not exist yet is made first: the first boot of a mode that needs no secret.
+void open_volumes(const Context& ctx, Mode& mode, UniqueFd secret, Done done);
+
+// Closes what is open. Goes on after an error and answers the first.
+void close_volumes(const Context& ctx, Mode& mode, Done done);
+
+}  // namespace pmos::daemon

@@ -1,0 +1,110 @@
+// tests: what pmosd keeps under /run/pmos.
+#include "runtime/daemon/mode_files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+
+#include "runtime/launch/protocol.h"
+
+using namespace pmos;
+using namespace pmos::daemon;
+
+namespace {
+
+struct RunDirectory {
+    Paths paths;
+    RunDirectory() {
+        char path[] = "/tmp/pmos-test-XXXXXX";
+        paths.run = ::mkdtemp(path);
+        std::filesystem::create_directory(paths.run + "/modes");
+    }
+    ~RunDirectory() { std::filesystem::remove_all(paths.run); }
+};
+
+}  // namespace
+
+TEST_CASE("the state of a running mode survives being written and read") {
+    const RunDirectory dir;
+    const auto loop = std::move(*EventLoop::make());
+    REQUIRE(open_mode_files(dir.paths, "secure"));
+    Mode mode(*loop, "secure");
+    mode.running.emplace();
+    mode.running->pid = 4711;
+    mode.running->start_time = 99;
+    mode.running->started_at = 123456789;
+    mode.running->digest = "abc";
+    REQUIRE(write_state(dir.paths, mode));
+    const auto saved = read_state(dir.paths, "secure");
+    REQUIRE(saved);
+    CHECK(saved->pid == 4711);
+    CHECK(saved->start_time == 99);
+    CHECK(saved->started_at == 123456789);
+    CHECK(saved->digest == "abc");
+    REQUIRE(remove_run_files(dir.paths, "secure"));
+    CHECK_FALSE(read_state(dir.paths, "secure"));
+}
+
+TEST_CASE("a state file that is cut short is no state") {
+    const RunDirectory dir;
+    REQUIRE(open_mode_files(dir.paths, "secure"));
+    const std::string path = dir.paths.mode_dir("secure") + "/state";
+    for (const char* text : {"", "pid=12\n", "pid=x\nstart_time=1\nstarted_at=1\n"}) {
+        const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+        REQUIRE(::write(fd.get(), text, std::strlen(text)) ==
+                static_cast<ssize_t>(std::strlen(text)));
+        CHECK_FALSE(read_state(dir.paths, "secure"));
+    }
+}
+
+TEST_CASE("an exit record is read only when it is whole") {
+    const RunDirectory dir;
+    auto files = open_mode_files(dir.paths, "secure");
+    REQUIRE(files);
+    CHECK_FALSE(read_exit_record(dir.paths, "secure"));
+    launch::ExitRecord record;
+    record.wait_status = 7 << 8;
+    REQUIRE(::write(files->status.get(), &record, sizeof record) == sizeof record);
+    CHECK(read_exit_record(dir.paths, "secure") == 7 << 8);
+    REQUIRE(open_mode_files(dir.paths, "secure"));  // the next run begins without one
+    CHECK_FALSE(read_exit_record(dir.paths, "secure"));
+}
+
+TEST_CASE("a log that grows past its bound keeps its end") {
+    const RunDirectory dir;
+    auto log = open_log(dir.paths, "secure");
+    REQUIRE(log);
+    const std::string line(1023, 'x');
+    for (int i = 0; i < 1100; ++i) REQUIRE(::write(log->get(), (line + "\n").data(), 1024) == 1024);
+    REQUIRE(::write(log->get(), "last\n", 5) == 5);
+    bound_log(dir.paths, "secure");
+    struct stat status {};
+    REQUIRE(::fstat(log->get(), &status) == 0);
+    CHECK(status.st_size == 1 << 19);
+    char end[5];
+    REQUIRE(::pread(log->get(), end, 5, status.st_size - 5) == 5);
+    CHECK(std::string(end, 5) == "last\n");
+    // The writer goes on where the file now ends.
+    REQUIRE(::write(log->get(), "more\n", 5) == 5);
+    REQUIRE(::fstat(log->get(), &status) == 0);
+    CHECK(status.st_size == (1 << 19) + 5);
+}
+
+TEST_CASE("the start time of a process is field 22, whatever its name") {
+    const auto own = process_start_time(::getpid());
+    REQUIRE(own);
+    CHECK(*own > 0);
+    const auto none = process_start_time(0x3fffff);
+    REQUIRE_FALSE(none);
+    CHECK(none.error().code == Code::not_found);
+}
+
+TEST_CASE("who is in the foreground is remembered") {
+    const RunDirectory dir;
+    CHECK(read_foreground(dir.paths).empty());
+    REQUIRE(write_foreground(dir.paths, "personal"));
+    CHECK(read_foreground(dir.paths) == "personal");
+}
