@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstring>
@@ -51,6 +52,9 @@ Result<Spawned> spawn(const SpawnRequest& request) {
         else if (i < 3)
             posix_spawn_file_actions_addopen(&actions, i, "/dev/null", O_RDWR, 0);
     }
+    // Also what we ourselves inherited without O_CLOEXEC.
+    posix_spawn_file_actions_addclosefrom_np(
+        &actions, static_cast<int>(std::max<std::size_t>(lifted.size(), 3)));
     posix_spawnattr_t attributes;
     posix_spawnattr_init(&attributes);
     sigset_t none, all;

@@ -30,53 +30,53 @@ struct RunDirectory {
 TEST_CASE("the state of a running mode survives being written and read") {
     const RunDirectory dir;
     const auto loop = std::move(*EventLoop::make());
-    REQUIRE(open_mode_files(dir.paths, "secure"));
+    REQUIRE(open_mode_files(dir.paths, "secure").has_value());
     Mode mode(*loop, "secure");
     mode.running.emplace();
     mode.running->pid = 4711;
     mode.running->start_time = 99;
     mode.running->started_at = 123456789;
     mode.running->digest = "abc";
-    REQUIRE(write_state(dir.paths, mode));
+    REQUIRE(write_state(dir.paths, mode).has_value());
     const auto saved = read_state(dir.paths, "secure");
-    REQUIRE(saved);
+    REQUIRE(saved.has_value());
     CHECK(saved->pid == 4711);
     CHECK(saved->start_time == 99);
     CHECK(saved->started_at == 123456789);
     CHECK(saved->digest == "abc");
-    REQUIRE(remove_run_files(dir.paths, "secure"));
-    CHECK_FALSE(read_state(dir.paths, "secure"));
+    REQUIRE(remove_run_files(dir.paths, "secure").has_value());
+    CHECK_FALSE(read_state(dir.paths, "secure").has_value());
 }
 
 TEST_CASE("a state file that is cut short is no state") {
     const RunDirectory dir;
-    REQUIRE(open_mode_files(dir.paths, "secure"));
+    REQUIRE(open_mode_files(dir.paths, "secure").has_value());
     const std::string path = dir.paths.mode_dir("secure") + "/state";
     for (const char* text : {"", "pid=12\n", "pid=x\nstart_time=1\nstarted_at=1\n"}) {
         const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
         REQUIRE(::write(fd.get(), text, std::strlen(text)) ==
                 static_cast<ssize_t>(std::strlen(text)));
-        CHECK_FALSE(read_state(dir.paths, "secure"));
+        CHECK_FALSE(read_state(dir.paths, "secure").has_value());
     }
 }
 
 TEST_CASE("an exit record is read only when it is whole") {
     const RunDirectory dir;
     auto files = open_mode_files(dir.paths, "secure");
-    REQUIRE(files);
-    CHECK_FALSE(read_exit_record(dir.paths, "secure"));
+    REQUIRE(files.has_value());
+    CHECK_FALSE(read_exit_record(dir.paths, "secure").has_value());
     launch::ExitRecord record;
     record.wait_status = 7 << 8;
     REQUIRE(::write(files->status.get(), &record, sizeof record) == sizeof record);
     CHECK(read_exit_record(dir.paths, "secure") == 7 << 8);
-    REQUIRE(open_mode_files(dir.paths, "secure"));  // the next run begins without one
-    CHECK_FALSE(read_exit_record(dir.paths, "secure"));
+    REQUIRE(open_mode_files(dir.paths, "secure").has_value());  // the next run begins without one
+    CHECK_FALSE(read_exit_record(dir.paths, "secure").has_value());
 }
 
 TEST_CASE("a log that grows past its bound keeps its end") {
     const RunDirectory dir;
     auto log = open_log(dir.paths, "secure");
-    REQUIRE(log);
+    REQUIRE(log.has_value());
     const std::string line(1023, 'x');
     for (int i = 0; i < 1100; ++i) REQUIRE(::write(log->get(), (line + "\n").data(), 1024) == 1024);
     REQUIRE(::write(log->get(), "last\n", 5) == 5);
@@ -95,16 +95,16 @@ TEST_CASE("a log that grows past its bound keeps its end") {
 
 TEST_CASE("the start time of a process is field 22, whatever its name") {
     const auto own = process_start_time(::getpid());
-    REQUIRE(own);
+    REQUIRE(own.has_value());
     CHECK(*own > 0);
     const auto none = process_start_time(0x3fffff);
-    REQUIRE_FALSE(none);
+    REQUIRE_FALSE(none.has_value());
     CHECK(none.error().code == Code::not_found);
 }
 
 TEST_CASE("who is in the foreground is remembered") {
     const RunDirectory dir;
     CHECK(read_foreground(dir.paths).empty());
-    REQUIRE(write_foreground(dir.paths, "personal"));
+    REQUIRE(write_foreground(dir.paths, "personal").has_value());
     CHECK(read_foreground(dir.paths) == "personal");
 }

@@ -26,7 +26,7 @@ Result<RunResult> run(const std::string& script, std::string input = "",
     request.timeout = timeout;
     run_helper(*loop, std::move(request), [&](Result<RunResult> r) { answer = std::move(r); });
     for (int i = 0; i < 10000 && !answer; ++i) sd_event_run(loop->get(), 1000);
-    REQUIRE(answer);
+    REQUIRE(answer.has_value());
     return std::move(*answer);
 }
 
@@ -34,7 +34,7 @@ Result<RunResult> run(const std::string& script, std::string input = "",
 
 TEST_CASE("a helper's exit code, input and last line of complaint come back") {
     const auto result = run("read x; echo first >&2; echo got $x >&2; exit 3", "word\n");
-    REQUIRE(result);
+    REQUIRE(result.has_value());
     CHECK(result->code == 3);
     CHECK_FALSE(result->timed_out);
     CHECK(result->error_text == "got word");
@@ -42,14 +42,14 @@ TEST_CASE("a helper's exit code, input and last line of complaint come back") {
 
 TEST_CASE("a helper that takes too long is killed") {
     const auto result = run("exec sleep 60", "", 50ms);
-    REQUIRE(result);
+    REQUIRE(result.has_value());
     CHECK(result->timed_out);
     CHECK(result->code == 128 + SIGKILL);
 }
 
 TEST_CASE("what a helper started goes with it when it takes too long") {
     const auto result = run("echo $$ >&2; sleep 60 & sleep 60", "", 100ms);
-    REQUIRE(result);
+    REQUIRE(result.has_value());
     const int group = std::stoi(result->error_text);
     // The group is empty once its last member has been reaped by init.
     bool gone = false;
@@ -66,8 +66,8 @@ TEST_CASE("a helper that does not exist is an error that names it") {
     request.spawn.path = "/nowhere/helper";
     std::optional<Result<RunResult>> answer;
     run_helper(*loop, std::move(request), [&](Result<RunResult> r) { answer = std::move(r); });
-    REQUIRE(answer);
-    REQUIRE_FALSE(*answer);
+    REQUIRE(answer.has_value());
+    REQUIRE_FALSE(answer->has_value());
     CHECK(answer->error().what.find("/nowhere/helper") != std::string::npos);
     CHECK(answer->error().code == Code::not_found);
 }
@@ -84,7 +84,7 @@ TEST_CASE("a spawned process has only the descriptors it was given") {
     request.env = {"PATH=/usr/bin:/bin"};
     request.descriptors = {BorrowedFd(), in.borrow(), BorrowedFd(2), extra.borrow()};
     auto child = spawn(request);
-    REQUIRE(child);
+    REQUIRE(child.has_value());
     in.reset();
     std::string text;
     char buffer[256];

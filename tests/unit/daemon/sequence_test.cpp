@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <optional>
 
 using namespace pmos;
 using namespace pmos::daemon;
@@ -50,7 +51,7 @@ TEST_CASE("a sequence runs its steps in order and undoes nothing when all work")
     std::string trace;
     run_sequence(*run.loop, "t", list(step("a", trace, true), step("b", trace, true)), run.done());
     run.turn();
-    REQUIRE(run.answer);
+    REQUIRE(run.answer.has_value());
     CHECK(run.answer->has_value());
     CHECK(trace == "+a+b");
 }
@@ -63,7 +64,7 @@ TEST_CASE("a failed step undoes those before it, in reverse, and not itself") {
                       step("d", trace, true)),
                  run.done());
     run.turn();
-    REQUIRE(run.answer);
+    REQUIRE(run.answer.has_value());
     REQUIRE_FALSE(run.answer->has_value());
     CHECK(run.answer->error().step == "c");
     CHECK(run.answer->error().what == "broken");
@@ -78,7 +79,7 @@ TEST_CASE("a failed undo is attached, does not replace the cause and does not st
         list(step("a", trace, true), step("b", trace, true, false), step("c", trace, false)),
         run.done());
     run.turn();
-    REQUIRE(run.answer);
+    REQUIRE(run.answer.has_value());
     REQUIRE_FALSE(run.answer->has_value());
     CHECK(run.answer->error().what == "broken");
     REQUIRE(run.answer->error().undo_failures.size() == 1);
