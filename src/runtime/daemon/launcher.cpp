@@ -1,11 +1,7 @@
 // daemon: pmosd's end of pmos-launch: keeps it running, asks one thing at a time.
 #include "runtime/daemon/launcher.h"
 
-#include <fcntl.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-
-#include <cerrno>
 
 namespace pmos::daemon {
 
@@ -15,22 +11,10 @@ Launcher::Launcher(EventLoop& loop, std::string libexec)
     : loop_(loop), libexec_(std::move(libexec)) {}
 
 Result<> Launcher::start() {
-    int ends[2];
-    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
-        return fail(errno_error(errno, "cannot make the launcher's socket"));
-    socket_.reset(ends[0]);
-    const UniqueFd theirs(ends[1]);
-    const std::string init = libexec_ + "/pmos-init";
-    const UniqueFd init_file(::open(init.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-    if (!init_file) return fail(errno_error(errno, "cannot open '" + init + "'"));
-    SpawnRequest request;
-    request.path = libexec_ + "/pmos-launch";
-    request.descriptors = {BorrowedFd(), BorrowedFd(), BorrowedFd(2), theirs.borrow(),
-                           init_file.borrow()};
-    static_assert(launch::kSocketFd == 3 && launch::kInitFd == 4);
-    PMOS_ASSIGN(process_, spawn(request));
+    PMOS_ASSIGN(process_, launch::start_launcher((libexec_ + "/pmos-launch").c_str(),
+                                                 (libexec_ + "/pmos-init").c_str()));
     exited_ = loop_.on_io(process_.pidfd.borrow(), EPOLLIN, [this](std::uint32_t) { on_exit(); });
-    readable_ = loop_.on_io(socket_.borrow(), EPOLLIN, [this](std::uint32_t) { on_reply(); });
+    readable_ = loop_.on_io(process_.socket.borrow(), EPOLLIN, [this](std::uint32_t) { on_reply(); });
     if (!exited_ || !readable_) return fail(Code::no_space, "cannot watch the launcher");
     return {};
 }
@@ -41,25 +25,22 @@ void Launcher::ask(LaunchJob job, Answer<launch::LaunchReply> answer) {
 }
 
 void Launcher::next() {
-    if (asked_ || pending_.empty() || !socket_) return;
+    if (asked_ || pending_.empty() || !process_.socket) return;
     const auto& job = pending_.front().job;
     asked_ = true;
-    if (auto sent = launch::send_request(socket_.borrow(), job.request, job.descriptors); !sent)
+    if (auto sent = launch::send_request(process_.socket.borrow(), job.request, job.descriptors); !sent)
         answer_front(fail(std::move(sent.error())));
 }
 
 void Launcher::on_reply() {
-    auto reply = launch::receive_reply(socket_.borrow());
+    auto reply = launch::receive_reply(process_.socket.borrow());
     if (!reply) {
         readable_.reset();  // its exit is what tells; until then there is nothing to hear
         return;
     }
     if (!asked_) return;
-    if (reply->reply.step != launch::Step::none) {
-        // The child was made for us (CLONE_PARENT): it is ours to reap.
-        if (reply->pidfd) static_cast<void>(reap(reply->pidfd.borrow()));
-        return answer_front(fail(launch::describe(reply->reply, pending_.front().job.plan)));
-    }
+    if (!reply->ok())
+        return answer_front(fail(launch::describe(reply->reply, *pending_.front().job.plan)));
     answer_front(std::move(*reply));
 }
 
@@ -77,7 +58,6 @@ void Launcher::on_exit() {
     static_cast<void>(reap(process_.pidfd.borrow()));
     exited_.reset();
     readable_.reset();
-    socket_.reset();
     process_ = {};
     if (asked_)
         answer_front(fail(Code::failed, "the launcher died during a launch", "",

@@ -41,8 +41,7 @@ class Launcher {
 
     EventLoop& loop_;
     std::string libexec_;
-    UniqueFd socket_;
-    Spawned process_;
+    launch::LauncherProcess process_;
     EventSource readable_, exited_, respawn_;
     std::deque<Pending> pending_;
     bool asked_ = false;

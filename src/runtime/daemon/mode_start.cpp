@@ -77,7 +77,7 @@ class Start : public std::enable_shared_from_this<Start> {
         run_hooks(ctx_, mode_, policy::HookPoint::volume_check, std::move(done));
     }
 
-    void prepare(Done done) { done(settle_prepared(mode_)); }
+    void prepare(Done done) { done(settle_prepared(ctx_.paths, mode_)); }
 
     void files(Done done) {
         auto opened = open_mode_files(ctx_.paths, mode_.name);
@@ -119,9 +119,9 @@ class Start : public std::enable_shared_from_this<Start> {
         job.descriptors.net_ns = mode_.prepared.net_ns.borrow();
         job.descriptors.id_ns = mode_.prepared.id_ns.borrow();
         job.descriptors.status = files_.status.borrow();
-        job.descriptors.standard_input = files_.null.borrow();
-        job.descriptors.standard_output = files_.log.borrow();
-        job.descriptors.standard_error = files_.log.borrow();
+        job.descriptors.stdin_fd = files_.null.borrow();
+        job.descriptors.stdout_fd = files_.log.borrow();
+        job.descriptors.stderr_fd = files_.log.borrow();
         job.plan = plan_.get();
         ctx_.launcher.ask(std::move(job), [self = shared_from_this(), done = std::move(done)](
                                               Result<launch::LaunchReply> reply) mutable {
@@ -207,7 +207,7 @@ Result<> watch_exit(const Context& ctx, Mode& mode, OnExit on_exit) {
     return {};
 }
 
-Result<> settle_prepared(Mode& mode) {
+Result<> settle_prepared(const Paths& paths, Mode& mode) {
     auto& ready = mode.prepared;
     if (!mode.plan || mode.locked) {
         ready = {};
@@ -224,7 +224,8 @@ Result<> settle_prepared(Mode& mode) {
         PMOS_ASSIGN(ready.net_ns, network::make_net_namespace(plan.network == "loopback"));
     }
     if (!ready.root) {
-        PMOS_ASSIGN(ready.root, launch::RootImage::open(plan.root.path, plan.root.filesystem));
+        PMOS_ASSIGN(ready.root, launch::RootImage::open(plan.root.path, plan.root.filesystem,
+                                                        paths.mode_dir(mode.name) + "/root"));
     }
     return {};
 }

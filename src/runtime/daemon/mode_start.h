@@ -18,6 +18,6 @@ Result<> watch_exit(const Context& ctx, Mode& mode, OnExit on_exit);
 
 // Makes what the next launch needs (sealed plan, namespaces, root tree) while a mode is unlocked,
 // and lets go of it while it is locked. Cheap when there is nothing to do.
-Result<> settle_prepared(Mode& mode);
+Result<> settle_prepared(const Paths& paths, Mode& mode);
 
 }  // namespace pmos::daemon

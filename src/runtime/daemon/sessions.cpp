@@ -76,9 +76,9 @@ void Sessions::exec(Mode& mode, ExecRequest request, std::string owner,
     job.descriptors.cgroup = mode.cgroup->fd();
     job.descriptors.pidfd = mode.running->pidfd.borrow();
     if (!held->request.tty) {
-        job.descriptors.standard_input = held->request.stdio[0].borrow();
-        job.descriptors.standard_output = held->request.stdio[1].borrow();
-        job.descriptors.standard_error = held->request.stdio[2].borrow();
+        job.descriptors.stdin_fd = held->request.stdio[0].borrow();
+        job.descriptors.stdout_fd = held->request.stdio[1].borrow();
+        job.descriptors.stderr_fd = held->request.stdio[2].borrow();
     }
     job.plan = plan.get();
     ctx_.launcher.ask(std::move(job),
@@ -91,7 +91,7 @@ void Sessions::exec(Mode& mode, ExecRequest request, std::string owner,
                           session.mode = std::move(name);
                           session.pidfd = std::move(reply->pidfd);
                           started(id);
-                          answer(ExecStarted{id, std::move(reply->terminal)});
+                          answer(ExecStarted{id, std::move(reply->tty)});
                       });
 }
 

@@ -60,7 +60,7 @@ void Supervisor::enqueue(Mode& mode, std::string verb, JobQueue::Job job, Done d
 void Supervisor::after_job(Mode& mode, const std::string& verb, const Result<>& result) {
     refresh_volume_state(mode);
     // Made ahead for the next start; a fault in it is told by that start, which needs it.
-    static_cast<void>(settle_prepared(mode));
+    static_cast<void>(settle_prepared(paths_, mode));
     if (!mode.alive()) switchboard_.left(mode);
     ctx_.observer.mode_changed(mode);
     if (result) {
@@ -183,7 +183,7 @@ void Supervisor::restart(Mode& mode, Done done) {
             stop_mode(ctx_, mode, own,
                       [this, &mode, job_done = std::move(job_done)](Result<> stopped) mutable {
                           if (!stopped) return job_done(std::move(stopped));
-                          static_cast<void>(settle_prepared(mode));
+                          static_cast<void>(settle_prepared(paths_, mode));
                           start_job(mode, std::move(job_done));
                       });
         },

@@ -131,7 +131,8 @@ void Supervisor::take_mode(policy::ModePolicy& policy, const policy::HostFacts& 
         mode.reason = reason;
     }
     refresh_volume_state(mode);
-    static_cast<void>(settle_prepared(mode));
+    ::mkdir(paths_.mode_dir(mode.name).c_str(), 0700);
+    static_cast<void>(settle_prepared(paths_, mode));
     ctx_.observer.mode_changed(mode);
 }
 
