@@ -3,6 +3,8 @@
 
 #include <sys/epoll.h>
 
+#include "runtime/daemon/sequence.h"
+
 namespace pmos::daemon {
 
 using namespace std::chrono_literals;
@@ -14,12 +16,27 @@ Result<> Launcher::start() {
     PMOS_ASSIGN(process_, launch::start_launcher((libexec_ + "/pmos-launch").c_str(),
                                                  (libexec_ + "/pmos-init").c_str()));
     exited_ = loop_.on_io(process_.pidfd.borrow(), EPOLLIN, [this](std::uint32_t) { on_exit(); });
-    readable_ = loop_.on_io(process_.socket.borrow(), EPOLLIN, [this](std::uint32_t) { on_reply(); });
+    readable_ =
+        loop_.on_io(process_.socket.borrow(), EPOLLIN, [this](std::uint32_t) { on_reply(); });
     if (!exited_ || !readable_) return fail(Code::no_space, "cannot watch the launcher");
     return {};
 }
 
+namespace {
+
+// The launcher's step that a test wants to fail ("launch/clone"), as the protocol counts them.
+std::uint32_t requested_launch_fault() {
+    const std::string wanted = requested_fault();
+    for (std::uint32_t i = 1; i < static_cast<std::uint32_t>(launch::Step::count_); ++i)
+        if (wanted == std::string("launch/") + launch::step_name(static_cast<launch::Step>(i)))
+            return i;
+    return 0;
+}
+
+}  // namespace
+
 void Launcher::ask(LaunchJob job, Answer<launch::LaunchReply> answer) {
+    job.request.fail_step = requested_launch_fault();
     pending_.push_back({std::move(job), std::move(answer)});
     next();
 }
@@ -28,7 +45,8 @@ void Launcher::next() {
     if (asked_ || pending_.empty() || !process_.socket) return;
     const auto& job = pending_.front().job;
     asked_ = true;
-    if (auto sent = launch::send_request(process_.socket.borrow(), job.request, job.descriptors); !sent)
+    if (auto sent = launch::send_request(process_.socket.borrow(), job.request, job.descriptors);
+        !sent)
         answer_front(fail(std::move(sent.error())));
 }
 

@@ -4,12 +4,15 @@
 #include <fcntl.h>
 
 #include <cerrno>
+#include <cstdlib>
 
 namespace pmos::daemon {
 
 std::string requested_fault() {
 #ifdef PMOS_FAULTS
-    const UniqueFd file(::open("/run/pmos/fail-step", O_RDONLY | O_CLOEXEC));
+    const char* path = ::getenv("PMOS_FAULT_FILE");
+    const UniqueFd file(
+        ::open(path != nullptr ? path : "/run/pmos/fail-step", O_RDONLY | O_CLOEXEC));
     char text[128];
     const ssize_t n = file ? ::read(file.get(), text, sizeof text) : 0;
     std::string step(text, n > 0 ? static_cast<std::size_t>(n) : 0);

@@ -1,0 +1,352 @@
+#!/usr/bin/env python3
+"""pmosd, pmos-launch, pmos-init and pmosctl together, for real, on this machine's kernel.
+
+Runs as root in a mount namespace of its own (cgroup2 at a private place), with an erofs image of
+busybox as the root of two modes without volumes. What needs device-mapper is in tests/handset.
+
+usage: pmosd_test.py BUILD_DIR [TEST...]
+"""
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+SKIP = 77
+
+
+def profile(name, start, **more):
+    """A mode without volumes: what this kernel can do without device-mapper."""
+    body = {
+        "pmos": 1,
+        "mode": name,
+        "root": {"image": f"{name}.erofs"},
+        "identity": {"uidRange": {"start": start, "count": 65536}},
+        "process": {"args": ["/bin/sh", "-c", f"echo {name} is up; exec sleep 1000"],
+                    "hostname": name},
+        "seccomp": {"allow": ["@system-service"]},
+        "network": "loopback",
+        "session": {"background": "freeze", "stopTimeout": "2s"},
+    }
+    for key, value in more.items():
+        body[key] = {**body[key], **value} if isinstance(value, dict) and key in body else value
+    return body
+
+
+class Phone:
+    """One pmosd with its directories; gone without a trace at the end."""
+
+    def __init__(self, build):
+        self.build = build
+        self.dir = tempfile.mkdtemp(prefix="pmos-native-")
+        self.cgroup = f"{CGROUP}/pmos-test-{os.getpid()}"
+        self.process = None
+        for sub in ("profiles", "images", "libexec", "state"):
+            os.mkdir(f"{self.dir}/{sub}")
+        for sub, program in (("launch", "pmos-launch"), ("init", "pmos-init"), ("volume", "pmos-volume")):
+            os.symlink(f"{build}/src/runtime/{sub}/{program}", f"{self.dir}/libexec/{program}")
+        self.make_image("alpha")
+        self.make_image("beta")
+        self.write(profile("alpha", 200000))
+        self.write(profile("beta", 300000))
+
+    def make_image(self, name):
+        tree = f"{self.dir}/tree"
+        for sub in ("bin", "proc", "dev", "sys", "tmp", "run", "data", "etc"):
+            os.makedirs(f"{tree}/{sub}", exist_ok=True)
+        subprocess.run(["cp", "/bin/busybox", f"{tree}/bin/busybox"], check=True)
+        for tool in ("sh", "sleep", "cat", "id", "echo", "hostname", "ls", "kill", "head", "ps", "stty", "wc"):
+            if not os.path.lexists(f"{tree}/bin/{tool}"):
+                os.symlink("busybox", f"{tree}/bin/{tool}")
+        with open(f"{tree}/etc/pmos-mode", "w", encoding="ascii") as out:
+            out.write(name + "\n")
+        subprocess.run(["mkfs.erofs", "--quiet", f"{self.dir}/images/{name}.erofs", tree], check=True,
+                       stdout=subprocess.DEVNULL)
+
+    def write(self, body, file=None):
+        with open(f"{self.dir}/profiles/{file or body['mode'] + '.json'}", "w", encoding="ascii") as out:
+            json.dump(body, out)
+
+    def start(self, *more):
+        ready, theirs = os.pipe()
+        self.process = subprocess.Popen(
+            [f"{self.build}/src/runtime/daemon/pmosd", "--bus", "off", "--ready-fd", str(theirs),
+             "--profiles", f"{self.dir}/profiles", "--images", f"{self.dir}/images",
+             "--run", f"{self.dir}/run", "--state", f"{self.dir}/state",
+             "--libexec", f"{self.dir}/libexec", "--handset", f"{self.dir}/none.json",
+             "--cgroup", self.cgroup, *more],
+            env={**os.environ, "PMOS_FAULT_FILE": f"{self.dir}/run/fail-step"},
+            pass_fds=[theirs], stderr=open(f"{self.dir}/pmosd.log", "ab"))
+        os.close(theirs)
+        told = os.read(ready, 1)
+        os.close(ready)
+        expect(told == b"\n", "pmosd says that it is ready")
+
+    def ctl(self, *args, status=0, stdin=None, timeout=60):
+        done = subprocess.run([f"{self.build}/cli/pmosctl", "--socket", f"{self.dir}/run/private", *args],
+                              input=stdin, capture_output=True, text=True, timeout=timeout)
+        expect(done.returncode == status,
+               f"pmosctl {' '.join(args)}: exit status {done.returncode}, expected {status}: {done.stderr}")
+        return done
+
+    def status(self, mode):
+        rows = json.loads(self.ctl("status", "--json").stdout)
+        return next(row for row in rows if row["mode"] == mode)
+
+    def end(self):
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(30)
+        log = open(f"{self.dir}/pmosd.log", encoding="utf-8", errors="replace").read() \
+            if os.path.exists(f"{self.dir}/pmosd.log") else ""
+        leftovers = self.traces()
+        subprocess.run(["rm", "-rf", self.dir], check=True)
+        expect("ERROR: AddressSanitizer" not in log and "runtime error" not in log, "no sanitizer report:\n" + log)
+        return log, leftovers
+
+    def traces(self):
+        """What a stopped phone must not leave: cgroups and loop devices."""
+        found = []
+        if os.path.isdir(self.cgroup):
+            found += [d for d in os.listdir(self.cgroup) if os.path.isdir(f"{self.cgroup}/{d}")]
+            for name in found:
+                try:
+                    open(f"{self.cgroup}/{name}/cgroup.kill", "w").write("1")
+                except OSError:
+                    pass
+            if not found:
+                os.rmdir(self.cgroup)
+        loops = subprocess.run(["losetup", "-a"], capture_output=True, text=True).stdout
+        return found + [line for line in loops.splitlines() if self.dir in line]
+
+
+def expect(truth, what):
+    if not truth:
+        raise AssertionError(what)
+
+
+def wait_for(what, condition, seconds=10):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"{what}: not within {seconds} s")
+
+
+# Each test gets a started phone.
+
+def test_start_stop(phone):
+    expect(phone.status("alpha")["state"] == "stopped", "stopped at first")
+    phone.ctl("start", "alpha")
+    row = phone.status("alpha")
+    expect(row["state"] == "running" and row["pid"] > 0, "running with a pid")
+    again = phone.ctl("start", "alpha")
+    expect("running" in again.stdout + again.stderr, "a second start says that it runs")
+    expect(phone.status("alpha")["pid"] == row["pid"], "and changes nothing")
+    wait_for("its log", lambda: "alpha is up" in phone.ctl("logs", "alpha").stdout)
+    phone.ctl("stop", "alpha")
+    expect(phone.status("alpha")["state"] == "stopped", "stopped at last")
+    expect(not os.path.exists(f"/proc/{row['pid']}"), "no process left")
+    expect(not os.path.exists(f"{phone.cgroup}/alpha"), "no cgroup left")
+
+
+def test_exec(phone):
+    phone.ctl("start", "alpha")
+    expect(phone.ctl("exec", "alpha", "--", "cat", "/etc/pmos-mode").stdout == "alpha\n", "output")
+    expect(phone.ctl("exec", "alpha", "--", "hostname").stdout == "alpha\n", "hostname")
+    phone.ctl("exec", "alpha", "--", "sh", "-c", "exit 7", status=7)
+    phone.ctl("exec", "alpha", "--", "sh", "-c", "kill -TERM $$", status=128 + 15)
+    phone.ctl("exec", "alpha", "--", "/no/such/program", status=127)
+    phone.ctl("exec", "alpha", "--", "/etc/pmos-mode", status=126)
+    big = "0123456789abcdef" * 65536
+    expect(phone.ctl("exec", "alpha", "--", "cat", stdin=big).stdout == big, "a MiB there and back")
+    seen = phone.ctl("exec", "alpha", "--", "cat", "/proc/self/status").stdout
+    for field, value in (("CapEff", "0000000000000000"), ("CapBnd", "0000000000000000"),
+                         ("NoNewPrivs", "1"), ("Seccomp", "2")):
+        expect(re.search(rf"^{field}:\s+{value}$", seen, re.M), f"{field} is {value} in an entered process")
+    phone.ctl("exec", "beta", "--", "true", status=11)
+
+
+def test_switch(phone):
+    phone.ctl("start", "alpha")
+    phone.ctl("switch", "alpha")
+    phone.ctl("switch", "beta")  # starts it
+    alpha, beta = phone.status("alpha"), phone.status("beta")
+    expect(alpha["state"] == "frozen" and not alpha["foreground"], "alpha is frozen in the background")
+    expect(beta["state"] == "running" and beta["foreground"], "beta runs in the foreground")
+    refused = phone.ctl("exec", "alpha", "--", "true", status=10)
+    expect("hint:" in refused.stderr, "a frozen mode is refused with a hint")
+    both = [subprocess.Popen([f"{phone.build}/cli/pmosctl", "--socket", f"{phone.dir}/run/private", "switch", name])
+            for name in ("alpha", "beta") * 10]
+    expect(all(p.wait(60) == 0 for p in both), "twenty switches at once all answer")
+    rows = [phone.status("alpha"), phone.status("beta")]
+    expect(sum(r["foreground"] for r in rows) == 1, "exactly one is in the foreground")
+    expect(sorted(r["state"] for r in rows) == ["frozen", "running"], "one runs, one is frozen")
+    front = next(r["mode"] for r in rows if r["foreground"])
+    phone.ctl("stop", front)
+    wait_for("the other one in front", lambda: phone.status("alpha" if front == "beta" else "beta")["foreground"])
+
+
+def test_crash(phone):
+    phone.write(profile("alpha", 200000, process={"args": ["/bin/sh", "-c", "exit 5"]}))
+    phone.process.send_signal(signal.SIGHUP)
+    time.sleep(0.3)
+    phone.ctl("start", "alpha")
+    wait_for("failed", lambda: phone.status("alpha")["state"] == "failed")
+    expect("5" in phone.status("alpha")["reason"], "the reason says how it ended")
+    wait_for("no cgroup", lambda: not os.path.exists(f"{phone.cgroup}/alpha"))
+    phone.ctl("stop", "alpha")
+    expect(phone.status("alpha")["state"] == "stopped", "stop clears a failure")
+
+
+def test_start_errors(phone):
+    phone.ctl("start", "nosuch", status=3)
+    phone.write(profile("gamma", 400000, process={"args": ["/no/such"]}, root={"image": "alpha2.erofs"}))
+    with open(f"{phone.dir}/profiles/delta.json", "w", encoding="ascii") as out:
+        out.write('{ "pmos": 1, "mode": "delta", "nonsense": true }')
+    phone.process.send_signal(signal.SIGHUP)
+    time.sleep(0.3)
+    gone = phone.ctl("start", "gamma", status=13)
+    expect("alpha2.erofs" in gone.stderr, "a missing image is named")
+    phone.ctl("start", "delta", status=4)
+    expect("delta.json" in phone.status("delta")["reason"], "the reason names the file")
+    with open(f"{phone.dir}/images/alpha2.erofs", "wb") as out:
+        out.write(b"not an image" * 1000)
+    phone.ctl("start", "gamma", status=1)
+    phone.make_image("alpha2")
+    phone.ctl("start", "gamma", status=13)  # the program is missing now
+    expect(phone.status("gamma")["state"] == "failed", "failed")
+    expect(not os.path.exists(f"{phone.cgroup}/gamma"), "nothing left of it")
+    phone.ctl("start", "alpha")  # the others are not touched
+
+
+def test_adopt(phone):
+    phone.ctl("start", "alpha")
+    phone.ctl("switch", "alpha")
+    phone.ctl("switch", "beta")
+    pids = {m: phone.status(m)["pid"] for m in ("alpha", "beta")}
+    phone.process.kill()
+    phone.process.wait()
+    expect(all(os.path.exists(f"/proc/{pid}") for pid in pids.values()), "the modes live on")
+    phone.start()
+    expect({m: phone.status(m)["pid"] for m in ("alpha", "beta")} == pids, "adopted")
+    expect(phone.status("alpha")["state"] == "frozen" and phone.status("beta")["foreground"], "as they were")
+    phone.ctl("exec", "beta", "--", "hostname")
+    phone.ctl("switch", "alpha")
+    phone.ctl("stop", "--all")
+    expect(not any(os.path.exists(f"/proc/{pid}") for pid in pids.values()), "and stopped")
+
+
+def test_launcher_dies(phone):
+    phone.ctl("start", "alpha")
+    launcher = subprocess.run(["pgrep", "-P", str(phone.process.pid), "pmos-launch"], capture_output=True, text=True)
+    os.kill(int(launcher.stdout), signal.SIGKILL)
+    time.sleep(0.5)
+    phone.ctl("exec", "alpha", "--", "true")
+    phone.ctl("start", "beta")
+
+
+def test_terminate_during_start(phone):
+    starting = subprocess.Popen([f"{phone.build}/cli/pmosctl", "--socket", f"{phone.dir}/run/private", "start", "alpha"],
+                                stderr=subprocess.DEVNULL)
+    time.sleep(0.01)
+    phone.process.terminate()
+    expect(phone.process.wait(30) == 0, "pmosd ends well")
+    starting.wait(30)
+
+
+def test_exec_caller_dies(phone):
+    phone.ctl("start", "alpha")
+    caller = subprocess.Popen([f"{phone.build}/cli/pmosctl", "--socket", f"{phone.dir}/run/private",
+                               "exec", "alpha", "--", "sleep", "999"], stdin=subprocess.DEVNULL)
+    in_mode = lambda: "sleep 999" in phone.ctl("exec", "alpha", "--", "ps").stdout
+    wait_for("the entered process", in_mode)
+    caller.kill()
+    caller.wait()
+    wait_for("its end", lambda: not in_mode(), 5)
+
+
+def steps_of():
+    """The names of the start sequence and of the launcher, from where they are defined."""
+    runtime = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../src/runtime")
+    with open(f"{runtime}/daemon/mode_start.cpp", encoding="ascii") as text:
+        start = re.findall(r'\{"(\w+)", &Start::', text.read())
+    with open(f"{runtime}/launch/step_name.cpp", encoding="ascii") as text:
+        launch = re.findall(r'"([a-z-]+)"', text.read().split("kNames{", 1)[1])
+    # Steps of exec, and pmos-init's, which knows of no request.
+    launch = [n for n in launch if n not in ("none", "enter-namespaces", "enter-tty", "init-fork", "init-exec", "unknown")]
+    return [f"start/{n}" for n in start] + [f"launch/{n}" for n in launch]
+
+
+def fds_of(pid):
+    return sorted(os.readlink(f"/proc/{pid}/fd/{fd}").split(":[")[0] for fd in os.listdir(f"/proc/{pid}/fd"))
+
+
+def test_every_step_fails_once(phone):
+    phone.ctl("start", "alpha")
+    phone.ctl("stop", "alpha")
+    before = fds_of(phone.process.pid)
+    mounts = open(f"/proc/{phone.process.pid}/mountinfo", encoding="ascii").read()
+    names = steps_of()
+    expect(len(names) >= 30, f"the array of steps was found: {names}")
+    for name in names:
+        with open(f"{phone.dir}/run/fail-step", "w", encoding="ascii") as out:
+            out.write(name + "\n")
+        refused = subprocess.run([f"{phone.build}/cli/pmosctl", "--socket", f"{phone.dir}/run/private", "start", "alpha"],
+                                 capture_output=True, text=True)
+        expect(refused.returncode != 0, f"{name} failed the start")
+        expect(name.split("/")[1] in refused.stderr, f"the error names the step {name}: {refused.stderr}")
+        expect(not os.path.exists(f"{phone.cgroup}/alpha"), f"{name}: no cgroup left")
+        expect(open(f"/proc/{phone.process.pid}/mountinfo", encoding="ascii").read() == mounts, f"{name}: mounts")
+        expect(fds_of(phone.process.pid) == before, f"{name}: descriptors of pmosd\n{before}\n{fds_of(phone.process.pid)}")
+    os.unlink(f"{phone.dir}/run/fail-step")
+    phone.ctl("start", "alpha")
+
+
+def in_own_namespace():
+    """Again, as root of a mount namespace in which cgroup2 is alone."""
+    if os.environ.get("PMOS_TEST_CGROUP"):
+        return
+    if os.geteuid() != 0:
+        print("skipped: needs root")
+        sys.exit(SKIP)
+    script = 'mount -t tmpfs none /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && exec "$@"'
+    os.environ["PMOS_TEST_CGROUP"] = "/sys/fs/cgroup"
+    os.execvp("unshare", ["unshare", "-m", "--propagation", "private", "sh", "-ec", script, "sh",
+                          sys.executable, *sys.argv])
+
+
+def main():
+    global CGROUP
+    in_own_namespace()
+    CGROUP = os.environ["PMOS_TEST_CGROUP"]
+    build, wanted = os.path.abspath(sys.argv[1]), sys.argv[2:]
+    tests = {n[5:]: f for n, f in globals().items() if n.startswith("test_")}
+    failed = 0
+    for name in wanted or tests:
+        phone = Phone(build)
+        error, log = None, ""
+        try:
+            phone.start()
+            tests[name](phone)
+        except Exception as problem:  # pylint: disable=broad-except
+            error = problem
+        try:
+            log, leftovers = phone.end()
+            if leftovers and not error:
+                error = AssertionError(f"left behind: {leftovers}")
+        except Exception as problem:  # pylint: disable=broad-except
+            error = error or problem
+        failed += error is not None
+        print(f"{'not ok' if error else 'ok'} - {name}")
+        if error:
+            print(f"# {type(error).__name__}: {error}\n# pmosd said:\n{log}")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
