@@ -97,6 +97,9 @@ class Start : public std::enable_shared_from_this<Start> {
                 error.undo_failures.push_back(std::move(removed.error()));
             mode_.cgroup.reset();
             return done(fail(std::move(error)));
+        } else {
+            for (const auto& left_out : *applied)
+                ctx_.observer.event("limit-left-out", mode_.name, {{"limit", left_out}});
         }
         done({});
     }
