@@ -16,6 +16,7 @@
 #include "runtime/daemon/policy_files.h"
 #include "runtime/daemon/supervisor.h"
 #include "runtime/daemon/volumes.h"
+#include "runtime/host/facts.h"
 
 namespace pmos::daemon {
 namespace {
