@@ -36,17 +36,6 @@ std::string mount_line(const json& report, const std::string& target) {
     return "";
 }
 
-std::string command_output(const std::string& command) {
-    FILE* pipe = ::popen(command.c_str(), "r");
-    REQUIRE(pipe != nullptr);
-    char line[256]{};
-    const bool read = ::fgets(line, sizeof line, pipe) != nullptr;
-    REQUIRE(::pclose(pipe) == 0);
-    std::string text = read ? line : "";
-    while (!text.empty() && text.back() == '\n') text.pop_back();
-    return text;
-}
-
 }  // namespace
 
 TEST_CASE("a volume is mounted from its device, in the mode's ids, and goes with the mode") {

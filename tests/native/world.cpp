@@ -94,7 +94,8 @@ void run(const std::string& command) {
 }
 
 void make_root(const std::string& root, const World::Prepare& prepare) {
-    for (const char* dir : {"", "/bin", "/dev", "/proc", "/sys", "/tmp", "/data", "/mnt", "/etc"})
+    for (const char* dir :
+         {"", "/bin", "/dev", "/proc", "/sys", "/tmp", "/data", "/mnt", "/etc", "/run", "/usr"})
         fs::create_directory(root + dir);
     fs::copy_file(paths().probe, root + "/bin/probe");
     if (prepare) prepare(root);
@@ -171,6 +172,10 @@ World::~World() {
     ::umount2((dir_ + "/cgroup").c_str(), MNT_DETACH);
     ::umount2(dir_.c_str(), MNT_DETACH);
     ::rmdir(dir_.c_str());
+}
+
+void World::use_id_maps(const policy::LaunchPlan& plan) {
+    id_ns_ = must(launch::make_id_namespace(plan.uid_map, plan.gid_map));
 }
 
 launch::LaunchReply World::ask(const launch::Request& request,
@@ -254,6 +259,17 @@ int wait_for(BorrowedFd pidfd) {
     check(::waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &info, WEXITED | __WALL) == 0,
           "cannot wait");
     return info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
+}
+
+std::string command_output(const std::string& command) {
+    FILE* pipe = ::popen(command.c_str(), "r");
+    check(pipe != nullptr, "cannot run '" + command + "'");
+    char line[256]{};
+    const bool read = ::fgets(line, sizeof line, pipe) != nullptr;
+    check(::pclose(pipe) == 0 && read, "'" + command + "' failed");
+    std::string text = line;
+    while (!text.empty() && text.back() == '\n') text.pop_back();
+    return text;
 }
 
 std::string read_text(const std::string& path) {

@@ -59,6 +59,9 @@ class World {
     // Sends what the caller likes.
     launch::LaunchReply ask(const launch::Request& request, const launch::LaunchDescriptors& fds);
 
+    // Takes the plan's id maps for idmapped mounts from now on.
+    void use_id_maps(const policy::LaunchPlan& plan);
+
     const std::string& dir() const { return dir_; }
     std::string cgroup_file(const std::string& name) const { return cgroup_ + "/" + name; }
     BorrowedFd cgroup() const { return cgroup_fd_.borrow(); }
@@ -79,6 +82,8 @@ class World {
 std::string read_all(BorrowedFd fd);
 // Waits for a process that is ours; its wait status.
 int wait_for(BorrowedFd pidfd);
+// First line of what a shell command prints; a failure is an exception.
+std::string command_output(const std::string& command);
 std::string read_text(const std::string& path);
 void write_text(const std::string& path, const std::string& text);
 

@@ -84,8 +84,10 @@ constexpr ChildFailure broken(int error) noexcept { return {Step::child_exec_ini
 bool judge(Launch& launch, bool& announced, ChildFailure& verdict) noexcept {
     Message message;
     const long size = read_message(launch.report, message);
-    if (size == -EAGAIN || size == -EINTR) return false;
-    if (size == 0 || size == -ECONNRESET) {
+    // A child that ends without having read our go resets the pair; its message, or the end of
+    // file, is behind that error, which is reported once.
+    if (size == -EAGAIN || size == -EINTR || size == -ECONNRESET) return false;
+    if (size == 0) {
         // End of file means executed only if the child said that it was about to.
         verdict = announced ? ChildFailure{} : broken(ECHILD);
         return true;
