@@ -1,0 +1,1 @@
+"""The conductor of ./dev bench: sets a world up, drives the contenders, makes rows of their times."""

@@ -1,0 +1,272 @@
+"""What is measured: which contenders take turns with which, and the rows that come out of it."""
+import json
+import os
+import signal
+import sys
+import time
+
+from . import peers
+from .world import WORK, Broken, Worker, World, command
+
+WARM_UP = 5
+
+
+class Series:
+    """The times of one contender, in ms."""
+
+    def __init__(self, times):
+        self.times = sorted(times)
+
+    def quantile(self, share):
+        return self.times[min(len(self.times) - 1, int(share * len(self.times)))]
+
+    @property
+    def p50(self):
+        return self.quantile(0.50)
+
+    @property
+    def p99(self):
+        return self.quantile(0.99)
+
+    def line(self, name):
+        return (f"  {name:<26} n={len(self.times):<5} min {self.times[0]:8.3f}   "
+                f"p50 {self.p50:8.3f}   p99 {self.p99:8.3f} ms")
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def row(name, ours, peer, goal=None, unit="ms"):
+    """ratio: ours over the peer's; without a peer ours itself, so that goal is in the same unit."""
+    ratio = ours / peer if peer is not None else ours
+    return {"name": name, "unit": unit, "ours": round(ours, 4),
+            "peer": None if peer is None else round(peer, 4), "ratio": round(ratio, 4),
+            "goal": goal}
+
+
+def interleave(title, workers, turns):
+    """A B C A B C ...: whatever else the machine does falls on all of them alike."""
+    say(f"{title}: {turns} turns of {', '.join(w.name for w in workers)}")
+    ready = {w.name: [] for w in workers}
+    begin = time.monotonic()
+    try:
+        for index in range(turns + WARM_UP):
+            for worker in workers:
+                took, _ = worker.turn()
+                if index >= WARM_UP:
+                    ready[worker.name].append(took)
+    finally:
+        for worker in workers:
+            worker.close()
+    series = {name: Series(times) for name, times in ready.items()}
+    for name, one in series.items():
+        say(one.line(name))
+    say(f"  in {time.monotonic() - begin:.0f} s")
+    return series
+
+
+class Bench:
+    """One run: a world, and a method for each group of rows."""
+
+    def __init__(self, build, quick, tag):
+        self.quick = quick
+        self.many = 5 if quick else 50
+        self.world = World(build, tag)
+        self.plan, self.syscalls = None, None
+
+    def turns(self, count):
+        return min(count, 4) if self.quick else count
+
+    def prepare(self, blocks):
+        w = self.world
+        w.make_image()
+        w.make_profiles(blocks, self.many)
+        w.start_pmosd()
+        self.plan, self.syscalls = w.make_plan()
+
+    def yardstick(self, name, *more):
+        w = self.world
+        return Worker(name, w.program("bench-bare"), f"{WORK}/plan/plan.image",
+                      f"{WORK}/plan/devices.bpf", w.root, f"{w.cgroup}/yard", *more)
+
+    def oci(self, runtime):
+        bundle = peers.make_bundle(f"{runtime}-run", self.plan, self.syscalls, self.world.root,
+                                   ["/usr/bin/payload-once"])
+        return Worker(runtime, self.world.program("bench-command"), *peers.oci_base(runtime), "run",
+                      "--bundle", bundle, f"bench-{runtime}")
+
+    def start(self):
+        w = self.world
+        bwrap = peers.bubblewrap(self.plan, w.root, "/usr/bin/payload-once")
+        workers = [
+            Worker("pmosd", w.program("bench-bus"), "start", w.socket, "solo"),
+            self.yardstick("bare"),
+            self.yardstick("bare-net-in-turn", "--net-in-turn"),
+            Worker("pmos-launch", w.program("bench-launch-alone"), f"{WORK}/libexec/pmos-launch",
+                   f"{WORK}/libexec/pmos-init", f"{WORK}/plan/plan.image", f"{WORK}/bench.erofs",
+                   f"{w.cgroup}/yard", f"{WORK}/alone"),
+            Worker("bubblewrap", w.program("bench-command"), "--open",
+                   f"9={WORK}/plan/seccomp.bpf", *bwrap),
+            self.oci("crun"), self.oci("runc"),
+        ]
+        s = interleave("start", workers, self.turns(300))
+        ours = s["pmosd"]
+        return [
+            row("start-vs-bare", ours.p50, s["bare"].p50, 1.5),
+            row("start-vs-crun", ours.p50, s["crun"].p50, 0.5),
+            row("start-vs-bubblewrap", ours.p50, s["bubblewrap"].p50),
+            row("start-vs-runc", ours.p50, s["runc"].p50),
+            row("start-vs-bare-net-in-turn", ours.p50, s["bare-net-in-turn"].p50),
+            row("start-p99-vs-bare-p99", ours.p99, s["bare"].p99),
+            row("launcher-alone-vs-bare", s["pmos-launch"].p50, s["bare"].p50),
+        ]
+
+    def switch_between(self, first, second, processes, turns):
+        w = self.world
+        for mode in (first, second):
+            w.call(mode, "Start")
+        deadline = time.monotonic() + 10
+        while any(w.processes(m) != processes + 1 for m in (first, second)):
+            if time.monotonic() > deadline:
+                raise Broken(f"{first} and {second} do not reach {processes} processes")
+            time.sleep(0.01)
+        workers = [Worker("Switch", w.program("bench-bus"), "switch", w.socket, first, second)]
+        for _ in range(2):  # so that one of them is in the foreground, the other frozen
+            workers[0].turn()
+        workers.append(Worker("freeze-and-thaw", w.program("bench-freeze"),
+                              f"{w.cgroup}/modes/{first}", f"{w.cgroup}/modes/{second}"))
+        title = f"switch, {processes} process{'es' if processes > 1 else ''} in each mode"
+        s = interleave(title, workers, turns)
+        for mode in (first, second):
+            w.call(mode, "Stop")
+        ours, bare = s["Switch"], s["freeze-and-thaw"]
+        return [
+            row(f"switch-{processes}-p99", ours.p99, None, 20),
+            row(f"switch-{processes}-p50", ours.p50, None),
+            row(f"switch-{processes}-p99-vs-freeze", ours.p99, bare.p99),
+            row(f"switch-{processes}-p50-vs-freeze", ours.p50, bare.p50),
+        ]
+
+    def switch(self):
+        turns = self.turns(1000)
+        return (self.switch_between("one-a", "one-b", 1, turns)
+                + self.switch_between("many-a", "many-b", self.many, turns))
+
+    def exec(self):
+        w = self.world
+        program = "/usr/bin/payload-once"
+        w.call("solo", "Start")
+        pid = w.pid("solo")
+        bundle = peers.make_bundle("exec", self.plan, self.syscalls, w.root,
+                                   ["/usr/bin/payload-stay"])
+        crun, runc = peers.oci_base("crun"), peers.oci_base("runc")
+        run = w.program("bench-command")
+        started = []
+        try:
+            for base in (crun, runc):
+                # Its output is the container's: a pipe would stay open as long as that lives.
+                command("sh", "-c", 'exec "$@" >/dev/null 2>"$0"', f"{WORK}/exec.log", *base,
+                        "run", "--detach", "--bundle", bundle, "bench-exec")
+                started.append(base)
+            workers = [
+                Worker("Exec", w.program("bench-bus"), "exec", w.socket, "solo", program),
+                Worker("pmosctl-exec", run, f"{w.build}/cli/pmosctl", "--socket", w.socket, "exec",
+                       "solo", "--", program),
+                Worker("nsenter", run, "nsenter", "--target", str(pid), "--all", program),
+                Worker("crun-exec", run, *crun, "exec", "bench-exec", program),
+                Worker("runc-exec", run, *runc, "exec", "bench-exec", program),
+            ]
+            s = interleave("exec", workers, self.turns(200))
+        finally:
+            for base in started:
+                command(*base, "delete", "--force", "bench-exec")
+        w.call("solo", "Stop")
+        ours = s["Exec"].p50
+        return [
+            row("exec-vs-crun", ours, s["crun-exec"].p50),
+            row("exec-vs-runc", ours, s["runc-exec"].p50),
+            row("exec-vs-nsenter", ours, s["nsenter"].p50),
+            row("pmosctl-exec-vs-crun", s["pmosctl-exec"].p50, s["crun-exec"].p50),
+        ]
+
+    def memory(self):
+        """PSS in KiB of what idles: nothing has been asked for a second."""
+        w = self.world
+        modes = ("one-a", "one-b", "many-a", "many-b")
+        alone = pss(w.pmosd.pid)
+        for mode in modes:
+            w.call(mode, "Start")
+        time.sleep(1)
+        rows = [row("pmosd-pss", pss(w.pmosd.pid), None, 6144, "KiB"),
+                row("pmosd-pss-with-no-mode", alone, None, None, "KiB"),
+                row("pmos-launch-pss", pss(child_of(w.pmosd.pid, "pmos-launch")), None, None, "KiB"),
+                row("mode-pss", max(pss(w.pid(mode)) for mode in modes), None, 512, "KiB")]
+        for mode in modes:
+            w.call(mode, "Stop")
+        return rows
+
+
+GROUPS = {"start": Bench.start, "switch": Bench.switch, "exec": Bench.exec, "memory": Bench.memory}
+
+
+def pss(pid):
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+        for line in file:
+            if line.startswith("Pss:"):
+                return int(line.split()[1])
+    raise Broken(f"process {pid} has no Pss")
+
+
+def child_of(parent, name):
+    with open(f"/proc/{parent}/task/{parent}/children", encoding="ascii") as file:
+        for pid in file.read().split():
+            with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as comm:
+                if comm.read().strip() == name:
+                    return int(pid)
+    raise Broken(f"{name} does not run")
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
+def go_first():
+    """Other work on this machine shall matter little; what we start inherits it, all alike."""
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, -15)
+    except PermissionError:
+        say("bench: at the priority of everything else, which shows on a busy machine")
+
+
+def run_inside(build, names, quick, blocks, tag):
+    """The rows as JSON on stdout; what happens meanwhile on stderr."""
+    signal.signal(signal.SIGTERM, interrupted)
+    bench, status = None, 0
+    rows = []
+    go_first()
+    try:
+        bench = Bench(build, quick, tag)
+        bench.prepare(blocks)
+        for name in names:
+            rows += GROUPS[name](bench)
+        json.dump(rows, sys.stdout)
+    except Broken as why:
+        say(f"bench: {why}")
+        status = 1
+    except KeyboardInterrupt:
+        status = 130
+    finally:
+        if bench is not None:
+            bench.world.end()
+    return status
+
+
+def print_table(rows):
+    def text(value):
+        return "-" if value is None else f"{value:.3f}" if value < 100 else f"{value:.0f}"
+    print(f"{'row':<28} {'unit':<4} {'ours':>9} {'peer':>9} {'ratio':>9} {'goal':>7}")
+    for one in rows:
+        held = "" if one["goal"] is None else "ok" if one["ratio"] <= one["goal"] else "MISSED"
+        print(f"{one['name']:<28} {one['unit']:<4} {text(one['ours']):>9} {text(one['peer']):>9} "
+              f"{text(one['ratio']):>9} {text(one['goal']):>7} {held}".rstrip())

@@ -1,0 +1,81 @@
+"""The same container in the words of bubblewrap, crun and runc, made from the plan of a mode."""
+import json
+import os
+
+from . import world
+
+OUT = f"{world.WORK}/plan"
+MOUNT_OPTIONS = ["nosuid", "noexec", "nodev"]
+CLONE_NEWTIME = 0x80
+
+
+def masks(plan, kind):
+    return [op["target"] for op in plan["mounts"] if op["kind"] == kind]
+
+
+def oci_mounts():
+    tmpfs = {"type": "tmpfs", "source": "tmpfs"}
+    return [
+        {"destination": "/proc", "type": "proc", "source": "proc", "options": MOUNT_OPTIONS},
+        {"destination": "/dev", **tmpfs, "options": ["nosuid", "noexec", "mode=755", "size=65536"]},
+        {"destination": "/dev/pts", "type": "devpts", "source": "devpts",
+         "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]},
+        {"destination": "/dev/mqueue", "type": "mqueue", "source": "mqueue",
+         "options": MOUNT_OPTIONS},
+        {"destination": "/dev/shm", **tmpfs, "options": MOUNT_OPTIONS + ["mode=1777", "size=64m"]},
+        {"destination": "/tmp", **tmpfs, "options": MOUNT_OPTIONS + ["mode=1777", "size=64m"]},
+        {"destination": "/run", **tmpfs, "options": MOUNT_OPTIONS + ["mode=755", "size=16m"]},
+    ]
+
+
+def oci_config(plan, syscalls, root, args):
+    none = {kind: [] for kind in
+            ("bounding", "effective", "permitted", "inheritable", "ambient")}
+    ids = [{"containerID": 0, "hostID": world.FIRST_ID, "size": world.IDS}]
+    return {
+        "ociVersion": "1.0.2",
+        "process": {
+            "terminal": False, "user": {"uid": 0, "gid": 0}, "args": args, "cwd": "/",
+            "env": ["PATH=/usr/bin"], "capabilities": none, "noNewPrivileges": True,
+            "rlimits": [{"type": "RLIMIT_NOFILE", "soft": 1024, "hard": 4096},
+                        {"type": "RLIMIT_CORE", "soft": 0, "hard": 0}],
+        },
+        "root": {"path": root, "readonly": True},
+        "hostname": "solo",
+        "mounts": oci_mounts(),
+        "linux": {
+            "uidMappings": ids, "gidMappings": ids,
+            "namespaces": [{"type": kind} for kind in
+                           ("user", "mount", "pid", "ipc", "uts", "network", "cgroup")],
+            "maskedPaths": masks(plan, "mask"), "readonlyPaths": masks(plan, "read_only"),
+            "seccomp": {
+                "defaultAction": "SCMP_ACT_ERRNO", "architectures": ["SCMP_ARCH_X86_64"],
+                "syscalls": [{"names": syscalls, "action": "SCMP_ACT_ALLOW"}],
+            },
+        },
+    }
+
+
+def make_bundle(name, plan, syscalls, root, args):
+    bundle = f"{world.WORK}/bundle-{name}"
+    os.mkdir(bundle)
+    world.write(f"{bundle}/config.json", json.dumps(oci_config(plan, syscalls, root, args)))
+    return bundle
+
+
+def oci_base(runtime):
+    """The runtime with its options: no cgroup manager where the kernel has no controllers."""
+    base = [runtime, "--root", f"{world.WORK}/state-{runtime}"]
+    return base + (["--cgroup-manager=disabled"] if runtime == "crun" else [])
+
+
+def bubblewrap(plan, root, program):
+    args = ["bwrap", "--unshare-all", "--uid", "0", "--gid", "0", "--hostname", "solo",
+            "--new-session", "--ro-bind", root, "/", "--dev", "/dev", "--mqueue", "/dev/mqueue",
+            "--proc", "/proc", "--tmpfs", "/tmp", "--tmpfs", "/run"]
+    for path in masks(plan, "mask"):
+        if os.path.isdir(path):
+            args += ["--tmpfs", path]
+        elif os.path.exists(path):
+            args += ["--ro-bind", "/dev/null", path]
+    return args + ["--cap-drop", "ALL", "--chdir", "/", "--seccomp", "9", program]
