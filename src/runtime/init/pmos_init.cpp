@@ -7,9 +7,9 @@
 #include <cstdint>
 
 #include "runtime/launch/protocol.h"
-#include "runtime/launch/search_path.h"
 #include "runtime/sys/file.h"
 #include "runtime/sys/process.h"
+#include "runtime/sys/search_path.h"
 
 namespace pmos {
 namespace {
@@ -52,7 +52,7 @@ bool fails_here([[maybe_unused]] const char* name, [[maybe_unused]] const char* 
     const std::uint64_t none = 0;
     sys::sys_sigprocmask(SIG_SETMASK, &none, nullptr);
     const int err =
-        fails_here(argv[0], "init-exec") ? -EIO : launch::execute_by_search(argv + 1, envp);
+        fails_here(argv[0], "init-exec") ? -EIO : sys::execute_by_search(argv + 1, envp);
     report(Step::init_exec, -err);
     sys::sys_exit(127);
 }

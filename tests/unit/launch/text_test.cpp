@@ -5,10 +5,11 @@
 
 #include "runtime/launch/client.h"
 #include "runtime/launch/number.h"
-#include "runtime/launch/search_path.h"
+#include "runtime/sys/search_path.h"
 
 using namespace pmos;
 using namespace pmos::launch;
+using namespace pmos::sys;
 
 TEST_CASE("numbers become text without a C library") {
     TextBuffer<64> text;

@@ -9,10 +9,10 @@
 
 #include "runtime/launch/child/child.h"
 #include "runtime/launch/number.h"
-#include "runtime/launch/search_path.h"
 #include "runtime/launch/tree.h"
 #include "runtime/sys/file.h"
 #include "runtime/sys/process.h"
+#include "runtime/sys/search_path.h"
 
 namespace pmos::launch {
 namespace {
@@ -104,7 +104,7 @@ int execute(Child& child) noexcept {
 
 int execute_program(Child& child) noexcept {
     const int err = tell_launcher(child.launch.child_report, {}, -1);
-    return err < 0 ? err : execute_by_search(child.launch.argv + 1, child.launch.envp);
+    return err < 0 ? err : sys::execute_by_search(child.launch.argv + 1, child.launch.envp);
 }
 
 }  // namespace pmos::launch

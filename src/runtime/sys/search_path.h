@@ -1,4 +1,4 @@
-// launch: execvp(3) for the child and for pmos-init. Header only: no heap, no C library.
+// sys: execvp(3) for the child after clone and for pmos-init. Header only: no heap, no C library.
 #pragma once
 
 #include <errno.h>
@@ -7,7 +7,7 @@
 
 #include "runtime/sys/process.h"
 
-namespace pmos::launch {
+namespace pmos::sys {
 
 inline bool has_slash(const char* name) noexcept {
     while (*name != 0 && *name != '/') ++name;
@@ -41,7 +41,7 @@ inline bool join_path(const char* dir, std::size_t size, const char* name, char*
 
 // Returns -errno only: EACCES rather than ENOENT where something was found but not runnable.
 inline int execute_by_search(const char* const* argv, const char* const* envp) noexcept {
-    if (has_slash(argv[0])) return sys::sys_execve(argv[0], argv, envp);
+    if (has_slash(argv[0])) return sys_execve(argv[0], argv, envp);
     int result = -ENOENT;
     const char* dir = search_path_of(envp);
     for (;;) {
@@ -49,7 +49,7 @@ inline int execute_by_search(const char* const* argv, const char* const* envp) n
         while (dir[size] != 0 && dir[size] != ':') ++size;
         char path[4096];
         if (dir[0] == '/' && join_path(dir, size, argv[0], path, sizeof path)) {
-            const int err = sys::sys_execve(path, argv, envp);
+            const int err = sys_execve(path, argv, envp);
             if (err == -EACCES) {
                 result = err;
             } else if (err != -ENOENT && err != -ENOTDIR) {
@@ -61,4 +61,4 @@ inline int execute_by_search(const char* const* argv, const char* const* envp) n
     }
 }
 
-}  // namespace pmos::launch
+}  // namespace pmos::sys
