@@ -19,6 +19,9 @@
 #include "runtime/host/facts.h"
 
 namespace pmos::daemon {
+
+using namespace std::chrono_literals;
+
 namespace {
 
 std::string first_error(const std::vector<policy::Diagnostic>& diagnostics) {
@@ -171,22 +174,16 @@ void Supervisor::adopt(Mode& mode) {
     ctx_.observer.mode_changed(mode);
 }
 
+// A mode that writes without end wakes pmosd once a second, not once a line.
 void Supervisor::watch_log(Mode& mode) {
-    struct Watch {
-        UniqueFd inotify;
-    };
-    auto watch = std::make_shared<Watch>();
-    watch->inotify.reset(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+    UniqueFd inotify(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
     const std::string path = paths_.mode_dir(mode.name) + "/log";
-    if (!watch->inotify || ::inotify_add_watch(watch->inotify.get(), path.c_str(), IN_MODIFY) < 0)
-        return;
-    mode.log_watch =
-        loop_.on_io(watch->inotify.borrow(), EPOLLIN, [this, &mode, watch](std::uint32_t) {
-            char events[4096];
-            while (::read(watch->inotify.get(), events, sizeof events) > 0) {
-            }
-            bound_log(paths_, mode.name);
-        });
+    if (!inotify || ::inotify_add_watch(inotify.get(), path.c_str(), IN_MODIFY) < 0) return;
+    const auto events = std::make_shared<UniqueFd>(std::move(inotify));
+    mode.log_watch = loop_.on_io(events->borrow(), EPOLLIN, [this, &mode, events](std::uint32_t) {
+        bound_log(paths_, mode.name);
+        mode.log_watch = loop_.after(1s, [this, &mode] { watch_log(mode); });
+    });
 }
 
 std::vector<host::Finding> Supervisor::doctor() const { return host::examine(facts_, policy_); }

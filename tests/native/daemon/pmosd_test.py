@@ -312,7 +312,7 @@ def test_every_step_fails_once(phone):
         expect(not os.path.exists(f"{phone.cgroup}/alpha"), f"{name}: no cgroup left")
         expect(open(f"/proc/{phone.process.pid}/mountinfo", encoding="ascii").read() == mounts, f"{name}: mounts")
         # The caller's connection is closed a moment after the caller has gone.
-        wait_for(f"{name}: descriptors of pmosd as before, {before}", lambda: fds_of(phone.process.pid) == before, 2)
+        wait_for(f"{name}: descriptors of pmosd as before, {before}", lambda: fds_of(phone.process.pid) == before, 20)
     os.unlink(f"{phone.dir}/run/fail-step")
     phone.ctl("start", "alpha")
 
