@@ -44,6 +44,8 @@ struct Mode {
     std::string file;
     std::shared_ptr<const policy::LaunchPlan> plan;  // null: disabled
     std::string digest;
+    // By which the volumes were opened: they can be closed also when the profile has broken since.
+    std::shared_ptr<const policy::LaunchPlan> opened_by;
     std::string reason;  // why it is disabled or failed
 
     State state = State::stopped;

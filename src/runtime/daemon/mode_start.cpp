@@ -31,7 +31,7 @@ class Start : public std::enable_shared_from_this<Start> {
                               {"pre_start_hooks", &Start::pre_start_hooks, nullptr},
                               {"volumes", &Start::volumes, &Start::undo_volumes},
                               {"volume_check", &Start::volume_check, nullptr},
-                              {"prepare", &Start::prepare, nullptr},
+                              {"prepare", &Start::prepare, &Start::undo_prepare},
                               {"files", &Start::files, &Start::undo_files},
                               {"cgroup", &Start::cgroup, &Start::undo_cgroup},
                               {"device_filter", &Start::device_filter, nullptr},
@@ -77,7 +77,20 @@ class Start : public std::enable_shared_from_this<Start> {
         run_hooks(ctx_, mode_, policy::HookPoint::volume_check, std::move(done));
     }
 
-    void prepare(Done done) { done(settle_prepared(ctx_.paths, mode_)); }
+    // Taken out of the mode until the launcher has answered: a reload may drop what is in there.
+    void prepare(Done done) {
+        auto ready = settle_prepared(ctx_.paths, mode_);
+        if (ready) prepared_ = std::exchange(mode_.prepared, {});
+        done(std::move(ready));
+    }
+    void undo_prepare(Done done) {
+        give_back();
+        done({});
+    }
+    void give_back() {
+        Prepared ready = std::exchange(prepared_, {});
+        if (ready.plan && mode_.plan == plan_ && !mode_.locked) mode_.prepared = std::move(ready);
+    }
 
     void files(Done done) {
         auto opened = open_mode_files(ctx_.paths, mode_.name);
@@ -111,16 +124,16 @@ class Start : public std::enable_shared_from_this<Start> {
     }
 
     void launch(Done done) {
-        auto tree = mode_.prepared.root->clone_tree();
+        auto tree = prepared_.root->clone_tree();
         if (!tree) return done(fail(std::move(tree.error())));
         root_tree_ = std::move(*tree);
         LaunchJob job;
         job.request.verb = launch::Verb::start;
-        job.descriptors.plan = mode_.prepared.plan.borrow();
+        job.descriptors.plan = prepared_.plan.borrow();
         job.descriptors.cgroup = mode_.cgroup->fd();
         job.descriptors.root_tree = root_tree_.borrow();
-        job.descriptors.net_ns = mode_.prepared.net_ns.borrow();
-        job.descriptors.id_ns = mode_.prepared.id_ns.borrow();
+        job.descriptors.net_ns = prepared_.net_ns.borrow();
+        job.descriptors.id_ns = prepared_.id_ns.borrow();
         job.descriptors.status = files_.status.borrow();
         job.descriptors.stdin_fd = files_.null.borrow();
         job.descriptors.stdout_fd = files_.log.borrow();
@@ -135,7 +148,8 @@ class Start : public std::enable_shared_from_this<Start> {
     void launched(Result<launch::LaunchReply> reply, Done done) {
         root_tree_.reset();
         if (!reply) return done(fail(std::move(reply.error())));
-        mode_.prepared.net_ns.reset();  // one mode, one network namespace, one life
+        prepared_.net_ns.reset();  // one mode, one network namespace, one life
+        give_back();
         Running running;
         running.plan = plan_;
         running.digest = mode_.digest;
@@ -164,6 +178,7 @@ class Start : public std::enable_shared_from_this<Start> {
     OnExit on_exit_;
     std::shared_ptr<const policy::LaunchPlan> plan_;
     bool was_locked_ = false;
+    Prepared prepared_;
     ModeFiles files_;
     UniqueFd root_tree_;
 };

@@ -1,9 +1,13 @@
 // daemon: programs that were entered into running modes (exec). Never reads what they write.
 #include "runtime/daemon/sessions.h"
 
+#include <fcntl.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 
 namespace pmos::daemon {
@@ -31,6 +35,27 @@ std::shared_ptr<policy::LaunchPlan> plan_for(const policy::LaunchPlan& base,
     return plan;
 }
 
+// A terminal of the host would let the mode type into it (TIOCSTI), a directory let it walk out
+// (CVE-2024-21626).
+Result<> check_stdio(const std::vector<UniqueFd>& stdio) {
+    for (const auto& fd : stdio) {
+        struct stat status {};
+        if (::fstat(fd.get(), &status) != 0)
+            return fail(errno_error(errno, "cannot look at a descriptor of stdio"));
+        if (S_ISDIR(status.st_mode) || S_ISBLK(status.st_mode) || ::isatty(fd.get()) == 1)
+            return fail(Code::usage,
+                        "a terminal, directory or block device cannot be stdio of a mode", "",
+                        "pass a pipe or socket, or ask for a terminal of the mode's own");
+    }
+    return {};
+}
+
+Result<UniqueFd> duplicate(BorrowedFd fd) {
+    UniqueFd copy(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 3));
+    if (!copy) return fail(errno_error(errno, "cannot duplicate a descriptor"));
+    return copy;
+}
+
 Result<> check(const Mode& mode, const ExecRequest& request) {
     if (mode.state == State::frozen)
         return fail(Code::frozen, "mode '" + mode.name + "' is frozen in the background", "",
@@ -46,9 +71,9 @@ Result<> check(const Mode& mode, const ExecRequest& request) {
     for (const auto& entry : request.env)
         if (entry.find('=') == std::string::npos || entry.front() == '=')
             return fail(Code::usage, "'" + entry + "' is not NAME=VALUE");
-    if (!request.tty && request.stdio.size() != 3)
-        return fail(Code::usage, "stdio must be three descriptors");
-    return {};
+    if (request.tty) return {};
+    if (request.stdio.size() != 3) return fail(Code::usage, "stdio must be three descriptors");
+    return check_stdio(request.stdio);
 }
 
 }  // namespace
@@ -60,21 +85,26 @@ void Sessions::exec(Mode& mode, ExecRequest request, std::string owner,
     auto image = launch::seal_plan(policy::encode(*plan));
     if (!image) return answer(fail(std::move(image.error())));
 
-    // What the launcher is lent until it answers.
+    // What the launcher is lent until it answers; the mode may be stopped before that.
     struct Held {
         std::shared_ptr<policy::LaunchPlan> plan;
-        UniqueFd image;
+        UniqueFd image, cgroup, pidfd;
         ExecRequest request;
     };
-    auto held = std::make_shared<Held>(Held{plan, std::move(*image), std::move(request)});
+    auto cgroup = duplicate(mode.cgroup->fd());
+    auto pidfd = duplicate(mode.running->pidfd.borrow());
+    if (!cgroup) return answer(fail(std::move(cgroup.error())));
+    if (!pidfd) return answer(fail(std::move(pidfd.error())));
+    auto held = std::make_shared<Held>(
+        Held{plan, std::move(*image), std::move(*cgroup), std::move(*pidfd), std::move(request)});
     LaunchJob job;
     job.request.verb = launch::Verb::enter;
     job.request.allocate_tty = held->request.tty ? 1 : 0;
     job.request.rows = held->request.rows;
     job.request.columns = held->request.columns;
     job.descriptors.plan = held->image.borrow();
-    job.descriptors.cgroup = mode.cgroup->fd();
-    job.descriptors.pidfd = mode.running->pidfd.borrow();
+    job.descriptors.cgroup = held->cgroup.borrow();
+    job.descriptors.pidfd = held->pidfd.borrow();
     if (!held->request.tty) {
         job.descriptors.stdin_fd = held->request.stdio[0].borrow();
         job.descriptors.stdout_fd = held->request.stdio[1].borrow();

@@ -124,7 +124,6 @@ void Supervisor::unlock(Mode& mode, UniqueFd secret, bool start, Done done) {
 void Supervisor::lock_job(Mode& mode, Done done) {
     stop_mode(ctx_, mode, mode.running ? mode.running->plan->session.stop_timeout_ms : 0,
               [this, &mode, done = std::move(done)](Result<> stopped) mutable {
-                  if (!mode.plan) return done(std::move(stopped));
                   mode.prepared = {};  // the root's tree and the namespaces go with the key
                   close_volumes(ctx_, mode,
                                 [this, &mode, stopped = std::move(stopped),

@@ -136,7 +136,8 @@ void Supervisor::take_mode(policy::ModePolicy& policy, const policy::HostFacts& 
     }
     refresh_volume_state(mode);
     ::mkdir(paths_.mode_dir(mode.name).c_str(), 0700);
-    static_cast<void>(settle_prepared(paths_, mode));
+    // While an operation runs what it needs is its own; it settles the rest when it ends.
+    if (mode.jobs.idle()) static_cast<void>(settle_prepared(paths_, mode));
     ctx_.observer.mode_changed(mode);
 }
 

@@ -121,6 +121,7 @@ void provision_volumes(const Context& ctx, Mode& mode, UniqueFd secret, Done don
 }
 
 void open_volumes(const Context& ctx, Mode& mode, UniqueFd secret, Done done) {
+    mode.opened_by = mode.plan;
     std::vector<policy::Volume> closed;
     std::ranges::copy_if(mode.plan->volumes, std::back_inserter(closed),
                          [](const policy::Volume& v) { return !is_open(v); });
@@ -142,7 +143,9 @@ void close_volumes(const Context& ctx, Mode& mode, Done done) {
         Done done;
     };
     auto state = std::make_shared<Closing>();
-    for (const auto& v : mode.plan->volumes)
+    const auto& plan = mode.opened_by ? mode.opened_by : mode.plan;
+    if (!plan) return done({});
+    for (const auto& v : plan->volumes)
         if (is_open(v)) state->open.push_back(v);
     state->done = std::move(done);
     const auto next = std::make_shared<std::function<void()>>();
