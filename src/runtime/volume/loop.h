@@ -24,6 +24,10 @@ class LoopDevice {
     std::string path_;
 };
 
+// How long a loop device may take to go: the kernel frees it with the last close, and udev may be
+// reading it.
+inline constexpr std::chrono::milliseconds kLoopPatience{5000};
+
 struct LoopUser {
     std::string loop;       // "/dev/loop3"
     std::string dm_holder;  // the device-mapper name on top, "" when there is none

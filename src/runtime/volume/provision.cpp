@@ -136,7 +136,12 @@ class Provisioner {
                 errno, fmt::format("cannot reserve {} MiB for '{}'", request_.size >> 20, source_),
                 errno == ENOSPC ? "free some space, or make the volume smaller in the profile"
                                 : "the file system below must support fallocate(2)"));
-        PMOS_ASSIGN(loop_, LoopDevice::attach(file_->fd(), file_->path(), false));
+        // Opened once more: the loop device keeps the open file, and with it a flock(2) on it,
+        // which must end with this process.
+        const UniqueFd backing(::open(file_->path().c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+        if (!backing)
+            return fail(errno_error(errno, fmt::format("cannot open '{}'", file_->path())));
+        PMOS_ASSIGN(loop_, LoopDevice::attach(backing.borrow(), file_->path(), false));
         device_ = loop_->path();
         undo_.push([this]() -> Result<void> {
             loop_.reset();

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include "runtime/volume/filesystem.h"
 
@@ -29,6 +31,12 @@ Error in_use(const Request& request, const std::string& who) {
     e.why = fmt::format("by {}", who);
     e.fix = "close it there first";
     return e;
+}
+
+std::optional<LoopUser> foreign_user(const Request& request, BorrowedFd source) {
+    for (auto& user : find_loop_users(source))
+        if (user.dm_holder != text(request.dm_name)) return std::move(user);
+    return std::nullopt;
 }
 
 Result<Inspected> inspect_header(const Request& request, const std::string& device) {
@@ -96,12 +104,18 @@ Result<bool> is_mapping_of(const Request& request) {
 Result<void> check_unused(const Request& request) {
     PMOS_ASSIGN(const UniqueFd source, open_source(request, true));
     if (request.block_device == 0) {
-        for (const auto& [loop, dm_holder] : find_loop_users(source.borrow())) {
-            if (dm_holder == text(request.dm_name)) continue;
-            return fail(in_use(request, dm_holder.empty() ? fmt::format("loop device '{}'", loop)
-                                                          : fmt::format("device '{}'", dm_holder)));
+        // A loop device that has just been given up, ours from looking at the header included,
+        // stays as long as udev looks at it.
+        const auto end = std::chrono::steady_clock::now() + kLoopPatience;
+        for (;;) {
+            const auto user = foreign_user(request, source.borrow());
+            if (!user) return {};
+            if (!user->dm_holder.empty())
+                return fail(in_use(request, fmt::format("device '{}'", user->dm_holder)));
+            if (std::chrono::steady_clock::now() >= end)
+                return fail(in_use(request, fmt::format("loop device '{}'", user->loop)));
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
         }
-        return {};
     }
     // O_EXCL on a block device: nobody has mounted or mapped it.
     const UniqueFd exclusive(::open(source_of(request).c_str(), O_RDONLY | O_EXCL | O_CLOEXEC));

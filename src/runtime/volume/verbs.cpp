@@ -11,8 +11,6 @@
 namespace pmos::volume {
 namespace {
 
-constexpr std::chrono::milliseconds kLoopPatience{3000};
-
 std::string name_of(const Request& request) {
     return fmt::format("volume '{}' of mode '{}'", text(request.name), text(request.mode));
 }

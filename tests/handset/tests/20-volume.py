@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# timeout: 900
 """Volumes on real dm-crypt: drives pmos-volume over its socket, as pmosd does, and looks at what
 is left on the phone. PINs are random, so that a match in a search is never the script's own."""
 
@@ -25,6 +26,9 @@ PROGRESS, DONE, FAILED = 1, 2, 3
 CODES = ["failed", "usage", "unknown_mode", "disabled", "already_exists", "not_provisioned",
          "locked", "wrong_secret", "busy", "frozen", "not_running", "unsupported", "not_found",
          "denied", "no_space", "cancelled", "timed_out", "unreachable"]
+
+STEPS = ["making the file", "making the header", "deriving the key", "making the file system",
+         "finishing"]
 
 failures = 0
 
@@ -227,7 +231,7 @@ def in_use_elsewhere():
                           text=True).stdout.strip()
     busy = ask(OPEN, pin=PIN)
     check("a file in use elsewhere is busy, with who", busy.code == "busy" and loop in busy.why,
-          busy)
+          f"{busy}, not {loop}")
     subprocess.run(["losetup", "--detach", loop])
     subprocess.run(["dmsetup", "create", "pmos-t-data", "--table", "0 8 error"])
     busy = ask(OPEN, pin=PIN)
@@ -266,9 +270,8 @@ def disk_full():
     clean("disk full")
 
 
-def interrupted(how, name):
-    for step in ("making the file", "making the header", "deriving the key",
-                 "making the file system", "finishing"):
+def interrupted(how, name, steps):
+    for step in steps:
         worker = Worker(PROVISION, name=name, pin=PIN)
         reached = worker.until(step)
         if how == "closed socket":
@@ -296,9 +299,12 @@ def interrupted(how, name):
 def killed_and_made_again():
     worker = Worker(PROVISION, name="k", pin=PIN)
     worker.until("making the file system")
-    time.sleep(0.3)
+    deadline = time.monotonic() + 60
+    while not os.path.exists(f"/dev/mapper/{worker.dm}.tmp") and time.monotonic() < deadline:
+        time.sleep(0.01)
     worker.process.kill()
     worker.process.wait()
+    check("the killed worker left its mapping", os.path.exists(f"/dev/mapper/{worker.dm}.tmp"))
     made = ask(PROVISION, name="k", pin=PIN)
     check("after a kill the next provision clears up and works", made.code == "done", made)
     clean("made again")
@@ -399,9 +405,9 @@ def no_secret_seeps():
 def main():
     os.makedirs(DIR, mode=0o700, exist_ok=True)
     for test in (round_trip, open_and_close, wrong_pin, in_use_elsewhere, device_key, disk_full,
-                 lambda: interrupted(signal.SIGTERM, "term"),
-                 lambda: interrupted("closed socket", "gone"),
-                 lambda: interrupted(signal.SIGKILL, "kill"),
+                 lambda: interrupted(signal.SIGTERM, "term", STEPS),
+                 lambda: interrupted("closed socket", "gone", STEPS[1::2]),
+                 lambda: interrupted(signal.SIGKILL, "kill", STEPS[::2]),
                  killed_and_made_again, unfinished, damaged, block_device, no_secret_seeps):
         test()
     subprocess.run(["rm", "-rf", DIR])
