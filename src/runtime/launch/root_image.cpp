@@ -5,6 +5,7 @@
 #include <linux/loop.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -65,21 +66,31 @@ Result<UniqueFd> mount_device(const std::string& device, const std::string& file
     return tree;
 }
 
-}  // namespace
-
-Result<RootImage> RootImage::open(const std::string& path, const std::string& filesystem,
-                                  const std::string& attach_dir) {
+Result<UniqueFd> mount_image(const std::string& path, const std::string& filesystem,
+                             const std::string& attach_dir) {
     const UniqueFd image(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!image) return fail(errno_error(errno, "cannot open the root image '" + path + "'"));
-    if (::mkdir(attach_dir.c_str(), 0700) < 0 && errno != EEXIST)
-        return fail(errno_error(errno, "cannot make '" + attach_dir + "'"));
     // The device's descriptor must outlive the mount call: autoclear follows the last opener.
     PMOS_ASSIGN(const LoopDevice loop, attach_loop(image, path));
     PMOS_ASSIGN(UniqueFd tree, mount_device(loop.path, filesystem, path));
     const int err =
         sys::sys_move_mount(tree.get(), "", AT_FDCWD, attach_dir.c_str(), MOVE_MOUNT_F_EMPTY_PATH);
     if (err < 0) return fail(errno_error(-err, "cannot mount on '" + attach_dir + "'"));
-    return RootImage(attach_dir, std::move(tree));
+    return tree;
+}
+
+}  // namespace
+
+Result<RootImage> RootImage::open(const std::string& path, const std::string& filesystem,
+                                  const std::string& attach_dir) {
+    if (::mkdir(attach_dir.c_str(), 0700) < 0 && errno != EEXIST)
+        return fail(errno_error(errno, "cannot make '" + attach_dir + "'"));
+    auto tree = mount_image(path, filesystem, attach_dir);
+    if (!tree) {
+        ::rmdir(attach_dir.c_str());
+        return fail(std::move(tree.error()));
+    }
+    return RootImage(attach_dir, std::move(*tree));
 }
 
 RootImage::RootImage(RootImage&& other) noexcept
@@ -107,6 +118,7 @@ void RootImage::close() noexcept {
     if (!root_) return;
     root_.reset();
     sys::sys_umount2(attach_dir_.c_str(), sys::kUmountDetach);
+    ::rmdir(attach_dir_.c_str());
 }
 
 }  // namespace pmos::launch

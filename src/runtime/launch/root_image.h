@@ -13,7 +13,8 @@ namespace pmos::launch {
 // before Linux 6.15.
 class RootImage {
   public:
-    // attach_dir is made when it is missing; it must lie in a mount namespace of the caller's own.
+    // attach_dir is made, and goes again with the mount; it must lie in a mount namespace of the
+    // caller's own.
     static Result<RootImage> open(const std::string& path, const std::string& filesystem,
                                   const std::string& attach_dir);
     RootImage(RootImage&& other) noexcept;
