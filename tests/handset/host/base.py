@@ -3,12 +3,14 @@
 import contextlib
 import fcntl
 import hashlib
+import io
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
 import time
+import zipapp
 
 TOP = pathlib.Path(__file__).resolve().parents[3]
 HANDSET = TOP / "tests" / "handset"
@@ -90,6 +92,18 @@ def cached(name, key, make, what):
                 shutil.rmtree(stale) if stale.is_dir() else stale.unlink()
             say(f"made {what} in {time.monotonic() - start:.0f} s")
     return path
+
+
+def program(path):
+    """The bytes of a script for the phone; a directory with __main__.py goes as one Python file."""
+    if path.is_file():
+        return path.read_bytes()
+    if not (path / "__main__.py").is_file():
+        raise Failure(f"there is no script '{path}'")
+    archive = io.BytesIO()
+    zipapp.create_archive(path, archive, interpreter="/usr/bin/python3",
+                          filter=lambda name: name.suffix == ".py")
+    return archive.getvalue()
 
 
 def mirrors():
