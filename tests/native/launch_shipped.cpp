@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
-#include <cstdlib>
 #include <filesystem>
 
 #include "policy/policy_set.h"
@@ -60,19 +59,16 @@ TEST_CASE("the shipped profiles start and confine as they say") {
         std::filesystem::create_directory(root + "/usr/bin");
         std::filesystem::copy_file(paths().probe, root + "/usr/bin/probe");
     });
-    const std::string file = world.dir() + "/volume.img";
-    REQUIRE(std::system(("truncate -s 8M " + file + " && mke2fs -q -t ext4 " + file).c_str()) == 0);
-    const std::string device = command_output("losetup --find --show " + file);
+    const LoopVolume volume(world.dir() + "/volume.img");
 
     policy::LaunchPlan plan = compiled(mode);
     world.use_id_maps(plan);
     for (policy::MountOp& op : plan.mounts)
-        if (op.kind == policy::image::MountKind::volume) op.source = device;
+        if (op.kind == policy::image::MountKind::volume) op.source = volume.device();
     // Limits above this machine's own are pmosd's matter on the phone.
     plan.process.rlimits.clear();
     plan.process.args = {"/usr/bin/probe"};
     const json r = world.report(plan);
-    REQUIRE(std::system(("losetup -d " + device).c_str()) == 0);
 
     CHECK(r["status"]["Seccomp"] == "2");
     CHECK(r["status"]["NoNewPrivs"] == "1");

@@ -40,12 +40,9 @@ std::string mount_line(const json& report, const std::string& target) {
 
 TEST_CASE("a volume is mounted from its device, in the mode's ids, and goes with the mode") {
     World world;
-    const std::string file = world.dir() + "/volume.img";
-    const std::string made = "truncate -s 8M " + file + " && mke2fs -q -t ext4 " + file;
-    REQUIRE(std::system(made.c_str()) == 0);
-    const std::string device = command_output("losetup --find --show " + file);
+    const LoopVolume volume(world.dir() + "/volume.img");
     policy::LaunchPlan plan = base_plan();
-    plan.mounts.insert(plan.mounts.begin() + 7, tree(MountKind::volume, device, "/data"));
+    plan.mounts.insert(plan.mounts.begin() + 7, tree(MountKind::volume, volume.device(), "/data"));
     const json r = world.report(plan);
     const std::string line = mount_line(r, "/data");
     INFO(line);
@@ -55,12 +52,11 @@ TEST_CASE("a volume is mounted from its device, in the mode's ids, and goes with
     // Free again: an exclusive open is refused while the file system is mounted.
     int fd = -1;
     for (int tries = 0; tries < 100 && fd < 0; ++tries) {
-        fd = ::open(device.c_str(), O_RDONLY | O_EXCL | O_CLOEXEC);
+        fd = ::open(volume.device().c_str(), O_RDONLY | O_EXCL | O_CLOEXEC);
         if (fd < 0) ::usleep(10000);
     }
     CHECK(fd >= 0);
     if (fd >= 0) ::close(fd);
-    REQUIRE(std::system(("losetup -d " + device).c_str()) == 0);
 }
 
 TEST_CASE("a volume that is not there fails at its step and names it") {

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -270,6 +271,17 @@ std::string command_output(const std::string& command) {
     std::string text = line;
     while (!text.empty() && text.back() == '\n') text.pop_back();
     return text;
+}
+
+LoopVolume::LoopVolume(const std::string& file) {
+    run("truncate -s 8M " + file + " && mke2fs -q -t ext4 " + file);
+    device_ = command_output("losetup --find --show " + file);
+}
+
+LoopVolume::~LoopVolume() {
+    // Where a mode still unmounts it the kernel detaches it with its last user.
+    const bool detached = std::system(("losetup -d " + device_).c_str()) == 0;
+    if (!detached) std::fprintf(stderr, "cannot detach %s\n", device_.c_str());
 }
 
 std::string read_text(const std::string& path) {

@@ -82,6 +82,19 @@ class World {
 std::string read_all(BorrowedFd fd);
 // Waits for a process that is ours; its wait status.
 int wait_for(BorrowedFd pidfd);
+// A file with an empty ext4 behind a loop device, gone when this is.
+class LoopVolume {
+  public:
+    explicit LoopVolume(const std::string& file);
+    ~LoopVolume();
+    LoopVolume(const LoopVolume&) = delete;
+    LoopVolume& operator=(const LoopVolume&) = delete;
+    const std::string& device() const { return device_; }
+
+  private:
+    std::string device_;
+};
+
 // First line of what a shell command prints; a failure is an exception.
 std::string command_output(const std::string& command);
 std::string read_text(const std::string& path);
