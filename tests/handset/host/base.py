@@ -17,6 +17,8 @@ HANDSET = TOP / "tests" / "handset"
 BUILD = TOP / "build" / "handset"
 CACHE = pathlib.Path(os.environ.get("PMOS_CACHE", TOP / ".cache")).resolve() / "handset"
 DEBIAN = "bookworm"
+# Multiplies every time limit, for a machine that is busy with other work.
+PATIENCE = float(os.environ.get("HANDSET_PATIENCE", "1"))
 
 
 class Failure(Exception):

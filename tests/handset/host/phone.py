@@ -15,7 +15,7 @@ CMDLINE = (
     "systemd.condition-needs-update=0 systemd.show_status=0 init_on_free=1 apparmor=1 "
     "security=apparmor lsm=landlock,lockdown,yama,apparmor,bpf"
 )
-BOOT_SECONDS = 120
+BOOT_SECONDS = 240 * base.PATIENCE
 
 
 @dataclasses.dataclass
