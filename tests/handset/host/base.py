@@ -17,6 +17,8 @@ HANDSET = TOP / "tests" / "handset"
 BUILD = TOP / "build" / "handset"
 CACHE = pathlib.Path(os.environ.get("PMOS_CACHE", TOP / ".cache")).resolve() / "handset"
 DEBIAN = "bookworm"
+# mke2fs, debugfs and modprobe are there, and a Debian user's PATH is not.
+os.environ["PATH"] += ":/usr/sbin:/sbin"
 # Multiplies every time limit, for a machine that is busy with other work.
 PATIENCE = float(os.environ.get("HANDSET_PATIENCE", "1"))
 
