@@ -156,6 +156,19 @@ int call_once(Client& client, const char* mode, const char* method) {
     return error != nullptr ? 1 : 0;
 }
 
+int serve(sd_bus* bus, int argc, char** argv) {
+    Client client(bus);
+    const std::string_view verb = argv[1];
+    if (verb == "start") return serve_start(client, argv[3]);
+    if (verb == "pid") return ask_pid(client, argv[3]);
+    if (argc < 5) return 2;
+    if (verb == "call") return call_once(client, argv[3], argv[4]);
+    if (verb == "switch") return serve_switch(client, argv[3], argv[4]);
+    if (verb != "exec") return 2;
+    const std::string path = object_path(argv[3]);
+    return pmos::bench::serve_turns([&] { return exec_once(client, path, argv[4]); });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -169,14 +182,7 @@ int main(int argc, char** argv) {
         std::fprintf(stderr, "bus: cannot connect to %s\n", argv[2]);
         return 1;
     }
-    Client client(bus);
-    const std::string_view verb = argv[1];
-    if (verb == "start") return serve_start(client, argv[3]);
-    if (verb == "pid") return ask_pid(client, argv[3]);
-    if (argc < 5) return 2;
-    if (verb == "call") return call_once(client, argv[3], argv[4]);
-    if (verb == "switch") return serve_switch(client, argv[3], argv[4]);
-    if (verb != "exec") return 2;
-    const std::string path = object_path(argv[3]);
-    return pmos::bench::serve_turns([&] { return exec_once(client, path, argv[4]); });
+    const int status = serve(bus, argc, argv);
+    ::sd_bus_flush_close_unref(bus);
+    return status;
 }

@@ -30,6 +30,11 @@ def write(path, text):
         file.write(text)
 
 
+def optional(limit):
+    """For kernels whose cgroup v2 has no controllers: there nobody bounds, pmos no more than crun."""
+    return {"value": limit, "optional": True}
+
+
 class Worker:
     """A contender: a process that takes one turn for each line it gets."""
 
@@ -105,6 +110,8 @@ class World:
             "identity": {"uidRange": {"start": FIRST_ID + index * IDS, "count": IDS}},
             "process": {"args": args},
             "network": "none",
+            "resources": {"memory": {"max": optional("512MiB"), "swapMax": optional(0)},
+                          "pids": {"max": optional(512)}},
             "session": {"background": "freeze"},
         }))
 
