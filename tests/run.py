@@ -42,7 +42,8 @@ def meson_tier():
     directory = TOP / "build" / "debug"
     log = directory / "meson-logs" / "testlog.json"
     log.unlink(missing_ok=True)
-    done = subprocess.run(["meson", "test", "-C", directory, "--no-rebuild", "--print-errorlogs"],
+    done = subprocess.run(["meson", "test", "-C", directory, "--no-rebuild", "--print-errorlogs",
+                           "--timeout-multiplier", "4"],
                           stdin=subprocess.DEVNULL, check=False)
     if not log.exists():
         # A tree without any registered test writes no log; that is no pass.
