@@ -6,6 +6,7 @@
 
 #include "runtime/daemon/bus.h"
 #include "runtime/daemon/bus_names.h"
+#include "runtime/daemon/volumes.h"
 
 namespace pmos::daemon {
 namespace {
@@ -229,8 +230,10 @@ int get_text(sd_bus*, const char*, const char*, const char* property, sd_bus_mes
 
 int get_flag(sd_bus*, const char*, const char*, const char* property, sd_bus_message* reply,
              void* userdata, sd_bus_error*) {
-    const Mode& mode = mode_of(userdata);
+    Mode& mode = mode_of(userdata);
     const std::string_view name(property);
+    // A volume can come and go without pmosd: a restored backup, an administrator's rm.
+    if (name == "Locked" || name == "Provisioned") refresh_volume_state(mode);
     bool flag = mode.foreground;
     if (name == "Locked") flag = mode.locked;
     if (name == "Provisioned") flag = mode.provisioned;
