@@ -129,6 +129,30 @@ pmos_reset() {
     check "all modes are stopped" pmosctl stop --all
 }
 
+# field MODE NAME: one value of `pmosctl status --json`. state_is MODE STATE: for within and check.
+field() {
+    pmosctl status --json |
+        jq -r --arg mode "$1" --arg name "$2" '.[] | select(.mode == $mode) | .[$name]'
+}
+
+state_is() { [ "$(field "$1" state)" = "$2" ]; }
+
+# with_pin PIN VERB MODE [OPTION...]: provision or unlock with a PIN from a pipe.
+with_pin() {
+    local pin=$1
+    shift
+    pmosctl "$@" --pin-fd 3 3< <(printf '%s\n' "$pin")
+}
+
+# fresh_secure PIN: secure has a new volume that PIN opens, and is locked.
+fresh_secure() {
+    pmosctl lock secure >/dev/null && rm -f /var/lib/pmos/volumes/secure-* &&
+        with_pin "$1" provision secure
+}
+
+# reload: pmosd has read the profiles again.
+reload() { pmosctl reload >/dev/null; }
+
 # snapshot FILE: everything a mode could leave behind, as sorted lines; the script's own processes
 # and groups are left out. compare WHAT A B: the two are the same; the difference is shown.
 snapshot() { /usr/lib/handset/snapshot "$1"; }
