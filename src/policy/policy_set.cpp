@@ -83,8 +83,9 @@ void lint_seccomp(const Profile& p, std::vector<Diagnostic>& out) {
                                "use SCMP_CMP_MASKED_EQ with value 4294967295 and the request as "
                                "valueTwo",
                                {}});
-        for (const std::string_view guarded : {"clone3", "unshare", "setns", "execveat"})
-            if (rule.verdict == verdict_allow() &&
+        for (const std::string_view guarded : {"clone", "clone3", "unshare", "setns", "execveat",
+                                               "ioctl", "personality", "socket", "socketpair"})
+            if (rule.verdict == verdict_allow() && rule.args.empty() &&
                 std::ranges::find(rule.names, guarded) != rule.names.end())
                 out.push_back(
                     {Severity::warning,
@@ -235,7 +236,9 @@ std::string source_of(const Profile& p, const VolumeSpec& v) {
 void CrossCheck::volumes(ModePolicy& a, ModePolicy& b) {
     for (const auto& v : a.profile->volumes)
         for (const auto& w : b.profile->volumes)
-            if (source_of(*a.profile, v) == source_of(*b.profile, w))
+            // The mapping's name joins both with a hyphen: a + b-c and a-b + c would be one.
+            if (a.profile->mode + "-" + v.name == b.profile->mode + "-" + w.name ||
+                source_of(*a.profile, v) == source_of(*b.profile, w))
                 both(a, v.at, b, w.at, "shared-volume",
                      fmt::format("'{}' holds two volumes", source_of(*a.profile, v)),
                      "give each its own file or device");

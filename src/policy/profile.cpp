@@ -295,7 +295,7 @@ void Reader::mount(const Node& node) {
                                                          "/boot", "/root", "/etc", "/var/lib/pmos"};
         for (const auto tree : kNever)
             if (m.source == "/" || m.source == tree ||
-                m.source.starts_with(std::string(tree) + "/"))
+                m.source.starts_with(std::string(tree) + "/") || tree.starts_with(m.source + "/"))
                 return fault("forbidden-source", node.find("source")->at,
                              fmt::format("'{}' may not be shown to a mode", shown(m.source)),
                              "bind a directory made for the purpose");

@@ -205,7 +205,10 @@ int Bus::on_disconnected(sd_bus_message*, void* userdata, sd_bus_error*) {
 
 void Bus::dropped(Connection& connection) {
     const bool was_system = connection.system;
-    supervisor_->sessions().drop_owner(connection.id);
+    // With the bus go all of its callers, whose unique names begin with a colon.
+    supervisor_->sessions().drop_owners([&](const std::string& owner) {
+        return was_system ? owner.starts_with(':') : owner == connection.id;
+    });
     connections_.remove_if([&](const Connection& c) { return &c == &connection; });
     if (was_system) retry_system();
 }
@@ -214,7 +217,9 @@ int Bus::on_name_owner_changed(sd_bus_message* message, void* userdata, sd_bus_e
     auto& connection = *static_cast<Connection*>(userdata);
     const char *name = nullptr, *before = nullptr, *after = nullptr;
     if (sd_bus_message_read(message, "sss", &name, &before, &after) < 0) return 0;
-    if (*after == '\0') connection.bus->supervisor().sessions().drop_owner(name);
+    if (*after == '\0')
+        connection.bus->supervisor().sessions().drop_owners(
+            [&](const std::string& owner) { return owner == name; });
     return 0;
 }
 

@@ -7,14 +7,37 @@
 
 namespace pmos::daemon {
 
+using namespace std::chrono_literals;
+
+namespace {
+
+// The kernel tells of cgroup.events at most every 10 ms (kernfs), a freeze takes a fraction of one:
+// look often at first, then leave it to the notification.
+constexpr int kQuickLooks = 12;
+constexpr auto kQuickLook = 1ms;
+
+struct Wait {
+    UniqueFd events;
+    EventSource changed, deadline, again;
+    int looks = kQuickLooks;
+    Done done;
+};
+
+template <class Answer>
+void look_again(EventLoop& loop, const std::shared_ptr<Wait>& wait, const host::Cgroup& cgroup,
+                const std::function<bool(const host::Cgroup&)>& reached, Answer answer) {
+    if (wait->looks-- <= 0) return;
+    wait->again = loop.after(kQuickLook, [&loop, wait, &cgroup, reached, answer] {
+        if (reached(cgroup)) return answer({});
+        look_again(loop, wait, cgroup, reached, answer);
+    });
+}
+
+}  // namespace
+
 void wait_cgroup(EventLoop& loop, const host::Cgroup& cgroup,
                  std::function<bool(const host::Cgroup&)> reached,
                  std::chrono::milliseconds timeout, Done done) {
-    struct Wait {
-        UniqueFd events;
-        EventSource changed, deadline;
-        Done done;
-    };
     // Opened before the first look: a change in between shows as EPOLLPRI.
     auto events = cgroup.open_events();
     if (!events) return done(fail(std::move(events.error())));
@@ -24,17 +47,20 @@ void wait_cgroup(EventLoop& loop, const host::Cgroup& cgroup,
     wait->done = std::move(done);
     const auto answer = [wait](Result<> result) {
         wait->changed.reset();
+        wait->again.reset();
         wait->deadline.reset();
         if (auto call = std::exchange(wait->done, nullptr)) call(std::move(result));
     };
-    wait->changed =
-        loop.on_io(wait->events.borrow(), EPOLLPRI, [answer, &cgroup, reached](std::uint32_t) {
-            if (reached(cgroup)) answer({});
-        });
+    wait->changed = loop.on_io(wait->events.borrow(), EPOLLPRI,
+                               [answer, wait, &cgroup, reached](std::uint32_t) {
+                                   host::Cgroup::settle_events(wait->events.borrow());
+                                   if (reached(cgroup)) answer({});
+                               });
     wait->deadline = loop.after(timeout, [answer] {
         answer(fail(Code::timed_out, "the cgroup does not settle", "",
                     "a process may hang in the kernel (state D): see the kernel log"));
     });
+    look_again(loop, wait, cgroup, reached, answer);
     if (!wait->changed || !wait->deadline) answer(fail(Code::no_space, "cannot watch the cgroup"));
 }
 

@@ -6,6 +6,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
 #include <array>
@@ -126,12 +127,34 @@ std::string default_cgroup() {
     return ::access(unit.c_str(), F_OK) == 0 ? unit : "/sys/fs/cgroup/pmos";
 }
 
+Result<> make_directory(const std::string& path) {
+    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
+        return fail(errno_error(errno, "cannot make '" + path + "'"));
+    return {};
+}
+
+// In the host's mount namespace, where a restarted pmosd finds it again.
+Result<> mount_logs(const Paths& paths) {
+    PMOS_TRY(make_directory(paths.run));
+    PMOS_TRY(make_directory(paths.logs()));
+    struct stat above {
+    }, below{};
+    if (::stat(paths.run.c_str(), &above) != 0 || ::stat(paths.logs().c_str(), &below) != 0)
+        return fail(errno_error(errno, "cannot look at '" + paths.logs() + "'"));
+    if (above.st_dev != below.st_dev) return {};
+    if (::mount("pmos-logs", paths.logs().c_str(), "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+                "size=16m,nr_inodes=256,mode=0700") != 0)
+        return fail(errno_error(errno, "cannot mount '" + paths.logs() + "'"));
+    return {};
+}
+
 // The modes' root trees hang in a mount namespace of our own: nobody else sees or pins them.
 // Whatever the host mounts later still arrives (slave), nothing goes back.
 Result<> confine() {
     if (::geteuid() != 0) return fail(Code::denied, "pmosd must run as root");
     if (::prctl(PR_SET_DUMPABLE, 0) != 0)
         return fail(errno_error(errno, "cannot become undumpable"));
+    if (::chdir("/") != 0) return fail(errno_error(errno, "cannot enter /"));  // hooks inherit it
     const rlimit no_core{0, 0};
     if (::setrlimit(RLIMIT_CORE, &no_core) != 0)
         return fail(errno_error(errno, "cannot turn core dumps off"));
@@ -207,7 +230,8 @@ int main(int argc, char** argv) {
     Options options;
     if (const int status = parse_options(argc, argv, options); status >= 0) return status;
     if (options.paths.cgroup.empty()) options.paths.cgroup = default_cgroup();
-    auto result = confine();
+    auto result = mount_logs(options.paths);
+    if (result) result = confine();
     if (result) result = serve(options);
     if (result) return 0;
     journal_error(result.error());

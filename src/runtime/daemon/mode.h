@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/fd.h"
 #include "policy/launch_plan.h"
@@ -44,8 +45,9 @@ struct Mode {
     std::string file;
     std::shared_ptr<const policy::LaunchPlan> plan;  // null: disabled
     std::string digest;
-    // By which the volumes were opened: they can be closed also when the profile has broken since.
-    std::shared_ptr<const policy::LaunchPlan> opened_by;
+    // What was opened and not closed since, as it was opened: it can be closed also when the
+    // profile has changed or broken. Kept under RUN for a restarted pmosd.
+    std::vector<policy::Volume> opened;
     std::string reason;  // why it is disabled or failed
 
     State state = State::stopped;
@@ -57,7 +59,6 @@ struct Mode {
     Prepared prepared;
     std::optional<host::Cgroup> cgroup;
     std::optional<Running> running;
-    EventSource log_watch;
 
     JobQueue jobs;  // everything that changes this mode goes through here
 

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <sstream>
 #include <vector>
 
 #include "runtime/launch/protocol.h"
@@ -69,18 +70,18 @@ bool parse(std::string_view text, T& out) {
 }  // namespace
 
 Result<UniqueFd> open_log(const Paths& paths, const std::string& mode) {
-    const std::string dir = paths.mode_dir(mode);
-    if (::mkdir(dir.c_str(), 0700) != 0 && errno != EEXIST)
-        return fail(errno_error(errno, "cannot make '" + dir + "'"));
-    return open_file(dir + "/log", O_RDWR | O_CREAT | O_APPEND);
+    return open_file(paths.log(mode), O_RDWR | O_CREAT | O_APPEND);
 }
 
 Result<UniqueFd> open_log_to_read(const Paths& paths, const std::string& mode) {
     PMOS_TRY(open_log(paths, mode));
-    return open_file(paths.mode_dir(mode) + "/log", O_RDONLY);
+    return open_file(paths.log(mode), O_RDONLY);
 }
 
 Result<ModeFiles> open_mode_files(const Paths& paths, const std::string& mode) {
+    const std::string dir = paths.mode_dir(mode);
+    if (::mkdir(dir.c_str(), 0700) != 0 && errno != EEXIST)
+        return fail(errno_error(errno, "cannot make '" + dir + "'"));
     ModeFiles files;
     PMOS_ASSIGN(files.log, open_log(paths, mode));
     PMOS_ASSIGN(files.status,
@@ -95,11 +96,11 @@ Result<> remove_run_files(const Paths& paths, const std::string& mode) {
 }
 
 Result<> remove_log(const Paths& paths, const std::string& mode) {
-    return remove_file(paths.mode_dir(mode) + "/log");
+    return remove_file(paths.log(mode));
 }
 
 void bound_log(const Paths& paths, const std::string& mode) {
-    const auto fd = open_file(paths.mode_dir(mode) + "/log", O_RDWR);
+    const auto fd = open_file(paths.log(mode), O_RDWR);
     struct stat status {};
     if (!fd || ::fstat(fd->get(), &status) != 0 || status.st_size <= kLogBound) return;
     std::vector<char> tail(static_cast<std::size_t>(kLogBound / 2));
@@ -134,6 +135,30 @@ std::optional<SavedState> read_state(const Paths& paths, const std::string& mode
         return std::nullopt;
     saved.digest = value_of(text, "digest");
     return saved;
+}
+
+Result<> write_opened(const Paths& paths, const Mode& mode) {
+    std::string text;
+    for (const auto& v : mode.opened)
+        text +=
+            fmt::format("{}\t{}\t{}\t{}\n", v.name, v.dm_name, v.block_device ? 1 : 0, v.source);
+    return replace_file(paths.mode_dir(mode.name) + "/opened", text);
+}
+
+std::vector<policy::Volume> read_opened(const Paths& paths, const std::string& mode) {
+    std::vector<policy::Volume> out;
+    std::istringstream lines(read_small(paths.mode_dir(mode) + "/opened"));
+    for (std::string line; std::getline(lines, line);) {
+        std::istringstream in(line);
+        policy::Volume v;
+        std::string block;
+        if (std::getline(in, v.name, '\t') && std::getline(in, v.dm_name, '\t') &&
+            std::getline(in, block, '\t') && std::getline(in, v.source)) {
+            v.block_device = block == "1";
+            out.push_back(std::move(v));
+        }
+    }
+    return out;
 }
 
 Result<> write_foreground(const Paths& paths, const std::string& mode) {

@@ -40,6 +40,10 @@ struct SavedState {
 Result<> write_state(const Paths& paths, const Mode& mode);
 std::optional<SavedState> read_state(const Paths& paths, const std::string& mode);
 
+// What is open of a mode: name, mapping and source of each volume, enough to close it.
+Result<> write_opened(const Paths& paths, const Mode& mode);
+std::vector<policy::Volume> read_opened(const Paths& paths, const std::string& mode);
+
 Result<> write_foreground(const Paths& paths, const std::string& mode);
 std::string read_foreground(const Paths& paths);
 

@@ -23,7 +23,11 @@ namespace {
 class Start : public std::enable_shared_from_this<Start> {
   public:
     Start(const Context& ctx, Mode& mode, OnExit on_exit)
-        : ctx_(ctx), mode_(mode), on_exit_(std::move(on_exit)), plan_(mode.plan) {}
+        : ctx_(ctx),
+          mode_(mode),
+          on_exit_(std::move(on_exit)),
+          plan_(mode.plan),
+          digest_(mode.digest) {}
 
     std::vector<SequenceStep> steps() {
         const auto self = shared_from_this();
@@ -64,7 +68,16 @@ class Start : public std::enable_shared_from_this<Start> {
         run_hooks(ctx_, mode_, policy::HookPoint::pre_start, std::move(done));
     }
 
+    // Everything before the launch waits, and a reload may come while it does: what is started is
+    // the plan that was asked for, or nothing.
+    Result<> same_plan() const {
+        if (mode_.plan == plan_) return {};
+        return fail(Code::cancelled, "the profile of '" + mode_.name + "' changed while it started",
+                    "", "start it again");
+    }
+
     void volumes(Done done) {
+        if (auto same = same_plan(); !same) return done(std::move(same));
         was_locked_ = mode_.locked;
         open_volumes(ctx_, mode_, {}, std::move(done));
     }
@@ -79,7 +92,10 @@ class Start : public std::enable_shared_from_this<Start> {
 
     // Taken out of the mode until the launcher has answered: a reload may drop what is in there.
     void prepare(Done done) {
-        auto ready = settle_prepared(ctx_.paths, mode_);
+        auto ready = same_plan();
+        if (ready) ready = settle_prepared(ctx_.paths, mode_);
+        if (ready && !mode_.prepared.root)
+            ready = fail(Code::locked, "mode '" + mode_.name + "' was locked while it started");
         if (ready) prepared_ = std::exchange(mode_.prepared, {});
         done(std::move(ready));
     }
@@ -152,7 +168,7 @@ class Start : public std::enable_shared_from_this<Start> {
         give_back();
         Running running;
         running.plan = plan_;
-        running.digest = mode_.digest;
+        running.digest = digest_;
         running.pidfd = std::move(reply->pidfd);
         running.pid = reply->reply.pid;
         running.started_at = boot_time_usec();
@@ -177,6 +193,7 @@ class Start : public std::enable_shared_from_this<Start> {
     Mode& mode_;
     OnExit on_exit_;
     std::shared_ptr<const policy::LaunchPlan> plan_;
+    std::string digest_;
     bool was_locked_ = false;
     Prepared prepared_;
     ModeFiles files_;

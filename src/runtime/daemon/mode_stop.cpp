@@ -49,7 +49,7 @@ int exit_of_last_run(const Context& ctx, Mode& mode) {
 // Everything after PID 1 is gone. Goes on after an error and answers the first.
 void clean_up(const Context& ctx, Mode& mode, Done done) {
     mode.last_exit = exit_of_last_run(ctx, mode);
-    mode.log_watch.reset();
+    bound_log(ctx.paths, mode.name);
     mode.running.reset();
     remove_cgroup(ctx, mode, [&ctx, &mode, done = std::move(done)](Result<> removed) mutable {
         Result<> files = remove_run_files(ctx.paths, mode.name);

@@ -154,6 +154,8 @@ class Helper : public std::enable_shared_from_this<Helper> {
         const auto keep = shared_from_this();
         ended_.reset();
         deadline_.reset();
+        // What it left behind goes with it; not reaped yet, so the group's id is still its own.
+        ::kill(-child_.pid, SIGKILL);
         const auto status = reap(child_.pidfd.borrow());
         result_.code = status ? exit_code(*status) : 255;
         result_.error_text = last_line();

@@ -1,7 +1,6 @@
 // daemon: programs that were entered into running modes (exec). Never reads what they write.
 #include "runtime/daemon/sessions.h"
 
-#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -50,12 +49,6 @@ Result<> check_stdio(const std::vector<UniqueFd>& stdio) {
     return {};
 }
 
-Result<UniqueFd> duplicate(BorrowedFd fd) {
-    UniqueFd copy(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 3));
-    if (!copy) return fail(errno_error(errno, "cannot duplicate a descriptor"));
-    return copy;
-}
-
 Result<> check(const Mode& mode, const ExecRequest& request) {
     if (mode.state == State::frozen)
         return fail(Code::frozen, "mode '" + mode.name + "' is frozen in the background", "",
@@ -64,6 +57,10 @@ Result<> check(const Mode& mode, const ExecRequest& request) {
         return fail(Code::not_running,
                     "mode '" + mode.name + "' is " + std::string(state_name(mode.state)),
                     mode.reason, "start it with: pmosctl start " + mode.name);
+    if (mode.running->digest != mode.digest)
+        return fail(Code::busy, "the profile of mode '" + mode.name + "' changed since it started",
+                    "a program entered now would not be confined as the mode is",
+                    "restart it with: pmosctl restart " + mode.name);
     if (request.args.empty() || request.args.front().empty())
         return fail(Code::usage, "no program to execute");
     if (!request.cwd.empty() && request.cwd.front() != '/')
@@ -78,51 +75,70 @@ Result<> check(const Mode& mode, const ExecRequest& request) {
 
 }  // namespace
 
+struct Sessions::Asking {
+    ExecRequest request;
+    std::string owner;
+    Answer<ExecStarted> answer;
+    bool owner_gone = false;
+    // What the launcher is lent until it answers.
+    std::shared_ptr<policy::LaunchPlan> plan;
+    UniqueFd image;
+};
+
+// Through the mode's queue: a process must not be born into a cgroup that is being frozen, nor
+// into a mode that is being stopped.
 void Sessions::exec(Mode& mode, ExecRequest request, std::string owner,
                     Answer<ExecStarted> answer) {
-    if (auto ok = check(mode, request); !ok) return answer(fail(std::move(ok.error())));
-    const auto plan = plan_for(*mode.running->plan, request);
-    auto image = launch::seal_plan(policy::encode(*plan));
-    if (!image) return answer(fail(std::move(image.error())));
+    auto asking = std::make_shared<Asking>();
+    asking->request = std::move(request);
+    asking->owner = std::move(owner);
+    asking->answer = std::move(answer);
+    std::erase_if(asking_, [](const auto& a) { return a.expired(); });
+    asking_.push_back(asking);
+    mode.jobs.add([this, &mode, asking](Done done) { ask(mode, asking, std::move(done)); },
+                  [asking](Result<> result) {
+                      if (!result) asking->answer(fail(std::move(result.error())));
+                  });
+}
 
-    // What the launcher is lent until it answers; the mode may be stopped before that.
-    struct Held {
-        std::shared_ptr<policy::LaunchPlan> plan;
-        UniqueFd image, cgroup, pidfd;
-        ExecRequest request;
-    };
-    auto cgroup = duplicate(mode.cgroup->fd());
-    auto pidfd = duplicate(mode.running->pidfd.borrow());
-    if (!cgroup) return answer(fail(std::move(cgroup.error())));
-    if (!pidfd) return answer(fail(std::move(pidfd.error())));
-    auto held = std::make_shared<Held>(
-        Held{plan, std::move(*image), std::move(*cgroup), std::move(*pidfd), std::move(request)});
+void Sessions::ask(Mode& mode, std::shared_ptr<Asking> asking, Done job_done) {
+    const ExecRequest& request = asking->request;
+    if (auto ok = check(mode, request); !ok) return job_done(std::move(ok));
+    if (asking->owner_gone) return job_done(fail(Code::cancelled, "the caller has gone"));
+    asking->plan = plan_for(*mode.running->plan, request);
+    auto image = launch::seal_plan(policy::encode(*asking->plan));
+    if (!image) return job_done(fail(std::move(image.error())));
+    asking->image = std::move(*image);
+
     LaunchJob job;
     job.request.verb = launch::Verb::enter;
-    job.request.allocate_tty = held->request.tty ? 1 : 0;
-    job.request.rows = held->request.rows;
-    job.request.columns = held->request.columns;
-    job.descriptors.plan = held->image.borrow();
-    job.descriptors.cgroup = held->cgroup.borrow();
-    job.descriptors.pidfd = held->pidfd.borrow();
-    if (!held->request.tty) {
-        job.descriptors.stdin_fd = held->request.stdio[0].borrow();
-        job.descriptors.stdout_fd = held->request.stdio[1].borrow();
-        job.descriptors.stderr_fd = held->request.stdio[2].borrow();
+    job.request.allocate_tty = request.tty ? 1 : 0;
+    job.request.rows = request.rows;
+    job.request.columns = request.columns;
+    job.descriptors.plan = asking->image.borrow();
+    job.descriptors.cgroup = mode.cgroup->fd();
+    job.descriptors.pidfd = mode.running->pidfd.borrow();
+    if (!request.tty) {
+        job.descriptors.stdin_fd = request.stdio[0].borrow();
+        job.descriptors.stdout_fd = request.stdio[1].borrow();
+        job.descriptors.stderr_fd = request.stdio[2].borrow();
     }
-    job.plan = plan.get();
-    ctx_.launcher.ask(std::move(job),
-                      [this, held, name = mode.name, owner = std::move(owner),
-                       answer = std::move(answer)](Result<launch::LaunchReply> reply) mutable {
-                          if (!reply) return answer(fail(std::move(reply.error())));
-                          const std::uint32_t id = next_id_++;
-                          Session& session = sessions_[id];
-                          session.owner = std::move(owner);
-                          session.mode = std::move(name);
-                          session.pidfd = std::move(reply->pidfd);
-                          started(id);
-                          answer(ExecStarted{id, std::move(reply->tty)});
-                      });
+    job.plan = asking->plan.get();
+    ctx_.launcher.ask(std::move(job), [this, asking, job_done = std::move(job_done)](
+                                          Result<launch::LaunchReply> reply) mutable {
+        asking->request.stdio.clear();  // the process has its own by now
+        if (!reply) return job_done(fail(std::move(reply.error())));
+        const std::uint32_t id = next_id_++;
+        Session& session = sessions_[id];
+        session.owner = asking->owner;
+        session.pidfd = std::move(reply->pidfd);
+        started(id);
+        if (asking->owner_gone)
+            drop(session);
+        else
+            asking->answer(ExecStarted{id, std::move(reply->tty)});
+        job_done({});
+    });
 }
 
 void Sessions::started(std::uint32_t id) {
@@ -175,25 +191,26 @@ void Sessions::wait(std::uint32_t id, const std::string& owner, Answer<int> answ
     answer(code);
 }
 
-void Sessions::drop_owner(const std::string& owner) {
-    std::vector<std::uint32_t> over;
-    for (auto& [id, session] : sessions_) {
-        if (session.owner != owner) continue;
-        session.waiter = nullptr;
-        session.dropped = true;
-        if (session.code) {
-            over.push_back(id);
-            continue;
-        }
-        static_cast<void>(send_signal(session.pidfd.borrow(), SIGHUP));
-        session.killer = ctx_.loop.after(
-            1s, [&session] { static_cast<void>(send_signal(session.pidfd.borrow(), SIGKILL)); });
-    }
-    for (const auto id : over) sessions_.erase(id);
+void Sessions::drop(Session& session) {
+    session.waiter = nullptr;
+    session.dropped = true;
+    static_cast<void>(send_signal(session.pidfd.borrow(), SIGHUP));
+    session.killer = ctx_.loop.after(
+        1s, [&session] { static_cast<void>(send_signal(session.pidfd.borrow(), SIGKILL)); });
 }
 
-bool Sessions::owns_any(const std::string& owner) const {
-    return std::ranges::any_of(sessions_, [&](const auto& s) { return s.second.owner == owner; });
+void Sessions::drop_owners(const std::function<bool(const std::string&)>& gone) {
+    for (const auto& weak : asking_)
+        if (const auto asking = weak.lock(); asking && gone(asking->owner))
+            asking->owner_gone = true;
+    for (auto it = sessions_.begin(); it != sessions_.end();) {
+        const auto at = it++;
+        if (!gone(at->second.owner) || at->second.dropped) continue;
+        if (at->second.code)
+            sessions_.erase(at);
+        else
+            drop(at->second);
+    }
 }
 
 }  // namespace pmos::daemon

@@ -42,26 +42,29 @@ class Sessions {
     Result<> signal(std::uint32_t session, const std::string& owner, int signal);
     // Exit code or 128 + signal; a session can be waited for once, by its owner.
     void wait(std::uint32_t session, const std::string& owner, Answer<int> answer);
-    // SIGHUP now, SIGKILL a second later.
-    void drop_owner(const std::string& owner);
-    bool owns_any(const std::string& owner) const;
+    // Ends the sessions of callers that are gone: SIGHUP now, SIGKILL a second later.
+    void drop_owners(const std::function<bool(const std::string&)>& gone);
 
   private:
     struct Session {
-        std::string owner, mode;
+        std::string owner;
         UniqueFd pidfd;
         EventSource exited, killer;
         std::optional<int> code;
         Answer<int> waiter;
         bool dropped = false;
     };
+    struct Asking;  // until the launcher has answered
+    void ask(Mode& mode, std::shared_ptr<Asking> asking, Done job_done);
     void started(std::uint32_t id);
+    void drop(Session& session);
     void ended(std::uint32_t id);
     Result<Session*> find(std::uint32_t id, const std::string& owner);
 
     Context& ctx_;
     std::uint32_t next_id_ = 1;
     std::map<std::uint32_t, Session> sessions_;
+    std::vector<std::weak_ptr<Asking>> asking_;
 };
 
 }  // namespace pmos::daemon

@@ -54,14 +54,23 @@ void Supervisor::enqueue(Mode& mode, std::string verb, JobQueue::Job job, Done d
                                    done = std::move(done)](Result<> result) mutable {
         after_job(mode, verb, result);
         done(std::move(result));
+        settle_soon(mode);
+    });
+}
+
+// Made ahead for the next start, but behind the answer to this call; a fault in it is told by that
+// start, which needs it.
+void Supervisor::settle_soon(Mode& mode) {
+    loop_.soon([this, &mode] {
+        if (mode.jobs.idle()) static_cast<void>(settle_prepared(paths_, mode));
     });
 }
 
 void Supervisor::after_job(Mode& mode, const std::string& verb, const Result<>& result) {
     refresh_volume_state(mode);
-    // Made ahead for the next start; a fault in it is told by that start, which needs it.
-    static_cast<void>(settle_prepared(paths_, mode));
+    const bool left_front = !mode.alive() && mode.foreground;
     if (!mode.alive()) switchboard_.left(mode);
+    if (left_front) bring_foreground_back();
     ctx_.observer.mode_changed(mode);
     if (result) {
         ctx_.observer.event(verb, mode.name, {{"state", std::string(state_name(mode.state))}});
@@ -139,10 +148,7 @@ void Supervisor::lock_job(Mode& mode, Done done) {
 void Supervisor::lock(Mode& mode, Done done) {
     enqueue(
         mode, "lock", [this, &mode](Done job_done) { lock_job(mode, std::move(job_done)); },
-        [this, done = std::move(done)](Result<> result) mutable {
-            bring_foreground_back();
-            done(std::move(result));
-        });
+        std::move(done));
 }
 
 void Supervisor::start(Mode& mode, Answer<bool> answer) {
@@ -167,10 +173,7 @@ void Supervisor::stop(Mode& mode, std::uint32_t timeout_ms, Done done) {
                 mode.running ? mode.running->plan->session.stop_timeout_ms : 0;
             stop_mode(ctx_, mode, timeout_ms != 0 ? timeout_ms : own, std::move(job_done));
         },
-        [this, done = std::move(done)](Result<> result) mutable {
-            bring_foreground_back();
-            done(std::move(result));
-        });
+        std::move(done));
 }
 
 void Supervisor::restart(Mode& mode, Done done) {
@@ -213,7 +216,7 @@ void Supervisor::on_exit(Mode& mode) {
     enqueue(
         mode, "exited",
         [this, &mode](Done job_done) { collect_mode(ctx_, mode, std::move(job_done)); },
-        [this](Result<>) { bring_foreground_back(); });
+        [](Result<>) {});
 }
 
 void Supervisor::stop_all(Done done) {
@@ -235,6 +238,7 @@ void Supervisor::stop_all(Done done) {
                    [this, &m, one](Result<> result) {
                        after_job(m, "lock", result);
                        one(std::move(result));
+                       settle_soon(m);
                    });
     }
     one({});

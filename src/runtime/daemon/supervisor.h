@@ -61,10 +61,12 @@ class Supervisor {
     void on_exit(Mode& mode);
     // Queues the job on the mode; settles what is prepared and reports what failed after it.
     void enqueue(Mode& mode, std::string verb, JobQueue::Job job, Done done);
+    void settle_soon(Mode& mode);
     void after_job(Mode& mode, const std::string& verb, const Result<>& result);
     void start_job(Mode& mode, Done done);
     void lock_job(Mode& mode, Done done);
     void watch_log(Mode& mode);
+    void bound_logs();
 
     EventLoop& loop_;
     const Paths& paths_;
@@ -75,6 +77,9 @@ class Supervisor {
     policy::HostFacts facts_;
     policy::PolicySet policy_;
     std::map<std::string, std::unique_ptr<Mode>, std::less<>> modes_;
+    // One for all logs: closing an inotify instance takes the kernel ten milliseconds.
+    UniqueFd inotify_;
+    EventSource log_written_;
     bool closing_ = false;
 };
 

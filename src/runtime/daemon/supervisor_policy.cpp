@@ -124,15 +124,17 @@ void Supervisor::take_mode(policy::ModePolicy& policy, const policy::HostFacts& 
         std::ranges::move(compiled.diagnostics, std::back_inserter(policy.diagnostics));
     }
     const std::string digest = plan ? policy::digest(*plan) : "";
-    if (digest != mode.digest) mode.prepared = {};
-    mode.plan = std::move(plan);
-    mode.digest = digest;
-    if (!mode.alive()) {
-        if (!mode.plan)
-            mode.state = State::disabled;
-        else if (mode.state == State::disabled)
-            mode.state = State::stopped;
-        mode.reason = reason;
+    // The same plan stays the same object: a start that is under way is not disturbed.
+    if (digest != mode.digest || !plan || !mode.plan) {
+        mode.prepared = {};
+        mode.plan = std::move(plan);
+        mode.digest = digest;
+    }
+    if (!mode.alive() && mode.jobs.idle()) {
+        if (!mode.plan || mode.state == State::disabled) {
+            mode.state = mode.plan ? State::stopped : State::disabled;
+            mode.reason = reason;
+        }
     }
     refresh_volume_state(mode);
     ::mkdir(paths_.mode_dir(mode.name).c_str(), 0700);
@@ -144,6 +146,7 @@ void Supervisor::take_mode(policy::ModePolicy& policy, const policy::HostFacts& 
 // What runs in the mode's cgroup and is the process we wrote down is the mode; anything else there
 // is the rest of a launch that was cut short, and goes.
 void Supervisor::adopt(Mode& mode) {
+    mode.opened = read_opened(paths_, mode.name);
     auto cgroup = host::Cgroup::open(paths_.cgroup, mode.name);
     const auto saved = read_state(paths_, mode.name);
     if (!cgroup) {
@@ -152,16 +155,18 @@ void Supervisor::adopt(Mode& mode) {
     }
     mode.cgroup = std::move(*cgroup);
     auto pidfd = saved ? open_process(*saved) : Result<UniqueFd>(fail(Code::not_found, "no state"));
-    if (!pidfd || !mode.cgroup->contains(saved->pid) || !mode.plan) {
-        remove_cgroup(ctx_, mode, [this, &mode](Result<> removed) {
-            static_cast<void>(remove_run_files(paths_, mode.name));
-            ctx_.observer.event("recovered", mode.name,
-                                {{"error", removed ? "" : removed.error().message()}});
-        });
+    if (!pidfd || !mode.cgroup->contains(saved->pid)) {
+        mode.jobs.add([this, &mode](Done done) { remove_cgroup(ctx_, mode, std::move(done)); },
+                      [this, &mode](Result<> removed) {
+                          static_cast<void>(remove_run_files(paths_, mode.name));
+                          ctx_.observer.event(
+                              "recovered", mode.name,
+                              {{"error", removed ? "" : removed.error().message()}});
+                      });
         return;
     }
     Running running;
-    running.plan = mode.plan;
+    running.plan = mode.plan ? mode.plan : std::make_shared<policy::LaunchPlan>();
     running.digest = saved->digest;
     running.pidfd = std::move(*pidfd);
     running.pid = saved->pid;
@@ -175,15 +180,24 @@ void Supervisor::adopt(Mode& mode) {
     ctx_.observer.mode_changed(mode);
 }
 
-// A mode that writes without end wakes pmosd once a second, not once a line.
 void Supervisor::watch_log(Mode& mode) {
-    UniqueFd inotify(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-    const std::string path = paths_.mode_dir(mode.name) + "/log";
-    if (!inotify || ::inotify_add_watch(inotify.get(), path.c_str(), IN_MODIFY) < 0) return;
-    const auto events = std::make_shared<UniqueFd>(std::move(inotify));
-    mode.log_watch = loop_.on_io(events->borrow(), EPOLLIN, [this, &mode, events](std::uint32_t) {
-        bound_log(paths_, mode.name);
-        mode.log_watch = loop_.after(1s, [this, &mode] { watch_log(mode); });
+    if (!inotify_) {
+        inotify_.reset(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+        if (!inotify_) return;
+        bound_logs();
+    }
+    // The same file has one watch, however often it is added; it goes with the file.
+    ::inotify_add_watch(inotify_.get(), paths_.log(mode.name).c_str(), IN_MODIFY);
+}
+
+// A mode that writes without end wakes pmosd once a second, not once a line.
+void Supervisor::bound_logs() {
+    log_written_ = loop_.on_io(inotify_.borrow(), EPOLLIN, [this](std::uint32_t) {
+        char events[4096];
+        while (::read(inotify_.get(), events, sizeof events) > 0) {
+        }
+        for (const auto& [name, mode] : modes_) bound_log(paths_, name);
+        log_written_ = loop_.after(1s, [this] { bound_logs(); });
     });
 }
 

@@ -22,6 +22,7 @@ bool freezes(const Mode& mode) {
 void Switchboard::switch_to(Mode* target, Done done) {
     queue_.add(
         [this, target](Done job_done) {
+            if (target == nullptr) previous_ = nullptr;
             if (target == foreground_ && (target == nullptr || target->state == State::running))
                 return job_done({});
             run_sequence(ctx_.loop, "switch", steps(target), std::move(job_done));
@@ -50,16 +51,21 @@ std::vector<SequenceStep> Switchboard::steps(Mode* target) {
         steps.push_back({"thaw_incoming",
                          [this, target](Done done) { thaw(*target, std::move(done)); },
                          [this, target](Done done) { freeze_outgoing(*target, std::move(done)); }});
-    steps.push_back(
-        {"foreground",
-         [this, target](Done done) {
-             set_foreground(target);
-             done(write_foreground(ctx_.paths, target != nullptr ? target->name : ""));
-         },
-         [this, outgoing](Done done) {
-             set_foreground(outgoing);
-             done(write_foreground(ctx_.paths, outgoing != nullptr ? outgoing->name : ""));
-         }});
+    steps.push_back({"foreground",
+                     [this, target](Done done) {
+                         // It may have ended while the outgoing one froze.
+                         if (target != nullptr && target->state != State::running)
+                             return done(fail(Code::not_running,
+                                              "mode '" + target->name + "' ended during the switch",
+                                              target->reason));
+                         set_foreground(target);
+                         done({});
+                     },
+                     [this, outgoing](Done done) {
+                         set_foreground(outgoing != nullptr && outgoing->alive() ? outgoing
+                                                                                 : nullptr);
+                         done({});
+                     }});
     if (target != nullptr)
         steps.push_back({"switch_in_hooks", [this, target](Done done) {
                              run_hooks(ctx_, *target, policy::HookPoint::switch_in,
@@ -110,7 +116,7 @@ void Switchboard::set_foreground(Mode* mode) {
     if (mode == foreground_) return;
     Mode* const before = foreground_;
     foreground_ = mode;
-    previous_ = before;
+    previous_ = mode != nullptr ? before : nullptr;
     if (before != nullptr) {
         before->foreground = false;
         ctx_.observer.mode_changed(*before);
@@ -119,6 +125,9 @@ void Switchboard::set_foreground(Mode* mode) {
         mode->foreground = true;
         ctx_.observer.mode_changed(*mode);
     }
+    // Only a restarted pmosd reads it: a full /run must not keep a mode in front.
+    if (auto kept = write_foreground(ctx_.paths, mode != nullptr ? mode->name : ""); !kept)
+        ctx_.observer.event("state-not-kept", "", {{"error", kept.error().message()}});
     ctx_.observer.foreground_changed();
     ctx_.observer.event("switch", mode != nullptr ? mode->name : "",
                         {{"from", before != nullptr ? before->name : ""}});
@@ -130,7 +139,6 @@ void Switchboard::left(Mode& mode) {
     Mode* const before = previous_;
     set_foreground(nullptr);
     previous_ = before;
-    static_cast<void>(write_foreground(ctx_.paths, ""));
 }
 
 void Switchboard::adopt(Mode& mode) { set_foreground(&mode); }

@@ -1,10 +1,12 @@
 // daemon: the volumes of a mode as sequences of worker calls. Never sees a key; mounts nothing.
 #include "runtime/daemon/volumes.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 
+#include "runtime/daemon/mode_files.h"
 #include "runtime/daemon/volume_worker.h"
 
 namespace pmos::daemon {
@@ -14,8 +16,24 @@ bool is_open(const policy::Volume& volume) {
     return ::access(("/dev/mapper/" + volume.dm_name).c_str(), F_OK) == 0;
 }
 
-// A file has its final name only when it is complete; a block device is looked at by the worker.
-bool exists(const policy::Volume& volume) { return ::access(volume.source.c_str(), F_OK) == 0; }
+// A file has its final name only when it is complete. A block device is always there: it counts
+// when it begins with a LUKS header (cryptsetup's on-disk format, both versions).
+bool exists(const policy::Volume& volume) {
+    if (!volume.block_device) return ::access(volume.source.c_str(), F_OK) == 0;
+    constexpr std::string_view kMagic = "LUKS\xba\xbe";
+    const UniqueFd device(::open(volume.source.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    char begin[kMagic.size()] = {};
+    return device && ::pread(device.get(), begin, sizeof begin, 0) == sizeof begin &&
+           std::string_view(begin, sizeof begin) == kMagic;
+}
+
+void note_opened(const Context& ctx, Mode& mode, const policy::Volume& volume, bool open) {
+    std::erase_if(mode.opened,
+                  [&](const policy::Volume& v) { return v.dm_name == volume.dm_name; });
+    if (open) mode.opened.push_back(volume);
+    if (auto written = write_opened(ctx.paths, mode); !written)
+        ctx.observer.event("state-not-kept", mode.name, {{"error", written.error().message()}});
+}
 
 bool needs_secret(const policy::Volume& volume) {
     return volume.key_source != policy::KeySource::device_key;
@@ -46,7 +64,11 @@ void call_worker(const Context& ctx, Mode& mode, const policy::Volume& volume, v
         ctx.observer.progress(mode, verb_name(verb), permille, step);
     };
     run_volume_worker(ctx.loop, ctx.paths.libexec, std::move(job),
-                      [&mode, done = std::move(done)](Result<volume::Event> event) mutable {
+                      [&ctx, &mode, what = volume, verb,
+                       done = std::move(done)](Result<volume::Event> event) mutable {
+                          using volume::Verb;
+                          if (event && (verb == Verb::open || verb == Verb::close))
+                              note_opened(ctx, mode, what, verb == Verb::open);
                           refresh_volume_state(mode);
                           if (!event) return done(fail(std::move(event.error())));
                           done({});
@@ -97,7 +119,10 @@ std::vector<SequenceStep> open_steps(const Context& ctx, Mode& mode,
 }  // namespace
 
 void refresh_volume_state(Mode& mode) {
-    if (!mode.plan) return;
+    if (!mode.plan) {
+        mode.locked = mode.opened.empty();
+        return;
+    }
     mode.provisioned = std::ranges::all_of(mode.plan->volumes, exists);
     mode.locked = !std::ranges::all_of(mode.plan->volumes, is_open);
 }
@@ -108,20 +133,22 @@ void provision_volumes(const Context& ctx, Mode& mode, UniqueFd secret, Done don
         return done(fail(Code::usage, "mode '" + mode.name + "' has no volume to provision"));
     if (auto ok = check_secret(mode, volumes, secret); !ok)
         return done(fail(std::move(ok.error())));
+    // What an earlier attempt has finished stays; nothing left to make is a refusal by the worker.
+    const bool again = !std::ranges::all_of(volumes, exists);
     std::vector<SequenceStep> steps;
     for (const auto& volume : volumes)
-        steps.push_back({.name = "provision",
-                         .run = [&ctx, &mode, volume,
-                                 fd = needs_secret(volume) ? std::move(secret)
-                                                           : UniqueFd()](Done step_done) mutable {
-                             call_worker(ctx, mode, volume, volume::Verb::provision, std::move(fd),
-                                         std::move(step_done));
-                         }});
+        if (!again || !exists(volume))
+            steps.push_back({.name = "provision",
+                             .run = [&ctx, &mode, volume,
+                                     fd = needs_secret(volume) ? std::move(secret) : UniqueFd()](
+                                        Done step_done) mutable {
+                                 call_worker(ctx, mode, volume, volume::Verb::provision,
+                                             std::move(fd), std::move(step_done));
+                             }});
     run_sequence(ctx.loop, "provision", std::move(steps), std::move(done));
 }
 
 void open_volumes(const Context& ctx, Mode& mode, UniqueFd secret, Done done) {
-    mode.opened_by = mode.plan;
     std::vector<policy::Volume> closed;
     std::ranges::copy_if(mode.plan->volumes, std::back_inserter(closed),
                          [](const policy::Volume& v) { return !is_open(v); });
@@ -143,10 +170,11 @@ void close_volumes(const Context& ctx, Mode& mode, Done done) {
         Done done;
     };
     auto state = std::make_shared<Closing>();
-    const auto& plan = mode.opened_by ? mode.opened_by : mode.plan;
-    if (!plan) return done({});
-    for (const auto& v : plan->volumes)
-        if (is_open(v)) state->open.push_back(v);
+    state->open = mode.opened;
+    if (mode.plan)
+        for (const auto& v : mode.plan->volumes)
+            if (is_open(v) && !std::ranges::count(mode.opened, v.dm_name, &policy::Volume::dm_name))
+                state->open.push_back(v);
     state->done = std::move(done);
     const auto next = std::make_shared<std::function<void()>>();
     *next = [&ctx, &mode, state, weak = std::weak_ptr(next)] {

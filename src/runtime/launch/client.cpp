@@ -67,7 +67,7 @@ std::vector<UniqueFd> take_fds(msghdr& message) {
 
 void reap(BorrowedFd pidfd) {
     siginfo_t info{};
-    while (waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &info, WEXITED | __WALL) < 0 &&
+    while (waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &info, WEXITED | WNOHANG | __WALL) < 0 &&
            errno == EINTR) {
     }
 }

@@ -211,6 +211,17 @@ int open_volumes(Launch& launch) noexcept {
     return 0;
 }
 
+// The plan's path is the directory that was judged: a link in it could name another one.
+static int open_bind(const char* source) noexcept {
+    const int place = sys::sys_openat2(AT_FDCWD, source, O_PATH | O_CLOEXEC, 0,
+                                       RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+    if (place < 0) return place;
+    const int tree =
+        sys::sys_open_tree(place, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+    sys::sys_close(place);
+    return tree;
+}
+
 int open_binds(Launch& launch) noexcept {
     const PlanView plan = launch.plan();
     for (const image::MountOp& op : plan.table(plan.header().mounts)) {
@@ -220,9 +231,7 @@ int open_binds(Launch& launch) noexcept {
         const int id_ns = op.idmapped != 0 ? launch.slot(slot_id_ns) : -1;
         if (op.idmapped != 0 && id_ns < 0) return -EINVAL;
         int& tree = launch.trees[launch.op];
-        tree = root ? launch.slot(slot_root_tree)
-                    : sys::sys_open_tree(AT_FDCWD, plan.text(op.source),
-                                         OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+        tree = root ? launch.slot(slot_root_tree) : open_bind(plan.text(op.source));
         if (tree < 0) return tree;
         if (const int err = dress_tree(tree, op.attributes, id_ns); err < 0) return err;
     }

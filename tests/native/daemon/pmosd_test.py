@@ -103,6 +103,7 @@ class Phone:
         log = open(f"{self.dir}/pmosd.log", encoding="utf-8", errors="replace").read() \
             if os.path.exists(f"{self.dir}/pmosd.log") else ""
         leftovers = self.traces()
+        subprocess.run(["umount", f"{self.dir}/run/logs"], check=True)
         subprocess.run(["rm", "-rf", self.dir], check=True)
         expect("ERROR: AddressSanitizer" not in log and "runtime error" not in log, "no sanitizer report:\n" + log)
         return log, leftovers

@@ -21,6 +21,7 @@ struct RunDirectory {
         char path[] = "/tmp/pmos-test-XXXXXX";
         paths.run = ::mkdtemp(path);
         std::filesystem::create_directory(paths.run + "/modes");
+        std::filesystem::create_directory(paths.logs());
     }
     ~RunDirectory() { std::filesystem::remove_all(paths.run); }
 };
