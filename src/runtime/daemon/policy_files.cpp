@@ -75,6 +75,16 @@ policy::PolicySet load_policy(const Paths& paths) {
     auto set = policy::read_policy(
         profiles, site ? &*site : nullptr,
         [&](const std::string& block) { return read_profile(paths.profiles + "/" + block); });
+    if (!site && std::ranges::none_of(
+                     unreadable, [](const auto& u) { return u.first.filename() == "site.json"; })) {
+        policy::Diagnostic d;
+        d.severity = policy::Severity::warning;
+        d.rule = "no-site-policy";
+        d.at.file = paths.profiles + "/site.json";
+        d.message = "there is no site policy: the profiles answer to nobody";
+        d.fix = "install a site.json with what this phone's owner demands";
+        set.diagnostics.push_back(std::move(d));
+    }
     for (const auto& [file, error] : unreadable) {
         // Without the owner's demands nothing may run.
         if (file.filename() == "site.json") {

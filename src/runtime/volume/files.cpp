@@ -61,7 +61,10 @@ Result<void> TemporaryFile::keep() {
         return fail(errno_error(errno, fmt::format("cannot sync '{}'", path_)));
     if (::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, final_path_.c_str(), RENAME_NOREPLACE) != 0)
         return fail(errno_error(errno, fmt::format("cannot give '{}' its name", final_path_)));
-    return sync_directory(directory_of(final_path_));
+    auto synced = sync_directory(directory_of(final_path_));
+    // Nothing may keep the final name behind an error: the caller undoes what belongs to it.
+    if (!synced) ::unlink(final_path_.c_str());
+    return synced;
 }
 
 Result<void> TemporaryFile::remove() {

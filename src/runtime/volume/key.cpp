@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <poll.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,6 +16,8 @@
 
 namespace pmos::volume {
 namespace {
+
+constexpr int kSecretPatienceMs = 30000;
 
 Result<void> write_random(BorrowedFd fd, const std::string& path) {
     PMOS_ASSIGN(auto key, SecretBuffer::make(kDeviceKeyBytes));
@@ -44,6 +47,11 @@ Result<void> make_private_directory(const std::string& path) {
 
 Result<SecretBuffer> read_pin(BorrowedFd fd) {
     if (!fd) return fail(Code::usage, "no secret was given", "", "enter the mode's PIN");
+    // A caller that never writes must not hold up the mode's other operations.
+    pollfd readable{fd.get(), POLLIN, 0};
+    if (::poll(&readable, 1, kSecretPatienceMs) == 0)
+        return fail(Code::timed_out, "no secret came",
+                    fmt::format("within {} s", kSecretPatienceMs / 1000), "enter the mode's PIN");
     return read_secret(fd, kMaxSecret);
 }
 
