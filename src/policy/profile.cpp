@@ -289,7 +289,7 @@ void Reader::mount(const Node& node) {
         fault("contradiction", node.at, "a bind mount has no size", "remove 'size'");
     if (m.type == "tmpfs" && !m.source.empty())
         fault("contradiction", node.at, "a tmpfs has no source", "remove 'source'");
-    if (m.type == "bind") {
+    if (m.type == "bind" && !m.source.empty()) {
         // Trees that would hand over the host or another mode.
         constexpr std::array<std::string_view, 8> kNever{"/proc", "/sys",  "/dev", "/run",
                                                          "/boot", "/root", "/etc", "/var/lib/pmos"};
