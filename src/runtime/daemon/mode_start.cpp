@@ -12,10 +12,9 @@
 #include "runtime/daemon/launcher.h"
 #include "runtime/daemon/mode_files.h"
 #include "runtime/daemon/mode_stop.h"
+#include "runtime/daemon/prepared.h"
 #include "runtime/daemon/volumes.h"
 #include "runtime/device/filter.h"
-#include "runtime/launch/prepare.h"
-#include "runtime/network/net_ns.h"
 
 namespace pmos::daemon {
 namespace {
@@ -239,29 +238,6 @@ Result<> watch_exit(const Context& ctx, Mode& mode, OnExit on_exit) {
                                               on_exit(mode);
                                           });
     if (!mode.running->exited) return fail(Code::no_space, "cannot watch the mode's PID 1");
-    return {};
-}
-
-Result<> settle_prepared(const Paths& paths, Mode& mode) {
-    auto& ready = mode.prepared;
-    if (!mode.plan || mode.locked) {
-        ready = {};
-        return {};
-    }
-    const auto& plan = *mode.plan;
-    if (!ready.plan) {
-        PMOS_ASSIGN(ready.plan, launch::seal_plan(policy::encode(plan)));
-    }
-    if (!ready.id_ns) {
-        PMOS_ASSIGN(ready.id_ns, launch::make_id_namespace(plan.uid_map, plan.gid_map));
-    }
-    if (!ready.net_ns) {
-        PMOS_ASSIGN(ready.net_ns, network::make_net_namespace(plan.network == "loopback"));
-    }
-    if (!ready.root) {
-        PMOS_ASSIGN(ready.root, launch::RootImage::open(plan.root.path, plan.root.filesystem,
-                                                        paths.mode_dir(mode.name) + "/root"));
-    }
     return {};
 }
 

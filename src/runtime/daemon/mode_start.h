@@ -16,8 +16,4 @@ void start_mode(const Context& ctx, Mode& mode, OnExit on_exit, Done done);
 // Watches PID 1 of a mode that was just started or adopted.
 Result<> watch_exit(const Context& ctx, Mode& mode, OnExit on_exit);
 
-// Makes what the next launch needs (sealed plan, namespaces, root tree) while a mode is unlocked,
-// and lets go of it while it is locked. Cheap when there is nothing to do.
-Result<> settle_prepared(const Paths& paths, Mode& mode);
-
 }  // namespace pmos::daemon

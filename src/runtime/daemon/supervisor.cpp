@@ -10,6 +10,7 @@
 #include "runtime/daemon/mode_files.h"
 #include "runtime/daemon/mode_start.h"
 #include "runtime/daemon/mode_stop.h"
+#include "runtime/daemon/prepared.h"
 #include "runtime/daemon/volumes.h"
 
 namespace pmos::daemon {
@@ -133,16 +134,24 @@ void Supervisor::unlock(Mode& mode, UniqueFd secret, bool start, Done done) {
 void Supervisor::lock_job(Mode& mode, Done done) {
     stop_mode(ctx_, mode, mode.running ? mode.running->plan->session.stop_timeout_ms : 0,
               [this, &mode, done = std::move(done)](Result<> stopped) mutable {
-                  mode.prepared = {};  // the root's tree and the namespaces go with the key
-                  close_volumes(ctx_, mode,
-                                [this, &mode, stopped = std::move(stopped),
-                                 done = std::move(done)](Result<> closed) mutable {
-                                    static_cast<void>(remove_log(paths_, mode.name));
-                                    if (!stopped) return done(std::move(stopped));
-                                    if (!closed) return done(std::move(closed));
-                                    run_hooks(ctx_, mode, policy::HookPoint::lock, std::move(done));
-                                });
+                  // The root's tree and the namespaces go with the key.
+                  release_prepared(ctx_, std::exchange(mode.prepared, {}),
+                                   [this, &mode, stopped = std::move(stopped),
+                                    done = std::move(done)](Result<>) mutable {
+                                       close_job(mode, std::move(stopped), std::move(done));
+                                   });
               });
+}
+
+void Supervisor::close_job(Mode& mode, Result<> stopped, Done done) {
+    close_volumes(ctx_, mode,
+                  [this, &mode, stopped = std::move(stopped),
+                   done = std::move(done)](Result<> closed) mutable {
+                      static_cast<void>(remove_log(paths_, mode.name));
+                      if (!stopped) return done(std::move(stopped));
+                      if (!closed) return done(std::move(closed));
+                      run_hooks(ctx_, mode, policy::HookPoint::lock, std::move(done));
+                  });
 }
 
 void Supervisor::lock(Mode& mode, Done done) {

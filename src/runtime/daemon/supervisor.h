@@ -65,6 +65,7 @@ class Supervisor {
     void after_job(Mode& mode, const std::string& verb, const Result<>& result);
     void start_job(Mode& mode, Done done);
     void lock_job(Mode& mode, Done done);
+    void close_job(Mode& mode, Result<> stopped, Done done);
     void watch_log(Mode& mode);
     void bound_logs();
 

@@ -14,6 +14,7 @@
 #include "runtime/daemon/mode_start.h"
 #include "runtime/daemon/mode_stop.h"
 #include "runtime/daemon/policy_files.h"
+#include "runtime/daemon/prepared.h"
 #include "runtime/daemon/supervisor.h"
 #include "runtime/daemon/volumes.h"
 #include "runtime/host/facts.h"

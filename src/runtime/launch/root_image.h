@@ -23,6 +23,7 @@ class RootImage {
 
     // A fresh detached mount of the root, for one launch (slot_root_tree).
     Result<UniqueFd> clone_tree() const;
+    BorrowedFd tree() const noexcept { return root_.borrow(); }
     // Unmounts; modes that run keep their own clones.
     void close() noexcept;
 

@@ -1,0 +1,92 @@
+// daemon: what is made before the moment of launch, and how it is let go of.
+#include "runtime/daemon/prepared.h"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+
+#include "runtime/daemon/process.h"
+#include "runtime/launch/client.h"
+#include "runtime/launch/prepare.h"
+#include "runtime/network/net_ns.h"
+
+namespace pmos::daemon {
+
+Result<> settle_prepared(const Paths& paths, Mode& mode) {
+    auto& ready = mode.prepared;
+    if (!mode.plan || mode.locked) {
+        ready = {};
+        return {};
+    }
+    const auto& plan = *mode.plan;
+    if (!ready.plan) {
+        PMOS_ASSIGN(ready.plan, launch::seal_plan(policy::encode(plan)));
+    }
+    if (!ready.id_ns) {
+        PMOS_ASSIGN(ready.id_ns, launch::make_id_namespace(plan.uid_map, plan.gid_map));
+    }
+    if (!ready.net_ns) {
+        PMOS_ASSIGN(ready.net_ns, network::make_net_namespace(plan.network == "loopback"));
+    }
+    if (!ready.root) {
+        PMOS_ASSIGN(ready.root, launch::RootImage::open(plan.root.path, plan.root.filesystem,
+                                                        paths.mode_dir(mode.name) + "/root"));
+    }
+    return {};
+}
+
+namespace {
+
+// The child: keeps the tree and nothing else until the pipe's other end is closed.
+[[noreturn]] void hold_until_closed(int tree, int pipe) {
+    constexpr int kAbove = 512;  // no descriptor of pmosd is up here
+    const int held = ::fcntl(tree, F_DUPFD, kAbove);
+    const int closed = ::fcntl(pipe, F_DUPFD, kAbove);
+    ::close_range(0, kAbove - 1, 0);
+    char byte = 0;
+    while (held >= 0 && closed >= 0 && ::read(closed, &byte, 1) < 0 && errno == EINTR) {
+    }
+    ::_exit(0);
+}
+
+struct Release {
+    Spawned holder;
+    EventSource ended;
+    Done done;
+};
+
+}  // namespace
+
+void release_prepared(const Context& ctx, Prepared prepared, Done done) {
+    int ends[2];
+    if (!prepared.root || ::pipe2(ends, O_CLOEXEC) != 0) return done({});
+    const UniqueFd reader(ends[0]);
+    UniqueFd writer(ends[1]);
+    auto release = std::make_shared<Release>();
+    release->done = std::move(done);
+    release->holder.pid = ::fork();
+    if (release->holder.pid == 0) {
+        ::close(writer.get());
+        hold_until_closed(prepared.root->tree().get(), reader.get());
+    }
+    if (release->holder.pid > 0)
+        release->holder.pidfd.reset(
+            static_cast<int>(::syscall(SYS_pidfd_open, release->holder.pid, 0)));
+    prepared = {};  // not the last to let go: the holder is
+    writer.reset();
+    if (release->holder.pidfd)
+        release->ended =
+            ctx.loop.on_io(release->holder.pidfd.borrow(), EPOLLIN, [release](std::uint32_t) {
+                static_cast<void>(reap(release->holder.pidfd.borrow()));
+                release->ended.reset();
+                release->done({});
+            });
+    if (!release->ended) release->done({});  // without a holder it was done here and now
+}
+
+}  // namespace pmos::daemon
