@@ -2,7 +2,7 @@
 Leaves with the host screen.png, a picture of the phone's screen, and story.json, the results."""
 
 # boot: own
-# timeout: 480
+# timeout: 900
 
 import json
 import sys
