@@ -138,6 +138,7 @@ std::optional<SavedState> read_state(const Paths& paths, const std::string& mode
 }
 
 Result<> write_opened(const Paths& paths, const Mode& mode) {
+    if (mode.opened.empty()) return remove_file(paths.mode_dir(mode.name) + "/opened");
     std::string text;
     for (const auto& v : mode.opened)
         text +=

@@ -103,6 +103,28 @@ TEST_CASE("the start time of a process is field 22, whatever its name") {
     CHECK(none.error().code == Code::not_found);
 }
 
+TEST_CASE("open volumes are remembered, and nothing when none is open") {
+    const RunDirectory dir;
+    const auto loop = std::move(*EventLoop::make());
+    Mode mode(*loop, "secure");
+    std::filesystem::create_directory(dir.paths.mode_dir("secure"));
+    policy::Volume volume;
+    volume.name = "data";
+    volume.dm_name = "pmos-secure-data";
+    volume.source = "/var/lib/pmos/volumes/secure data.luks";
+    mode.opened.push_back(volume);
+    REQUIRE(write_opened(dir.paths, mode).has_value());
+    const auto read = read_opened(dir.paths, "secure");
+    REQUIRE(read.size() == 1);
+    CHECK(read.front().name == volume.name);
+    CHECK(read.front().dm_name == volume.dm_name);
+    CHECK(read.front().source == volume.source);
+    mode.opened.clear();
+    REQUIRE(write_opened(dir.paths, mode).has_value());
+    CHECK(read_opened(dir.paths, "secure").empty());
+    CHECK(std::filesystem::is_empty(dir.paths.mode_dir("secure")));
+}
+
 TEST_CASE("who is in the foreground is remembered") {
     const RunDirectory dir;
     CHECK(read_foreground(dir.paths).empty());
