@@ -48,6 +48,7 @@ struct Mode {
     // What was opened and not closed since, as it was opened: it can be closed also when the
     // profile has changed or broken. Kept under RUN for a restarted pmosd.
     std::vector<policy::Volume> opened;
+    std::string broken;  // why there is no plan
     std::string reason;  // why it is disabled or failed
 
     State state = State::stopped;

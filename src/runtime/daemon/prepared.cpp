@@ -23,6 +23,7 @@ Result<> settle_prepared(const Paths& paths, Mode& mode) {
         ready = {};
         return {};
     }
+    if (mode.alive()) return {};  // nothing to launch; what it has left over it keeps
     const auto& plan = *mode.plan;
     if (!ready.plan) {
         PMOS_ASSIGN(ready.plan, launch::seal_plan(policy::encode(plan)));

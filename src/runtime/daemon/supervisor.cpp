@@ -69,6 +69,11 @@ void Supervisor::settle_soon(Mode& mode) {
 
 void Supervisor::after_job(Mode& mode, const std::string& verb, const Result<>& result) {
     refresh_volume_state(mode);
+    // It ran on with the plan it had; now nothing can be started any more.
+    if (!mode.plan && !mode.alive()) {
+        mode.state = State::disabled;
+        mode.reason = mode.broken;
+    }
     const bool left_front = !mode.alive() && mode.foreground;
     if (!mode.alive()) switchboard_.left(mode);
     if (left_front) bring_foreground_back();

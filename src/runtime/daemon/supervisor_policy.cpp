@@ -103,8 +103,13 @@ void Supervisor::take_policy(policy::PolicySet set) {
         if (named.contains(name)) continue;
         mode->plan.reset();
         mode->digest.clear();
-        mode->reason = "its profile is gone";
-        if (!mode->alive()) mode->state = State::disabled;
+        mode->broken = "its profile is gone";
+        if (!mode->alive()) {
+            mode->state = State::disabled;
+            mode->reason = mode->broken;
+            static_cast<void>(remove_log(paths_, name));
+            if (mode->jobs.idle()) mode->prepared = {};
+        }
         ctx_.observer.mode_changed(*mode);
     }
 }
@@ -130,6 +135,7 @@ void Supervisor::take_mode(policy::ModePolicy& policy, const policy::HostFacts& 
         mode.prepared = {};
         mode.plan = std::move(plan);
         mode.digest = digest;
+        mode.broken = reason;
     }
     if (!mode.alive() && mode.jobs.idle()) {
         if (!mode.plan || mode.state == State::disabled) {
