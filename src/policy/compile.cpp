@@ -18,10 +18,6 @@ namespace {
 
 constexpr std::size_t kMaxFilter = 4096;  // BPF_MAXINSNS
 
-bool has(const std::vector<std::string>& list, std::string_view word) {
-    return std::ranges::find(list, word) != list.end();
-}
-
 class Compiler {
   public:
     Compiler(const Profile& profile, const HostFacts& facts) : p_(profile), facts_(facts) {}
@@ -64,16 +60,16 @@ void Compiler::identity() {
 
 void Compiler::root() {
     plan_.root = {facts_.images_dir + "/" + p_.image, "erofs"};
-    if (!has(facts_.filesystems, "erofs"))
+    if (!has_word(facts_.filesystems, "erofs"))
         refuse("root/image", "this kernel cannot mount erofs",
                "enable CONFIG_EROFS_FS or load the module erofs");
 }
 
 void Compiler::volumes() {
-    if (!p_.volumes.empty() && !has(facts_.device_mapper_targets, "crypt"))
+    if (!p_.volumes.empty() && !has_word(facts_.device_mapper_targets, "crypt"))
         refuse("volumes", "this kernel has no dm-crypt",
                "enable CONFIG_DM_CRYPT or load the module dm_crypt");
-    if (!p_.volumes.empty() && !has(facts_.filesystems, "ext4"))
+    if (!p_.volumes.empty() && !has_word(facts_.filesystems, "ext4"))
         refuse("volumes", "this kernel cannot mount ext4");
     for (std::size_t i = 0; i < p_.volumes.size(); ++i) {
         const VolumeSpec& spec = p_.volumes[i];
@@ -179,7 +175,9 @@ void Compiler::limits() {
     if (!facts_.cgroup_v2)
         return refuse("resources", "cgroup v2 is not mounted: nothing bounds the mode's devices",
                       "boot with cgroup v2 (systemd.unified_cgroup_hierarchy=1)");
-    const auto usable = [&](const std::string& c) { return has(facts_.cgroup_controllers, c); };
+    const auto usable = [&](const std::string& c) {
+        return has_word(facts_.cgroup_controllers, c);
+    };
     for (const auto& limit : p_.limits) {
         plan_.cgroup.push_back(
             {limit.file, limit.value, limit.controller, limit.optional, limit.at.pointer});

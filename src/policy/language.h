@@ -67,8 +67,10 @@ struct Language {
 const Language& profile_language();
 const Language& site_language();
 
-// "a|b|c" to {a, b, c}.
-std::vector<std::string_view> split_list(std::string_view list);
+// "string", "object": the types of a key in words.
+std::vector<std::string_view> type_names(std::uint8_t types);
+// A limit that may be an object, resources/memory/max: its members share two rows of the table.
+bool is_limit(std::string_view pattern);
 // The row of a path pattern, or nullptr.
 const KeySpec* find_key(const Language& language, std::string_view pattern);
 // Names of the keys below a pattern ("" is the top).

@@ -29,21 +29,6 @@ bool type_matches(std::uint8_t types, Node::Kind kind) {
     return false;
 }
 
-std::string type_words(std::uint8_t types) {
-    std::string words;
-    const auto add = [&](Type type, std::string_view word) {
-        if ((types & type) == 0) return;
-        if (!words.empty()) words += " or ";
-        words += word;
-    };
-    add(type_string, "string");
-    add(type_integer, "integer");
-    add(type_boolean, "boolean");
-    add(type_array, "array");
-    add(type_object, "object");
-    return words;
-}
-
 std::string did_you_mean(std::string_view near) {
     return near.empty() ? "" : fmt::format("did you mean '{}'?", near);
 }
@@ -63,11 +48,6 @@ bool is_env(std::string_view text) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                c == '_';
     });
-}
-
-// A limit written as an object, resources/memory/max/{value,optional}: one row for all of them.
-bool is_limit(std::string_view pattern) {
-    return pattern.starts_with("resources/") && std::ranges::count(pattern, '/') == 2;
 }
 
 // "quota period" in µs, as cpu.max takes it; "max" is no limit.
@@ -253,8 +233,8 @@ void ShapeCheck::object(const Node& node, const std::string& pattern) {
 void ShapeCheck::value(const Node& node, const std::string& pattern, const KeySpec& spec) {
     if (!type_matches(spec.types, node.kind)) {
         add(node.at, "wrong-type",
-            fmt::format("'{}' must be {}, not {}", node.at.pointer, type_words(spec.types),
-                        kind_name(node.kind)),
+            fmt::format("'{}' must be {}, not {}", node.at.pointer,
+                        fmt::join(type_names(spec.types), " or "), kind_name(node.kind)),
             spec.example.empty() ? "" : fmt::format("for example {}", spec.example));
         return;
     }
@@ -331,15 +311,19 @@ void enforce(const Language& language, const Node& node, const std::string& patt
 
 }  // namespace
 
-std::vector<std::string_view> split_list(std::string_view list) {
-    std::vector<std::string_view> words;
-    while (!list.empty()) {
-        const auto bar = list.find('|');
-        words.push_back(list.substr(0, bar));
-        if (bar == std::string_view::npos) break;
-        list.remove_prefix(bar + 1);
-    }
-    return words;
+std::vector<std::string_view> type_names(std::uint8_t types) {
+    std::vector<std::string_view> names;
+    for (const auto& [type, name] : {std::pair<Type, std::string_view>{type_string, "string"},
+                                     {type_integer, "integer"},
+                                     {type_boolean, "boolean"},
+                                     {type_array, "array"},
+                                     {type_object, "object"}})
+        if ((types & type) != 0) names.push_back(name);
+    return names;
+}
+
+bool is_limit(std::string_view pattern) {
+    return pattern.starts_with("resources/") && std::ranges::count(pattern, '/') == 2;
 }
 
 const KeySpec* find_key(const Language& language, std::string_view pattern) {

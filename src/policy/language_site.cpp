@@ -1,22 +1,14 @@
 // policy: the table of every key that the site policy may hold. Reads nothing.
 #include <array>
 
-#include "policy/language.h"
+#include "policy/language_rows.h"
 
 namespace pmos::policy {
 namespace {
 
-constexpr std::uint8_t kStr = type_string, kInt = type_integer, kBool = type_boolean,
-                       kArr = type_array, kObj = type_object;
-
 constexpr std::array kSiteKeys{
-    KeySpec{.path = "$schema", .types = kStr, .doc = "The JSON Schema, for editors."},
-    KeySpec{.path = "pmos",
-            .types = kInt,
-            .doc = "Version of the language: 1.",
-            .min = 1,
-            .max = 1,
-            .required = true},
+    kSchemaRow,
+    kVersionRow,
     KeySpec{
         .path = "require", .types = kArr, .doc = "Demands. All of them hold.", .required = true},
     KeySpec{.path = "require/[]", .types = kObj, .doc = "Demands on some modes or on all."},
@@ -33,7 +25,7 @@ constexpr std::array kSiteKeys{
     KeySpec{.path = "require/[]/unlock/never/[]",
             .types = kStr,
             .doc = "A method.",
-            .values = "pin|passphrase|device-key|tpm2|tpm2+pin|fido2|fingerprint|recovery-key"},
+            .values = kUnlockMethods},
     KeySpec{.path = "require/[]/network", .types = kArr, .doc = "Admitted networks."},
     KeySpec{.path = "require/[]/network/[]",
             .types = kStr,
@@ -54,14 +46,13 @@ constexpr std::array kSiteKeys{
     KeySpec{.path = "require/[]/devices",
             .types = kObj,
             .doc = "Admitted rights by class.",
-            .keys = "gpu|display|input|audio|camera|modem|gnss|sensors|usb|bluetooth|vibrator|"
-                    "torch"},
+            .keys = kDeviceClasses},
     KeySpec{.path = "require/[]/devices/*", .types = kArr, .doc = "Admitted rights."},
     KeySpec{.path = "require/[]/devices/*/[]", .types = kStr, .doc = "A right."},
     KeySpec{.path = "require/[]/onLock",
             .types = kStr,
             .doc = "Strength of lock.",
-            .values = "evict|suspend"},
+            .values = kLockStrengths},
     KeySpec{.path = "require/[]/verity", .types = kBool, .doc = "The image is verified."},
     KeySpec{.path = "require/[]/noWritableShare",
             .types = kBool,

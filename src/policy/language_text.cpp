@@ -5,6 +5,7 @@
 
 #include "policy/json_writer.h"
 #include "policy/language.h"
+#include "policy/names.h"
 #include "policy/syscalls.h"
 
 namespace pmos::policy {
@@ -52,16 +53,6 @@ std::string_view format_pattern(Format format) {
     return "";
 }
 
-std::vector<std::string> type_names(std::uint8_t types) {
-    std::vector<std::string> names;
-    for (const auto& [type, name] :
-         {std::pair{type_string, "string"}, std::pair{type_integer, "integer"},
-          std::pair{type_boolean, "boolean"}, std::pair{type_array, "array"},
-          std::pair{type_object, "object"}})
-        if ((types & type) != 0) names.emplace_back(name);
-    return names;
-}
-
 class SchemaWriter {
   public:
     SchemaWriter(const Language& language, JsonWriter& w) : language_(language), w_(w) {}
@@ -71,11 +62,6 @@ class SchemaWriter {
 
   private:
     void string_limits(const KeySpec& spec);
-    bool is_limit(const KeySpec& spec) const {
-        return spec.path.starts_with("resources/") && (spec.types & type_object) != 0 &&
-               std::ranges::count(spec.path, '/') == 2;
-    }
-    // Applies a constraint only to values of that type: a key may have several.
     const Language& language_;
     JsonWriter& w_;
 };
@@ -106,7 +92,7 @@ void SchemaWriter::value(const KeySpec& spec, const std::string& pattern) {
     w_.key("description").text(doc).key("type");
     const auto types = type_names(spec.types);
     w_.compact(true);
-    types.size() == 1 ? w_.text(types.front()) : w_.texts(types);
+    types.size() == 1 ? w_.text(types.front()) : w_.texts({types.begin(), types.end()});
     w_.compact(false);
     if ((spec.types & type_string) != 0) string_limits(spec);
     if ((spec.types & type_integer) != 0 && spec.format != Format::rlimit_value) {
@@ -116,7 +102,7 @@ void SchemaWriter::value(const KeySpec& spec, const std::string& pattern) {
     }
     if (!spec.example.empty())
         w_.key("examples").open_array().compact(true).raw(spec.example).compact(false).close();
-    if ((spec.types & type_object) != 0) members(is_limit(spec) ? "resources/*/*" : pattern);
+    if ((spec.types & type_object) != 0) members(is_limit(spec.path) ? "resources/*/*" : pattern);
     if ((spec.types & type_array) != 0)
         if (const KeySpec* item = find_key(language_, pattern + "/[]")) {
             if (spec.max != INT64_MAX) w_.key("maxItems").number(spec.max);

@@ -77,6 +77,10 @@ enum class HookPoint : std::uint8_t {
     lock,
     unlock,
 };
+// As profiles and hooks write them, in the order of the enumeration.
+inline constexpr std::string_view kHookPointNames =
+    "volumeCheck|preStart|postStart|postStop|switchIn|switchOut|lock|unlock";
+std::string_view hook_point_name(HookPoint point);
 
 struct Hook {
     HookPoint point{};

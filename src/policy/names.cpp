@@ -13,6 +13,7 @@
 #include <limits>
 
 #include "policy/diagnostic.h"
+#include "policy/launch_plan.h"
 
 namespace pmos::policy {
 namespace {
@@ -172,6 +173,27 @@ std::string_view nearest_name(std::string_view word, std::span<const NamedValue>
     std::vector<std::string_view> names;
     for (const auto& entry : table) names.push_back(entry.name);
     return nearest(word, names);
+}
+
+std::vector<std::string_view> split_list(std::string_view list) {
+    std::vector<std::string_view> words;
+    while (!list.empty()) {
+        const auto bar = list.find('|');
+        words.push_back(list.substr(0, bar));
+        if (bar == std::string_view::npos) break;
+        list.remove_prefix(bar + 1);
+    }
+    return words;
+}
+
+bool has_word(std::span<const std::string> words, std::string_view word) {
+    return std::ranges::find(words, word) != words.end();
+}
+
+std::string_view hook_point_name(HookPoint point) {
+    const auto names = split_list(kHookPointNames);
+    const auto at = static_cast<std::size_t>(point);
+    return at < names.size() ? names[at] : "unknown";
 }
 
 std::optional<std::uint64_t> parse_size(std::string_view text) {

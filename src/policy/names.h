@@ -26,6 +26,10 @@ std::optional<std::uint64_t> value_of(std::span<const NamedValue> table, std::st
 std::string_view name_of(std::span<const NamedValue> table, std::uint64_t value);
 std::string_view nearest_name(std::string_view word, std::span<const NamedValue> table);
 
+// "a|b|c" to {a, b, c}.
+std::vector<std::string_view> split_list(std::string_view list);
+bool has_word(std::span<const std::string> words, std::string_view word);
+
 // "64MiB", "2GiB", "4096": bytes. KiB, MiB, GiB, TiB only: no doubt about what a K is.
 std::optional<std::uint64_t> parse_size(std::string_view text);
 // "500ms", "5s", "10min", "2h": milliseconds.

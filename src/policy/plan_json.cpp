@@ -39,12 +39,6 @@ std::string_view key_source_name(KeySource source) {
     return kNames[static_cast<std::size_t>(source)];
 }
 
-std::string_view point_name(HookPoint point) {
-    constexpr std::string_view kNames[] = {"volumeCheck", "preStart",  "postStart", "postStop",
-                                           "switchIn",    "switchOut", "lock",      "unlock"};
-    return kNames[static_cast<std::size_t>(point)];
-}
-
 void write_ids(JsonWriter& w, std::string_view key, const std::vector<IdMap>& maps) {
     w.key(key).open_array().compact(true);
     for (const auto& m : maps) {
@@ -159,7 +153,7 @@ void write_life(JsonWriter& w, const LaunchPlan& plan) {
     w.key("onLock").text(s.on_lock == OnLock::evict ? "evict" : "suspend");
     w.key("stopTimeoutMs").number(s.stop_timeout_ms).close().key("hooks").open_array();
     for (const auto& h : plan.hooks) {
-        w.open_object().key("point").text(point_name(h.point)).key("path").text(h.path);
+        w.open_object().key("point").text(hook_point_name(h.point)).key("path").text(h.path);
         w.key("args").texts(h.args).key("timeoutMs").number(h.timeout_ms).close();
     }
     w.close();

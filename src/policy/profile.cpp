@@ -267,9 +267,7 @@ void Reader::namespaces() {
 }
 
 void Reader::check_options(const std::vector<std::string>& options, const Location& at) {
-    const auto has = [&](std::string_view o) {
-        return std::ranges::find(options, o) != options.end();
-    };
+    const auto has = [&](std::string_view o) { return has_word(options, o); };
     if ((has("ro") && has("rw")) || (has("exec") && has("noexec")))
         fault("contradiction", at, "the mount options contradict each other");
 }
@@ -438,20 +436,13 @@ void Reader::session() {
 }
 
 void Reader::hooks() {
-    constexpr std::array<std::pair<std::string_view, HookPoint>, 8> kPoints{
-        {{"volumeCheck", HookPoint::volume_check},
-         {"preStart", HookPoint::pre_start},
-         {"postStart", HookPoint::post_start},
-         {"postStop", HookPoint::post_stop},
-         {"switchIn", HookPoint::switch_in},
-         {"switchOut", HookPoint::switch_out},
-         {"lock", HookPoint::lock},
-         {"unlock", HookPoint::unlock}}};
     const Node* node = get("hooks");
     if (node == nullptr) return;
-    for (const auto& [name, point] : kPoints) {
-        const Node* list = node->find(name);
+    const auto names = split_list(kHookPointNames);
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        const Node* list = node->find(names[i]);
         if (list == nullptr) continue;
+        const auto point = static_cast<HookPoint>(i);
         for (const auto& item : list->items) {
             const bool text = item.is(Node::Kind::string);
             p_.hooks.push_back({point, text ? item.text : text_or(item.find("path"), ""),

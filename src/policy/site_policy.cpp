@@ -47,7 +47,7 @@ class SiteCheck {
 
 void SiteCheck::writable_share(const Node& rule) {
     for (const auto& m : p_.mounts)
-        if (m.type == "bind" && std::ranges::find(m.options, "rw") != m.options.end())
+        if (m.type == "bind" && has_word(m.options, "rw"))
             broken(m.at, rule, fmt::format("the site policy refuses writable '{}'", m.source),
                    "drop the option rw");
 }

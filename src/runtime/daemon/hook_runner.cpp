@@ -11,28 +11,6 @@
 namespace pmos::daemon {
 namespace {
 
-const char* point_name(policy::HookPoint point) {
-    switch (point) {
-        case policy::HookPoint::volume_check:
-            return "volumeCheck";
-        case policy::HookPoint::pre_start:
-            return "preStart";
-        case policy::HookPoint::post_start:
-            return "postStart";
-        case policy::HookPoint::post_stop:
-            return "postStop";
-        case policy::HookPoint::switch_in:
-            return "switchIn";
-        case policy::HookPoint::switch_out:
-            return "switchOut";
-        case policy::HookPoint::lock:
-            return "lock";
-        case policy::HookPoint::unlock:
-            return "unlock";
-    }
-    return "unknown";
-}
-
 // The state a hook reads from its standard input; the fields of OCI's State where they fit.
 std::string state_json(const Mode& mode, const policy::LaunchPlan& plan, policy::HookPoint point) {
     std::string volumes;
@@ -42,8 +20,8 @@ std::string state_json(const Mode& mode, const policy::LaunchPlan& plan, policy:
                                json_quote("/dev/mapper/" + v.dm_name), json_quote(v.filesystem));
     return fmt::format(
         "{{\"pmosHook\":1,\"point\":{},\"id\":{},\"status\":{},\"pid\":{},\"volumes\":[{}]}}\n",
-        json_quote(point_name(point)), json_quote(mode.name), json_quote(state_name(mode.state)),
-        mode.running ? mode.running->pid : 0, volumes);
+        json_quote(policy::hook_point_name(point)), json_quote(mode.name),
+        json_quote(state_name(mode.state)), mode.running ? mode.running->pid : 0, volumes);
 }
 
 class HookRun : public std::enable_shared_from_this<HookRun> {
@@ -64,7 +42,8 @@ class HookRun : public std::enable_shared_from_this<HookRun> {
         request.spawn.path = hook.path;
         request.spawn.args = hook.args;
         request.spawn.env = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8",
-                             "PMOS_MODE=" + mode_, std::string("PMOS_HOOK=") + point_name(point_)};
+                             "PMOS_MODE=" + mode_,
+                             fmt::format("PMOS_HOOK={}", policy::hook_point_name(point_))};
         request.input = input_;
         request.timeout = std::chrono::milliseconds(hook.timeout_ms);
         run_helper(ctx_.loop, std::move(request),
@@ -77,7 +56,7 @@ class HookRun : public std::enable_shared_from_this<HookRun> {
     void ended(Result<RunResult> result) {
         const auto& hook = hooks_[at_];
         const std::string what =
-            fmt::format("the {} hook '{}' failed", point_name(point_), hook.path);
+            fmt::format("the {} hook '{}' failed", policy::hook_point_name(point_), hook.path);
         if (!result) {
             result.error().what = what + ": " + result.error().what;
             return done_(fail(std::move(result.error())));

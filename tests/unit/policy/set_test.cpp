@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <map>
 
+#include "policy/language.h"
 #include "policy/names.h"
 #include "policy/profile.h"
 #include "support.h"
@@ -457,6 +458,20 @@ TEST_CASE("lints warn and do not disable") {
         CHECK(mode.profile != nullptr);
         CHECK(find_rule(mode.diagnostics, row.rule).severity == Severity::warning);
     }
+}
+
+TEST_CASE("lists that name the same things agree") {
+    CHECK(child_keys(profile_language(), "devices") ==
+          split_list(find_key(site_language(), "require/[]/devices")->keys));
+    std::vector<std::string_view> limits;
+    for (const auto& entry : rlimit_names()) limits.push_back(entry.name);
+    CHECK(split_list(find_key(profile_language(), "process/rlimits")->keys) == limits);
+    std::vector<std::string_view> namespaces;
+    for (const auto& entry : namespace_names()) namespaces.push_back(entry.name);
+    CHECK(split_list(find_key(profile_language(), "namespaces/[]")->values) == namespaces);
+    CHECK(hook_point_name(HookPoint::volume_check) == "volumeCheck");
+    CHECK(hook_point_name(HookPoint::unlock) == "unlock");
+    CHECK(split_list(kHookPointNames).size() == static_cast<std::size_t>(HookPoint::unlock) + 1);
 }
 
 TEST_CASE("names, sizes and paths") {

@@ -1,0 +1,89 @@
+// policy: the language: system calls, security modules, Landlock. Reads nothing.
+#include <array>
+
+#include "policy/language_rows.h"
+
+namespace pmos::policy {
+namespace {
+
+constexpr std::array kSeccompKeys{
+    KeySpec{.path = "seccomp",
+            .types = kObj,
+            .doc = "System calls. What is not named gets EPERM.",
+            .required = true},
+    KeySpec{.path = "seccomp/allow",
+            .types = kArr,
+            .doc = "Names and @groups. What pmos-init needs is always there.",
+            .required = true,
+            .example = "[\"@default\", \"@file-system\"]"},
+    KeySpec{.path = "seccomp/allow/[]",
+            .types = kStr,
+            .doc = "A name or a @group.",
+            .format = Format::syscall_or_group},
+    KeySpec{.path = "seccomp/rules",
+            .types = kArr,
+            .doc = "Exceptions, first match wins, before the built-in guards and the allow list."},
+    KeySpec{.path = "seccomp/rules/[]", .types = kObj, .doc = "One exception."},
+    KeySpec{
+        .path = "seccomp/rules/[]/names", .types = kArr, .doc = "System calls.", .required = true},
+    KeySpec{.path = "seccomp/rules/[]/names/[]",
+            .types = kStr,
+            .doc = "A name.",
+            .format = Format::syscall},
+    KeySpec{.path = "seccomp/rules/[]/action",
+            .types = kStr,
+            .doc = "What happens.",
+            .values = "allow|errno|kill",
+            .required = true},
+    KeySpec{.path = "seccomp/rules/[]/errno",
+            .types = kStr,
+            .doc = "errno: which, default EPERM.",
+            .format = Format::errno_name},
+    KeySpec{.path = "seccomp/rules/[]/args", .types = kArr, .doc = "All of them must hold."},
+    KeySpec{.path = "seccomp/rules/[]/args/[]", .types = kObj, .doc = "A test of one argument."},
+    KeySpec{.path = "seccomp/rules/[]/args/[]/index",
+            .types = kInt,
+            .doc = "Argument, from 0.",
+            .max = 5,
+            .required = true},
+    KeySpec{.path = "seccomp/rules/[]/args/[]/value",
+            .types = kInt,
+            .doc = "Value, or the mask of SCMP_CMP_MASKED_EQ. 64 bits are compared.",
+            .required = true},
+    KeySpec{
+        .path = "seccomp/rules/[]/args/[]/valueTwo", .types = kInt, .doc = "Value under the mask."},
+    KeySpec{.path = "seccomp/rules/[]/args/[]/op",
+            .types = kStr,
+            .doc = "Comparison.",
+            .values = "SCMP_CMP_NE|SCMP_CMP_LT|SCMP_CMP_LE|SCMP_CMP_EQ|SCMP_CMP_GE|SCMP_CMP_GT|"
+                      "SCMP_CMP_MASKED_EQ",
+            .required = true},
+};
+
+constexpr std::array kLsmKeys{
+    KeySpec{.path = "lsm", .types = kObj, .doc = "Linux security modules."},
+    KeySpec{.path = "lsm/apparmor",
+            .types = kStr,
+            .doc = "Profile, where AppArmor is enabled; default pmos-mode.",
+            .format = Format::word},
+    KeySpec{.path = "lsm/required", .types = kBool, .doc = "No AppArmor, no start."},
+
+    KeySpec{.path = "landlock", .types = kObj, .doc = "Landlock, where the kernel has it."},
+    KeySpec{.path = "landlock/required", .types = kBool, .doc = "No Landlock, no start."},
+    KeySpec{.path = "landlock/execute",
+            .types = kArr,
+            .doc = "Directories whose files may be executed, default /. They must exist.",
+            .max = 64},
+    KeySpec{.path = "landlock/execute/[]",
+            .types = kStr,
+            .doc = "A directory inside.",
+            .format = Format::absolute_path,
+            .example = "\"/usr\""},
+};
+
+}  // namespace
+
+KeySpecs seccomp_keys() { return kSeccompKeys; }
+KeySpecs lsm_keys() { return kLsmKeys; }
+
+}  // namespace pmos::policy

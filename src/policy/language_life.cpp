@@ -1,0 +1,114 @@
+// policy: the language: limits, the life of a mode, hooks. Reads nothing.
+#include <array>
+
+#include "policy/language_rows.h"
+#include "policy/launch_plan.h"
+
+namespace pmos::policy {
+namespace {
+
+constexpr std::array kResourceKeys{
+    KeySpec{.path = "resources", .types = kObj, .doc = "cgroup v2 limits."},
+    KeySpec{.path = "resources/memory", .types = kObj, .doc = "Memory controller."},
+    KeySpec{.path = "resources/memory/max",
+            .types = kLimit,
+            .doc = "memory.max",
+            .format = Format::size_or_max,
+            .example = "\"1GiB\""},
+    KeySpec{.path = "resources/memory/high",
+            .types = kLimit,
+            .doc = "memory.high",
+            .format = Format::size_or_max},
+    KeySpec{.path = "resources/memory/swapMax",
+            .types = kLimit,
+            .doc = "memory.swap.max, default 0: a mode's memory stays out of swap.",
+            .format = Format::size_or_max},
+    KeySpec{.path = "resources/pids", .types = kObj, .doc = "pids controller."},
+    KeySpec{.path = "resources/pids/max",
+            .types = kInt | kObj,
+            .doc = "pids.max",
+            .min = 1,
+            .max = 4194304,
+            .example = "512"},
+    KeySpec{.path = "resources/cpu", .types = kObj, .doc = "cpu controller."},
+    KeySpec{.path = "resources/cpu/max",
+            .types = kStr | kObj,
+            .doc = "cpu.max: quota and period in µs.",
+            .format = Format::cpu_max,
+            .example = "\"50000 100000\""},
+    KeySpec{.path = "resources/cpu/weight",
+            .types = kInt | kObj,
+            .doc = "cpu.weight",
+            .min = 1,
+            .max = 10000},
+    KeySpec{.path = "resources/io", .types = kObj, .doc = "io controller."},
+    KeySpec{.path = "resources/io/weight",
+            .types = kInt | kObj,
+            .doc = "io.weight",
+            .min = 1,
+            .max = 10000},
+    KeySpec{.path = "resources/io/max", .types = kStr, .doc = "io.max", .enforced = ""},
+    // Below every limit above that may be an object.
+    KeySpec{
+        .path = "resources/*/*/value", .types = kStr | kInt, .doc = "The limit.", .required = true},
+    KeySpec{.path = "resources/*/*/optional",
+            .types = kBool,
+            .doc = "true: skip it, with a warning, where the kernel lacks the controller."},
+};
+
+constexpr std::array kSessionKeys{
+    KeySpec{.path = "session", .types = kObj, .doc = "The mode's life."},
+    KeySpec{.path = "session/autostart", .types = kBool, .doc = "Start when pmosd starts."},
+    KeySpec{.path = "session/background",
+            .types = kStr,
+            .doc = "What a mode does that is not in the foreground.",
+            .values = "freeze|run|throttle",
+            .enforced = "freeze|run"},
+    KeySpec{.path = "session/onLock",
+            .types = kStr,
+            .doc = "Strength of lock, for all volumes.",
+            .values = kLockStrengths,
+            .enforced = "evict"},
+    KeySpec{.path = "session/lockAfter",
+            .types = kStr,
+            .doc = "Lock after this time unused.",
+            .format = Format::duration,
+            .enforced = "",
+            .example = "\"5min\""},
+    KeySpec{.path = "session/stopTimeout",
+            .types = kStr,
+            .doc = "Between SIGTERM and the kill, default 5s.",
+            .format = Format::duration},
+};
+
+constexpr std::array kHookKeys{
+    KeySpec{.path = "hooks",
+            .types = kObj,
+            .doc = "Programs of the host at moments of a mode.",
+            .keys = kHookPointNames},
+    KeySpec{.path = "hooks/*", .types = kArr, .doc = "Run one after the other.", .max = 16},
+    KeySpec{.path = "hooks/*/[]",
+            .types = kStr | kObj,
+            .doc = "A path: absolute, or below the hooks directory.",
+            .format = Format::hook_path,
+            .example = "\"volume-check\""},
+    KeySpec{.path = "hooks/*/[]/path",
+            .types = kStr,
+            .doc = "The program.",
+            .format = Format::hook_path,
+            .required = true},
+    KeySpec{.path = "hooks/*/[]/args", .types = kArr, .doc = "Arguments after its name."},
+    KeySpec{.path = "hooks/*/[]/args/[]", .types = kStr, .doc = "One argument."},
+    KeySpec{.path = "hooks/*/[]/timeout",
+            .types = kStr,
+            .doc = "Default 10s.",
+            .format = Format::duration},
+};
+
+}  // namespace
+
+KeySpecs resource_keys() { return kResourceKeys; }
+KeySpecs session_keys() { return kSessionKeys; }
+KeySpecs hook_keys() { return kHookKeys; }
+
+}  // namespace pmos::policy

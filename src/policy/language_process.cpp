@@ -1,0 +1,127 @@
+// policy: the language: who the mode is and what it runs. Reads nothing.
+#include <array>
+
+#include "policy/language_rows.h"
+
+namespace pmos::policy {
+namespace {
+
+constexpr std::int64_t kYear = 366LL * 86400;
+
+constexpr std::array kProcessKeys{
+    KeySpec{.path = "identity", .types = kObj, .doc = "Who the mode is outside.", .required = true},
+    KeySpec{.path = "identity/uidRange",
+            .types = kObj,
+            .doc = "Ids outside that carry the mode's 0 to count-1; no two modes overlap.",
+            .required = true},
+    KeySpec{.path = "identity/uidRange/start",
+            .types = kInt,
+            .doc = "First id outside.",
+            .min = 65536,
+            .max = kMaxId,
+            .required = true,
+            .example = "300000"},
+    KeySpec{.path = "identity/uidRange/count",
+            .types = kInt,
+            .doc = "How many.",
+            .min = 65536,
+            .max = 1 << 24,
+            .required = true,
+            .example = "65536"},
+
+    KeySpec{.path = "process", .types = kObj, .doc = "The mode's first process.", .required = true},
+    KeySpec{.path = "process/args",
+            .types = kArr,
+            .doc = "Program and arguments.",
+            .max = 256,
+            .required = true,
+            .example = "[\"/sbin/init\"]"},
+    KeySpec{.path = "process/args/[]", .types = kStr, .doc = "One argument."},
+    KeySpec{.path = "process/env",
+            .types = kArr,
+            .doc = "NAME=value. PATH, HOME, LANG and container have defaults.",
+            .max = 256},
+    KeySpec{.path = "process/env/[]",
+            .types = kStr,
+            .doc = "One variable.",
+            .format = Format::env,
+            .example = "\"TZ=UTC\""},
+    KeySpec{.path = "process/cwd",
+            .types = kStr,
+            .doc = "Working directory, default /.",
+            .format = Format::absolute_path},
+    KeySpec{.path = "process/user", .types = kObj, .doc = "Ids inside, default 0."},
+    KeySpec{.path = "process/user/uid", .types = kInt, .doc = "User id.", .max = kMaxId},
+    KeySpec{.path = "process/user/gid", .types = kInt, .doc = "Group id.", .max = kMaxId},
+    KeySpec{
+        .path = "process/user/additionalGids", .types = kArr, .doc = "Further groups.", .max = 64},
+    KeySpec{
+        .path = "process/user/additionalGids/[]", .types = kInt, .doc = "Group id.", .max = kMaxId},
+    KeySpec{.path = "process/user/umask",
+            .types = kStr,
+            .doc = "In octal, default \"022\".",
+            .format = Format::octal},
+    KeySpec{.path = "process/capabilities",
+            .types = kArr,
+            .doc = "Capabilities in the mode's user namespace; default none."},
+    KeySpec{.path = "process/capabilities/[]",
+            .types = kStr,
+            .doc = "CAP_NAME.",
+            .format = Format::capability},
+    KeySpec{.path = "process/rlimits",
+            .types = kObj,
+            .doc = "Resource limits by name.",
+            .example = "{\"nofile\": 4096}",
+            .keys = "as|core|cpu|data|fsize|locks|memlock|msgqueue|nice|nofile|nproc|rss|rtprio|"
+                    "rttime|sigpending|stack"},
+    KeySpec{.path = "process/rlimits/*",
+            .types = kStr | kInt | kObj,
+            .doc = "Soft and hard limit at once, \"unlimited\", or both apart.",
+            .format = Format::rlimit_value},
+    KeySpec{.path = "process/rlimits/*/soft",
+            .types = kStr | kInt,
+            .doc = "Soft limit.",
+            .format = Format::rlimit_value,
+            .required = true},
+    KeySpec{.path = "process/rlimits/*/hard",
+            .types = kStr | kInt,
+            .doc = "Hard limit.",
+            .format = Format::rlimit_value,
+            .required = true},
+    KeySpec{.path = "process/hostname",
+            .types = kStr,
+            .doc = "Default: the mode's name.",
+            .format = Format::hostname},
+    KeySpec{.path = "process/oomScoreAdj",
+            .types = kInt,
+            .doc = "oom_score_adj, proc(5).",
+            .min = -1000,
+            .max = 1000},
+
+    KeySpec{.path = "namespaces",
+            .types = kArr,
+            .doc = "Default: all eight. Only time may be left out."},
+    KeySpec{.path = "namespaces/[]",
+            .types = kStr,
+            .doc = "A namespace by its OCI name.",
+            .values = "user|mount|pid|ipc|uts|cgroup|network|time"},
+
+    KeySpec{.path = "timeOffsets", .types = kObj, .doc = "Clocks of the mode against the host's."},
+    KeySpec{.path = "timeOffsets/monotonic",
+            .types = kInt,
+            .doc = "Seconds.",
+            .min = -kYear,
+            .max = kYear},
+    KeySpec{.path = "timeOffsets/boottime",
+            .types = kInt,
+            .doc = "Seconds.",
+            .min = -kYear,
+            .max = kYear,
+            .example = "86400"},
+};
+
+}  // namespace
+
+KeySpecs process_keys() { return kProcessKeys; }
+
+}  // namespace pmos::policy
