@@ -24,6 +24,7 @@ struct Prepared {
     UniqueFd plan;   // sealed image
     UniqueFd id_ns;  // user namespace with the mode's id maps
     UniqueFd net_ns;
+    UniqueFd device_filter;  // loaded, attached nowhere
     std::optional<launch::RootImage> root;
 };
 
@@ -48,8 +49,9 @@ struct Mode {
     // What was opened and not closed since, as it was opened: it can be closed also when the
     // profile has changed or broken. Kept under RUN for a restarted pmosd.
     std::vector<policy::Volume> opened;
-    std::string broken;  // why there is no plan
-    std::string reason;  // why it is disabled or failed
+    std::string broken;                        // why there is no plan
+    std::string reason;                        // why it is disabled or failed
+    std::vector<std::string> limits_left_out;  // optional ones that this kernel lacks, as told last
 
     State state = State::stopped;
     bool foreground = false;

@@ -126,16 +126,22 @@ class Start : public std::enable_shared_from_this<Start> {
             mode_.cgroup.reset();
             return done(fail(std::move(error)));
         } else {
-            for (const auto& left_out : *applied)
-                ctx_.observer.event("limit-left-out", mode_.name, {{"limit", left_out}});
+            tell_limits_left_out(std::move(*applied));
         }
         done({});
+    }
+    // A property of the plan and this kernel: the same list at every start would be noise.
+    void tell_limits_left_out(std::vector<std::string> limits) {
+        if (limits == mode_.limits_left_out) return;
+        for (const auto& limit : limits)
+            ctx_.observer.event("limit-left-out", mode_.name, {{"limit", limit}});
+        mode_.limits_left_out = std::move(limits);
     }
     void undo_cgroup(Done done) { remove_cgroup(ctx_, mode_, std::move(done)); }
 
     // Goes with the cgroup: the kernel detaches it when the cgroup is removed.
     void device_filter(Done done) {
-        done(device::attach_filter(mode_.cgroup->fd(), plan_->device_filter));
+        done(device::attach_filter(mode_.cgroup->fd(), prepared_.device_filter.borrow()));
     }
 
     void launch(Done done) {

@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "runtime/daemon/process.h"
+#include "runtime/device/filter.h"
 #include "runtime/launch/client.h"
 #include "runtime/launch/prepare.h"
 #include "runtime/network/net_ns.h"
@@ -33,6 +34,9 @@ Result<> settle_prepared(const Paths& paths, Mode& mode) {
     }
     if (!ready.net_ns) {
         PMOS_ASSIGN(ready.net_ns, network::make_net_namespace(plan.network == "loopback"));
+    }
+    if (!ready.device_filter) {
+        PMOS_ASSIGN(ready.device_filter, device::load_filter(plan.device_filter));
     }
     if (!ready.root) {
         PMOS_ASSIGN(ready.root, launch::RootImage::open(plan.root.path, plan.root.filesystem,

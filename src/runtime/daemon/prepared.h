@@ -6,8 +6,8 @@
 
 namespace pmos::daemon {
 
-// Makes what the next launch needs (sealed plan, namespaces, root tree) while a mode is unlocked,
-// and lets go of it while it is locked. Cheap when there is nothing to do.
+// Makes what the next launch needs (sealed plan, namespaces, device filter, root tree) while a
+// mode is unlocked, and lets go of it while it is locked. Cheap when there is nothing to do.
 Result<> settle_prepared(const Paths& paths, Mode& mode);
 
 // Answers when it is gone, the loop device with it. The last to let go of a file system clears its

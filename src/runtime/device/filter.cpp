@@ -51,27 +51,6 @@ bpf_attr load_attributes(std::span<const std::uint8_t> instructions) {
     return attr;
 }
 
-Result<UniqueFd> load(std::span<const std::uint8_t> instructions) {
-    if (instructions.empty() || instructions.size() % sizeof(bpf_insn) != 0)
-        return fail(Code::usage, "the device filter is not a program");
-    bpf_attr attr = load_attributes(instructions);
-    const int fd = sys_bpf(BPF_PROG_LOAD, attr);
-    if (fd >= 0) return UniqueFd(fd);
-    // Only now with a log: a log that does not fit would itself be an error.
-    std::vector<char> log(kLogBytes);
-    attr = load_attributes(instructions);
-    attr.log_buf = address(log.data());
-    attr.log_size = kLogBytes;
-    attr.log_level = 1;
-    const int again = sys_bpf(BPF_PROG_LOAD, attr);
-    if (again >= 0) return UniqueFd(again);
-    Error error = errno_error(-fd, "cannot load the device filter");
-    if (auto verdict = verdict_of({log.data(), ::strnlen(log.data(), log.size())});
-        !verdict.empty())
-        error.why += " (" + verdict + ")";
-    return fail(std::move(error));
-}
-
 bool is_ours(BorrowedFd program) {
     bpf_prog_info info{};
     bpf_attr attr{};
@@ -102,8 +81,28 @@ Result<UniqueFd> find_ours(BorrowedFd cgroup) {
 
 }  // namespace
 
-Result<void> attach_filter(BorrowedFd cgroup, std::span<const std::uint8_t> instructions) {
-    PMOS_ASSIGN(const UniqueFd program, load(instructions));
+Result<UniqueFd> load_filter(std::span<const std::uint8_t> instructions) {
+    if (instructions.empty() || instructions.size() % sizeof(bpf_insn) != 0)
+        return fail(Code::usage, "the device filter is not a program");
+    bpf_attr attr = load_attributes(instructions);
+    const int fd = sys_bpf(BPF_PROG_LOAD, attr);
+    if (fd >= 0) return UniqueFd(fd);
+    // Only now with a log: a log that does not fit would itself be an error.
+    std::vector<char> log(kLogBytes);
+    attr = load_attributes(instructions);
+    attr.log_buf = address(log.data());
+    attr.log_size = kLogBytes;
+    attr.log_level = 1;
+    const int again = sys_bpf(BPF_PROG_LOAD, attr);
+    if (again >= 0) return UniqueFd(again);
+    Error error = errno_error(-fd, "cannot load the device filter");
+    if (auto verdict = verdict_of({log.data(), ::strnlen(log.data(), log.size())});
+        !verdict.empty())
+        error.why += " (" + verdict + ")";
+    return fail(std::move(error));
+}
+
+Result<void> attach_filter(BorrowedFd cgroup, BorrowedFd program) {
     PMOS_ASSIGN(const UniqueFd before, find_ours(cgroup));
     bpf_attr attr{};
     attr.target_fd = static_cast<std::uint32_t>(cgroup.get());

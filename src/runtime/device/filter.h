@@ -10,10 +10,14 @@
 
 namespace pmos::device {
 
-// Gates every open(2) and mknod(2) of the cgroup from now on. One that this function attached
-// before is replaced in one atomic step: at no moment is there none. instructions: struct
-// bpf_insn[]. The verifier's words are in the error.
-Result<void> attach_filter(BorrowedFd cgroup, std::span<const std::uint8_t> instructions);
+// Through the verifier, once for each plan: what comes back can be attached any number of times.
+// instructions: struct bpf_insn[]. The verifier's words are in the error.
+Result<UniqueFd> load_filter(std::span<const std::uint8_t> instructions);
+
+// Gates every open(2) and mknod(2) of the cgroup from now on, also when the program's descriptor
+// is closed. One that this function attached before is replaced in one atomic step: at no moment
+// is there none.
+Result<void> attach_filter(BorrowedFd cgroup, BorrowedFd program);
 
 // Nothing attached is a success. Not needed before the cgroup is removed.
 Result<void> detach_filter(BorrowedFd cgroup);

@@ -147,6 +147,20 @@ def wait_for(what, condition, seconds=10):
     raise AssertionError(f"{what}: not within {seconds} s")
 
 
+def filters_of(pid):
+    """Ids of the device filters that a process holds."""
+    found = set()
+    for fd in os.listdir(f"/proc/{pid}/fdinfo"):
+        try:
+            with open(f"/proc/{pid}/fdinfo/{fd}", encoding="ascii") as file:
+                info = dict(line.rstrip().split(":\t", 1) for line in file if ":\t" in line)
+        except FileNotFoundError:
+            continue
+        if info.get("prog_type") == "15":  # BPF_PROG_TYPE_CGROUP_DEVICE
+            found.add(info["prog_id"])
+    return found
+
+
 # Each test gets a started phone.
 
 def test_start_stop(phone):
@@ -294,6 +308,31 @@ def steps_of():
 
 def fds_of(pid):
     return sorted(os.readlink(f"/proc/{pid}/fd/{fd}").split(":[")[0] for fd in os.listdir(f"/proc/{pid}/fd"))
+
+
+def test_made_ahead(phone):
+    """The device filter is loaded once for a plan; what the kernel lacks for it is told once."""
+    pid = phone.process.pid
+    wait_for("a filter for each mode", lambda: len(filters_of(pid)) == 2)
+    before = filters_of(pid)
+    for _ in range(2):
+        phone.ctl("start", "alpha")
+        expect(filters_of(pid) == before, "a start loads no filter and keeps the one it has")
+        phone.ctl("stop", "alpha")
+    phone.write(profile("alpha", 200000, resources={"pids": {"max": {"value": 9, "optional": True}}}))
+    phone.process.send_signal(signal.SIGHUP)
+    wait_for("a filter for the new plan alone",
+             lambda: len(filters_of(pid)) == 2 and len(filters_of(pid) & before) == 1)
+    before = filters_of(pid)
+    for _ in range(2):
+        phone.ctl("start", "alpha")
+        phone.ctl("stop", "alpha")
+    expect(filters_of(pid) == before, "nor does a start of the new plan load one")
+    with open(f"{CGROUP}/cgroup.controllers", encoding="ascii") as controllers:
+        lacks = "pids" not in controllers.read().split()
+    with open(f"{phone.dir}/pmosd.log", encoding="utf-8", errors="replace") as log:
+        told = log.read().count("limit-left-out")
+    expect(told == lacks, f"an optional limit that is missing ({lacks}) is told once: {told} times")
 
 
 def test_every_step_fails_once(phone):

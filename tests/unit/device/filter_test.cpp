@@ -49,6 +49,10 @@ struct TestCgroup {
     ~TestCgroup() {
         for (int i = 0; i < 100 && ::rmdir(path.c_str()) != 0; ++i) ::usleep(5000);
     }
+    Result<void> attach(const Program& instructions) const {
+        PMOS_ASSIGN(const UniqueFd program, device::load_filter(instructions));
+        return device::attach_filter(fd.borrow(), program.borrow());
+    }
     // errno of opening the device inside, 0 when it opens.
     int open_inside(const char* device) const {
         const pid_t pid = ::fork();
@@ -68,7 +72,7 @@ TEST_CASE("an attached filter decides, a detached one does not") {
     const TestCgroup cgroup;
     CHECK(cgroup.open_inside("/dev/null") == 0);
     CHECK_FALSE(*device::has_filter(cgroup.fd.borrow()));
-    REQUIRE(device::attach_filter(cgroup.fd.borrow(), deny_all()));
+    REQUIRE(cgroup.attach(deny_all()));
     CHECK(*device::has_filter(cgroup.fd.borrow()));
     CHECK(cgroup.open_inside("/dev/null") == EPERM);
     CHECK(UniqueFd(::open("/dev/null", O_RDONLY)));  // outside nothing changes
@@ -79,17 +83,40 @@ TEST_CASE("an attached filter decides, a detached one does not") {
 
 TEST_CASE("a second filter takes the first one's place instead of joining it") {
     const TestCgroup cgroup;
-    REQUIRE(device::attach_filter(cgroup.fd.borrow(), allow_minor(3)));
+    REQUIRE(cgroup.attach(allow_minor(3)));
     CHECK(cgroup.open_inside("/dev/null") == 0);
     CHECK(cgroup.open_inside("/dev/zero") == EPERM);
-    REQUIRE(device::attach_filter(cgroup.fd.borrow(), allow_minor(5)));
+    REQUIRE(cgroup.attach(allow_minor(5)));
     CHECK(cgroup.open_inside("/dev/null") == EPERM);
     CHECK(cgroup.open_inside("/dev/zero") == 0);
 }
 
+TEST_CASE("one loaded program serves every run of a mode, and outlives its descriptor") {
+    auto program = device::load_filter(allow_minor(3));
+    REQUIRE(program);
+    for (int run = 0; run < 3; ++run) {
+        const TestCgroup cgroup;
+        REQUIRE(device::attach_filter(cgroup.fd.borrow(), program->borrow()));
+        if (run == 2) program->reset();
+        CHECK(cgroup.open_inside("/dev/null") == 0);
+        CHECK(cgroup.open_inside("/dev/zero") == EPERM);
+    }
+}
+
+TEST_CASE("a filter takes its own place, and no descriptor is none") {
+    const TestCgroup cgroup;
+    const auto program = device::load_filter(allow_minor(3));
+    REQUIRE(program);
+    REQUIRE(device::attach_filter(cgroup.fd.borrow(), program->borrow()));
+    REQUIRE(device::attach_filter(cgroup.fd.borrow(), program->borrow()));
+    CHECK(cgroup.open_inside("/dev/zero") == EPERM);
+    CHECK_FALSE(device::attach_filter(cgroup.fd.borrow(), UniqueFd().borrow()));
+    CHECK(cgroup.open_inside("/dev/zero") == EPERM);
+}
+
 TEST_CASE("while filters are exchanged there is never none") {
     const TestCgroup cgroup;
-    REQUIRE(device::attach_filter(cgroup.fd.borrow(), allow_minor(3)));
+    REQUIRE(cgroup.attach(allow_minor(3)));
     // /dev/full (minor 7) is in neither: a moment without filter would let it through.
     const pid_t pid = ::fork();
     if (pid == 0) {
@@ -100,19 +127,18 @@ TEST_CASE("while filters are exchanged there is never none") {
     }
     int status = 0, exchanges = 0;
     while (::waitpid(pid, &status, WNOHANG) == 0)
-        REQUIRE(device::attach_filter(cgroup.fd.borrow(), allow_minor(++exchanges % 2 ? 5 : 3)));
+        REQUIRE(cgroup.attach(allow_minor(++exchanges % 2 ? 5 : 3)));
     CHECK(exchanges > 0);
     CHECK(status == 0);
 }
 
 TEST_CASE("a program that the verifier refuses is an error with its words") {
     const TestCgroup cgroup;
-    const auto refused = device::attach_filter(
-        cgroup.fd.borrow(), assemble({{BPF_LDX | BPF_MEM | BPF_W, 0, 9, 0, 0}, kExit}));
+    const auto refused = cgroup.attach(assemble({{BPF_LDX | BPF_MEM | BPF_W, 0, 9, 0, 0}, kExit}));
     REQUIRE_FALSE(refused);
     CHECK(refused.error().why.find("R9") != std::string::npos);
-    CHECK_FALSE(device::attach_filter(cgroup.fd.borrow(), {}));
+    CHECK_FALSE(cgroup.attach({}));
     const Program odd(9);
-    CHECK_FALSE(device::attach_filter(cgroup.fd.borrow(), odd));
+    CHECK_FALSE(cgroup.attach(odd));
     CHECK_FALSE(*device::has_filter(cgroup.fd.borrow()));
 }
