@@ -4,8 +4,8 @@
 //   parent  mkdirat + openat of the cgroup; bpf PROG_LOAD + PROG_ATTACH of the device filter
 //           fsopen/fsconfig/fsmount of /dev, mknodat or symlinkat or mkdirat per node
 //           open_tree + mount_setattr (id map) of the root image
-//           setns (network namespace made ahead, as pmosd has it; with --net in the turn:
-//           unshare instead), unshare (time) + write of its offsets, pipe2 twice
+//           setns (network namespace made ahead; with --net-in-turn: unshare instead), unshare
+//           (time) + write of its offsets, pipe2 twice
 //           clone3 (user, mount, pid, ipc, uts; into the cgroup; pidfd), setns back twice
 //           write uid_map and gid_map, write one byte
 //   child   setsid, cgroup namespace, session keyring, sethostname
@@ -17,8 +17,9 @@
 //           no_new_privs, Landlock, seccomp with the plan's filter; execve
 //   parent  read until end of file: the program has been executed. The time ends here.
 //
-// Made ahead, as pmosd has it: the sealed plan, the root image's mount, the namespace for id maps.
-// Waiting for the end and removing the cgroup are outside the time.
+// Made ahead, as pmosd has it: the sealed plan, the root image's mount, the namespace for id maps,
+// and with --filter-ahead the loaded device filter, so that nothing is left that pmosd has ahead
+// and this has not. Waiting for the end and removing the cgroup are outside the time.
 #include "bare.h"
 
 #include <fcntl.h>
@@ -117,14 +118,18 @@ int make_net_ns(const Bare& bare) {
     return ::setns(bare.own_net_ns, CLONE_NEWNET) == 0 ? fd : -1;
 }
 
-const char* limit_devices(const Bare& bare, int cgroup) {
+int load_filter(const Bare& bare) {
     bpf_attr load{};
     static const char kLicense[] = "GPL";
     load.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
     load.insns = reinterpret_cast<std::uint64_t>(bare.device_filter.data());
     load.insn_cnt = static_cast<std::uint32_t>(bare.device_filter.size() / sizeof(bpf_insn));
     load.license = reinterpret_cast<std::uint64_t>(kLicense);
-    const int program = static_cast<int>(::syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof load));
+    return static_cast<int>(::syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof load));
+}
+
+const char* limit_devices(const Bare& bare, int cgroup) {
+    const int program = bare.filter_ahead >= 0 ? bare.filter_ahead : load_filter(bare);
     if (program < 0) return "bpf PROG_LOAD";
     bpf_attr attach{};
     attach.target_fd = static_cast<std::uint32_t>(cgroup);
@@ -132,7 +137,7 @@ const char* limit_devices(const Bare& bare, int cgroup) {
     attach.attach_type = BPF_CGROUP_DEVICE;
     attach.attach_flags = BPF_F_ALLOW_MULTI;
     const long attached = ::syscall(SYS_bpf, BPF_PROG_ATTACH, &attach, sizeof attach);
-    ::close(program);
+    if (program != bare.filter_ahead) ::close(program);
     return attached != 0 ? "bpf PROG_ATTACH" : nullptr;
 }
 
@@ -288,7 +293,9 @@ int bare_filesystem(const Bare& bare, const char* type, const image::MountOp& op
 int main(int argc, char** argv) {
     using namespace pmos::bench;
     if (argc < 5) {
-        std::fputs("usage: bare PLAN DEVICE-FILTER ROOT-DIR CGROUP-DIR [--net-in-turn]\n", stderr);
+        std::fputs(
+            "usage: bare PLAN DEVICE-FILTER ROOT-DIR CGROUP-DIR [--net-in-turn | --filter-ahead]\n",
+            stderr);
         return 2;
     }
     Bare bare;
@@ -302,6 +309,10 @@ int main(int argc, char** argv) {
     bare.own_time_ns = ::open("/proc/self/ns/time", O_RDONLY | O_CLOEXEC);
     bare.null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
     bare.net_in_turn = argc > 5 && std::strcmp(argv[5], "--net-in-turn") == 0;
+    if (argc > 5 && std::strcmp(argv[5], "--filter-ahead") == 0) {
+        bare.filter_ahead = load_filter(bare);
+        if (bare.filter_ahead < 0) return 1;
+    }
     bare.id_ns = make_id_ns(bare);
     fill_strings(bare);
     return serve_turns([&bare] { return take_turn(bare); });

@@ -20,6 +20,7 @@ struct Bare {
     int id_ns = -1, own_net_ns = -1, own_time_ns = -1;
     int null = -1;  // stdin, stdout and stderr of the program
     bool net_in_turn = false;
+    int filter_ahead = -1;  // the loaded device filter, where it is made ahead
     std::vector<char> device_filter;
     std::vector<char*> argv, envp;
 

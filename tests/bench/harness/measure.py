@@ -103,6 +103,7 @@ class Bench:
             Worker("pmosd", w.program("bench-bus"), "start", w.socket, "solo"),
             self.yardstick("bare"),
             self.yardstick("bare-net-in-turn", "--net-in-turn"),
+            self.yardstick("bare-all-ahead", "--filter-ahead"),
             Worker("pmos-launch", w.program("bench-launch-alone"), f"{WORK}/libexec/pmos-launch",
                    f"{WORK}/libexec/pmos-init", f"{WORK}/plan/plan.image", f"{WORK}/bench.erofs",
                    f"{w.cgroup}/yard", f"{WORK}/alone"),
@@ -118,6 +119,7 @@ class Bench:
             row("start-vs-bubblewrap", ours.p50, s["bubblewrap"].p50),
             row("start-vs-runc", ours.p50, s["runc"].p50),
             row("start-vs-bare-net-in-turn", ours.p50, s["bare-net-in-turn"].p50),
+            row("start-vs-bare-all-ahead", ours.p50, s["bare-all-ahead"].p50),
             row("start-p99-vs-bare-p99", ours.p99, s["bare"].p99),
             row("launcher-alone-vs-bare", s["pmos-launch"].p50, s["bare"].p50),
         ]
