@@ -13,6 +13,8 @@ struct HostDevice {
     std::string path;          // below /dev
     bool block = false;
     std::uint32_t major = 0, minor = 0;
+
+    bool operator==(const HostDevice&) const = default;
 };
 
 struct HostFacts {

@@ -4,6 +4,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -92,6 +94,9 @@ struct Hook {
 enum class KeySource : std::uint8_t { pin, passphrase, device_key };
 enum class OnLock : std::uint8_t { evict, suspend };
 enum class Background : std::uint8_t { freeze, run };
+inline constexpr std::string_view kKeySourceNames = "pin|passphrase|device-key";
+inline constexpr std::string_view kOnLockNames = "evict|suspend";
+inline constexpr std::string_view kBackgroundNames = "freeze|run";
 
 struct Volume {
     std::string name, dm_name;  // dm_name: pmos-MODE-VOLUME
@@ -143,6 +148,9 @@ struct LaunchPlan {
 
 // The image the launcher reads (see plan_image.h). Never fails: a LaunchPlan is complete.
 std::vector<std::byte> encode(const LaunchPlan& plan);
+// What was encoded. The image must be one that launch::PlanView found sound; nullopt when it is not
+// what this build's encode() makes of the plan in it.
+std::optional<LaunchPlan> decode(std::span<const std::byte> image);
 // SHA-256 over the image, in hex: the plan's name in status and in the audit log.
 std::string digest(const LaunchPlan& plan);
 // Readable form, stable key order: `pmosctl inspect` and the golden plans.

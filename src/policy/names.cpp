@@ -190,11 +190,12 @@ bool has_word(std::span<const std::string> words, std::string_view word) {
     return std::ranges::find(words, word) != words.end();
 }
 
-std::string_view hook_point_name(HookPoint point) {
-    const auto names = split_list(kHookPointNames);
-    const auto at = static_cast<std::size_t>(point);
-    return at < names.size() ? names[at] : "unknown";
+std::string_view word_at(std::string_view list, std::size_t index) {
+    const auto words = split_list(list);
+    return index < words.size() ? words[index] : "unknown";
 }
+
+std::string_view hook_point_name(HookPoint point) { return word_at(kHookPointNames, point); }
 
 std::optional<std::uint64_t> parse_size(std::string_view text) {
     constexpr std::array kUnits{Unit{"", 1}, Unit{"KiB", 1ULL << 10}, Unit{"MiB", 1ULL << 20},

@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace pmos::policy {
@@ -28,6 +29,12 @@ std::string_view nearest_name(std::string_view word, std::span<const NamedValue>
 
 // "a|b|c" to {a, b, c}.
 std::vector<std::string_view> split_list(std::string_view list);
+// The word of an enumeration whose words are listed in its order; "unknown" beyond them.
+std::string_view word_at(std::string_view list, std::size_t index);
+template <class Enum>
+requires std::is_enum_v<Enum> std::string_view word_at(std::string_view list, Enum value) {
+    return word_at(list, static_cast<std::size_t>(value));
+}
 bool has_word(std::span<const std::string> words, std::string_view word);
 
 // "64MiB", "2GiB", "4096": bytes. KiB, MiB, GiB, TiB only: no doubt about what a K is.

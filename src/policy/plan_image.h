@@ -88,8 +88,9 @@ struct Header {
                   cap_ambient = 0;
     std::uint32_t uid = 0, gid = 0, umask = 0;
     std::int32_t oom_score_adj = 0;
-    // What the launcher does not read but the digest must cover (limits, devices, hooks,
-    // volumes): the readable form of the whole plan.
+    // What the launcher does not read but the digest must cover: the device filter (struct
+    // bpf_insn) and the readable form of the whole plan (limits, hooks, volumes).
+    Table<std::uint64_t> device_filter;
     Text json;
 };
 

@@ -34,11 +34,6 @@ std::string_view type_name(image::NodeType type) {
     return kNames[static_cast<std::size_t>(type)];
 }
 
-std::string_view key_source_name(KeySource source) {
-    constexpr std::string_view kNames[] = {"pin", "passphrase", "device-key"};
-    return kNames[static_cast<std::size_t>(source)];
-}
-
 void write_ids(JsonWriter& w, std::string_view key, const std::vector<IdMap>& maps) {
     w.key(key).open_array().compact(true);
     for (const auto& m : maps) {
@@ -58,7 +53,7 @@ void write_volumes(JsonWriter& w, const std::vector<Volume>& volumes) {
         w.key("keyBits").number(v.key_bits).key("sectorSize").number(v.sector_size);
         w.key("pbkdf").text(v.pbkdf).key("pbkdfMemoryMax").number(v.pbkdf_memory_max);
         w.key("pbkdfTimeMs").number(v.pbkdf_time_ms);
-        w.key("keySource").text(key_source_name(v.key_source));
+        w.key("keySource").text(word_at(kKeySourceNames, v.key_source));
         if (!v.key_file.empty()) w.key("keyFile").text(v.key_file);
         w.close();
     }
@@ -149,8 +144,8 @@ void write_life(JsonWriter& w, const LaunchPlan& plan) {
     w.compact(false).close().key("network").text(plan.network);
     const Session& s = plan.session;
     w.key("session").open_object().key("autostart").boolean(s.autostart);
-    w.key("background").text(s.background == Background::freeze ? "freeze" : "run");
-    w.key("onLock").text(s.on_lock == OnLock::evict ? "evict" : "suspend");
+    w.key("background").text(word_at(kBackgroundNames, s.background));
+    w.key("onLock").text(word_at(kOnLockNames, s.on_lock));
     w.key("stopTimeoutMs").number(s.stop_timeout_ms).close().key("hooks").open_array();
     for (const auto& h : plan.hooks) {
         w.open_object().key("point").text(hook_point_name(h.point)).key("path").text(h.path);

@@ -86,10 +86,14 @@ class HookRun : public std::enable_shared_from_this<HookRun> {
 }  // namespace
 
 void run_hooks(const Context& ctx, const Mode& mode, policy::HookPoint point, Done done) {
-    // A mode that runs keeps the plan it was started with.
     const auto& plan = mode.running ? mode.running->plan : mode.plan;
+    run_hooks(ctx, mode, plan.get(), point, std::move(done));
+}
+
+void run_hooks(const Context& ctx, const Mode& mode, const policy::LaunchPlan* plan,
+               policy::HookPoint point, Done done) {
     std::vector<policy::Hook> hooks;
-    if (plan)
+    if (plan != nullptr)
         for (const auto& h : plan->hooks)
             if (h.point == point) hooks.push_back(h);
     if (hooks.empty()) return done({});

@@ -8,6 +8,9 @@ namespace pmos::daemon {
 
 // Runs the plan's hooks for this point one after the other; the first that fails or takes too
 // long ends it with an error that names the hook and quotes its last line.
+void run_hooks(const Context& ctx, const Mode& mode, const policy::LaunchPlan* plan,
+               policy::HookPoint point, Done done);
+// Those of the plan that runs; where none does, of the one that would.
 void run_hooks(const Context& ctx, const Mode& mode, policy::HookPoint point, Done done);
 
 }  // namespace pmos::daemon

@@ -30,13 +30,17 @@ struct Prepared {
 
 // A mode that has processes. Its identity across a restart of pmosd is cgroup plus start time.
 struct Running {
-    std::shared_ptr<const policy::LaunchPlan> plan;  // as it was started
+    // As it was started. Null when an adopted mode's cannot be read any more: it can be stopped and
+    // switched, not entered.
+    std::shared_ptr<const policy::LaunchPlan> plan;
     std::string digest;
     UniqueFd pidfd;
     int pid = 0;
     std::uint64_t start_time = 0;  // field 22 of /proc/PID/stat, clock ticks since boot
     std::uint64_t started_at = 0;  // CLOCK_BOOTTIME, µs
     EventSource exited;
+
+    policy::Session session() const { return plan ? plan->session : policy::Session{}; }
 };
 
 struct Mode {

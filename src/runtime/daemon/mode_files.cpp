@@ -5,13 +5,16 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
-#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <filesystem>
 #include <sstream>
 #include <vector>
 
+#include "policy/hash.h"
+#include "runtime/host/small_file.h"
+#include "runtime/launch/plan_view.h"
 #include "runtime/launch/protocol.h"
 
 namespace pmos::daemon {
@@ -31,15 +34,10 @@ Result<> remove_file(const std::string& path) {
     return {};
 }
 
-std::string read_small(const std::string& path) {
-    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-    std::array<char, 4096> text{};
-    const ssize_t n = fd ? ::read(fd.get(), text.data(), text.size()) : 0;
-    return {text.data(), n > 0 ? static_cast<std::size_t>(n) : 0};
-}
+std::string read_whole(const std::string& path) { return host::read_small_file(path).value_or(""); }
 
 // Complete or not there at all: a reader never sees half a file.
-Result<> replace_file(const std::string& path, const std::string& text) {
+Result<> replace_file(const std::string& path, std::string_view text) {
     const std::string fresh = path + ".new";
     PMOS_ASSIGN(const auto fd, open_file(fresh, O_WRONLY | O_CREAT | O_TRUNC));
     if (::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
@@ -95,6 +93,15 @@ Result<> remove_run_files(const Paths& paths, const std::string& mode) {
     return remove_file(paths.mode_dir(mode) + "/state");
 }
 
+Result<> remove_mode_dir(const Paths& paths, const std::string& mode) {
+    PMOS_TRY(remove_log(paths, mode));
+    std::error_code error;
+    std::filesystem::remove_all(paths.mode_dir(mode), error);
+    if (error)
+        return fail(errno_error(error.value(), "cannot remove '" + paths.mode_dir(mode) + "'"));
+    return {};
+}
+
 Result<> remove_log(const Paths& paths, const std::string& mode) {
     return remove_file(paths.log(mode));
 }
@@ -111,7 +118,7 @@ void bound_log(const Paths& paths, const std::string& mode) {
 }
 
 std::optional<int> read_exit_record(const Paths& paths, const std::string& mode) {
-    const std::string bytes = read_small(paths.mode_dir(mode) + "/exit");
+    const std::string bytes = read_whole(paths.mode_dir(mode) + "/exit");
     launch::ExitRecord record;
     if (bytes.size() != sizeof record) return std::nullopt;
     std::memcpy(&record, bytes.data(), sizeof record);
@@ -127,7 +134,7 @@ Result<> write_state(const Paths& paths, const Mode& mode) {
 }
 
 std::optional<SavedState> read_state(const Paths& paths, const std::string& mode) {
-    const std::string text = read_small(paths.mode_dir(mode) + "/state");
+    const std::string text = read_whole(paths.mode_dir(mode) + "/state");
     SavedState saved;
     if (!parse(value_of(text, "pid"), saved.pid) ||
         !parse(value_of(text, "start_time"), saved.start_time) ||
@@ -135,6 +142,22 @@ std::optional<SavedState> read_state(const Paths& paths, const std::string& mode
         return std::nullopt;
     saved.digest = value_of(text, "digest");
     return saved;
+}
+
+Result<> write_plan(const Paths& paths, const std::string& mode, std::span<const std::byte> image) {
+    return replace_file(paths.mode_dir(mode) + "/plan",
+                        {reinterpret_cast<const char*>(image.data()), image.size()});
+}
+
+std::shared_ptr<const policy::LaunchPlan> read_plan(const Paths& paths, const std::string& mode,
+                                                    const std::string& digest) {
+    const std::string bytes = read_whole(paths.mode_dir(mode) + "/plan");
+    const auto image = std::as_bytes(std::span(bytes));
+    if (policy::sha256_hex(image) != digest ||
+        launch::PlanView::check(image) != launch::PlanFault::none)
+        return nullptr;
+    auto plan = policy::decode(image);
+    return plan ? std::make_shared<policy::LaunchPlan>(std::move(*plan)) : nullptr;
 }
 
 Result<> write_opened(const Paths& paths, const Mode& mode) {
@@ -148,7 +171,7 @@ Result<> write_opened(const Paths& paths, const Mode& mode) {
 
 std::vector<policy::Volume> read_opened(const Paths& paths, const std::string& mode) {
     std::vector<policy::Volume> out;
-    std::istringstream lines(read_small(paths.mode_dir(mode) + "/opened"));
+    std::istringstream lines(read_whole(paths.mode_dir(mode) + "/opened"));
     for (std::string line; std::getline(lines, line);) {
         std::istringstream in(line);
         policy::Volume v;
@@ -167,11 +190,11 @@ Result<> write_foreground(const Paths& paths, const std::string& mode) {
 }
 
 std::string read_foreground(const Paths& paths) {
-    return std::string(value_of(read_small(paths.run + "/foreground"), "mode"));
+    return std::string(value_of(read_whole(paths.run + "/foreground"), "mode"));
 }
 
 Result<std::uint64_t> process_start_time(int pid) {
-    const std::string text = read_small(fmt::format("/proc/{}/stat", pid));
+    const std::string text = read_whole(fmt::format("/proc/{}/stat", pid));
     // The command may hold spaces and parentheses: count from the last one.
     auto at = text.rfind(')');
     if (at == std::string::npos) return fail(Code::not_found, fmt::format("no process {}", pid));

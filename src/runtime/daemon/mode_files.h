@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "base/fd.h"
@@ -22,6 +24,8 @@ Result<UniqueFd> open_log(const Paths& paths, const std::string& mode);
 Result<UniqueFd> open_log_to_read(const Paths& paths, const std::string& mode);
 // Forgets the state and the exit record of a run; the log stays until it is locked.
 Result<> remove_run_files(const Paths& paths, const std::string& mode);
+// Whatever is left of a mode that is no more.
+Result<> remove_mode_dir(const Paths& paths, const std::string& mode);
 Result<> remove_log(const Paths& paths, const std::string& mode);
 
 // Keeps the last half of a log that has grown past its bound. A mode writes it with O_APPEND, so
@@ -39,6 +43,13 @@ struct SavedState {
 };
 Result<> write_state(const Paths& paths, const Mode& mode);
 std::optional<SavedState> read_state(const Paths& paths, const std::string& mode);
+
+// The plan of the next run and then of the run, so that a restarted pmosd has it also when the
+// profile has changed since.
+Result<> write_plan(const Paths& paths, const std::string& mode, std::span<const std::byte> image);
+// Null: it is not the plan of that digest, or not one that this build would have written.
+std::shared_ptr<const policy::LaunchPlan> read_plan(const Paths& paths, const std::string& mode,
+                                                    const std::string& digest);
 
 // What is open of a mode: name, mapping and source of each volume, enough to close it.
 Result<> write_opened(const Paths& paths, const Mode& mode);

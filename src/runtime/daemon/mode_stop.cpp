@@ -50,10 +50,11 @@ int exit_of_last_run(const Context& ctx, Mode& mode) {
 void clean_up(const Context& ctx, Mode& mode, Done done) {
     mode.last_exit = exit_of_last_run(ctx, mode);
     bound_log(ctx.paths, mode.name);
+    const auto plan = mode.running->plan;  // of the run that ended, not of the next
     mode.running.reset();
-    remove_cgroup(ctx, mode, [&ctx, &mode, done = std::move(done)](Result<> removed) mutable {
+    remove_cgroup(ctx, mode, [&ctx, &mode, plan, done = std::move(done)](Result<> removed) mutable {
         Result<> files = remove_run_files(ctx.paths, mode.name);
-        run_hooks(ctx, mode, policy::HookPoint::post_stop,
+        run_hooks(ctx, mode, plan.get(), policy::HookPoint::post_stop,
                   [removed = std::move(removed), files = std::move(files),
                    done = std::move(done)](Result<> hooks) mutable {
                       if (!removed) return done(std::move(removed));
@@ -98,7 +99,8 @@ void stop_mode(const Context& ctx, Mode& mode, std::uint32_t timeout_ms, Done do
     ctx.observer.mode_changed(mode);
     if (mode.cgroup) static_cast<void>(mode.cgroup->thaw());
     static_cast<void>(send_signal(mode.running->pidfd.borrow(), SIGTERM));
-    wait_exit(ctx, mode, std::chrono::milliseconds(timeout_ms),
+    const auto timeout = timeout_ms != 0 ? timeout_ms : mode.running->session().stop_timeout_ms;
+    wait_exit(ctx, mode, std::chrono::milliseconds(timeout),
               [&ctx, &mode, done = std::move(done)](Result<>) mutable {
                   if (mode.cgroup) static_cast<void>(mode.cgroup->kill());
                   wait_exit(ctx, mode, kKillDeadline,

@@ -8,6 +8,7 @@ namespace pmos::daemon {
 
 // SIGTERM to PID 1 (thawed first, so that it can act on it), kill after the timeout, then
 // everything a run leaves is removed. A mode that is stopped already is no error.
+// timeout_ms 0: as its plan says.
 void stop_mode(const Context& ctx, Mode& mode, std::uint32_t timeout_ms, Done done);
 
 // PID 1 has ended by itself: removes what is left, keeps the exit status and why.

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <memory>
 
+#include "runtime/daemon/mode_files.h"
 #include "runtime/daemon/process.h"
 #include "runtime/device/filter.h"
 #include "runtime/launch/client.h"
@@ -27,7 +28,9 @@ Result<> settle_prepared(const Paths& paths, Mode& mode) {
     if (mode.alive()) return {};  // nothing to launch; what it has left over it keeps
     const auto& plan = *mode.plan;
     if (!ready.plan) {
-        PMOS_ASSIGN(ready.plan, launch::seal_plan(policy::encode(plan)));
+        const auto image = policy::encode(plan);
+        PMOS_TRY(write_plan(paths, mode.name, image));
+        PMOS_ASSIGN(ready.plan, launch::seal_plan(image));
     }
     if (!ready.id_ns) {
         PMOS_ASSIGN(ready.id_ns, launch::make_id_namespace(plan.uid_map, plan.gid_map));

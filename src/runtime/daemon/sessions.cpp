@@ -57,8 +57,8 @@ Result<> check(const Mode& mode, const ExecRequest& request) {
         return fail(Code::not_running,
                     "mode '" + mode.name + "' is " + std::string(state_name(mode.state)),
                     mode.reason, "start it with: pmosctl start " + mode.name);
-    if (mode.running->digest != mode.digest)
-        return fail(Code::busy, "the profile of mode '" + mode.name + "' changed since it started",
+    if (!mode.running->plan)
+        return fail(Code::busy, "the plan that mode '" + mode.name + "' was started with is gone",
                     "a program entered now would not be confined as the mode is",
                     "restart it with: pmosctl restart " + mode.name);
     if (request.args.empty() || request.args.front().empty())

@@ -137,15 +137,14 @@ void Supervisor::unlock(Mode& mode, UniqueFd secret, bool start, Done done) {
 }
 
 void Supervisor::lock_job(Mode& mode, Done done) {
-    stop_mode(ctx_, mode, mode.running ? mode.running->plan->session.stop_timeout_ms : 0,
-              [this, &mode, done = std::move(done)](Result<> stopped) mutable {
-                  // The root's tree and the namespaces go with the key.
-                  release_prepared(ctx_, std::exchange(mode.prepared, {}),
-                                   [this, &mode, stopped = std::move(stopped),
-                                    done = std::move(done)](Result<>) mutable {
-                                       close_job(mode, std::move(stopped), std::move(done));
-                                   });
-              });
+    stop_mode(ctx_, mode, 0, [this, &mode, done = std::move(done)](Result<> stopped) mutable {
+        // The root's tree and the namespaces go with the key.
+        release_prepared(
+            ctx_, std::exchange(mode.prepared, {}),
+            [this, &mode, stopped = std::move(stopped), done = std::move(done)](Result<>) mutable {
+                close_job(mode, std::move(stopped), std::move(done));
+            });
+    });
 }
 
 void Supervisor::close_job(Mode& mode, Result<> stopped, Done done) {
@@ -183,9 +182,7 @@ void Supervisor::stop(Mode& mode, std::uint32_t timeout_ms, Done done) {
     enqueue(
         mode, "stop",
         [this, &mode, timeout_ms](Done job_done) {
-            const std::uint32_t own =
-                mode.running ? mode.running->plan->session.stop_timeout_ms : 0;
-            stop_mode(ctx_, mode, timeout_ms != 0 ? timeout_ms : own, std::move(job_done));
+            stop_mode(ctx_, mode, timeout_ms, std::move(job_done));
         },
         std::move(done));
 }
@@ -194,9 +191,7 @@ void Supervisor::restart(Mode& mode, Done done) {
     enqueue(
         mode, "restart",
         [this, &mode](Done job_done) {
-            const std::uint32_t own =
-                mode.running ? mode.running->plan->session.stop_timeout_ms : 0;
-            stop_mode(ctx_, mode, own,
+            stop_mode(ctx_, mode, 0,
                       [this, &mode, job_done = std::move(job_done)](Result<> stopped) mutable {
                           if (!stopped) return job_done(std::move(stopped));
                           static_cast<void>(settle_prepared(paths_, mode));

@@ -9,6 +9,7 @@
 
 #include "policy/policy_set.h"
 #include "runtime/daemon/context.h"
+#include "runtime/daemon/device_watch.h"
 #include "runtime/daemon/launcher.h"
 #include "runtime/daemon/mode.h"
 #include "runtime/daemon/sessions.h"
@@ -54,8 +55,13 @@ class Supervisor {
     Result<UniqueFd> open_log(const Mode& mode) const;
 
   private:
-    void take_policy(policy::PolicySet set);
-    void take_mode(policy::ModePolicy& policy, const policy::HostFacts& facts);
+    Result<policy::HostFacts> read_facts() const;
+    void on_devices();
+    // Compiles every profile for this phone; names of the modes whose plan changed.
+    std::vector<std::string> take_policy();
+    void take_mode(const policy::ModePolicy& policy);
+    void drop_prepared(Mode& mode);
+    void recall_modes();
     void adopt(Mode& mode);
     void bring_foreground_back();
     void on_exit(Mode& mode);
@@ -75,6 +81,7 @@ class Supervisor {
     Context ctx_;
     Sessions sessions_;
     Switchboard switchboard_;
+    std::unique_ptr<DeviceWatch> device_watch_;
     policy::HostFacts facts_;
     policy::PolicySet policy_;
     std::map<std::string, std::unique_ptr<Mode>, std::less<>> modes_;

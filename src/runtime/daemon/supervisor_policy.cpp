@@ -7,9 +7,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <set>
 
 #include "base/text.h"
+#include "policy/names.h"
 #include "runtime/daemon/mode_files.h"
 #include "runtime/daemon/mode_start.h"
 #include "runtime/daemon/mode_stop.h"
@@ -54,11 +56,30 @@ Result<> Supervisor::begin() {
             return fail(errno_error(errno, "cannot make '" + dir + "'"));
     PMOS_TRY(launcher_.start());
     PMOS_TRY(host::prepare_cgroup_root(paths_.cgroup));
+    recall_modes();
     PMOS_TRY(reload());
     for (auto& [name, mode] : modes_) adopt(*mode);
+    // Neither profile nor trace: it was one of an earlier policy.
+    std::erase_if(modes_, [this](const auto& entry) {
+        const Mode& mode = *entry.second;
+        const bool over =
+            mode.file.empty() && !mode.alive() && mode.opened.empty() && mode.jobs.idle();
+        if (over) static_cast<void>(remove_mode_dir(paths_, mode.name));
+        return over;
+    });
     const auto front = find(read_foreground(paths_));
     if (front && (*front)->alive()) switchboard_.adopt(**front);
+    PMOS_ASSIGN(device_watch_, DeviceWatch::make(loop_, [this] { on_devices(); }));
     return {};
+}
+
+// A mode may run on whose profile has gone since: it can be seen, stopped and locked.
+void Supervisor::recall_modes() {
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator(paths_.run + "/modes", ignored)) {
+        const std::string name = entry.path().filename();
+        if (policy::is_mode_name(name)) modes_[name] = std::make_unique<Mode>(loop_, name);
+    }
 }
 
 void Supervisor::autostart() {
@@ -72,31 +93,42 @@ void Supervisor::autostart() {
     }
 }
 
-Result<std::vector<std::string>> Supervisor::reload() {
+Result<policy::HostFacts> Supervisor::read_facts() const {
     host::HostPaths host_paths;
     host_paths.cgroup_root = paths_.cgroup;
     host_paths.handset_json = paths_.handset;
-    PMOS_ASSIGN(facts_, host::read_host_facts(host_paths));
-    facts_.images_dir = paths_.images;
-    facts_.hooks_dir = paths_.hooks;
-    facts_.volumes_dir = paths_.state + "/volumes";
-    facts_.keys_dir = paths_.state + "/keys";
-
-    std::map<std::string, std::string, std::less<>> before;
-    for (const auto& [name, mode] : modes_) before[name] = mode->digest;
-    take_policy(load_policy(paths_));
-    std::vector<std::string> changed;
-    for (const auto& [name, mode] : modes_)
-        if (before[name] != mode->digest) changed.push_back(name);
-    return changed;
+    PMOS_ASSIGN(auto facts, host::read_host_facts(host_paths));
+    facts.images_dir = paths_.images;
+    facts.hooks_dir = paths_.hooks;
+    facts.volumes_dir = paths_.state + "/volumes";
+    facts.keys_dir = paths_.state + "/keys";
+    return facts;
 }
 
-void Supervisor::take_policy(policy::PolicySet set) {
-    policy_ = std::move(set);
+Result<std::vector<std::string>> Supervisor::reload() {
+    PMOS_ASSIGN(facts_, read_facts());
+    policy_ = load_policy(paths_);
+    return take_policy();
+}
+
+// Only what depends on the devices is made anew; the profiles are those of the last reload, for
+// nobody has said yet that what may stand in their files now is meant.
+void Supervisor::on_devices() {
+    auto facts = read_facts();
+    if (!facts || (facts->devices == facts_.devices && facts->problems == facts_.problems)) return;
+    facts_ = std::move(*facts);
+    std::string names;
+    for (const auto& name : take_policy()) names += (names.empty() ? "" : " ") + name;
+    ctx_.observer.event("devices-changed", "", {{"modes", names}});
+}
+
+std::vector<std::string> Supervisor::take_policy() {
+    std::map<std::string, std::string, std::less<>> before;
+    for (const auto& [name, mode] : modes_) before[name] = mode->digest;
     std::set<std::string, std::less<>> named;
-    for (auto& policy : policy_.modes) {
+    for (const auto& policy : policy_.modes) {
         named.insert(policy.mode);
-        take_mode(policy, facts_);
+        take_mode(policy);
     }
     // A profile that went away disables its mode; one that runs goes on with the plan it has.
     for (auto& [name, mode] : modes_) {
@@ -108,13 +140,22 @@ void Supervisor::take_policy(policy::PolicySet set) {
             mode->state = State::disabled;
             mode->reason = mode->broken;
             static_cast<void>(remove_log(paths_, name));
-            if (mode->jobs.idle()) mode->prepared = {};
+            if (mode->jobs.idle()) drop_prepared(*mode);
         }
         ctx_.observer.mode_changed(*mode);
     }
+    std::vector<std::string> changed;
+    for (const auto& [name, mode] : modes_)
+        if (before[name] != mode->digest) changed.push_back(name);
+    return changed;
 }
 
-void Supervisor::take_mode(policy::ModePolicy& policy, const policy::HostFacts& facts) {
+// Behind whatever waits for it; it takes the kernel milliseconds.
+void Supervisor::drop_prepared(Mode& mode) {
+    release_prepared(ctx_, std::exchange(mode.prepared, {}), [](Result<>) {});
+}
+
+void Supervisor::take_mode(const policy::ModePolicy& policy) {
     auto& slot = modes_[policy.mode];
     if (!slot) slot = std::make_unique<Mode>(loop_, policy.mode);
     Mode& mode = *slot;
@@ -122,17 +163,16 @@ void Supervisor::take_mode(policy::ModePolicy& policy, const policy::HostFacts& 
     std::shared_ptr<const policy::LaunchPlan> plan;
     std::string reason = first_error(policy.diagnostics);
     if (policy.profile && reason.empty()) {
-        auto compiled = policy::compile(*policy.profile, facts);
+        auto compiled = policy::compile(*policy.profile, facts_);
         if (compiled.plan)
             plan = std::make_shared<policy::LaunchPlan>(std::move(*compiled.plan));
         else
             reason = first_error(compiled.diagnostics);
-        std::ranges::move(compiled.diagnostics, std::back_inserter(policy.diagnostics));
     }
     const std::string digest = plan ? policy::digest(*plan) : "";
     // The same plan stays the same object: a start that is under way is not disturbed.
     if (digest != mode.digest || !plan || !mode.plan) {
-        mode.prepared = {};
+        drop_prepared(mode);
         mode.plan = std::move(plan);
         mode.digest = digest;
         mode.broken = reason;
@@ -145,8 +185,7 @@ void Supervisor::take_mode(policy::ModePolicy& policy, const policy::HostFacts& 
     }
     refresh_volume_state(mode);
     ::mkdir(paths_.mode_dir(mode.name).c_str(), 0700);
-    // While an operation runs what it needs is its own; it settles the rest when it ends.
-    if (mode.jobs.idle()) static_cast<void>(settle_prepared(paths_, mode));
+    settle_soon(mode);
     ctx_.observer.mode_changed(mode);
 }
 
@@ -173,7 +212,8 @@ void Supervisor::adopt(Mode& mode) {
         return;
     }
     Running running;
-    running.plan = mode.plan ? mode.plan : std::make_shared<policy::LaunchPlan>();
+    running.plan =
+        saved->digest == mode.digest ? mode.plan : read_plan(paths_, mode.name, saved->digest);
     running.digest = saved->digest;
     running.pidfd = std::move(*pidfd);
     running.pid = saved->pid;

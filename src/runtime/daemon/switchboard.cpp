@@ -14,7 +14,7 @@ namespace {
 constexpr auto kFreezeDeadline = 2s;
 
 bool freezes(const Mode& mode) {
-    return mode.running && mode.running->plan->session.background == policy::Background::freeze;
+    return mode.running && mode.running->session().background == policy::Background::freeze;
 }
 
 }  // namespace

@@ -34,9 +34,13 @@ std::unexpected<Error> bad(std::string what) {
                 R"(write {"devices":{"modem":["/dev/ttyUSB2"]}})");
 }
 
-Result<policy::HostDevice> resolve(const NamedClass& named, const std::string& path) {
+Result<> add(const NamedClass& named, const std::string& path, NamedDevices& found) {
     if (!path.starts_with("/dev/")) return bad(fmt::format("'{}' is not below /dev", path));
     const std::unique_ptr<char, decltype(&::free)> real(::realpath(path.c_str(), nullptr), &::free);
+    if (!real && errno == ENOENT) {
+        found.missing.push_back(path);
+        return {};
+    }
     if (!real) return fail(errno_error(errno, fmt::format("no device '{}'", path)));
     struct stat st {};
     if (::stat(real.get(), &st) != 0)
@@ -51,7 +55,8 @@ Result<policy::HostDevice> resolve(const NamedClass& named, const std::string& p
     device.block = S_ISBLK(st.st_mode);
     device.major = ::major(st.st_rdev);
     device.minor = ::minor(st.st_rdev);
-    return device;
+    found.devices.push_back(std::move(device));
+    return {};
 }
 
 }  // namespace
@@ -74,11 +79,11 @@ std::vector<policy::HostDevice> gpu_devices(const std::string& sys_class_drm) {
     return found;
 }
 
-Result<std::vector<policy::HostDevice>> parse_handset(const std::string& text) {
+Result<NamedDevices> parse_handset(const std::string& text) {
     const auto json = nlohmann::json::parse(text, nullptr, false, true);
     if (json.is_discarded()) return bad("it is not JSON");
     if (!json.is_object()) return bad("it is not an object");
-    std::vector<policy::HostDevice> found;
+    NamedDevices found;
     for (const auto& [key, value] : json.items())
         if (key != "devices") return bad(fmt::format("unknown key '{}'", key));
     if (!json.contains("devices")) return found;
@@ -91,8 +96,7 @@ Result<std::vector<policy::HostDevice>> parse_handset(const std::string& text) {
         if (!paths.is_array()) return bad(fmt::format("'devices/{}' is not a list", name));
         for (const auto& path : paths) {
             if (!path.is_string()) return bad(fmt::format("'devices/{}' holds no text", name));
-            PMOS_ASSIGN(auto device, resolve(*named, path.get_ref<const std::string&>()));
-            found.push_back(std::move(device));
+            PMOS_TRY(add(*named, path.get_ref<const std::string&>(), found));
         }
     }
     return found;

@@ -94,14 +94,16 @@ void read_devices(const HostPaths& paths, policy::HostFacts& facts) {
     if (!std::filesystem::exists(paths.handset_json, ignored)) return;
     const auto json = read_small_file(paths.handset_json);
     auto named =
-        json ? parse_handset(*json)
-             : Result<std::vector<policy::HostDevice>>(fail(Code::failed, "it cannot be read"));
+        json ? parse_handset(*json) : Result<NamedDevices>(fail(Code::failed, "it cannot be read"));
     if (!named) {
         facts.problems.push_back(
             fmt::format("handset: {}: {}", paths.handset_json, named.error().message()));
         return;
     }
-    std::ranges::move(*named, std::back_inserter(facts.devices));
+    std::ranges::move(named->devices, std::back_inserter(facts.devices));
+    for (const auto& path : named->missing)
+        facts.problems.push_back(
+            fmt::format("handset: {}: '{}' is not there", paths.handset_json, path));
 }
 
 }  // namespace

@@ -19,7 +19,12 @@ struct HostPaths {
 Result<policy::HostFacts> read_host_facts(const HostPaths& paths);
 
 // {"devices": {"modem": ["/dev/ttyS2"]}}: devices that no kernel interface tells apart. Links are
-// followed now, so that the plan names the node itself. Errors name what is wrong.
-Result<std::vector<policy::HostDevice>> parse_handset(const std::string& json);
+// followed now, so that the plan names the node itself. Errors name what is wrong; a node that is
+// not there (a modem that is off) is none: it is in missing.
+struct NamedDevices {
+    std::vector<policy::HostDevice> devices;
+    std::vector<std::string> missing;  // paths
+};
+Result<NamedDevices> parse_handset(const std::string& json);
 
 }  // namespace pmos::host

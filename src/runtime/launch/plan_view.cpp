@@ -90,7 +90,8 @@ PlanFault Checker::shape() const noexcept {
         !table_ok(h.mounts, kMaxMounts) || !table_ok(h.device_nodes, kMaxNodes) ||
         !table_ok(h.args, kMaxStrings) || !table_ok(h.env, kMaxStrings) ||
         !table_ok(h.additional_gids, kMaxGroups) || !table_ok(h.rlimits, kMaxRlimits) ||
-        !table_ok(h.seccomp, kMaxInstructions) || !table_ok(h.landlock, kMaxLandlockRules))
+        !table_ok(h.seccomp, kMaxInstructions) || !table_ok(h.landlock, kMaxLandlockRules) ||
+        !table_ok(h.device_filter, kMaxInstructions))
         return PlanFault::table;
     for (const Text& t : {h.mode, h.hostname, h.cwd, h.apparmor, h.json})
         if (!text_ok(t)) return PlanFault::text;

@@ -16,4 +16,19 @@ equal "an unknown command" ERROR "$(at +NOSUCH)"
 echo "signal 7" >/run/handset-modem.ctl
 within 5 "an event of the network arrives" bash -c '. "$HANDSET_LIB"; trap - EXIT; at +CSQ | grep -qx "+CSQ: 7,99"'
 matches "the simulator keeps a log" 'AT\+CSQ' "$(cat /run/handset-modem.log)"
+note "a modem that comes later"
+modem_of() { pmosctl inspect secure | jq -r '.plan.deviceNodes[] | select(.class == "modem") | .path'; }
+cp /etc/pmos/handset.json /run/handset.json.kept
+echo '{"devices": {"modem": ["/dev/late-modem"]}}' >/etc/pmos/handset.json
+check "reload" pmosctl reload
+equal "a port that is not there is nobody's" "" "$(modem_of)"
+matches "the doctor says so" "late-modem' is not there" "$(pmosctl doctor)"
+ln -s ttyS2 /dev/late-modem
+udevadm trigger --action=add --name-match=/dev/ttyS2
+within 5 "it is granted when it comes" bash -c "pmosctl inspect secure | grep -q '\"ttyS2\"'"
+equal "by its own name" ttyS2 "$(modem_of)"
+mv /run/handset.json.kept /etc/pmos/handset.json
+rm /dev/late-modem
+check "as it was" pmosctl reload
+
 echo "signal 20" >/run/handset-modem.ctl

@@ -70,6 +70,12 @@ class Phone:
         with open(f"{self.dir}/profiles/{file or body['mode'] + '.json'}", "w", encoding="ascii") as out:
             json.dump(body, out)
 
+    def hook(self, name, text):
+        with open(f"{self.dir}/{name}", "w", encoding="ascii") as out:
+            out.write(text)
+        os.chmod(f"{self.dir}/{name}", 0o755)
+        return f"{self.dir}/{name}"
+
     def start(self, *more):
         ready, theirs = os.pipe()
         self.process = subprocess.Popen(
@@ -263,6 +269,46 @@ def test_adopt(phone):
     phone.ctl("switch", "alpha")
     phone.ctl("stop", "--all")
     expect(all(gone(pid) for pid in pids.values()), "and stopped")
+
+
+def test_adopt_with_another_profile(phone):
+    """What runs goes on under the plan it was started with, whatever its profile says since."""
+    trace = f"{phone.dir}/trace"
+    hook = phone.hook("leave-a-trace", f"#!/bin/sh\necho $PMOS_HOOK >>{trace}\n")
+    phone.write(profile("alpha", 200000, hooks={"postStop": [hook]}))
+    phone.ctl("reload")
+    phone.ctl("start", "alpha")
+    pid = phone.status("alpha")["pid"]
+    phone.process.kill()
+    phone.process.wait()
+    for body, what in ((profile("alpha", 400000), "another range"), ({"mode": "alpha"}, "a broken one"), (None, "none")):
+        if body:
+            phone.write(body)
+        else:
+            os.unlink(f"{phone.dir}/profiles/alpha.json")
+        phone.start()
+        expect(phone.status("alpha")["pid"] == pid, f"adopted with {what}")
+        expect(json.loads(phone.ctl("inspect", "alpha").stdout)["plan"]["uidMap"][0]["outside"] == 200000,
+               f"with {what} it keeps its own plan")
+        uids = phone.ctl("exec", "alpha", "--", "cat", "/proc/self/uid_map").stdout.split()
+        expect(uids == ["0", "200000", "65536"], f"exec with {what} is confined as the mode is")
+        phone.process.kill()
+        phone.process.wait()
+    os.truncate(f"{phone.dir}/run/modes/alpha/plan", 1000)
+    phone.start()
+    refused = phone.ctl("exec", "alpha", "--", "true", status=125)
+    expect("restart" in refused.stderr, "without its plan nothing is entered")
+    phone.ctl("stop", "alpha")
+    expect(gone(pid) and not os.path.exists(trace), "but it stops")
+
+    phone.write(profile("alpha", 200000, hooks={"postStop": [hook]}))
+    phone.ctl("reload")
+    phone.ctl("start", "alpha")
+    phone.write(profile("alpha", 200000))
+    phone.ctl("reload")
+    phone.ctl("stop", "alpha")
+    with open(trace, encoding="ascii") as text:
+        expect(text.read() == "postStop\n", "the hooks are those of the run that ended")
 
 
 def test_launcher_dies(phone):

@@ -2,6 +2,7 @@
 #include "runtime/daemon/mode_files.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/stat.h>
 
 #include <catch2/catch.hpp>
@@ -47,6 +48,26 @@ TEST_CASE("the state of a running mode survives being written and read") {
     CHECK(saved->digest == "abc");
     REQUIRE(remove_run_files(dir.paths, "secure").has_value());
     CHECK_FALSE(read_state(dir.paths, "secure").has_value());
+}
+
+TEST_CASE("a plan is read back only as what it was, and by its digest") {
+    const RunDirectory dir;
+    REQUIRE(open_mode_files(dir.paths, "secure").has_value());
+    policy::LaunchPlan plan;
+    plan.mode = plan.hostname = "secure";
+    plan.namespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID;
+    plan.uid_map = plan.gid_map = {{0, 100000, 65536}};
+    plan.mounts = {{policy::image::MountKind::root, "", "/", {}, 0, false}};
+    plan.process.args = {"/bin/true"};
+    plan.process.cwd = "/";
+    plan.seccomp.resize(8);
+    plan.session.stop_timeout_ms = 1234;
+    REQUIRE(write_plan(dir.paths, "secure", policy::encode(plan)).has_value());
+    const auto again = read_plan(dir.paths, "secure", policy::digest(plan));
+    REQUIRE(again);
+    CHECK(policy::to_json(*again) == policy::to_json(plan));
+    CHECK_FALSE(read_plan(dir.paths, "secure", std::string(64, '0')));
+    CHECK_FALSE(read_plan(dir.paths, "other", policy::digest(plan)));
 }
 
 TEST_CASE("a state file that is cut short is no state") {

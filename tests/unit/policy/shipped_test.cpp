@@ -39,12 +39,31 @@ TEST_CASE("golden plans and filters of the shipped profiles") {
         CHECK(compiled.diagnostics.empty());
         REQUIRE(compiled.plan.has_value());
         const auto& plan = *compiled.plan;
+        const auto image = encode(plan);
+        const auto again = decode(image);
+        REQUIRE(again.has_value());
+        CHECK(to_json(*again) == to_json(plan));
+        CHECK(encode(*again) == image);
         const auto base = "tests/golden/" + mode.mode;
         check_golden(base + ".plan.json", to_json(plan));
         check_golden(base + ".seccomp.txt",
                      disassemble(from_bytes(plan.seccomp), *find_arch("x86_64")));
         check_golden(base + ".devices.txt",
                      disassemble_device_filter(device_filter_from_bytes(plan.device_filter)));
+    }
+}
+
+TEST_CASE("an image that another build or hand changed is not decoded") {
+    const auto plan = *compile(*shipped_policy().modes.front().profile, fixed_facts()).plan;
+    const auto image = encode(plan);
+    const std::string_view text(reinterpret_cast<const char*>(image.data()), image.size());
+    for (const char* word : {"\"freeze\"", "\"stopTimeoutMs\"", "\"deviceNodes\"", "\"network\""}) {
+        auto changed = image;
+        const auto at = text.find(word);
+        REQUIRE(at != std::string_view::npos);
+        changed[at + 1] = std::byte{'x'};
+        INFO(word);
+        CHECK_FALSE(decode(changed).has_value());
     }
 }
 
