@@ -4,6 +4,7 @@
 #include <sys/epoll.h>
 
 #include "runtime/daemon/sequence.h"
+#include "runtime/daemon/strays.h"
 
 namespace pmos::daemon {
 
@@ -74,9 +75,12 @@ void Launcher::answer_front(Result<launch::LaunchReply> reply) {
 
 void Launcher::on_exit() {
     static_cast<void>(reap(process_.pidfd.borrow()));
+    // What it said just before it ended counts.
+    if (asked_ && is_readable(process_.socket.borrow())) on_reply();
     exited_.reset();
     readable_.reset();
     process_ = {};
+    end_strays(loop_);
     if (asked_)
         answer_front(fail(Code::failed, "the launcher died during a launch", "",
                           "the kernel log may say why; it is started anew, try again"));

@@ -100,8 +100,8 @@ int exit_code(int wait_status) noexcept {
     return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
 }
 
-bool has_ended(BorrowedFd pidfd) noexcept {
-    pollfd poll_fd{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
+bool is_readable(BorrowedFd fd) noexcept {
+    pollfd poll_fd{.fd = fd.get(), .events = POLLIN, .revents = 0};
     return ::poll(&poll_fd, 1, 0) > 0;
 }
 

@@ -31,7 +31,9 @@ Result<Spawned> spawn(const SpawnRequest& request);
 Result<int> reap(BorrowedFd pidfd);
 // Exit code, or 128 + signal.
 int exit_code(int wait_status) noexcept;
-bool has_ended(BorrowedFd pidfd) noexcept;
+// Without blocking. A pidfd becomes readable when its process ends.
+bool is_readable(BorrowedFd fd) noexcept;
+inline bool has_ended(BorrowedFd pidfd) noexcept { return is_readable(pidfd); }
 Result<> send_signal(BorrowedFd pidfd, int signal);
 
 // A helper that runs to its end within a time limit, its standard input fed and its standard error

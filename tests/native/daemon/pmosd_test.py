@@ -320,6 +320,43 @@ def test_launcher_dies(phone):
     phone.ctl("start", "beta")
 
 
+def children(pid):
+    """(pid, state) of its children; zombies count."""
+    rows = subprocess.run(["ps", "--ppid", str(pid), "-o", "pid=,stat=,comm="], capture_output=True, text=True).stdout
+    return {int(r.split()[0]): r for r in rows.splitlines()}
+
+
+def launcher_of(phone):
+    found = [pid for pid, row in children(phone.process.pid).items() if "pmos-launch" in row.split()[2:]]
+    return found[0] if found else None
+
+
+def test_launcher_dies_between_clone_and_reply(phone):
+    phone.ctl("start", "alpha")
+    wait_for("a calm pmosd", lambda: len(children(phone.process.pid)) == 2)
+    ours, before = set(children(phone.process.pid)), fds_of(phone.process.pid)
+    # What is born into a frozen cgroup does not get on: the launcher waits for its word.
+    for freeze, verb in ((phone.cgroup, ["start", "beta"]), (f"{phone.cgroup}/alpha", ["exec", "alpha", "--", "true"])):
+        open(f"{freeze}/cgroup.freeze", "w").write("1")
+        caller = subprocess.Popen([f"{phone.build}/cli/pmosctl", "--socket", f"{phone.dir}/run/private", *verb],
+                                  stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        wait_for(f"{verb}: a clone", lambda: set(children(phone.process.pid)) - ours)
+        clone = (set(children(phone.process.pid)) - ours).pop()
+        os.kill(launcher_of(phone), signal.SIGKILL)
+        ours -= {pid for pid in ours if gone(pid)}
+        wait_for(f"{verb}: the clone's end", lambda: clone not in children(phone.process.pid), 5)
+        open(f"{freeze}/cgroup.freeze", "w").write("0")
+        expect(caller.wait(20) != 0 and "launcher died" in caller.stderr.read(), f"{verb}: the caller is told")
+        wait_for(f"{verb}: no cgroup of beta", lambda: not os.path.exists(f"{phone.cgroup}/beta"))
+        wait_for(f"{verb}: a new launcher", lambda: launcher_of(phone) is not None)
+        expect(len(children(phone.process.pid)) == 2, f"{verb}: alpha and a launcher, no other child")
+        wait_for(f"{verb}: descriptors as before", lambda: fds_of(phone.process.pid) == before, 20)
+        ours = set(children(phone.process.pid))
+    expect(phone.status("alpha")["state"] == "running", "alpha was not touched")
+    phone.ctl("exec", "alpha", "--", "true")
+    phone.ctl("start", "beta")
+
+
 def test_terminate_during_start(phone):
     starting = subprocess.Popen([f"{phone.build}/cli/pmosctl", "--socket", f"{phone.dir}/run/private", "start", "alpha"],
                                 stderr=subprocess.DEVNULL)

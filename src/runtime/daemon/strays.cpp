@@ -1,0 +1,93 @@
+// daemon: children that pmos-launch cloned for us and died before it told of them. Never touches
+// a process that somebody knows.
+#include "runtime/daemon/strays.h"
+
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "runtime/daemon/process.h"
+
+namespace pmos::daemon {
+namespace {
+
+namespace fs = std::filesystem;
+
+int number(std::string_view text) {
+    int value = -1;
+    const auto at = text.find_first_not_of(" \t");
+    if (at != std::string_view::npos)
+        std::from_chars(text.data() + at, text.data() + text.size(), value);
+    return value;
+}
+
+// The processes of our pidfds (proc_pid_fdinfo(5)). waitid(P_ALL) would not do: it takes the
+// status of children that others here wait for.
+std::vector<int> known_processes() {
+    constexpr std::string_view kPid = "Pid:";
+    std::vector<int> pids;
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator("/proc/self/fdinfo", ignored)) {
+        std::ifstream stream(entry.path());
+        for (std::string line; std::getline(stream, line);)
+            if (line.starts_with(kPid))
+                pids.push_back(number(std::string_view(line).substr(kPid.size())));
+    }
+    return pids;
+}
+
+// -1 when it has gone. The name in parentheses may hold anything, so it is skipped from behind.
+int parent_of(const fs::path& process) {
+    std::ifstream stream(process / "stat");
+    std::string line;
+    std::getline(stream, line);
+    const auto end = line.rfind(')');
+    constexpr std::size_t kStateAndSpaces = 4;  // ") S "
+    if (end == std::string::npos || line.size() < end + kStateAndSpaces) return -1;
+    return number(std::string_view(line).substr(end + kStateAndSpaces));
+}
+
+// Lives in its own callback until the process has ended.
+struct Stray {
+    UniqueFd pidfd;
+    EventSource ended;
+};
+
+}  // namespace
+
+// /proc lists zombies as well, a cgroup does not: a child may have died of its launcher's death.
+std::vector<int> unknown_children() {
+    const auto known = known_processes();
+    std::vector<int> unknown;
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
+        const int pid = number(entry.path().filename().string());
+        if (pid > 0 && parent_of(entry.path()) == ::getpid() && !std::ranges::count(known, pid))
+            unknown.push_back(pid);
+    }
+    return unknown;
+}
+
+void end_strays(EventLoop& loop) {
+    for (const int pid : unknown_children()) {
+        // Nobody else reaps it, so the number is its own until we do.
+        const auto stray = std::make_shared<Stray>();
+        stray->pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+        if (!stray->pidfd) continue;
+        static_cast<void>(send_signal(stray->pidfd.borrow(), SIGKILL));
+        stray->ended = loop.on_io(stray->pidfd.borrow(), EPOLLIN, [stray](std::uint32_t) {
+            const auto keep = stray;
+            static_cast<void>(reap(keep->pidfd.borrow()));
+            keep->ended.reset();
+        });
+    }
+}
+
+}  // namespace pmos::daemon
