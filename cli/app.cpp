@@ -23,7 +23,7 @@ std::string help_text() {
     for (const auto& verb : verbs()) {
         if (verb.group != group) out += fmt::format("\n{}:\n", verb.group);
         group = verb.group;
-        out += fmt::format("  {:<14} {}\n", verb.name, verb.summary);
+        out += fmt::format("  {:<20} {}\n", verb.name, verb.summary);
     }
     out +=
         "\nOptions:\n"
@@ -64,7 +64,8 @@ Result<Split> split(Args args) {
     std::string word = args[at++];
     if (word == "policy") {
         if (at == args.size())
-            return fail(Code::usage, "'policy' needs a second word", "", "try 'policy check'");
+            return fail(Code::usage, "'policy' needs a second word", "",
+                        "try 'policy check', or see 'pmosctl --help'");
         word += " " + args[at++];
     }
     const auto found = std::ranges::find(verbs(), word, &Verb::name);

@@ -30,6 +30,11 @@ constexpr std::array kVerbs{
     Verb{"exec", kInside, "run a command in a running mode", attach_exec, true},
     Verb{"shell", kInside, "open a shell in a running mode", attach_shell, true},
     Verb{"policy check", kPolicy, "check profiles, without pmosd", attach_policy_check},
+    Verb{"policy show", kPolicy, "print a mode's profile, merged, with its origins",
+         attach_policy_show},
+    Verb{"policy rules", kPolicy, "list the rules that findings name", attach_policy_rules},
+    Verb{"policy explain-rule", kPolicy, "say what a rule means, with an example",
+         attach_policy_explain_rule},
     Verb{"reload", kPolicy, "have pmosd read the profiles again", attach_reload},
 };
 

@@ -15,6 +15,7 @@ _pmosctl_options() {
         exec | shell) echo "$common --tty --no-tty --env --workdir --user" ;;
         logs) echo "$common --follow --lines" ;;
         events) echo "$common --count" ;;
+        policy) echo "$common --format --resolved --origin" ;;
         *) echo "$common" ;;
     esac
 }
@@ -53,7 +54,7 @@ _pmosctl() {
         '') mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$cur") ;;
         policy)
             if [[ -z $mode ]]; then
-                mapfile -t COMPREPLY < <(compgen -W 'check' -- "$cur")
+                mapfile -t COMPREPLY < <(compgen -W 'check show rules explain-rule' -- "$cur")
             else
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             fi

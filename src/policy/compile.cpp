@@ -33,13 +33,13 @@ class Compiler {
     void confinement();
     void limits();
     void hooks();
-    void say(Severity severity, std::string rule, std::string_view path, std::string message,
+    void say(Severity severity, Rule rule, std::string_view path, std::string message,
              std::string fix = "") {
         out_.diagnostics.push_back(
-            {severity, std::move(rule), p_.where(path), std::move(message), std::move(fix), {}});
+            {severity, rule, p_.where(path), std::move(message), std::move(fix), {}});
     }
     void refuse(std::string_view path, std::string message, std::string fix = "") {
-        say(Severity::error, "unsupported", path, std::move(message), std::move(fix));
+        say(Severity::error, Rule::unsupported, path, std::move(message), std::move(fix));
     }
 
     const Profile& p_;
@@ -90,7 +90,7 @@ void Compiler::volumes() {
         v.pbkdf_memory_max = spec.pbkdf_memory_max;
         v.pbkdf_time_ms = spec.pbkdf_time_ms;
         if (spec.unlock.size() != 1)
-            say(Severity::error, "not-enforced", fmt::format("volumes/{}/unlock", i),
+            say(Severity::error, Rule::not_enforced, fmt::format("volumes/{}/unlock", i),
                 "this build unlocks a volume by one method only", "keep one");
         const std::string& method = spec.unlock.front();
         v.key_source = method == "device-key" ? KeySource::device_key
@@ -113,7 +113,7 @@ void Compiler::namespaces() {
     if (p_.time_named)
         refuse(key, "this kernel has no time namespaces", "enable CONFIG_TIME_NS");
     else
-        say(Severity::warning, "no-time-namespace", "namespaces",
+        say(Severity::warning, Rule::no_time_namespace, "namespaces",
             "this kernel has no time namespaces: the mode sees the host's boot clock",
             "enable CONFIG_TIME_NS");
 }
@@ -133,7 +133,7 @@ void Compiler::devices() {
                              device.major, device.minor, device_read | device_write});
         }
         if (!found && (device_class == "gpu" || device_class == "modem"))
-            say(Severity::warning, "no-such-device", key,
+            say(Severity::warning, Rule::no_such_device, key,
                 fmt::format("this phone has no {} for the right '{}': it stays denied",
                             device_class, right),
                 "see pmosctl doctor");
@@ -149,7 +149,7 @@ void Compiler::seccomp() {
     entries.emplace_back(required_syscalls());
     const auto program = compile_seccomp({expand_syscalls(entries), p_.seccomp_rules}, *arch);
     if (program.size() > kMaxFilter)
-        return say(Severity::error, "too-large", "seccomp/rules",
+        return say(Severity::error, Rule::too_large, "seccomp/rules",
                    fmt::format("the filter has {} instructions, the kernel takes {}",
                                program.size(), kMaxFilter),
                    "write fewer rules");
@@ -186,7 +186,7 @@ void Compiler::limits() {
                                          limit.file, limit.controller);
         out_.diagnostics.push_back(
             {limit.optional ? Severity::warning : Severity::error,
-             limit.optional ? "limit-skipped" : "unsupported",
+             limit.optional ? Rule::limit_skipped : Rule::unsupported,
              limit.at,
              message,
              limit.optional ? "" : "enable it, or write {\"value\": ..., \"optional\": true}",
@@ -220,7 +220,7 @@ Compiled Compiler::run() {
     limits();
     hooks();
     if (encode(plan_).size() > image::kMaxSize)
-        say(Severity::error, "too-large", "process", "the plan is too large for the launcher",
+        say(Severity::error, Rule::too_large, "process", "the plan is too large for the launcher",
             "shorten the arguments, the environment or the lists");
     if (!has_errors(out_.diagnostics)) out_.plan = std::move(plan_);
     return std::move(out_);

@@ -44,16 +44,10 @@ std::string lower(std::string_view text) {
 
 }  // namespace
 
-std::string_view severity_name(Severity severity) {
-    switch (severity) {
-        case Severity::error:
-            return "error";
-        case Severity::warning:
-            return "warning";
-        case Severity::note:
-            return "note";
-    }
-    return "error";
+Diagnostic finding(Rule rule, Location at, std::string message, std::string fix,
+                   std::vector<Location> related) {
+    return {rule_info(rule).severity, rule,           std::move(at),
+            std::move(message),       std::move(fix), std::move(related)};
 }
 
 bool has_errors(const std::vector<Diagnostic>& diagnostics) {
@@ -67,8 +61,8 @@ std::string to_text(const Location& at) {
 }
 
 std::string to_text(const Diagnostic& d) {
-    std::string text =
-        fmt::format("{}: {}: {} [{}]", to_text(d.at), severity_name(d.severity), d.message, d.rule);
+    std::string text = fmt::format("{}: {}: {} [{}]", to_text(d.at), severity_name(d.severity),
+                                   d.message, rule_id(d.rule));
     for (const auto& place : d.related) text += fmt::format("\n    see {}", to_text(place));
     if (!d.fix.empty()) text += fmt::format("\n    hint: {}", d.fix);
     return text;

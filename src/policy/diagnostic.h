@@ -7,9 +7,9 @@
 #include <string_view>
 #include <vector>
 
-namespace pmos::policy {
+#include "policy/rules.h"
 
-enum class Severity : std::uint8_t { error, warning, note };
+namespace pmos::policy {
 
 struct Location {
     std::string file;
@@ -19,14 +19,16 @@ struct Location {
 
 struct Diagnostic {
     Severity severity = Severity::error;
-    std::string rule;  // stable id: "unknown-key", "overlapping-id-range", ...
+    Rule rule{};
     Location at;
     std::string message;  // lower case, no full stop
     std::string fix;      // "" or what to do
     std::vector<Location> related;
 };
 
-std::string_view severity_name(Severity severity);  // "error", "warning", "note"
+// A finding of the severity that its rule has.
+Diagnostic finding(Rule rule, Location at, std::string message, std::string fix = "",
+                   std::vector<Location> related = {});
 bool has_errors(const std::vector<Diagnostic>& diagnostics);
 // "file:line:column: error: message [rule]" and an indented hint line where there is one.
 std::string to_text(const Diagnostic& diagnostic);

@@ -78,14 +78,10 @@ class Cursor {
     Position at_;
 };
 
-Diagnostic fault(std::string_view file, Position at, std::string rule, std::string message,
+Diagnostic fault(std::string_view file, Position at, Rule rule, std::string message,
                  std::string fix = "") {
-    Diagnostic d;
-    d.rule = std::move(rule);
-    d.at = {std::string(file), at.line, at.column, ""};
-    d.message = std::move(message);
-    d.fix = std::move(fix);
-    return d;
+    return finding(rule, {std::string(file), at.line, at.column, ""}, std::move(message),
+                   std::move(fix));
 }
 
 // nlohmann's SAX events in, nodes out. The parser reports no positions, but its events come in
@@ -127,14 +123,14 @@ class TreeBuilder {
         Node* node = leaf(Node::Kind::string);
         if (node == nullptr) return false;
         if (value.contains('\0')) {
-            out_.push_back(fault(file_, {node->at.line, node->at.column}, "nul-byte",
+            out_.push_back(fault(file_, {node->at.line, node->at.column}, Rule::nul_byte,
                                  "a string holds a NUL character"));
             return false;
         }
         node->text = std::move(value);
         return true;
     }
-    bool binary(binary_t&) { return refuse("syntax", "binary data is not JSON"); }
+    bool binary(binary_t&) { return refuse(Rule::syntax, "binary data is not JSON"); }
     bool start_object(std::size_t) { return open(Node::Kind::object); }
     bool start_array(std::size_t) { return open(Node::Kind::array); }
     bool end_object() { return close(); }
@@ -155,7 +151,7 @@ class TreeBuilder {
     bool open(Node::Kind kind) {
         if (stack_.size() >= kMaxDepth) {
             cursor_.skip_filler();
-            return refuse("too-deep", fmt::format("nested deeper than {} levels", kMaxDepth));
+            return refuse(Rule::too_deep, fmt::format("nested deeper than {} levels", kMaxDepth));
         }
         Node* node = add(kind);
         if (node == nullptr) return false;
@@ -170,9 +166,8 @@ class TreeBuilder {
         return true;
     }
     Node* add(Node::Kind kind);
-    bool refuse(std::string rule, std::string message, std::string fix = "") {
-        out_.push_back(
-            fault(file_, cursor_.position(), std::move(rule), std::move(message), std::move(fix)));
+    bool refuse(Rule rule, std::string message, std::string fix = "") {
+        out_.push_back(fault(file_, cursor_.position(), rule, std::move(message), std::move(fix)));
         return false;
     }
 
@@ -190,7 +185,7 @@ class TreeBuilder {
 Node* TreeBuilder::add(Node::Kind kind) {
     cursor_.skip_filler();
     if (++nodes_ > kMaxNodes) {
-        refuse("too-large", fmt::format("more than {} values in one file", kMaxNodes));
+        refuse(Rule::too_large, fmt::format("more than {} values in one file", kMaxNodes));
         return nullptr;
     }
     Node* node = &root_;
@@ -214,11 +209,11 @@ Node* TreeBuilder::add(Node::Kind kind) {
 bool TreeBuilder::key(string_t& name) {
     cursor_.skip_filler();
     Node& parent = *stack_.back();
-    if (name.contains('\0')) return refuse("nul-byte", "a key holds a NUL character");
+    if (name.contains('\0')) return refuse(Rule::nul_byte, "a key holds a NUL character");
     if (parent.at.pointer.size() + name.size() + 1 > kMaxPointer)
-        return refuse("too-large", "a key or its path is too long");
+        return refuse(Rule::too_large, "a key or its path is too long");
     if (const Member* first = parent.member(name)) {
-        refuse("duplicate-key", fmt::format("'{}' is given twice", shown(name)),
+        refuse(Rule::duplicate_key, fmt::format("'{}' is given twice", shown(name)),
                "keep one of the two");
         out_.back().at.pointer = first->key_at.pointer;
         out_.back().related.push_back(first->key_at);
@@ -247,7 +242,7 @@ bool TreeBuilder::parse_error(std::size_t position, const std::string& token,
     std::ranges::replace_if(
         message, [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
     if (message.size() > 160) message = message.substr(0, 160) + "...";
-    out_.push_back(fault(file_, place.position(), "syntax", "not JSON: " + message));
+    out_.push_back(fault(file_, place.position(), Rule::syntax, "not JSON: " + message));
     return false;
 }
 
@@ -275,7 +270,7 @@ std::size_t utf8_length(std::string_view s) {
 
 std::optional<Diagnostic> check_bytes(std::string_view file, std::string_view bytes) {
     if (bytes.size() > kMaxFileSize) {
-        return fault(file, {0, 0}, "too-large",
+        return fault(file, {0, 0}, Rule::too_large,
                      fmt::format("the file is larger than {} KiB", kMaxFileSize / 1024));
     }
     for (std::size_t i = 0; i < bytes.size();) {
@@ -286,11 +281,11 @@ std::optional<Diagnostic> check_bytes(std::string_view file, std::string_view by
         }
         Cursor place(bytes);
         place.to(i);
-        return n == 0 ? fault(file, place.position(), "invalid-utf8", "invalid UTF-8")
-                      : fault(file, place.position(), "nul-byte", "NUL byte");
+        return n == 0 ? fault(file, place.position(), Rule::invalid_utf8, "invalid UTF-8")
+                      : fault(file, place.position(), Rule::nul_byte, "NUL byte");
     }
     if (bytes.starts_with("\xef\xbb\xbf"))
-        return fault(file, {1, 1}, "syntax", "not JSON: byte order mark", "remove it");
+        return fault(file, {1, 1}, Rule::syntax, "not JSON: byte order mark", "remove it");
     return std::nullopt;
 }
 
@@ -356,7 +351,7 @@ std::optional<Node> read_json(std::string_view file, std::string_view bytes,
                                        nlohmann::json::input_format_t::json, true, true))
             return std::nullopt;
     } catch (const nlohmann::json::exception& e) {
-        diagnostics.push_back(fault(file, {0, 0}, "syntax", e.what()));
+        diagnostics.push_back(fault(file, {0, 0}, Rule::syntax, e.what()));
         return std::nullopt;
     }
     if (builder.duplicate()) return std::nullopt;

@@ -63,31 +63,32 @@ bool is_cpu_max(std::string_view text) {
 }
 
 struct FormatFault {
-    std::string rule, message, fix;
+    Rule rule{};
+    std::string message, fix;
 };
 using MaybeFault = std::optional<FormatFault>;
 
-MaybeFault check_name(std::string_view text, std::span<const NamedValue> table, std::string rule,
+MaybeFault check_name(std::string_view text, std::span<const NamedValue> table, Rule rule,
                       std::string_view what) {
     if (value_of(table, text)) return std::nullopt;
-    return FormatFault{std::move(rule), fmt::format("unknown {} '{}'", what, shown(text)),
+    return FormatFault{rule, fmt::format("unknown {} '{}'", what, shown(text)),
                        did_you_mean(nearest_name(text, table))};
 }
 
 MaybeFault check_syscall(std::string_view text, bool groups) {
     if (groups && text.starts_with('@')) {
         if (find_group(text) != nullptr) return std::nullopt;
-        return FormatFault{"unknown-group", fmt::format("unknown group '{}'", shown(text)),
+        return FormatFault{Rule::unknown_group, fmt::format("unknown group '{}'", shown(text)),
                            did_you_mean(nearest_group(text))};
     }
     if (is_syscall(text)) return std::nullopt;
-    return FormatFault{"unknown-syscall", fmt::format("unknown system call '{}'", shown(text)),
+    return FormatFault{Rule::unknown_syscall, fmt::format("unknown system call '{}'", shown(text)),
                        did_you_mean(nearest_syscall(text))};
 }
 
 MaybeFault expect(bool good, std::string_view text, std::string_view what, std::string fix) {
     if (good) return std::nullopt;
-    return FormatFault{"bad-value", fmt::format("'{}' is not {}", shown(text), what),
+    return FormatFault{Rule::bad_value, fmt::format("'{}' is not {}", shown(text), what),
                        std::move(fix)};
 }
 
@@ -127,11 +128,11 @@ MaybeFault check_format(Format format, std::string_view text) {
         case Format::cpu_max:
             return expect(is_cpu_max(text), text, "a CPU limit", "such as \"50000 100000\"");
         case Format::mount_option:
-            return check_name(text, mount_option_names(), "unknown-option", "mount option");
+            return check_name(text, mount_option_names(), Rule::unknown_option, "mount option");
         case Format::capability:
-            return check_name(text, capability_names(), "unknown-capability", "capability");
+            return check_name(text, capability_names(), Rule::unknown_capability, "capability");
         case Format::errno_name:
-            return check_name(text, errno_names(), "unknown-errno", "error name");
+            return check_name(text, errno_names(), Rule::unknown_errno, "error name");
         case Format::syscall:
             return check_syscall(text, false);
         case Format::syscall_or_group:
@@ -158,10 +159,8 @@ class ShapeCheck {
     void unknown_key(const Member& member, std::string_view pattern, const KeySpec* parent);
     const KeySpec* member_spec(const std::string& pattern, std::string_view key,
                                std::string& child) const;
-    Diagnostic& add(const Location& at, std::string rule, std::string message,
-                    std::string fix = "") {
-        return out_.emplace_back(Diagnostic{
-            Severity::error, std::move(rule), at, std::move(message), std::move(fix), {}});
+    Diagnostic& add(const Location& at, Rule rule, std::string message, std::string fix = "") {
+        return out_.emplace_back(finding(rule, at, std::move(message), std::move(fix)));
     }
 
     const Language& language_;
@@ -196,9 +195,9 @@ void ShapeCheck::unknown_key(const Member& member, std::string_view pattern,
     const bool is_class = pattern == "devices" || pattern == "require/[]/devices";
     const bool is_rlimit = pattern == "process/rlimits";
     add(member.key_at,
-        is_class    ? "unknown-class"
-        : is_rlimit ? "unknown-rlimit"
-                    : "unknown-key",
+        is_class    ? Rule::unknown_class
+        : is_rlimit ? Rule::unknown_rlimit
+                    : Rule::unknown_key,
         fmt::format("unknown {} '{}'",
                     is_class    ? "device class"
                     : is_rlimit ? "limit"
@@ -224,7 +223,7 @@ void ShapeCheck::object(const Node& node, const std::string& pattern) {
         const auto parent = slash == std::string_view::npos ? "" : spec.path.substr(0, slash);
         const auto name = slash == std::string_view::npos ? spec.path : spec.path.substr(slash + 1);
         if (!spec.required || parent != scheme || node.find(name) != nullptr) continue;
-        add(node.at, "missing-key", fmt::format("'{}' is missing", name),
+        add(node.at, Rule::missing_key, fmt::format("'{}' is missing", name),
             spec.example.empty() ? std::string(spec.doc)
                                  : fmt::format("add \"{}\": {}", name, spec.example));
     }
@@ -232,7 +231,7 @@ void ShapeCheck::object(const Node& node, const std::string& pattern) {
 
 void ShapeCheck::value(const Node& node, const std::string& pattern, const KeySpec& spec) {
     if (!type_matches(spec.types, node.kind)) {
-        add(node.at, "wrong-type",
+        add(node.at, Rule::wrong_type,
             fmt::format("'{}' must be {}, not {}", node.at.pointer,
                         fmt::join(type_names(spec.types), " or "), kind_name(node.kind)),
             spec.example.empty() ? "" : fmt::format("for example {}", spec.example));
@@ -243,7 +242,7 @@ void ShapeCheck::value(const Node& node, const std::string& pattern, const KeySp
     if (node.is(Node::Kind::object)) object(node, pattern);
     if (!node.is(Node::Kind::array)) return;
     if (node.items.size() > static_cast<std::size_t>(spec.max))
-        add(node.at, "too-large", fmt::format("'{}' has too many items", node.at.pointer),
+        add(node.at, Rule::too_large, fmt::format("'{}' has too many items", node.at.pointer),
             fmt::format("at most {}", spec.max));
     const std::string item = join(pattern, "[]");
     const KeySpec* item_spec = find_key(language_, item);
@@ -255,13 +254,13 @@ void ShapeCheck::string(const Node& node, const KeySpec& spec) {
     const auto values = split_list(spec.values);
     if (!values.empty() && std::ranges::find(values, node.text) == values.end()) {
         const auto near = nearest(node.text, values);
-        add(node.at, "bad-value",
+        add(node.at, Rule::bad_value,
             fmt::format("'{}' cannot be '{}'", node.at.pointer, shown(node.text)),
             near.empty() ? fmt::format("one of: {}", fmt::join(values, ", ")) : did_you_mean(near));
         return;
     }
     if (auto bad = check_format(spec.format, node.text))
-        add(node.at, std::move(bad->rule), std::move(bad->message), std::move(bad->fix));
+        add(node.at, bad->rule, std::move(bad->message), std::move(bad->fix));
 }
 
 void ShapeCheck::integer(const Node& node, const KeySpec& spec) {
@@ -271,7 +270,7 @@ void ShapeCheck::integer(const Node& node, const KeySpec& spec) {
     // Without an upper bound, all of 64 bits is admitted (seccomp's values).
     const bool above = spec.max != INT64_MAX && (value > spec.max || (big && !node.negative));
     if (value >= spec.min && !above) return;
-    add(node.at, "out-of-range",
+    add(node.at, Rule::out_of_range,
         fmt::format("'{}' is out of range: {}{}", node.at.pointer, node.negative ? "-" : "",
                     node.magnitude),
         spec.max == INT64_MAX ? fmt::format("at least {}", spec.min)
@@ -293,7 +292,7 @@ void enforce(const Language& language, const Node& node, const std::string& patt
                     : fmt::format("'{}'", node.at.pointer);
             out.push_back(
                 {severity,
-                 "not-enforced",
+                 Rule::not_enforced,
                  node.at,
                  fmt::format("this build cannot enforce {}", subject),
                  list.empty() ? "remove it" : fmt::format("it enforces: {}", fmt::join(list, ", ")),
@@ -349,13 +348,9 @@ std::vector<std::string_view> child_keys(const Language& language, std::string_v
 void check_shape(const Language& language, const Node& root, bool whole,
                  std::vector<Diagnostic>& diagnostics) {
     if (!root.is(Node::Kind::object)) {
-        diagnostics.push_back(
-            {Severity::error,
-             "wrong-type",
-             root.at,
-             fmt::format("a {} must be an object, not {}", language.title, kind_name(root.kind)),
-             "",
-             {}});
+        diagnostics.push_back(finding(
+            Rule::wrong_type, root.at,
+            fmt::format("a {} must be an object, not {}", language.title, kind_name(root.kind))));
         return;
     }
     ShapeCheck(language, whole, diagnostics).object(root, "");

@@ -81,10 +81,9 @@ class Reader {
     void check_options(const std::vector<std::string>& options, const Location& at);
 
     const Node* get(std::string_view path) const { return root_.at_path(path); }
-    void fault(std::string rule, const Location& at, std::string message, std::string fix = "",
+    void fault(Rule rule, const Location& at, std::string message, std::string fix = "",
                std::vector<Location> related = {}) {
-        out_.push_back({Severity::error, std::move(rule), at, std::move(message), std::move(fix),
-                        std::move(related)});
+        out_.push_back(finding(rule, at, std::move(message), std::move(fix), std::move(related)));
     }
 
     const Node& root_;
@@ -99,7 +98,8 @@ Profile Reader::read() {
     p_.id_start = u32_or(get("identity/uidRange/start"), 0);
     p_.id_count = u32_or(get("identity/uidRange/count"), 0);
     if (std::uint64_t{p_.id_start} + p_.id_count > UINT32_MAX)
-        fault("out-of-range", p_.where("identity/uidRange"), "the id range ends beyond 2^32 - 2");
+        fault(Rule::out_of_range, p_.where("identity/uidRange"),
+              "the id range ends beyond 2^32 - 2");
     if (const Node* list = get("volumes"))
         for (const auto& item : list->items) volume(item);
     process();
@@ -140,23 +140,24 @@ void Reader::volume(const Node& node) {
     v.unlock = texts(node.find("unlock"));
     check_options(v.options, node.at);
     if (!v.file.empty() && !v.device.empty())
-        fault("contradiction", node.at, "a volume has a file or a device, not both");
+        fault(Rule::contradiction, node.at, "a volume has a file or a device, not both");
     if (v.device.empty() && v.size == 0)
-        fault("missing-key", node.at, "'size' is missing", "add \"size\": \"64MiB\"");
+        fault(Rule::missing_key, node.at, "'size' is missing", "add \"size\": \"64MiB\"");
     if (!v.device.empty() && v.size != 0)
-        fault("contradiction", node.at, "a device brings its own size", "remove 'size'");
+        fault(Rule::contradiction, node.at, "a device brings its own size", "remove 'size'");
     if (!v.device.empty() && !v.device.starts_with("/dev/"))
-        fault("bad-value", node.at, "a device is below /dev");
+        fault(Rule::bad_value, node.at, "a device is below /dev");
     if (v.key_bits != 256 && v.key_bits != 512)
-        fault("bad-value", node.find("luks")->find("keySize")->at, "the key size is 256 or 512");
+        fault(Rule::bad_value, node.find("luks")->find("keySize")->at,
+              "the key size is 256 or 512");
     if (v.sector_size != 512 && v.sector_size != 4096)
-        fault("bad-value", node.find("luks")->find("sectorSize")->at,
+        fault(Rule::bad_value, node.find("luks")->find("sectorSize")->at,
               "the sector size is 512 or 4096");
-    if (v.unlock.empty()) fault("bad-value", node.at, "nothing unlocks this volume");
+    if (v.unlock.empty()) fault(Rule::bad_value, node.at, "nothing unlocks this volume");
     for (const auto& other : p_.volumes)
         if (other.name == v.name)
-            fault("duplicate-volume", node.at, fmt::format("volume '{}' is there twice", v.name),
-                  "", {other.at});
+            fault(Rule::duplicate_volume, node.at,
+                  fmt::format("volume '{}' is there twice", v.name), "", {other.at});
     p_.volumes.push_back(std::move(v));
 }
 
@@ -166,7 +167,7 @@ void Reader::process() {
     process.cwd = text_or(get("process/cwd"), "/");
     process.oom_score_adj = static_cast<std::int32_t>(integer_or(get("process/oomScoreAdj"), 0));
     if (process.args.empty() || process.args.front().empty())
-        fault("bad-value", p_.where("process/args"), "there is no program to run");
+        fault(Rule::bad_value, p_.where("process/args"), "there is no program to run");
     user(get("process/user"));
     environment(get("process/env"));
     rlimits(get("process/rlimits"));
@@ -184,7 +185,7 @@ void Reader::user(const Node* node) {
     const auto outside = [&](std::uint32_t id) { return id >= p_.id_count; };
     if (outside(process.uid) || outside(process.gid) ||
         std::ranges::any_of(process.additional_gids, outside))
-        fault("out-of-range", node->at, "an id inside is beyond the mode's id range",
+        fault(Rule::out_of_range, node->at, "an id inside is beyond the mode's id range",
               fmt::format("ids go from 0 to {}", p_.id_count - 1),
               {p_.where("identity/uidRange/count")});
 }
@@ -195,7 +196,7 @@ void Reader::environment(const Node* node) {
     for (std::size_t i = 0; i < env.size(); ++i)
         for (std::size_t j = 0; j < i; ++j)
             if (name(env[i]) == name(env[j]))
-                fault("duplicate-key", node->items[i].at,
+                fault(Rule::duplicate_key, node->items[i].at,
                       fmt::format("variable '{}' is given twice", shown(name(env[i]))), "",
                       {node->items[j].at});
     const std::array<std::string, 4> defaults{
@@ -221,7 +222,7 @@ void Reader::rlimits(const Node* node) {
                          rlimit_of(soft != nullptr ? *soft : member.value),
                          rlimit_of(hard != nullptr ? *hard : member.value)};
             if (limit.soft > limit.hard)
-                fault("bad-value", member.value.at, "the soft limit is above the hard one");
+                fault(Rule::bad_value, member.value.at, "the soft limit is above the hard one");
             core |= limit.resource == RLIMIT_CORE;
             p_.process.rlimits.push_back(limit);
         }
@@ -258,18 +259,18 @@ void Reader::namespaces() {
     p_.time_named = p_.time_named || (p_.namespaces & CLONE_NEWTIME) != 0;
     for (const auto& entry : namespace_names())
         if ((p_.namespaces & entry.value) == 0 && entry.value != CLONE_NEWTIME)
-            fault("missing-namespace", list->at,
+            fault(Rule::missing_namespace, list->at,
                   fmt::format("without a {} namespace modes are not separate", entry.name),
                   fmt::format("add \"{}\", or leave 'namespaces' out", entry.name));
     if (offsets != nullptr && (p_.namespaces & CLONE_NEWTIME) == 0)
-        fault("contradiction", offsets->at, "time offsets need a time namespace",
+        fault(Rule::contradiction, offsets->at, "time offsets need a time namespace",
               "add \"time\" to 'namespaces'", {list->at});
 }
 
 void Reader::check_options(const std::vector<std::string>& options, const Location& at) {
     const auto has = [&](std::string_view o) { return has_word(options, o); };
     if ((has("ro") && has("rw")) || (has("exec") && has("noexec")))
-        fault("contradiction", at, "the mount options contradict each other");
+        fault(Rule::contradiction, at, "the mount options contradict each other");
 }
 
 void Reader::mount(const Node& node) {
@@ -282,11 +283,11 @@ void Reader::mount(const Node& node) {
     m.size = size_or(node.find("size"), 0);
     check_options(m.options, node.at);
     if (m.type == "bind" && m.source.empty())
-        fault("missing-key", node.at, "'source' is missing", "name the directory of the host");
+        fault(Rule::missing_key, node.at, "'source' is missing", "name the directory of the host");
     if (m.type == "bind" && m.size != 0)
-        fault("contradiction", node.at, "a bind mount has no size", "remove 'size'");
+        fault(Rule::contradiction, node.at, "a bind mount has no size", "remove 'size'");
     if (m.type == "tmpfs" && !m.source.empty())
-        fault("contradiction", node.at, "a tmpfs has no source", "remove 'source'");
+        fault(Rule::contradiction, node.at, "a tmpfs has no source", "remove 'source'");
     if (m.type == "bind" && !m.source.empty()) {
         // Trees that would hand over the host or another mode.
         constexpr std::array<std::string_view, 8> kNever{"/proc", "/sys",  "/dev", "/run",
@@ -294,7 +295,7 @@ void Reader::mount(const Node& node) {
         for (const auto tree : kNever)
             if (m.source == "/" || m.source == tree ||
                 m.source.starts_with(std::string(tree) + "/") || tree.starts_with(m.source + "/"))
-                return fault("forbidden-source", node.find("source")->at,
+                return fault(Rule::forbidden_source, node.find("source")->at,
                              fmt::format("'{}' may not be shown to a mode", shown(m.source)),
                              "bind a directory made for the purpose");
     }
@@ -310,15 +311,15 @@ void Reader::check_targets() {
     const auto check = [&](const std::string& path, const Location& at) {
         for (const std::string_view tree : {"/proc", "/sys", "/dev"})
             if (path == tree || path.starts_with(std::string(tree) + "/"))
-                fault("forbidden-target", at, fmt::format("nothing is mounted on '{}'", path));
+                fault(Rule::forbidden_target, at, fmt::format("nothing is mounted on '{}'", path));
         if (path == "/")
-            fault("forbidden-target", at, "the root is the image", "choose a directory in it");
+            fault(Rule::forbidden_target, at, "the root is the image", "choose a directory in it");
         for (const auto& other : seen) {
             if (other.path == path)
-                fault("duplicate-target", at, fmt::format("'{}' is mounted twice", path), "",
+                fault(Rule::duplicate_target, at, fmt::format("'{}' is mounted twice", path), "",
                       {other.at});
             else if (other.path.starts_with(path + "/"))
-                fault("hidden-target", at,
+                fault(Rule::hidden_target, at,
                       fmt::format("this mount hides '{}', mounted before it", other.path),
                       "put the outer one first", {other.at});
         }
@@ -346,10 +347,11 @@ void Reader::seccomp_rule(const Node& node) {
                        ? verdict_kill()
                        : verdict_errno(static_cast<std::uint32_t>(error.value_or(EPERM)));
     if (action != "errno" && node.find("errno") != nullptr)
-        fault("contradiction", node.find("errno")->at, "'errno' belongs to the action errno");
+        fault(Rule::contradiction, node.find("errno")->at, "'errno' belongs to the action errno");
     const Node* args = node.find("args");
     if (args != nullptr && args->items.size() > 6)
-        return fault("too-large", args->at, "more than six tests in one rule", "write two rules");
+        return fault(Rule::too_large, args->at, "more than six tests in one rule",
+                     "write two rules");
     for (std::size_t i = 0; args != nullptr && i < args->items.size(); ++i) {
         const Node& arg = args->items[i];
         const auto bits = [&](std::string_view key) {
@@ -362,10 +364,10 @@ void Reader::seccomp_rule(const Node& node) {
                              op == kOps.end() ? Compare::eq : op->second, bits("value"),
                              bits("valueTwo")});
         if (rule.args.back().op == Compare::masked_eq && arg.find("valueTwo") == nullptr)
-            fault("missing-key", arg.at, "'valueTwo' is missing",
+            fault(Rule::missing_key, arg.at, "'valueTwo' is missing",
                   "SCMP_CMP_MASKED_EQ compares argument & value with valueTwo");
     }
-    p_.seccomp_rules.push_back(std::move(rule));
+    p_.seccomp_rules.push_back(rule);
 }
 
 void Reader::devices() {
@@ -385,7 +387,7 @@ void Reader::network() {
     }
     const bool tunnel = node->find("tunnel") != nullptr, direct = node->find("direct") != nullptr;
     if (tunnel == direct)
-        fault("contradiction", node->at, "a network is a tunnel or direct",
+        fault(Rule::contradiction, node->at, "a network is a tunnel or direct",
               "give one of 'tunnel' and 'direct'");
     p_.network = tunnel ? "tunnel" : "direct";
 }
@@ -409,7 +411,7 @@ void Reader::limit(std::string_view path, std::string file, std::string controll
                size <= static_cast<std::uint64_t>(spec->max)) {
         limit.value = std::to_string(*size);
     } else {
-        return fault("bad-value", value->at, fmt::format("'{}' cannot have this value", path),
+        return fault(Rule::bad_value, value->at, fmt::format("'{}' cannot have this value", path),
                      spec->example.empty() ? "" : fmt::format("for example {}", spec->example));
     }
     p_.limits.push_back(std::move(limit));

@@ -35,19 +35,21 @@ void merge(Node& base, Node&& later) {
 
 class Resolver {
   public:
-    Resolver(const ReadBlock& read_block, std::vector<Diagnostic>& out)
-        : read_block_(read_block), out_(out) {}
+    Resolver(std::string_view profile, const ReadBlock& read_block, std::vector<Diagnostic>& out)
+        : directory_(profile.substr(0, profile.rfind('/') + 1)),
+          read_block_(read_block),
+          out_(out) {}
 
     std::optional<Node> file(const std::string& path, std::string_view bytes, bool block);
 
   private:
     bool extend(const Node& entry, Node& merged);
-    bool fault(std::string rule, const Location& at, std::string message, std::string fix = "") {
-        out_.push_back(
-            {Severity::error, std::move(rule), at, std::move(message), std::move(fix), {}});
+    bool fault(Rule rule, const Location& at, std::string message, std::string fix = "") {
+        out_.push_back(finding(rule, at, std::move(message), std::move(fix)));
         return false;
     }
 
+    std::string directory_;  // of the profile: where its blocks are shown to lie
     const ReadBlock& read_block_;
     std::vector<Diagnostic>& out_;
     std::vector<std::string> chain_;  // blocks that are being merged, outermost first
@@ -57,20 +59,20 @@ class Resolver {
 bool Resolver::extend(const Node& entry, Node& merged) {
     const std::string& path = entry.text;
     if (!is_relative_path(path))
-        return fault("bad-extends", entry.at,
+        return fault(Rule::bad_extends, entry.at,
                      fmt::format("'{}' is not inside the profiles directory", shown(path)),
                      "extend a block inside it, such as blocks/hardened.json");
     if (std::ranges::find(chain_, path) != chain_.end())
-        return fault("extends-cycle", entry.at, fmt::format("'{}' extends itself", shown(path)),
+        return fault(Rule::extends_cycle, entry.at, fmt::format("'{}' extends itself", shown(path)),
                      fmt::format("the way round: {} > {}", fmt::join(chain_, " > "), path));
     if (++files_ > kMaxFiles)
-        return fault("too-large", entry.at, fmt::format("more than {} blocks", kMaxFiles));
+        return fault(Rule::too_large, entry.at, fmt::format("more than {} blocks", kMaxFiles));
     auto bytes = read_block_ ? read_block_(path) : fail(Code::not_found, "no such file");
     if (!bytes)
-        return fault("bad-extends", entry.at,
+        return fault(Rule::bad_extends, entry.at,
                      fmt::format("cannot read '{}': {}", shown(path), bytes.error().message()));
     chain_.push_back(path);
-    auto tree = file(path, *bytes, true);
+    auto tree = file(directory_ + path, *bytes, true);
     chain_.pop_back();
     if (!tree) return false;
     merge(merged, std::move(*tree));
@@ -83,9 +85,9 @@ std::optional<Node> Resolver::file(const std::string& path, std::string_view byt
     check_shape(profile_language(), *tree, false, out_);
     if (!tree->is(Node::Kind::object)) return std::nullopt;
     if (block && tree->find("pmos") == nullptr)
-        fault("missing-key", tree->at, "'pmos' is missing", "add \"pmos\": 1");
+        fault(Rule::missing_key, tree->at, "'pmos' is missing", "add \"pmos\": 1");
     if (block && tree->find("mode") != nullptr)
-        fault("mode-in-block", tree->member("mode")->key_at, "a block names no mode",
+        fault(Rule::mode_in_block, tree->member("mode")->key_at, "a block names no mode",
               "name it in the profile that extends the block");
     Node merged;
     merged.kind = Node::Kind::object;
@@ -104,14 +106,14 @@ std::optional<Node> Resolver::file(const std::string& path, std::string_view byt
 
 std::optional<Node> resolve(const SourceFile& file, const ReadBlock& read_block,
                             std::vector<Diagnostic>& diagnostics) {
-    Resolver resolver(read_block, diagnostics);
+    Resolver resolver(file.path, read_block, diagnostics);
     auto tree = resolver.file(file.path, file.bytes, false);
     if (!tree) return std::nullopt;
     // What each file alone could not say: the keys that the whole must have.
     std::vector<Diagnostic> whole;
     check_shape(profile_language(), *tree, true, whole);
     std::ranges::copy_if(whole, std::back_inserter(diagnostics),
-                         [](const Diagnostic& d) { return d.rule == "missing-key"; });
+                         [](const Diagnostic& d) { return d.rule == Rule::missing_key; });
     return tree;
 }
 

@@ -37,8 +37,9 @@ class SiteCheck {
     void syscalls(const Node& never);
     void devices(const Node& classes);
     void broken(const Location& at, const Node& rule, std::string message, std::string fix = "") {
-        out_.push_back(
-            {Severity::error, "site-policy", at, std::move(message), std::move(fix), {rule.at}});
+        out_.push_back(finding(Rule::site_policy, at,
+                               fmt::format("{} ({})", message, to_text(rule.at)), std::move(fix),
+                               {rule.at}));
     }
 
     const Profile& p_;

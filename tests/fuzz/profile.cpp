@@ -29,7 +29,7 @@ HostFacts full_facts() {
 
 void check(const std::vector<Diagnostic>& diagnostics, const std::string& bytes) {
     for (const auto& d : diagnostics) {
-        require(!d.rule.empty() && !d.message.empty() && !d.at.file.empty());
+        require(!rule_id(d.rule).empty() && !d.message.empty() && !d.at.file.empty());
         require(!to_text(d).empty());
         source_excerpt(bytes, d.at);
     }

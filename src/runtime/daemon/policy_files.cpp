@@ -1,51 +1,22 @@
 // daemon: reads the profiles directory. Hands bytes to policy, judges nothing.
 #include "runtime/daemon/policy_files.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <filesystem>
 #include <optional>
 
+#include "base/regular_file.h"
+#include "policy/json_reader.h"
+
 namespace pmos::daemon {
 namespace {
-
-constexpr off_t kMaxProfile = 1 << 20;
-
-// Only a regular file that its owner alone writes: a FIFO would block, a link could be swapped.
-Result<std::string> read_profile(const std::string& path) {
-    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-    if (!fd) return fail(errno_error(errno, "cannot open '" + path + "'"));
-    struct stat status {};
-    if (::fstat(fd.get(), &status) != 0)
-        return fail(errno_error(errno, "cannot look at '" + path + "'"));
-    if (!S_ISREG(status.st_mode)) return fail(Code::usage, "'" + path + "' is not a regular file");
-    if (status.st_size > kMaxProfile)
-        return fail(Code::usage, "'" + path + "' is larger than 1 MiB");
-    std::string bytes(static_cast<std::size_t>(status.st_size), '\0');
-    std::size_t used = 0;
-    while (used < bytes.size()) {
-        const ssize_t n = ::read(fd.get(), bytes.data() + used, bytes.size() - used);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return fail(errno_error(errno, "cannot read '" + path + "'"));
-        if (n == 0) break;
-        used += static_cast<std::size_t>(n);
-    }
-    bytes.resize(used);
-    return bytes;
-}
 
 void add_unreadable(policy::PolicySet& set, const std::filesystem::path& path, const Error& error) {
     policy::ModePolicy mode;
     mode.mode = path.stem().string();
     mode.file = path.string();
-    policy::Diagnostic d;
-    d.rule = "unreadable-profile";
-    d.at.file = mode.file;
-    d.message = error.message();
-    mode.diagnostics.push_back(std::move(d));
+    mode.diagnostics.push_back(policy::finding(policy::Rule::unreadable_profile,
+                                               {mode.file, 0, 0, ""}, error.message(), error.fix));
     set.modes.push_back(std::move(mode));
 }
 
@@ -63,7 +34,7 @@ policy::PolicySet load_policy(const Paths& paths) {
     std::optional<policy::SourceFile> site;
     std::vector<std::pair<fs::path, Error>> unreadable;
     for (const auto& file : files) {
-        auto bytes = read_profile(file.string());
+        auto bytes = read_regular_file(file.string(), policy::kMaxFileSize);
         if (!bytes) {
             unreadable.emplace_back(file, std::move(bytes.error()));
         } else if (file.filename() == "site.json") {
@@ -72,28 +43,24 @@ policy::PolicySet load_policy(const Paths& paths) {
             profiles.push_back({file.string(), std::move(*bytes)});
         }
     }
-    auto set = policy::read_policy(
-        profiles, site ? &*site : nullptr,
-        [&](const std::string& block) { return read_profile(paths.profiles + "/" + block); });
+    auto set =
+        policy::read_policy(profiles, site ? &*site : nullptr, [&](const std::string& block) {
+            return read_regular_file_below(paths.profiles, block, policy::kMaxFileSize);
+        });
     if (!site && std::ranges::none_of(
                      unreadable, [](const auto& u) { return u.first.filename() == "site.json"; })) {
-        policy::Diagnostic d;
-        d.severity = policy::Severity::warning;
-        d.rule = "no-site-policy";
-        d.at.file = paths.profiles + "/site.json";
-        d.message = "there is no site policy: the profiles answer to nobody";
-        d.fix = "install a site.json with what this phone's owner demands";
-        set.diagnostics.push_back(std::move(d));
+        set.diagnostics.push_back(
+            policy::finding(policy::Rule::no_site_policy, {paths.profiles + "/site.json", 0, 0, ""},
+                            "there is no site policy: the profiles answer to nobody",
+                            "install a site.json with what this phone's owner demands"));
     }
     for (const auto& [file, error] : unreadable) {
         // Without the owner's demands nothing may run.
         if (file.filename() == "site.json") {
             for (auto& mode : set.modes) {
-                policy::Diagnostic d;
-                d.rule = "unreadable-site-policy";
-                d.at.file = file.string();
-                d.message = error.message();
-                mode.diagnostics.push_back(std::move(d));
+                mode.diagnostics.push_back(policy::finding(policy::Rule::unreadable_site_policy,
+                                                           {file.string(), 0, 0, ""},
+                                                           error.message(), error.fix));
                 mode.profile.reset();
             }
             continue;

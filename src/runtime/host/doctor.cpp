@@ -106,10 +106,10 @@ void examine_devices(const HostFacts& f, Report& report) {
 void add_diagnostics(const std::string& subject, const std::vector<policy::Diagnostic>& diagnostics,
                      Report& report) {
     for (const auto& d : diagnostics)
-        report.add(
-            std::string(policy::severity_name(d.severity)), subject,
-            fmt::format("{}:{}:{}: {} [{}]", d.at.file, d.at.line, d.at.column, d.message, d.rule),
-            d.fix);
+        report.add(std::string(policy::severity_name(d.severity)), subject,
+                   fmt::format("{}:{}:{}: {} [{}]", d.at.file, d.at.line, d.at.column, d.message,
+                               policy::rule_id(d.rule)),
+                   d.fix);
 }
 
 void examine_mode(const HostFacts& facts, const policy::ModePolicy& mode, Report& report) {

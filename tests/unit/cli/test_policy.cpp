@@ -30,6 +30,11 @@ struct Directory {
     fs::path path;
 };
 
+const std::string kGood = R"({"pmos": 1, "mode": "good", "root": {"image": "good.erofs"},
+"identity": {"uidRange": {"start": 200000, "count": 65536}},
+"process": {"args": ["/bin/true"]}, "seccomp": {"allow": ["@system-service"]},
+"resources": {"memory": {"max": "1GiB"}, "pids": {"max": 64}}, "network": "none"})";
+
 }  // namespace
 
 TEST_CASE("the shipped profiles have no errors") {
@@ -39,38 +44,178 @@ TEST_CASE("the shipped profiles have no errors") {
     CHECK_THAT(r.out, Contains(" 0 errors"));
 }
 
-TEST_CASE("a fault is shown with its line and a caret, and as JSON") {
+TEST_CASE("a fault is shown with its line and a caret, why it is one, and what to do") {
     const Service service;
     const Directory dir;
     dir.write("bad.json", "{ \"pmos\": 1,\n  \"mode\": \"bad\", \"rooot\": {} }\n");
     const auto text = service.run({"policy", "check", dir.path.string()});
     CHECK(text.status == 1);
-    CHECK_THAT(text.out, Contains("bad.json:2:") && Contains("error:") &&
-                             Contains("2 |   \"mode\": \"bad\", \"rooot\": {} }\n") &&
-                             Contains("^"));
-    const auto json =
-        nlohmann::json::parse(service.run({"policy", "check", "--json", dir.path.string()}).out);
-    REQUIRE(json.is_array());
-    bool found = false;
-    for (const auto& d : json)
-        found = found || (d["pointer"] == "/rooot" && d["line"] == 2 && d["severity"] == "error" &&
-                          !d["rule"].get<std::string>().empty());
-    CHECK(found);
+    CHECK_THAT(text.out, Contains("bad.json:2:18: error: unknown key 'rooot' [unknown-key]\n"
+                                  "     2 |   \"mode\": \"bad\", \"rooot\": {} }\n"
+                                  "       |                  ^\n"
+                                  "    why: A key that is ignored"));
+    CHECK_THAT(text.out, Contains("    hint: did you mean 'root'?\n"));
 }
 
-TEST_CASE("what is no regular file is refused, and does not block") {
+TEST_CASE("findings as JSON have exactly the documented fields") {
     const Service service;
     const Directory dir;
+    dir.write("bad.json", "{ \"pmos\": 1,\n  \"mode\": \"bad\", \"rooot\": {} }\n");
+    const auto r = service.run({"policy", "check", "--json", dir.path.string()});
+    CHECK(r.status == 1);
+    CHECK(r.out == service.run({"policy", "check", "--format", "json", dir.path.string()}).out);
+    const auto json = nlohmann::json::parse(r.out);
+    REQUIRE(json.is_array());
+    REQUIRE_FALSE(json.empty());
+    for (const auto& d : json) {
+        std::vector<std::string> keys;
+        for (const auto& [key, value] : d.items()) keys.push_back(key);
+        CHECK(keys == std::vector<std::string>{"column", "file", "fix", "line", "message",
+                                               "pointer", "rule", "severity"});
+    }
+    CHECK(json[0]["file"] == (dir.path / "bad.json").string());
+    CHECK(json[0]["line"] == 2);
+    CHECK(json[0]["column"] == 18);
+    CHECK(json[0]["pointer"] == "/rooot");
+    CHECK(json[0]["severity"] == "error");
+    CHECK(json[0]["rule"] == "unknown-key");
+    CHECK(json[0]["fix"] == "did you mean 'root'?");
+}
+
+TEST_CASE("a clean set is an empty array and exit 0") {
+    const Service service;
+    const Directory dir;
+    dir.write("good.json", kGood);
+    const auto r = service.run({"policy", "check", "--json", dir.path.string()});
+    CHECK(r.status == 0);
+    CHECK(nlohmann::json::parse(r.out) == nlohmann::json::array());
+}
+
+TEST_CASE("findings as SARIF: rules, places in characters, related places") {
+    const Service service;
+    const Directory dir;
+    dir.write("a b.json", "{ /* \xc3\xa4 */ \"pmoss\": 1 }\n");
+    dir.write("site.json", "{\"pmos\": 1, \"require\": [{\"network\": [\"tunnel\"]}]}");
+    dir.write("good.json", kGood);
+    const auto r = service.run({"policy", "check", "--format", "sarif", dir.path.string()});
+    CHECK(r.status == 1);
+    const auto sarif = nlohmann::json::parse(r.out);
+    CHECK(sarif["version"] == "2.1.0");
+    const auto& run = sarif["runs"][0];
+    CHECK(run["columnKind"] == "unicodeCodePoints");
+    const auto& rules = run["tool"]["driver"]["rules"];
+    bool unknown = false, site = false;
+    for (const auto& result : run["results"]) {
+        CHECK(rules[result["ruleIndex"].get<std::size_t>()]["id"] == result["ruleId"]);
+        const auto& place = result["locations"][0]["physicalLocation"];
+        if (result["ruleId"] == "unknown-key") {
+            unknown = true;
+            CHECK_THAT(place["artifactLocation"]["uri"].get<std::string>(),
+                       Contains("file:///") && Contains("/a%20b.json"));
+            CHECK(place["region"]["startLine"] == 1);
+            CHECK(place["region"]["startColumn"] == 11);  // a byte more is byte 12
+        }
+        if (result["ruleId"] == "site-policy") {
+            site = true;
+            CHECK_THAT(result["relatedLocations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+                           .get<std::string>(),
+                       Contains("site.json"));
+        }
+    }
+    CHECK(unknown);
+    CHECK(site);
+    CHECK(service.run({"policy", "check", "--format", "xml", dir.path.string()}).status == 2);
+}
+
+TEST_CASE("rules are listed and explained") {
+    const Service service;
+    CHECK_THAT(service.run({"policy", "rules"}).out,
+               Contains("unknown-key") && Contains("weak-kdf") && Contains("warning"));
+    const auto list = nlohmann::json::parse(service.run({"policy", "rules", "--json"}).out);
+    CHECK(list.size() > 50);
+    const auto one = service.run({"policy", "explain-rule", "weak-kdf"});
+    CHECK(one.status == 0);
+    CHECK_THAT(one.out, Contains("weak-kdf (warning)") && Contains("example: { \"volumes\""));
+    const auto json =
+        nlohmann::json::parse(service.run({"policy", "explain-rule", "weak-kdf", "--json"}).out);
+    CHECK(json["severity"] == "warning");
+    const auto wrong = service.run({"policy", "explain-rule", "weak-kfd"});
+    CHECK(wrong.status == 2);
+    CHECK_THAT(wrong.err, Contains("did you mean 'weak-kdf'?"));
+}
+
+TEST_CASE("show prints a profile, merged, with the place of every value") {
+    const Service service;
+    const Directory dir;
+    fs::create_directory(dir.path / "blocks");
+    dir.write("blocks/b.json", "{\"pmos\": 1,\n\"session\": {\"autostart\": true}}");
+    std::string text = kGood;
+    text.insert(text.rfind('}'), ", \"extends\": [\"blocks/b.json\"]");
+    dir.write("good.json", text);
+    const auto path = dir.path.string();
+    CHECK(service.run({"policy", "show", "good", path}).out == text);
+    const auto merged =
+        nlohmann::json::parse(service.run({"policy", "show", "good", path, "--resolved"}).out);
+    CHECK(merged["session"]["autostart"] == true);
+    CHECK_THAT(service.run({"policy", "show", "good", path, "--origin"}).out,
+               Contains(path + "/blocks/b.json:2:26") && Contains("/session/autostart = true"));
+    const auto none = service.run({"policy", "show", "nobody", path});
+    CHECK(none.status == 3);
+    CHECK_THAT(none.err, Contains("one of: good"));
+    dir.write("broken.json", "{");
+    CHECK(service.run({"policy", "show", "broken", path}).status == 4);
+}
+
+TEST_CASE("what is no regular file is a finding, does not block, and hides no other finding") {
+    const Service service;
+    const Directory dir;
+    dir.write("bad.json", "{}");
     const auto fifo = (dir.path / "fifo.json").string();
     REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
-    const auto r = service.run({"policy", "check", fifo});
-    CHECK(r.status == 2);
-    CHECK_THAT(r.err, Contains("it is not a regular file"));
     const auto link = (dir.path / "link.json").string();
     REQUIRE(::symlink("/etc/passwd", link.c_str()) == 0);
-    CHECK_THAT(service.run({"policy", "check", link}).err, Contains("it is a symbolic link"));
-    CHECK(service.run({"policy", "check", "/dev/zero"}).status == 2);
-    const auto large = dir.write("large.json", std::string((1U << 20) + 1, ' '));
-    CHECK_THAT(service.run({"policy", "check", large}).err, Contains("larger than 1 MiB"));
+    dir.write("large.json", std::string((1U << 20) + 1, ' '));
+    REQUIRE(::truncate(dir.write("huge.json", "").c_str(), 100LL << 20) == 0);
+    const auto r = service.run({"policy", "check", dir.path.string()});
+    CHECK(r.status == 1);
+    CHECK_THAT(r.out, Contains("fifo.json: error: cannot read") &&
+                          Contains("it is not a regular file [unreadable-profile]"));
+    CHECK_THAT(r.out, Contains("it is a symbolic link [unreadable-profile]"));
+    CHECK_THAT(r.out, Contains("large.json") && Contains("larger than 1024 KiB"));
+    CHECK_THAT(r.out, Contains("huge.json: error"));
+    CHECK_THAT(r.out, Contains("bad.json:1:1: error: 'pmos' is missing"));
+    CHECK(service.run({"policy", "check", "/dev/zero"}).status == 1);
     CHECK(service.run({"policy", "check", "/nonexistent.json"}).status == 13);
+}
+
+TEST_CASE("a block is no link and no link leads to it") {
+    const Service service;
+    const Directory dir;
+    std::string text = kGood;
+    text.insert(text.rfind('}'), ", \"extends\": [\"blocks/b.json\"]");
+    dir.write("good.json", text);
+    const Directory other;
+    other.write("b.json", "{\"pmos\": 1}");
+    REQUIRE(::symlink(other.path.c_str(), (dir.path / "blocks").c_str()) == 0);
+    const auto through = service.run({"policy", "check", dir.path.string()});
+    CHECK(through.status == 1);
+    CHECK_THAT(through.out, Contains("[bad-extends]") && Contains("symbolic link"));
+    fs::remove(dir.path / "blocks");
+    fs::create_directory(dir.path / "blocks");
+    REQUIRE(::symlink((other.path / "b.json").c_str(), (dir.path / "blocks/b.json").c_str()) == 0);
+    CHECK(service.run({"policy", "check", dir.path.string()}).status == 1);
+    fs::remove(dir.path / "blocks/b.json");
+    dir.write("blocks/b.json", "{\"pmos\": 1}");
+    CHECK(service.run({"policy", "check", dir.path.string()}).status == 0);
+}
+
+TEST_CASE("a site policy that cannot be read leaves no mode standing") {
+    const Service service;
+    const Directory dir;
+    dir.write("good.json", kGood);
+    REQUIRE(::mkfifo((dir.path / "site.json").c_str(), 0600) == 0);
+    const auto r = service.run({"policy", "check", (dir.path / "good.json").string()});
+    CHECK(r.status == 1);
+    CHECK_THAT(r.out, Contains("[unreadable-site-policy]"));
+    CHECK(service.run({"policy", "show", "good", dir.path.string()}).status == 4);
 }

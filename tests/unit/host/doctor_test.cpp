@@ -58,7 +58,7 @@ TEST_CASE("problems of the host and broken modes are errors with their place") {
     policy::ModePolicy mode;
     mode.mode = "secure";
     policy::Diagnostic d;
-    d.rule = "unknown-key";
+    d.rule = policy::Rule::unknown_key;
     d.at = {"secure.json", 3, 5, "/x"};
     d.message = "unknown key 'x'";
     d.fix = "remove it";

@@ -19,7 +19,7 @@ void check_fault(std::string_view bytes, const std::string& rule, unsigned line,
     INFO("bytes: " << bytes.substr(0, 60));
     CHECK_FALSE(read(bytes, out).has_value());
     REQUIRE(out.size() == 1);
-    CHECK(out[0].rule == rule);
+    CHECK(rule_id(out[0].rule) == rule);
     CHECK(out[0].at.line == line);
     CHECK(out[0].at.column == column);
 }
@@ -136,8 +136,8 @@ TEST_CASE("the nearest word is proposed only when it is near") {
 }
 
 TEST_CASE("a diagnostic reads file:line:column: severity: message [rule]") {
-    const Diagnostic d{Severity::error,   "unknown-key", {"p.json", 3, 5, "/x"},
-                       "unknown key 'x'", "remove it",   {{"q.json", 1, 2, ""}}};
+    const Diagnostic d{Severity::error,   Rule::unknown_key, {"p.json", 3, 5, "/x"},
+                       "unknown key 'x'", "remove it",       {{"q.json", 1, 2, ""}}};
     CHECK(to_text(d) ==
           "p.json:3:5: error: unknown key 'x' [unknown-key]\n    see q.json:1:2\n    hint: remove "
           "it");

@@ -77,17 +77,18 @@ std::string profile_text(const std::string& mode, unsigned id_start, const std::
 
 std::vector<std::string> rules_of(const std::vector<Diagnostic>& diagnostics) {
     std::vector<std::string> rules;
-    for (const auto& d : diagnostics) rules.push_back(d.rule);
+    for (const auto& d : diagnostics) rules.emplace_back(rule_id(d.rule));
     return rules;
 }
 
 bool has_rule(const std::vector<Diagnostic>& diagnostics, const std::string& rule) {
-    return std::ranges::any_of(diagnostics, [&](const auto& d) { return d.rule == rule; });
+    return std::ranges::any_of(diagnostics, [&](const auto& d) { return rule_id(d.rule) == rule; });
 }
 
 const Diagnostic& find_rule(const std::vector<Diagnostic>& diagnostics, const std::string& rule) {
     INFO("looking for rule " << rule);
-    const auto it = std::ranges::find(diagnostics, rule, &Diagnostic::rule);
+    const auto it =
+        std::ranges::find(diagnostics, rule, [](const auto& d) { return rule_id(d.rule); });
     REQUIRE(it != diagnostics.end());
     return *it;
 }

@@ -1,0 +1,149 @@
+// cli: profiles on disk, checked by the code that pmosd uses. Talks to nobody, needs no root.
+#include "cli/policy_files.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+
+#include "base/regular_file.h"
+#include "policy/json_reader.h"
+
+namespace pmos::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using policy::Rule;
+
+constexpr std::string_view kSiteName = "site.json";
+
+// The files of one profiles directory: what is checked against each other.
+struct Source {
+    std::vector<policy::SourceFile> profiles;
+    std::optional<policy::SourceFile> site;
+    std::vector<policy::Diagnostic> unreadable;
+};
+using Sources = std::map<std::string, Source>;  // by directory
+
+void add_file(const fs::path& path, Sources& sources) {
+    auto& source = sources[path.has_parent_path() ? path.parent_path().string() : "."];
+    const bool site = path.filename() == kSiteName;
+    auto bytes = read_regular_file(path.string(), policy::kMaxFileSize);
+    if (!bytes)
+        source.unreadable.push_back(
+            policy::finding(site ? Rule::unreadable_site_policy : Rule::unreadable_profile,
+                            {path.string(), 0, 0, ""}, bytes.error().message()));
+    else if (site)
+        source.site = policy::SourceFile{path.string(), std::move(*bytes)};
+    else
+        source.profiles.push_back({path.string(), std::move(*bytes)});
+}
+
+Result<> add_directory(const fs::path& directory, Sources& sources) {
+    std::error_code error;
+    std::vector<fs::path> paths;
+    for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error))
+        if (it->path().extension() == ".json") paths.push_back(it->path());
+    if (error)
+        return fail(
+            errno_error(error.value(), fmt::format("cannot read '{}'", directory.string())));
+    if (paths.empty())
+        return fail(Code::not_found, fmt::format("no profiles in '{}'", directory.string()),
+                    "no file there ends in .json");
+    std::ranges::sort(paths);
+    for (const auto& path : paths) add_file(path, sources);
+    return {};
+}
+
+// What pmosd would read, else what lies here: a clone of this project.
+Result<std::string> default_directory() {
+    std::error_code ignored;
+    for (const char* directory : {PMOS_PROFILES_DIR, "profiles"})
+        if (fs::is_directory(directory, ignored)) return std::string(directory);
+    return fail(Code::not_found, "no profiles to check",
+                fmt::format("neither '{}' nor './profiles' exists", PMOS_PROFILES_DIR),
+                "name a directory or files");
+}
+
+Result<Sources> collect(std::vector<std::string> paths) {
+    Sources sources;
+    if (paths.empty()) {
+        PMOS_ASSIGN(auto directory, default_directory());
+        paths.push_back(std::move(directory));
+    }
+    std::error_code ignored;
+    for (const auto& path : paths) {
+        // A link that leads nowhere is there: what is wrong with it is a finding.
+        if (!fs::exists(fs::symlink_status(path, ignored)))
+            return fail(Code::not_found, fmt::format("cannot read '{}'", path),
+                        "there is no such file or directory");
+        if (fs::is_directory(path, ignored)) {
+            PMOS_TRY(add_directory(path, sources));
+        } else {
+            add_file(path, sources);
+        }
+    }
+    // The owner's demands hold for a profile that is checked alone, too.
+    for (auto& [directory, source] : sources) {
+        const fs::path site = fs::path(directory) / kSiteName;
+        const bool tried = source.site || std::ranges::any_of(source.unreadable, [](const auto& d) {
+                               return d.rule == Rule::unreadable_site_policy;
+                           });
+        if (!tried && fs::exists(fs::symlink_status(site, ignored))) add_file(site, sources);
+    }
+    return sources;
+}
+
+void check(const std::string& directory, Source& source, CheckedPolicy& out) {
+    for (const auto& file : source.profiles) out.texts[file.path] = file.bytes;
+    if (source.site) out.texts[source.site->path] = source.site->bytes;
+    // As the profile's own path reads: "personal.json" lies in "", not in ".".
+    const bool plain =
+        directory == "." && !source.profiles.empty() && !source.profiles.front().path.contains('/');
+    const auto read_block = [&](const std::string& block) -> Result<std::string> {
+        auto bytes = read_regular_file_below(directory, block, policy::kMaxFileSize);
+        const auto shown = plain ? block : (fs::path(directory) / block).string();
+        if (bytes) out.texts[shown] = *bytes;
+        return bytes;
+    };
+    auto set =
+        policy::read_policy(source.profiles, source.site ? &*source.site : nullptr, read_block);
+    const auto take = [&](std::vector<policy::Diagnostic>& from) {
+        std::ranges::copy(from, std::back_inserter(out.diagnostics));
+    };
+    take(source.unreadable);
+    take(set.diagnostics);
+    const bool no_demands = std::ranges::any_of(
+        source.unreadable, [](const auto& d) { return d.rule == Rule::unreadable_site_policy; });
+    for (auto& mode : set.modes) {
+        take(mode.diagnostics);
+        if (no_demands) mode.profile = nullptr;
+        out.modes.push_back(std::move(mode));
+    }
+}
+
+}  // namespace
+
+Result<CheckedPolicy> check_policy(const std::vector<std::string>& paths) {
+    PMOS_ASSIGN(auto sources, collect(paths));
+    CheckedPolicy out;
+    for (auto& [directory, source] : sources) check(directory, source, out);
+    return out;
+}
+
+Result<policy::ModePolicy> find_mode(const CheckedPolicy& policy, const std::string& mode) {
+    const auto it = std::ranges::find(policy.modes, mode, &policy::ModePolicy::mode);
+    if (it == policy.modes.end()) {
+        std::vector<std::string_view> names;
+        for (const auto& m : policy.modes) names.push_back(m.mode);
+        return fail(Code::unknown_mode, fmt::format("there is no mode '{}'", mode), "",
+                    names.empty() ? "" : fmt::format("one of: {}", fmt::join(names, ", ")));
+    }
+    if (!it->profile)
+        return fail(Code::disabled, fmt::format("the profile '{}' is broken", it->file), "",
+                    fmt::format("see 'pmosctl policy check {}'", it->file));
+    return *it;
+}
+
+}  // namespace pmos::cli

@@ -1,0 +1,27 @@
+// cli: profiles on disk, checked by the code that pmosd uses. Talks to nobody, needs no root.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "policy/policy_set.h"
+
+namespace pmos::cli {
+
+struct CheckedPolicy {
+    std::vector<policy::ModePolicy> modes;        // of all directories, by directory and name
+    std::vector<policy::Diagnostic> diagnostics;  // of everything, in the order of reading
+    std::map<std::string, std::string> texts;     // what was read, by the names in diagnostics
+};
+
+// Profiles and directories of them; none: the installed ones, else ./profiles. Files of one
+// directory are checked against each other and against its site.json. A file that cannot be read
+// is a finding; a path that is not there is an error.
+Result<CheckedPolicy> check_policy(const std::vector<std::string>& paths);
+
+// One mode of them; an error with the names that there are, or with the findings' number.
+Result<policy::ModePolicy> find_mode(const CheckedPolicy& policy, const std::string& mode);
+
+}  // namespace pmos::cli

@@ -1,0 +1,17 @@
+// cli: findings as text, as JSON and as SARIF. Reads no file.
+#pragma once
+
+#include <string>
+
+#include "cli/policy_files.h"
+
+namespace pmos::cli {
+
+// Like a compiler: place and message, the line with a caret, why, what to do.
+std::string findings_text(const CheckedPolicy& policy, bool colour);
+// An array of {file, line, column, pointer, severity, rule, message, fix}.
+std::string findings_json(const CheckedPolicy& policy);
+// SARIF 2.1.0, for code hosting services and editors.
+std::string findings_sarif(const CheckedPolicy& policy);
+
+}  // namespace pmos::cli

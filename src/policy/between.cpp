@@ -1,0 +1,112 @@
+// policy: faults between two profiles: what one mode would have of another's. Reads no file.
+#include "policy/between.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "policy/lint.h"
+#include "policy/names.h"
+
+namespace pmos::policy {
+namespace {
+
+// Faults between two profiles: each gets one, related to the other.
+class CrossCheck {
+  public:
+    explicit CrossCheck(std::vector<ModePolicy>& modes) : modes_(modes) {}
+
+    void all() {
+        for (std::size_t i = 0; i < modes_.size(); ++i)
+            for (std::size_t j = i + 1; j < modes_.size(); ++j) pair(modes_[i], modes_[j]);
+    }
+
+  private:
+    static void both(ModePolicy& a, const Location& at_a, ModePolicy& b, const Location& at_b,
+                     Rule rule, const std::string& message, const std::string& fix) {
+        a.diagnostics.push_back(
+            finding(rule, at_a, fmt::format("{} (mode '{}')", message, b.mode), fix, {at_b}));
+        b.diagnostics.push_back(
+            finding(rule, at_b, fmt::format("{} (mode '{}')", message, a.mode), fix, {at_a}));
+    }
+    static void pair(ModePolicy& a, ModePolicy& b);
+    static void volumes(ModePolicy& a, ModePolicy& b);
+    static void shares(ModePolicy& a, ModePolicy& b);
+    static void devices(ModePolicy& a, ModePolicy& b);
+
+    std::vector<ModePolicy>& modes_;
+};
+
+void CrossCheck::pair(ModePolicy& a, ModePolicy& b) {
+    if (a.mode == b.mode)
+        both(a, a.profile ? a.profile->where("mode") : Location{a.file, 0, 0, ""}, b,
+             b.profile ? b.profile->where("mode") : Location{b.file, 0, 0, ""},
+             Rule::duplicate_mode, fmt::format("two profiles are called '{}'", a.mode),
+             "rename one of them");
+    if (!a.profile || !b.profile) return;
+    const Profile &p = *a.profile, &q = *b.profile;
+    const std::uint64_t p_end = std::uint64_t{p.id_start} + p.id_count;
+    const std::uint64_t q_end = std::uint64_t{q.id_start} + q.id_count;
+    if (p.id_start < q_end && q.id_start < p_end)
+        both(a, p.where("identity/uidRange"), b, q.where("identity/uidRange"),
+             Rule::overlapping_id_range, "the id ranges overlap",
+             fmt::format("begin one of them at {} or above", std::max(p_end, q_end)));
+    if (p.image == q.image)
+        both(a, p.where("root/image"), b, q.where("root/image"), Rule::shared_image,
+             fmt::format("image '{}' is used twice", p.image),
+             "give each mode an image of its own");
+    volumes(a, b);
+    shares(a, b);
+    devices(a, b);
+}
+
+std::string source_of(const Profile& p, const VolumeSpec& v) {
+    if (!v.device.empty()) return v.device;
+    return v.file.empty() ? fmt::format("{}-{}", p.mode, v.name) : v.file;
+}
+
+void CrossCheck::volumes(ModePolicy& a, ModePolicy& b) {
+    for (const auto& v : a.profile->volumes)
+        for (const auto& w : b.profile->volumes)
+            // The mapping's name joins both with a hyphen: a + b-c and a-b + c would be one.
+            if (a.profile->mode + "-" + v.name == b.profile->mode + "-" + w.name ||
+                source_of(*a.profile, v) == source_of(*b.profile, w))
+                both(a, v.at, b, w.at, Rule::shared_volume,
+                     fmt::format("'{}' holds two volumes", source_of(*a.profile, v)),
+                     "give each its own file or device");
+}
+
+bool contains(std::string_view outer, std::string_view inner) {
+    return inner == outer || (inner.starts_with(outer) && inner[outer.size()] == '/');
+}
+
+void CrossCheck::shares(ModePolicy& a, ModePolicy& b) {
+    const auto writable = [](const MountSpec& m) { return has_word(m.options, "rw"); };
+    for (const auto& m : a.profile->mounts)
+        for (const auto& n : b.profile->mounts)
+            if (m.type == "bind" && n.type == "bind" && (writable(m) || writable(n)) &&
+                (contains(m.source, n.source) || contains(n.source, m.source)))
+                both(a, m.at, b, n.at, Rule::writable_share,
+                     fmt::format("'{}' is shared and writable", m.source),
+                     "drop the option rw from both");
+}
+
+void CrossCheck::devices(ModePolicy& a, ModePolicy& b) {
+    for (const auto& [device_class, right] : a.profile->devices) {
+        const auto other = b.profile->devices.find(device_class);
+        if (right == "none" || other == b.profile->devices.end() || other->second == "none")
+            continue;
+        const auto key = "devices/" + device_class;
+        if (!unarbitrated(*a.profile, device_class).empty() ||
+            !unarbitrated(*b.profile, device_class).empty())
+            both(a, a.profile->where(key), b, b.profile->where(key), Rule::shared_device,
+                 fmt::format("two modes have {}, and nobody arbitrates it", device_class),
+                 fmt::format("deny it to one of them: \"{}\": \"none\"", device_class));
+    }
+}
+
+}  // namespace
+
+void check_between(std::vector<ModePolicy>& modes) { CrossCheck(modes).all(); }
+
+}  // namespace pmos::policy
