@@ -58,7 +58,10 @@ Result<> Supervisor::begin() {
     PMOS_TRY(host::prepare_cgroup_root(paths_.cgroup));
     recall_modes();
     PMOS_TRY(reload());
-    for (auto& [name, mode] : modes_) adopt(*mode);
+    for (auto& [name, mode] : modes_) {
+        adopt(*mode);
+        clear_half_made(ctx_, *mode);
+    }
     // Neither profile nor trace: it was one of an earlier policy.
     std::erase_if(modes_, [this](const auto& entry) {
         const Mode& mode = *entry.second;

@@ -14,7 +14,7 @@ namespace {
 
 class Worker : public std::enable_shared_from_this<Worker> {
   public:
-    Worker(EventLoop& loop, VolumeJob job, Answer<volume::Event> answer)
+    Worker(EventLoop& loop, VolumeJob job, Answer<VolumeEnd> answer)
         : loop_(loop), job_(std::move(job)), answer_(std::move(answer)) {}
 
     Result<> start(const std::string& libexec) {
@@ -81,20 +81,14 @@ class Worker : public std::enable_shared_from_this<Worker> {
         exited_.reset();
         readable_.reset();
         const auto status = reap(process_.pidfd.borrow());
-        if (!last_) {
-            const int code = status ? exit_code(*status) : 255;
-            return answer_(fail(Code::failed, "the volume worker died",
-                                "exit status " + std::to_string(code),
-                                "the journal and the kernel log may say why"));
-        }
-        if (last_->kind == volume::EventKind::failed)
+        if (last_ && last_->kind == volume::EventKind::failed)
             return answer_(fail(volume::to_error(*last_)));
-        answer_(*last_);
+        answer_(VolumeEnd{last_, status ? exit_code(*status) : 255});
     }
 
     EventLoop& loop_;
     VolumeJob job_;
-    Answer<volume::Event> answer_;
+    Answer<VolumeEnd> answer_;
     UniqueFd socket_;
     Spawned process_;
     EventSource readable_, exited_;
@@ -104,7 +98,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
 }  // namespace
 
 void run_volume_worker(EventLoop& loop, const std::string& libexec, VolumeJob job,
-                       Answer<volume::Event> answer) {
+                       Answer<VolumeEnd> answer) {
     const auto worker = std::make_shared<Worker>(loop, std::move(job), std::move(answer));
     if (auto started = worker->start(libexec); !started) worker->refuse(std::move(started.error()));
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "policy/launch_plan.h"
@@ -19,8 +20,14 @@ struct VolumeJob {
     std::move_only_function<void(std::uint32_t permille, std::string_view step)> progress = nullptr;
 };
 
-// Answers the worker's last event, once the process has ended and is reaped.
+// How a worker ended that did not refuse.
+struct VolumeEnd {
+    std::optional<volume::Event> event;  // empty: it died, and may have left things half done
+    int exit_code = 0;
+};
+
+// Answers once the process has ended and is reaped.
 void run_volume_worker(EventLoop& loop, const std::string& libexec, VolumeJob job,
-                       Answer<volume::Event> answer);
+                       Answer<VolumeEnd> answer);
 
 }  // namespace pmos::daemon

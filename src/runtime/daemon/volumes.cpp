@@ -54,6 +54,24 @@ const char* verb_name(volume::Verb verb) {
 }
 
 void call_worker(const Context& ctx, Mode& mode, const policy::Volume& volume, volume::Verb verb,
+                 UniqueFd secret, Done done);
+
+// A worker that died has undone nothing, and what it left may hold a key in the kernel.
+void after_death(const Context& ctx, Mode& mode, const policy::Volume& volume, volume::Verb verb,
+                 int exit_code, Done done) {
+    Error error;
+    error.what = "the volume worker died";
+    error.why = "exit status " + std::to_string(exit_code);
+    error.fix = "the journal and the kernel log may say why";
+    if (verb == volume::Verb::close) return done(fail(std::move(error)));
+    call_worker(ctx, mode, volume, volume::Verb::close, {},
+                [error = std::move(error), done = std::move(done)](Result<> cleared) mutable {
+                    if (!cleared) error.undo_failures.push_back(std::move(cleared.error()));
+                    done(fail(std::move(error)));
+                });
+}
+
+void call_worker(const Context& ctx, Mode& mode, const policy::Volume& volume, volume::Verb verb,
                  UniqueFd secret, Done done) {
     VolumeJob job;
     job.verb = verb;
@@ -63,16 +81,18 @@ void call_worker(const Context& ctx, Mode& mode, const policy::Volume& volume, v
     job.progress = [&ctx, &mode, verb](std::uint32_t permille, std::string_view step) {
         ctx.observer.progress(mode, verb_name(verb), permille, step);
     };
-    run_volume_worker(ctx.loop, ctx.paths.libexec, std::move(job),
-                      [&ctx, &mode, what = volume, verb,
-                       done = std::move(done)](Result<volume::Event> event) mutable {
-                          using volume::Verb;
-                          if (event && (verb == Verb::open || verb == Verb::close))
-                              note_opened(ctx, mode, what, verb == Verb::open);
-                          refresh_volume_state(mode);
-                          if (!event) return done(fail(std::move(event.error())));
-                          done({});
-                      });
+    run_volume_worker(
+        ctx.loop, ctx.paths.libexec, std::move(job),
+        [&ctx, &mode, what = volume, verb, done = std::move(done)](Result<VolumeEnd> end) mutable {
+            using volume::Verb;
+            const bool did_it = end && end->event;
+            if (did_it && (verb == Verb::open || verb == Verb::close))
+                note_opened(ctx, mode, what, verb == Verb::open);
+            refresh_volume_state(mode);
+            if (did_it) return done({});
+            if (!end) return done(fail(std::move(end.error())));
+            after_death(ctx, mode, what, verb, end->exit_code, std::move(done));
+        });
 }
 
 // At most one volume of a mode takes the secret: a descriptor can be read once, and only by the
@@ -163,19 +183,17 @@ void open_volumes(const Context& ctx, Mode& mode, UniqueFd secret, Done done) {
                  std::move(done));
 }
 
-void close_volumes(const Context& ctx, Mode& mode, Done done) {
+namespace {
+
+// One after the other; goes on after an error and answers the first.
+void close_each(const Context& ctx, Mode& mode, std::vector<policy::Volume> volumes, Done done) {
     struct Closing {
         std::vector<policy::Volume> open;
         std::optional<Error> first;
         Done done;
     };
-    auto state = std::make_shared<Closing>();
-    state->open = mode.opened;
-    if (mode.plan)
-        for (const auto& v : mode.plan->volumes)
-            if (is_open(v) && !std::ranges::count(mode.opened, v.dm_name, &policy::Volume::dm_name))
-                state->open.push_back(v);
-    state->done = std::move(done);
+    auto state =
+        std::make_shared<Closing>(Closing{std::move(volumes), std::nullopt, std::move(done)});
     const auto next = std::make_shared<std::function<void()>>();
     *next = [&ctx, &mode, state, weak = std::weak_ptr(next)] {
         if (state->open.empty()) {
@@ -191,6 +209,34 @@ void close_volumes(const Context& ctx, Mode& mode, Done done) {
                     });
     };
     (*next)();
+}
+
+}  // namespace
+
+void close_volumes(const Context& ctx, Mode& mode, Done done) {
+    std::vector<policy::Volume> open = mode.opened;
+    if (mode.plan)
+        for (const auto& v : mode.plan->volumes)
+            if (is_open(v) && !std::ranges::count(mode.opened, v.dm_name, &policy::Volume::dm_name))
+                open.push_back(v);
+    close_each(ctx, mode, std::move(open), std::move(done));
+}
+
+void clear_half_made(const Context& ctx, Mode& mode) {
+    std::vector<policy::Volume> left;
+    if (mode.plan)
+        std::ranges::copy_if(
+            mode.plan->volumes, std::back_inserter(left),
+            [](const policy::Volume& v) { return !is_open(v) && volume::is_half_made(v); });
+    if (left.empty()) return;
+    mode.jobs.add(
+        [&ctx, &mode, left = std::move(left)](Done done) mutable {
+            close_each(ctx, mode, std::move(left), std::move(done));
+        },
+        [&ctx, &mode](Result<> cleared) {
+            ctx.observer.event("volumes-cleared", mode.name,
+                               {{"error", cleared ? "" : cleared.error().message()}});
+        });
 }
 
 }  // namespace pmos::daemon

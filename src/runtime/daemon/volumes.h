@@ -16,6 +16,10 @@ void provision_volumes(const Context& ctx, Mode& mode, UniqueFd secret, Done don
 // does not exist yet is made first: the first boot of a mode that needs no secret.
 void open_volumes(const Context& ctx, Mode& mode, UniqueFd secret, Done done);
 
+// At pmosd's start: queues the clearing of what a worker of an earlier pmosd left when it was
+// killed while it made a volume. Nothing where there is nothing.
+void clear_half_made(const Context& ctx, Mode& mode);
+
 // Closes what is open. Goes on after an error and answers the first.
 void close_volumes(const Context& ctx, Mode& mode, Done done);
 

@@ -4,10 +4,12 @@
 
 #include <fmt/core.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <string>
 
 #include "runtime/volume/request.h"
@@ -48,6 +50,17 @@ Result<Request> make_request(Verb verb, std::string_view mode, const policy::Vol
         return fail(Code::usage, fmt::format("volume '{}' cannot be asked for", v.name),
                     "a path or a name of it is too long");
     return r;
+}
+
+bool is_half_made(const policy::Volume& v) {
+    if (::access(("/dev/mapper/" + temporary_dm_name(v.dm_name)).c_str(), F_OK) == 0) return true;
+    if (v.block_device) return false;
+    const std::string prefix = v.source + std::string(kTemporarySuffix);
+    std::error_code ignored;
+    const auto directory = std::filesystem::path(v.source).parent_path();
+    for (const auto& entry : std::filesystem::directory_iterator(directory, ignored))
+        if (entry.path().native().starts_with(prefix)) return true;
+    return false;
 }
 
 bool needs_secret(const Request& request) {

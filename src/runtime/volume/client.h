@@ -18,6 +18,10 @@ Result<Request> make_request(Verb verb, std::string_view mode, const policy::Vol
 // Whether a request of this verb and key must come with a secret descriptor.
 bool needs_secret(const Request& request);
 
+// Whether what a worker makes before a volume has its final name is there: one is at work, or was
+// killed. Verb::close clears up after the killed one and leaves the other alone.
+bool is_half_made(const policy::Volume& volume);
+
 // socket: the daemon's end of the SOCK_SEQPACKET pair; secret may be empty.
 Result<void> send_request(BorrowedFd socket, const Request& request, BorrowedFd secret);
 

@@ -12,14 +12,14 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "runtime/volume/request.h"
+
 namespace pmos::volume {
 namespace {
 
-constexpr const char* kSuffix = ".tmp-";
-
 std::vector<std::string> temporary_files(const std::string& final_path) {
     std::vector<std::string> found;
-    const std::string prefix = final_path + kSuffix;
+    const std::string prefix = final_path + std::string(kTemporarySuffix);
     std::error_code ignored;
     for (const auto& entry : std::filesystem::directory_iterator(directory_of(final_path), ignored))
         if (entry.path().string().starts_with(prefix)) found.push_back(entry.path());
@@ -45,7 +45,7 @@ Result<void> sync_directory(const std::string& path) {
 }
 
 Result<TemporaryFile> TemporaryFile::make(const std::string& final_path) {
-    std::string path = final_path + kSuffix + "XXXXXX";
+    std::string path = final_path + std::string(kTemporarySuffix) + "XXXXXX";
     UniqueFd fd(::mkostemp(path.data(), O_CLOEXEC));  // O_EXCL, 0600
     if (!fd)
         return fail(errno_error(

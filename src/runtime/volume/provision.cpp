@@ -85,7 +85,7 @@ class Provisioner {
     Result<void> clear_leftovers() {
         if (request_.block_device == 0 && is_being_made(source_))
             return fail(Code::busy, fmt::format("volume '{}' is being made already", source_));
-        PMOS_TRY(unmap(temporary_dm_name(request_)));
+        PMOS_TRY(unmap(temporary_dm_name(text(request_.dm_name))));
         if (request_.block_device != 0) return {};
         PMOS_TRY(remove_leftovers(source_));
         return {};
@@ -189,7 +189,7 @@ class Provisioner {
     }
 
     Result<void> make_file_system() {
-        const std::string dm_name = temporary_dm_name(request_);
+        const std::string dm_name = temporary_dm_name(text(request_.dm_name));
         PMOS_TRY(crypt_->map_fresh(dm_name));
         undo_.push([dm_name] { return unmap(dm_name); });
         PMOS_TRY(make_ext4("/dev/mapper/" + dm_name, channel_));

@@ -107,9 +107,7 @@ std::uint64_t fit_pbkdf_memory(std::uint64_t profile_max, std::uint64_t availabl
     return std::max(fitted, floor);
 }
 
-std::string temporary_dm_name(const Request& request) {
-    return std::string(text(request.dm_name)) + ".tmp";
-}
+std::string temporary_dm_name(std::string_view dm_name) { return std::string(dm_name) + ".tmp"; }
 
 std::string complete_token(const Request& request) {
     return fmt::format(

@@ -33,8 +33,10 @@ Result<CipherSpec> split_cipher(std::string_view spec);
 // free now, so that the first unlock after a busy boot does not wake the OOM killer.
 std::uint64_t fit_pbkdf_memory(std::uint64_t profile_max, std::uint64_t available);
 
-// While it is made, a volume is mapped under this name and its file is source + ".tmp-" + random.
-std::string temporary_dm_name(const Request& request);
+// While it is made, a volume is mapped under this name and its file is source + kTemporarySuffix +
+// random.
+inline constexpr std::string_view kTemporarySuffix = ".tmp-";
+std::string temporary_dm_name(std::string_view dm_name);
 
 // The LUKS2 token that is written last. Names are checked by check_request, so nothing needs
 // escaping.

@@ -90,7 +90,7 @@ Result<Event> close(const Request& request, Channel& channel) {
     const std::string path(text(request.source));
     // A provisioning that was killed may have left its mapping, and with it a key in the kernel.
     if (!is_file || !is_being_made(path)) {
-        PMOS_TRY(unmap(temporary_dm_name(request)));
+        PMOS_TRY(unmap(temporary_dm_name(text(request.dm_name))));
         if (is_file) PMOS_TRY(remove_leftovers(path));
     }
     PMOS_TRY(unmap(std::string(text(request.dm_name))));

@@ -171,6 +171,43 @@ equal "no temporary file is left" "" "$(find $volumes -name '*tmp*')"
 equal "no mapping is left but personal's" pmos-personal-data "$(mappings)"
 equal "no loop device is left but personal's" "$(stat -c %i $volumes/personal-data.luks)" "$(loops)"
 
+note "pmos-volume dies"
+nothing_half_made() {
+    equal "$1: no temporary file" "" "$(find $volumes -name '*tmp*')"
+    equal "$1: no mapping but personal's" pmos-personal-data "$(mappings)"
+    equal "$1: no loop device but personal's" "$(stat -c %i $volumes/personal-data.luks)" "$(loops)"
+}
+provision_until_mapped() { # in the background as $caller
+    pmosctl lock secure >/dev/null
+    rm -f $volumes/secure-*
+    with_pin "$pin" provision secure >/run/provision.out 2>&1 &
+    caller=$!
+    within 60 "the worker has mapped the new volume" test -e /dev/mapper/pmos-secure-data.tmp
+}
+provision_until_mapped
+pkill -9 -x pmos-volume
+wait $caller
+check "the caller is told" test $? -ne 0
+matches "in words" 'volume worker died' "$(cat /run/provision.out)"
+nothing_half_made "in a provision"
+provision_until_mapped
+old=$(daemon)
+kill -9 "$old" "$(pgrep -x pmos-volume)"
+wait $caller
+within 30 "pmosd, killed with it, is back" another_daemon "$old"
+within 20 "it has cleared up" test ! -e /dev/mapper/pmos-secure-data.tmp
+within 20 "by a worker that ends" gone -x pmos-volume
+nothing_half_made "in a provision, with pmosd"
+check "provision afterwards" with_pin "$pin" provision secure
+with_pin "$pin" unlock secure >/run/provision.out 2>&1 &
+caller=$!
+within 10 "the worker is at work" pgrep -x pmos-volume
+pkill -9 -x pmos-volume
+wait $caller
+check "the caller of an unlock is told" test $? -ne 0
+nothing_half_made "in an unlock"
+equal "it stays locked" true "$(field secure locked)"
+
 note "SIGTERM during a start"
 check "an open volume" with_pin "$pin" unlock secure --no-start
 pmosctl start secure >/dev/null 2>&1 &

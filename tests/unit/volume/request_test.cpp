@@ -49,7 +49,7 @@ TEST_CASE("a request made from a plan is a good request") {
     CHECK(r.key_bits == 512);
     CHECK(needs_secret(r));
     CHECK_FALSE(needs_secret(request_of(sample(), Verb::close)));
-    CHECK(temporary_dm_name(r) == "pmos-secure-data.tmp");
+    CHECK(temporary_dm_name(text(r.dm_name)) == "pmos-secure-data.tmp");
 }
 
 TEST_CASE("a text that does not fit is refused, not cut") {
