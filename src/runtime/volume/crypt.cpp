@@ -7,16 +7,14 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
-#include <thread>
+
+#include "runtime/volume/patience.h"
 
 namespace pmos::volume {
 namespace {
 
 constexpr std::uint32_t kMaxLanes = 4;
 constexpr std::size_t kMaxLabel = 47;
-constexpr int kUnmapAttempts = 40;
-constexpr std::chrono::milliseconds kUnmapPause{50};
 
 const char* chars(std::span<const std::byte> secret) {
     return reinterpret_cast<const char*>(secret.data());
@@ -208,12 +206,11 @@ Mapping mapping_state(const std::string& dm_name) {
 
 Result<void> unmap(const std::string& dm_name) {
     int r = 0;
-    for (int i = 0; i < kUnmapAttempts; ++i) {
+    for (Patience patience;;) {
         if (mapping_state(dm_name) == Mapping::absent) return {};
         r = ::crypt_deactivate(nullptr, dm_name.c_str());
-        if (r == 0 || r == -ENODEV) continue;  // look again before it is called gone
-        if (r != -EBUSY) break;
-        std::this_thread::sleep_for(kUnmapPause);
+        // Looked at again before it is called gone.
+        if ((r != 0 && r != -ENODEV && r != -EBUSY) || !patience.more()) break;
     }
     if (mapping_state(dm_name) == Mapping::absent) return {};
     return fail(errno_error(-r, fmt::format("cannot close device '{}'", dm_name),

@@ -14,6 +14,8 @@
 #include <fstream>
 #include <thread>
 
+#include "runtime/volume/patience.h"
+
 namespace pmos::volume {
 namespace {
 
@@ -91,12 +93,9 @@ std::vector<LoopUser> find_loop_users(BorrowedFd file) {
     return users;
 }
 
-bool wait_until_loop_is_free(BorrowedFd file, std::chrono::milliseconds limit) {
-    const auto end = std::chrono::steady_clock::now() + limit;
-    while (!find_loop_users(file).empty()) {
-        if (std::chrono::steady_clock::now() >= end) return false;
-        std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
+bool wait_until_loop_is_free(BorrowedFd file) {
+    for (Patience patience; !find_loop_users(file).empty();)
+        if (!patience.more()) return false;
     return true;
 }
 

@@ -2,7 +2,6 @@
 // their last opener, so that nothing is left behind by a worker that is killed.
 #pragma once
 
-#include <chrono>
 #include <string>
 #include <vector>
 
@@ -24,10 +23,6 @@ class LoopDevice {
     std::string path_;
 };
 
-// How long a loop device may take to go: the kernel frees it with the last close, and udev may be
-// reading it.
-inline constexpr std::chrono::milliseconds kLoopPatience{5000};
-
 struct LoopUser {
     std::string loop;       // "/dev/loop3"
     std::string dm_holder;  // the device-mapper name on top, "" when there is none
@@ -36,7 +31,7 @@ struct LoopUser {
 // Who has this file as a loop device.
 std::vector<LoopUser> find_loop_users(BorrowedFd file);
 
-// Waits until nobody has; the kernel frees a loop device a moment after its last close.
-bool wait_until_loop_is_free(BorrowedFd file, std::chrono::milliseconds limit);
+// Waits until nobody has, as long as there is a reason to (patience.h).
+bool wait_until_loop_is_free(BorrowedFd file);
 
 }  // namespace pmos::volume

@@ -7,10 +7,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
-#include <thread>
 
 #include "runtime/volume/filesystem.h"
+#include "runtime/volume/patience.h"
 
 namespace pmos::volume {
 namespace {
@@ -106,15 +105,13 @@ Result<void> check_unused(const Request& request) {
     if (request.block_device == 0) {
         // A loop device that has just been given up, ours from looking at the header included,
         // stays as long as udev looks at it.
-        const auto end = std::chrono::steady_clock::now() + kLoopPatience;
-        for (;;) {
+        for (Patience patience;;) {
             const auto user = foreign_user(request, source.borrow());
             if (!user) return {};
             if (!user->dm_holder.empty())
                 return fail(in_use(request, fmt::format("device '{}'", user->dm_holder)));
-            if (std::chrono::steady_clock::now() >= end)
+            if (!patience.more())
                 return fail(in_use(request, fmt::format("loop device '{}'", user->loop)));
-            std::this_thread::sleep_for(std::chrono::milliseconds(10));
         }
     }
     // O_EXCL on a block device: nobody has mounted or mapped it.

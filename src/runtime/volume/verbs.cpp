@@ -95,7 +95,7 @@ Result<Event> close(const Request& request, Channel& channel) {
     }
     PMOS_TRY(unmap(std::string(text(request.dm_name))));
     const auto source = open_source(request, true);
-    if (is_file && source && !wait_until_loop_is_free(source->borrow(), kLoopPatience))
+    if (is_file && source && !wait_until_loop_is_free(source->borrow()))
         return fail(Code::busy, name_of(request) + " is closed but its loop device is still in use",
                     "", "see losetup --list");
     return done();
