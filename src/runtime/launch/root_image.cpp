@@ -2,49 +2,17 @@
 #include "runtime/launch/root_image.h"
 
 #include <errno.h>
-#include <linux/loop.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-
 #include "runtime/sys/file.h"
+#include "runtime/sys/loop.h"
 #include "runtime/sys/mount.h"
 
 namespace pmos::launch {
 namespace {
 
-constexpr int kLoopAttempts = 64;
-
-struct LoopDevice {
-    UniqueFd fd;
-    std::string path;
-};
-
-// LOOP_CTL_GET_FREE reserves nothing, so another process may be faster: EBUSY, try the next.
-Result<LoopDevice> attach_loop(const UniqueFd& image, const std::string& name) {
-    const UniqueFd control(::open("/dev/loop-control", O_RDWR | O_CLOEXEC));
-    if (!control) return fail(errno_error(errno, "cannot open '/dev/loop-control'"));
-    for (int attempt = 0; attempt < kLoopAttempts; ++attempt) {
-        const int index = ::ioctl(control.get(), LOOP_CTL_GET_FREE);
-        if (index < 0) return fail(errno_error(errno, "no loop device is free"));
-        LoopDevice device;
-        device.path = "/dev/loop" + std::to_string(index);
-        device.fd = UniqueFd(::open(device.path.c_str(), O_RDONLY | O_CLOEXEC));
-        if (!device.fd) return fail(errno_error(errno, "cannot open '" + device.path + "'"));
-        loop_config config{};
-        config.fd = static_cast<std::uint32_t>(image.get());
-        config.block_size = 4096;
-        config.info.lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR;
-        const std::size_t size = std::min(name.size(), std::size_t{LO_NAME_SIZE - 1});
-        std::memcpy(config.info.lo_file_name, name.data(), size);
-        if (::ioctl(device.fd.get(), LOOP_CONFIGURE, &config) == 0) return device;
-        if (errno != EBUSY)
-            return fail(errno_error(errno, "cannot attach '" + name + "' to a loop device"));
-    }
-    return fail(Code::busy, "no loop device stayed free");
-}
+constexpr std::uint32_t kBlockSize = 4096;
 
 Result<UniqueFd> mount_device(const std::string& device, const std::string& filesystem,
                               const std::string& image) {
@@ -71,8 +39,13 @@ Result<UniqueFd> mount_image(const std::string& path, const std::string& filesys
     const UniqueFd image(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!image) return fail(errno_error(errno, "cannot open the root image '" + path + "'"));
     // The device's descriptor must outlive the mount call: autoclear follows the last opener.
-    PMOS_ASSIGN(const LoopDevice loop, attach_loop(image, path));
-    PMOS_ASSIGN(UniqueFd tree, mount_device(loop.path, filesystem, path));
+    sys::LoopPath device;
+    const UniqueFd loop(sys::sys_attach_loop(
+        {image.get(), path, LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR, kBlockSize}, device));
+    if (!loop)
+        return fail(errno_error(-loop.get(), "cannot attach '" + path + "' to a loop device",
+                                "is the kernel module 'loop' there, and a device free?"));
+    PMOS_ASSIGN(UniqueFd tree, mount_device(device.text, filesystem, path));
     const int err =
         sys::sys_move_mount(tree.get(), "", AT_FDCWD, attach_dir.c_str(), MOVE_MOUNT_F_EMPTY_PATH);
     if (err < 0) return fail(errno_error(-err, "cannot mount on '" + attach_dir + "'"));

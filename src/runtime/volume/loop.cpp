@@ -8,30 +8,17 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
-#include <thread>
 
+#include "runtime/sys/loop.h"
 #include "runtime/volume/patience.h"
 
 namespace pmos::volume {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr int kAttempts = 16;
-
-loop_config make_config(BorrowedFd file, const std::string& name, bool read_only) {
-    loop_config config{};
-    config.fd = static_cast<std::uint32_t>(file.get());
-    config.info.lo_flags = LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO;
-    if (read_only) config.info.lo_flags |= LO_FLAGS_READ_ONLY;
-    const auto length = std::min(name.size(), sizeof config.info.lo_file_name - 1);
-    std::copy_n(name.begin(), length, config.info.lo_file_name);
-    return config;
-}
 
 std::string read_line(const fs::path& path) {
     std::ifstream stream(path);
@@ -57,26 +44,14 @@ bool is_backed_by(const std::string& device, const struct stat& file) {
 }  // namespace
 
 Result<LoopDevice> LoopDevice::attach(BorrowedFd file, const std::string& name, bool read_only) {
-    const UniqueFd control(::open("/dev/loop-control", O_RDWR | O_CLOEXEC));
-    if (!control)
-        return fail(errno_error(errno, "cannot use loop devices", "load the kernel module 'loop'"));
-    const loop_config config = make_config(file, name, read_only);
-    int last = EBUSY;
-    for (int i = 0; i < kAttempts; ++i) {
-        const int number = ::ioctl(control.get(), LOOP_CTL_GET_FREE);
-        if (number < 0)
-            return fail(errno_error(errno, "no loop device is free",
-                                    "detach unused ones (losetup -d) or raise loop.max_loop"));
-        std::string path = fmt::format("/dev/loop{}", number);
-        UniqueFd fd(::open(path.c_str(), (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC));
-        // udev may not have made the node yet, another program may have been quicker.
-        if (fd && ::ioctl(fd.get(), LOOP_CONFIGURE, &config) == 0)
-            return LoopDevice(std::move(fd), std::move(path));
-        last = errno;
-        if (last != EBUSY && last != ENOENT && last != ENXIO) break;
-        std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-    return fail(errno_error(last, fmt::format("cannot attach '{}' to a loop device", name)));
+    std::uint32_t flags = LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO;
+    if (read_only) flags |= LO_FLAGS_READ_ONLY;
+    sys::LoopPath path;
+    UniqueFd fd(sys::sys_attach_loop({file.get(), name, flags}, path));
+    if (!fd)
+        return fail(errno_error(-fd.get(), fmt::format("cannot attach '{}' to a loop device", name),
+                                "is the kernel module 'loop' there, and a device free?"));
+    return LoopDevice(std::move(fd), path.text);
 }
 
 std::vector<LoopUser> find_loop_users(BorrowedFd file) {
