@@ -14,6 +14,8 @@
 #include <csignal>
 #include <cstring>
 
+#include "runtime/sys/process.h"
+
 namespace pmos::daemon {
 namespace {
 
@@ -86,14 +88,12 @@ Result<Spawned> spawn(const SpawnRequest& request) {
 }
 
 Result<int> reap(BorrowedFd pidfd) {
-    siginfo_t info{};
-    const int r =
-        ::waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &info, WEXITED | WNOHANG | __WALL);
-    if (r != 0 && errno == ECHILD) return fail(Code::not_found, "not our child");
-    if (r != 0) return fail(errno_error(errno, "cannot reap a process"));
-    if (info.si_pid == 0) return fail(Code::busy, "the process is still there");
-    if (info.si_code == CLD_EXITED) return (info.si_status & 0xff) << 8;
-    return info.si_status & 0x7f;
+    int status = 0;
+    const int r = sys::sys_reap(pidfd.get(), &status);
+    if (r == 0) return status;
+    if (r == -ECHILD) return fail(Code::not_found, "not our child");
+    if (r == -EAGAIN) return fail(Code::busy, "the process is still there");
+    return fail(errno_error(-r, "cannot reap a process"));
 }
 
 int exit_code(int wait_status) noexcept {

@@ -27,7 +27,7 @@ struct Spawned {
 Result<Spawned> spawn(const SpawnRequest& request);
 
 // wait status as waitpid(2) gives it, once the pidfd is readable; not_found when the process is
-// not our child (adopted after a restart). __WALL: children of pmos-launch have no exit signal.
+// not our child (adopted after a restart).
 Result<int> reap(BorrowedFd pidfd);
 // Exit code, or 128 + signal.
 int exit_code(int wait_status) noexcept;

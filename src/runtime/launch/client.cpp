@@ -6,7 +6,6 @@
 #include <linux/sched.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -63,13 +62,6 @@ std::vector<UniqueFd> take_fds(msghdr& message) {
         }
     }
     return fds;
-}
-
-void reap(BorrowedFd pidfd) {
-    siginfo_t info{};
-    while (waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &info, WEXITED | WNOHANG | __WALL) < 0 &&
-           errno == EINTR) {
-    }
 }
 
 // In the forked child: fixed numbers, then exec. Only raw calls, the parent may have threads.
@@ -156,7 +148,8 @@ Result<LaunchReply> receive_reply(BorrowedFd socket) {
         return fail(Code::unreachable, "the launcher's answer makes no sense");
     if (!fds.empty()) result.pidfd = std::move(fds[0]);
     if (fds.size() > 1) result.tty = std::move(fds[1]);
-    if (!result.ok() && result.pidfd) reap(result.pidfd.borrow());
+    int status = 0;
+    if (!result.ok() && result.pidfd) sys::sys_reap(result.pidfd.get(), &status);
     return result;
 }
 

@@ -1,11 +1,13 @@
 // sys: processes, namespaces and identity. Raw system calls, noexcept, value or -errno; no heap.
 #pragma once
 
+#include <errno.h>
 #include <linux/capability.h>
 #include <linux/landlock.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -42,6 +44,19 @@ inline int sys_execveat(int fd, const char* path, const char* const* argv, const
 }
 inline int sys_wait4(int pid, int* status, int options) noexcept {
     return static_cast<int>(raw(SYS_wait4, pid, status, options, nullptr));
+}
+// Reaps the child behind a pidfd: 0 and its status as waitpid(2) gives it, -EAGAIN while it lives,
+// -ECHILD when it is nobody's to reap here. __WALL: what pmos-launch clones has no exit signal.
+inline int sys_reap(int pidfd, int* wait_status) noexcept {
+    siginfo_t info{};
+    long r = 0;
+    do r = raw(SYS_waitid, P_PIDFD, pidfd, &info, WEXITED | WNOHANG | __WALL, nullptr);
+    while (r == -EINTR);
+    if (r < 0) return static_cast<int>(r);
+    if (info.si_pid == 0) return -EAGAIN;
+    *wait_status =
+        info.si_code == CLD_EXITED ? (info.si_status & 0xff) << 8 : info.si_status & 0x7f;
+    return 0;
 }
 inline int sys_kill(int pid, int signal) noexcept {
     return static_cast<int>(raw(SYS_kill, pid, signal));
