@@ -1,7 +1,10 @@
 // daemon: runs the hooks of a plan (hooks/README.md is the contract). Never runs a mode's code.
 #include "runtime/daemon/hook_runner.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 
 #include <memory>
 
@@ -24,15 +27,29 @@ std::string state_json(const Mode& mode, const policy::LaunchPlan& plan, policy:
         json_quote(state_name(mode.state)), mode.running ? mode.running->pid : 0, volumes);
 }
 
+// 0 where it cannot be told: then the hook will say so.
+std::uint64_t device_bytes(const std::string& device) {
+    std::uint64_t bytes = 0;
+    const UniqueFd fd(::open(device.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    return fd && ::ioctl(fd.get(), BLKGETSIZE64, &bytes) == 0 ? bytes : 0;
+}
+
+std::uint64_t volume_bytes(const policy::LaunchPlan& plan) {
+    std::uint64_t sum = 0;
+    for (const auto& v : plan.volumes) sum += device_bytes("/dev/mapper/" + v.dm_name);
+    return sum;
+}
+
 class HookRun : public std::enable_shared_from_this<HookRun> {
   public:
     HookRun(const Context& ctx, std::string input, std::vector<policy::Hook> hooks,
-            std::string mode, policy::HookPoint point, Done done)
+            std::string mode, policy::HookPoint point, std::uint64_t volume_bytes, Done done)
         : ctx_(ctx),
           input_(std::move(input)),
           hooks_(std::move(hooks)),
           mode_(std::move(mode)),
           point_(point),
+          volume_bytes_(volume_bytes),
           done_(std::move(done)) {}
 
     void next() {
@@ -45,7 +62,8 @@ class HookRun : public std::enable_shared_from_this<HookRun> {
                              "PMOS_MODE=" + mode_,
                              fmt::format("PMOS_HOOK={}", policy::hook_point_name(point_))};
         request.input = input_;
-        request.timeout = std::chrono::milliseconds(hook.timeout_ms);
+        limit_ = hook_limit(hook, volume_bytes_);
+        request.timeout = limit_;
         run_helper(ctx_.loop, std::move(request),
                    [self = shared_from_this()](Result<RunResult> result) {
                        self->ended(std::move(result));
@@ -63,7 +81,7 @@ class HookRun : public std::enable_shared_from_this<HookRun> {
         }
         if (result->timed_out)
             return done_(fail(Code::timed_out, what,
-                              fmt::format("not done after {} ms", hook.timeout_ms),
+                              fmt::format("not done after {} ms", limit_.count()),
                               "raise its timeout in the profile, or mend the hook"));
         if (result->code != 0) {
             std::string why = fmt::format("exit status {}", result->code);
@@ -79,11 +97,24 @@ class HookRun : public std::enable_shared_from_this<HookRun> {
     std::vector<policy::Hook> hooks_;
     std::string mode_;
     policy::HookPoint point_;
+    std::uint64_t volume_bytes_;
     Done done_;
+    std::chrono::milliseconds limit_{};
     std::size_t at_ = 0;
 };
 
 }  // namespace
+
+// A check that is cut off in a repair does more harm than a hook that hangs. A whole one reads the
+// inode tables and bitmaps, a sixtieth of the file system: a second for 64 MiB of it is enough
+// where 1 MiB takes as long to read, decipher and check. The half minute is for a phone that is
+// busy booting, where a process of no work at all can take seconds.
+std::chrono::milliseconds hook_limit(const policy::Hook& hook, std::uint64_t volume_bytes) {
+    constexpr std::uint64_t kBytesPerSecond = 64ULL << 20;
+    const auto limit = std::chrono::milliseconds(hook.timeout_ms);
+    if (hook.point != policy::HookPoint::volume_check) return limit;
+    return limit + std::chrono::seconds(30 + volume_bytes / kBytesPerSecond);
+}
 
 void run_hooks(const Context& ctx, const Mode& mode, policy::HookPoint point, Done done) {
     const auto& plan = mode.running ? mode.running->plan : mode.plan;
@@ -97,8 +128,9 @@ void run_hooks(const Context& ctx, const Mode& mode, const policy::LaunchPlan* p
         for (const auto& h : plan->hooks)
             if (h.point == point) hooks.push_back(h);
     if (hooks.empty()) return done({});
+    const std::uint64_t bytes = point == policy::HookPoint::volume_check ? volume_bytes(*plan) : 0;
     std::make_shared<HookRun>(ctx, state_json(mode, *plan, point), std::move(hooks), mode.name,
-                              point, std::move(done))
+                              point, bytes, std::move(done))
         ->next();
 }
 
