@@ -79,12 +79,14 @@ struct ShowOptions {
     bool resolved = false, origin = false;
 };
 
-Result<int> policy_show(const ShowOptions& options) {
+Result<int> policy_show(const Globals& globals, const ShowOptions& options) {
     std::vector<std::string> paths;
     if (!options.directory.empty()) paths.push_back(options.directory);
     PMOS_ASSIGN(const auto policy, check_policy(paths));
     PMOS_ASSIGN(const auto mode, find_mode(policy, options.mode));
-    if (options.resolved || options.origin)
+    if (options.origin && globals.json)
+        put(policy::origins_json(*mode.profile));
+    else if (options.resolved || options.origin)
         put(policy::resolved_text(*mode.profile, options.origin));
     else
         put(policy.texts.at(mode.file));
@@ -107,7 +109,7 @@ Action attach_policy_show(CLI::App& app) {
     app.add_option("DIR", options->directory, "the profiles' directory, or one profile");
     app.add_flag("--resolved", options->resolved, "with all blocks merged and all defaults");
     app.add_flag("--origin", options->origin, "one line for each value: place, pointer, value");
-    return [options](const Globals&) { return policy_show(*options); };
+    return [options](const Globals& globals) { return policy_show(globals, *options); };
 }
 
 Action attach_policy_rules(CLI::App&) {

@@ -56,6 +56,7 @@ struct KeySpec {
     std::int64_t max = INT64_MAX;     // of an integer, or the most items of an array
     bool required = false;            // wherever the parent is given
     std::string_view example{};       // as JSON
+    std::string_view fallback{};      // as JSON: what holds where the key is not given; "" nothing
     std::string_view keys{};          // of an object with "*": the closed list of member names
 };
 
@@ -83,6 +84,10 @@ void check_shape(const Language& language, const Node& root, bool whole,
 // Keys and values of the language that this build cannot enforce yet, at `severity`.
 void check_enforced(const Language& language, const Node& root, Severity severity,
                     std::vector<Diagnostic>& diagnostics);
+
+// The tree with the table's defaults for what it leaves out; their place is the file "default".
+// Nothing else knows a default: the reader and `policy show --resolved` both work on this.
+Node with_defaults(const Language& language, const Node& root);
 
 // profiles/schema/profile.schema.json and the key table of docs/profiles.md.
 std::string schema_text(const Language& language);

@@ -145,6 +145,11 @@ std::string join(std::string_view pattern, std::string_view key) {
     return pattern.empty() ? std::string(key) : fmt::format("{}/{}", pattern, key);
 }
 
+std::string range_words(const KeySpec& spec) {
+    return spec.max == INT64_MAX ? fmt::format("at least {}", spec.min)
+                                 : fmt::format("from {} to {}", spec.min, spec.max);
+}
+
 class ShapeCheck {
   public:
     ShapeCheck(const Language& language, bool whole, std::vector<Diagnostic>& out)
@@ -259,8 +264,16 @@ void ShapeCheck::string(const Node& node, const KeySpec& spec) {
             near.empty() ? fmt::format("one of: {}", fmt::join(values, ", ")) : did_you_mean(near));
         return;
     }
-    if (auto bad = check_format(spec.format, node.text))
+    if (auto bad = check_format(spec.format, node.text)) {
         add(node.at, bad->rule, std::move(bad->message), std::move(bad->fix));
+        return;
+    }
+    // A size has the bounds of its key however it is written.
+    const auto size = spec.format == Format::size ? parse_size(node.text) : std::nullopt;
+    if (size && (*size < static_cast<std::uint64_t>(spec.min) ||
+                 *size > static_cast<std::uint64_t>(spec.max)))
+        add(node.at, Rule::out_of_range,
+            fmt::format("'{}' is out of range: {}", node.at.pointer, node.text), range_words(spec));
 }
 
 void ShapeCheck::integer(const Node& node, const KeySpec& spec) {
@@ -273,8 +286,7 @@ void ShapeCheck::integer(const Node& node, const KeySpec& spec) {
     add(node.at, Rule::out_of_range,
         fmt::format("'{}' is out of range: {}{}", node.at.pointer, node.negative ? "-" : "",
                     node.magnitude),
-        spec.max == INT64_MAX ? fmt::format("at least {}", spec.min)
-                              : fmt::format("from {} to {}", spec.min, spec.max));
+        range_words(spec));
 }
 
 // The words of a value that `enforced` lists: a string as it stands.

@@ -58,17 +58,22 @@ constexpr std::array kResourceKeys{
 
 constexpr std::array kSessionKeys{
     KeySpec{.path = "session", .types = kObj, .doc = "The mode's life."},
-    KeySpec{.path = "session/autostart", .types = kBool, .doc = "Start when pmosd starts."},
+    KeySpec{.path = "session/autostart",
+            .types = kBool,
+            .doc = "Start when pmosd starts.",
+            .fallback = "false"},
     KeySpec{.path = "session/background",
             .types = kStr,
             .doc = "What a mode does that is not in the foreground.",
             .values = "freeze|run|throttle",
-            .enforced = "freeze|run"},
+            .enforced = "freeze|run",
+            .fallback = "\"freeze\""},
     KeySpec{.path = "session/onLock",
             .types = kStr,
             .doc = "Strength of lock, for all volumes.",
             .values = kLockStrengths,
-            .enforced = "evict"},
+            .enforced = "evict",
+            .fallback = "\"evict\""},
     KeySpec{.path = "session/lockAfter",
             .types = kStr,
             .doc = "Lock after this time unused.",
@@ -77,8 +82,9 @@ constexpr std::array kSessionKeys{
             .example = "\"5min\""},
     KeySpec{.path = "session/stopTimeout",
             .types = kStr,
-            .doc = "Between SIGTERM and the kill, default 5s.",
-            .format = Format::duration},
+            .doc = "Between SIGTERM and the kill.",
+            .format = Format::duration,
+            .fallback = "\"5s\""},
 };
 
 constexpr std::array kHookKeys{
@@ -97,12 +103,16 @@ constexpr std::array kHookKeys{
             .doc = "The program.",
             .format = Format::hook_path,
             .required = true},
-    KeySpec{.path = "hooks/*/[]/args", .types = kArr, .doc = "Arguments after its name."},
+    KeySpec{.path = "hooks/*/[]/args",
+            .types = kArr,
+            .doc = "Arguments after its name.",
+            .fallback = "[]"},
     KeySpec{.path = "hooks/*/[]/args/[]", .types = kStr, .doc = "One argument."},
     KeySpec{.path = "hooks/*/[]/timeout",
             .types = kStr,
-            .doc = "Default 10s.",
-            .format = Format::duration},
+            .doc = "How long it may take.",
+            .format = Format::duration,
+            .fallback = "\"10s\""},
 };
 
 }  // namespace

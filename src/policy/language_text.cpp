@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "policy/json_writer.h"
 #include "policy/language.h"
@@ -11,6 +12,7 @@
 namespace pmos::policy {
 namespace {
 
+// Exactly what check_format takes, but for the size of a number.
 std::string_view format_pattern(Format format) {
     switch (format) {
         case Format::mode_name:
@@ -19,9 +21,11 @@ std::string_view format_pattern(Format format) {
         case Format::hostname:
             return "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$";
         case Format::absolute_path:
-            return "^/";
+            return "^(/|(/(?!\\.{1,2}(/|$))[^/\\u0000-\\u001f\\u007f]{1,255})+)$";
         case Format::relative_path:
-            return "^[^/]";
+            return "^(?!/)(/?(?!\\.{1,2}(/|$))[^/\\u0000-\\u001f\\u007f]{1,255})+$";
+        case Format::hook_path:
+            return "^(/|/?(?!/)(/?(?!\\.{1,2}(/|$))[^/\\u0000-\\u001f\\u007f]{1,255})+)$";
         case Format::size:
             return "^[0-9]+([KMGT]iB)?$";
         case Format::size_or_max:
@@ -29,28 +33,29 @@ std::string_view format_pattern(Format format) {
         case Format::duration:
             return "^[0-9]+(ms|s|min|h)$";
         case Format::octal:
-            return "^[0-7]{1,4}$";
+            return "^0*[0-7]{1,3}$";
         case Format::env:
             return "^[A-Za-z0-9_]+=";
-        case Format::capability:
-            return "^CAP_[A-Z_]+$";
         case Format::rlimit_value:
             return "^unlimited$";
-        case Format::syscall:
-            return "^[a-z0-9_]+$";
-        case Format::syscall_or_group:
-            return "^(@[a-z-]+|[a-z0-9_]+)$";
         case Format::cpu_max:
             return "^(max|[0-9]{1,9})( [0-9]{1,9})?$";
-        case Format::mount_option:
-            return "^(ro|rw|exec|noexec|nosuid|nodev|noatime|nosymfollow)$";
-        case Format::errno_name:
-            return "^E[A-Z0-9]+$";
         case Format::free:
-        case Format::hook_path:
+        case Format::capability:
+        case Format::errno_name:
+        case Format::mount_option:
+        case Format::syscall:
+        case Format::syscall_or_group:
             return "";
     }
     return "";
+}
+
+std::span<const NamedValue> format_names(Format format) {
+    if (format == Format::capability) return capability_names();
+    if (format == Format::errno_name) return errno_names();
+    if (format == Format::mount_option) return mount_option_names();
+    return {};
 }
 
 class SchemaWriter {
@@ -62,6 +67,7 @@ class SchemaWriter {
 
   private:
     void string_limits(const KeySpec& spec);
+    void limit(const KeySpec& spec);
     const Language& language_;
     JsonWriter& w_;
 };
@@ -73,10 +79,13 @@ void SchemaWriter::string_limits(const KeySpec& spec) {
         w_.key("then").open_object().key("enum").open_array().compact(true);
         for (const auto value : split_list(spec.values)) w_.text(value);
         w_.compact(false).close().close();
-    } else if (spec.format == Format::syscall_or_group) {
-        w_.key("anyOf").open_array().open_object().key("enum").open_array();
-        for (const auto& group : syscall_groups()) w_.text(group.name);
-        w_.close().close().open_object().key("pattern").text("^[a-z_][a-z0-9_]*$").close().close();
+    } else if (spec.format == Format::syscall || spec.format == Format::syscall_or_group) {
+        w_.key("$ref").text(spec.format == Format::syscall ? "#/$defs/syscall"
+                                                           : "#/$defs/syscallOrGroup");
+    } else if (const auto names = format_names(spec.format); !names.empty()) {
+        w_.key("enum").open_array().compact(true);
+        for (const auto& name : names) w_.text(name.name);
+        w_.compact(false).close();
     } else if (const auto pattern = format_pattern(spec.format); !pattern.empty()) {
         w_.key("pattern").text(pattern);
     }
@@ -100,9 +109,10 @@ void SchemaWriter::value(const KeySpec& spec, const std::string& pattern) {
         w_.key("minimum").number(spec.min);
         if (!open && spec.max != INT64_MAX) w_.key("maximum").number(spec.max);
     }
+    if (!spec.fallback.empty()) w_.key("default").raw(spec.fallback);
     if (!spec.example.empty())
         w_.key("examples").open_array().compact(true).raw(spec.example).compact(false).close();
-    if ((spec.types & type_object) != 0) members(is_limit(spec.path) ? "resources/*/*" : pattern);
+    if ((spec.types & type_object) != 0) is_limit(spec.path) ? limit(spec) : members(pattern);
     if ((spec.types & type_array) != 0)
         if (const KeySpec* item = find_key(language_, pattern + "/[]")) {
             if (spec.max != INT64_MAX) w_.key("maxItems").number(spec.max);
@@ -110,6 +120,20 @@ void SchemaWriter::value(const KeySpec& spec, const std::string& pattern) {
             value(*item, pattern + "/[]");
         }
     w_.close();
+}
+
+// {"value": ..., "optional": true}: the value as it may stand alone.
+void SchemaWriter::limit(const KeySpec& spec) {
+    KeySpec value_spec = spec;
+    value_spec.types &= static_cast<std::uint8_t>(~unsigned{type_object});
+    value_spec.doc = find_key(language_, "resources/*/*/value")->doc;
+    const KeySpec* optional = find_key(language_, "resources/*/*/optional");
+    w_.key("additionalProperties").boolean(false).key("properties").open_object();
+    w_.key("value");
+    value(value_spec, std::string(spec.path));
+    w_.key("optional");
+    value(*optional, std::string(optional->path));
+    w_.close().key("required").compact(true).texts({"value"}).compact(false);
 }
 
 void SchemaWriter::members(const std::string& pattern) {
@@ -139,11 +163,42 @@ void SchemaWriter::members(const std::string& pattern) {
 
 }  // namespace
 
+namespace {
+
+// The names that every phone knows; others may be known to one architecture alone.
+void write_definitions(JsonWriter& w) {
+    std::set<std::string> names;
+    for (const std::string_view name : {"x86_64", "aarch64"}) {
+        const Arch* arch = find_arch(name);
+        for (std::uint32_t nr = 0; nr <= arch->newest; ++nr)
+            if (auto call = syscall_name(*arch, nr); !call.empty()) names.insert(std::move(call));
+    }
+    w.key("$defs").open_object().key("syscall").open_object().key("anyOf").open_array();
+    w.open_object().key("enum").open_array().compact(true);
+    for (const auto& name : names) w.text(name);
+    w.compact(false).close().close();
+    w.open_object().key("pattern").text("^[a-z_][a-z0-9_]{0,62}$").close().close().close();
+    w.key("syscallOrGroup").open_object().key("anyOf").open_array();
+    for (const auto& group : syscall_groups())
+        w.compact(true)
+            .open_object()
+            .key("const")
+            .text(group.name)
+            .key("description")
+            .text(group.doc)
+            .close()
+            .compact(false);
+    w.open_object().key("$ref").text("#/$defs/syscall").close().close().close().close();
+}
+
+}  // namespace
+
 std::string schema_text(const Language& language) {
     JsonWriter w;
     w.open_object().key("$schema").text("https://json-schema.org/draft/2020-12/schema");
     w.key("title").text(language.title).key("type").text("object");
     SchemaWriter(language, w).members("");
+    write_definitions(w);
     return w.close().take();
 }
 
@@ -161,6 +216,7 @@ std::string reference_text(const Language& language) {
             spec.enforced == "*"    ? "yes"
             : spec.enforced.empty() ? "no"
                                     : fmt::format("{}", fmt::join(split_list(spec.enforced), ", "));
+        if (!spec.fallback.empty()) doc += fmt::format(" Default: `{}`.", spec.fallback);
         out += fmt::format("| `{}`{} | {} | {} | {} |\n", spec.path,
                            spec.required ? " (required)" : "", type, doc, build);
     }

@@ -44,8 +44,11 @@ struct PolicySet {
 PolicySet read_policy(std::span<const SourceFile> profiles, const SourceFile* site,
                       const ReadBlock& read_block);
 
-// The merged profile as JSON; with `origin`, one line for each value: place, pointer, value.
+// The merged profile with all defaults as JSON; with `origin`, one line for each value: place,
+// pointer, value. A default's place is the file "default".
 std::string resolved_text(const Profile& profile, bool origin);
+// The same as an array of {pointer, value, file, line, column}.
+std::string origins_json(const Profile& profile);
 
 struct Compiled {
     std::optional<LaunchPlan> plan;       // empty when diagnostics hold an error

@@ -55,7 +55,7 @@ std::vector<std::string> texts(const Node* node) {
 class Reader {
   public:
     Reader(const Node& root, std::string file, std::vector<Diagnostic>& out)
-        : root_(root), out_(out) {
+        : root_(with_defaults(profile_language(), root)), out_(out) {
         p_.source = root;
         p_.file = std::move(file);
     }
@@ -86,7 +86,7 @@ class Reader {
         out_.push_back(finding(rule, at, std::move(message), std::move(fix), std::move(related)));
     }
 
-    const Node& root_;
+    const Node root_;  // with defaults; p_.source is without
     std::vector<Diagnostic>& out_;
     Profile p_;
 };
@@ -115,10 +115,10 @@ Profile Reader::read() {
     resources();
     session();
     hooks();
-    p_.apparmor = text_or(get("lsm/apparmor"), p_.apparmor);
+    p_.apparmor = text_or(get("lsm/apparmor"), "");
     p_.apparmor_required = bool_or(get("lsm/required"), false);
     p_.landlock_required = bool_or(get("landlock/required"), false);
-    if (const Node* list = get("landlock/execute")) p_.landlock_execute = texts(list);
+    p_.landlock_execute = texts(get("landlock/execute"));
     return std::move(p_);
 }
 
@@ -131,12 +131,12 @@ void Reader::volume(const Node& node) {
     v.file = text_or(node.at_path("source/file"), "");
     v.device = text_or(node.at_path("source/device"), "");
     v.options = texts(node.find("options"));
-    v.cipher = text_or(node.at_path("luks/cipher"), v.cipher);
-    v.key_bits = u32_or(node.at_path("luks/keySize"), v.key_bits);
-    v.sector_size = u32_or(node.at_path("luks/sectorSize"), v.sector_size);
-    v.pbkdf = text_or(node.at_path("luks/pbkdf/type"), v.pbkdf);
-    v.pbkdf_memory_max = size_or(node.at_path("luks/pbkdf/memoryMax"), v.pbkdf_memory_max);
-    v.pbkdf_time_ms = u32_or(node.at_path("luks/pbkdf/timeMs"), v.pbkdf_time_ms);
+    v.cipher = text_or(node.at_path("luks/cipher"), "");
+    v.key_bits = u32_or(node.at_path("luks/keySize"), 0);
+    v.sector_size = u32_or(node.at_path("luks/sectorSize"), 0);
+    v.pbkdf = text_or(node.at_path("luks/pbkdf/type"), "");
+    v.pbkdf_memory_max = size_or(node.at_path("luks/pbkdf/memoryMax"), 0);
+    v.pbkdf_time_ms = u32_or(node.at_path("luks/pbkdf/timeMs"), 0);
     v.unlock = texts(node.find("unlock"));
     check_options(v.options, node.at);
     if (!v.file.empty() && !v.device.empty())
@@ -147,12 +147,14 @@ void Reader::volume(const Node& node) {
         fault(Rule::contradiction, node.at, "a device brings its own size", "remove 'size'");
     if (!v.device.empty() && !v.device.starts_with("/dev/"))
         fault(Rule::bad_value, node.at, "a device is below /dev");
+    const auto place = [&](std::string_view path) {
+        const Node* found = node.at_path(path);
+        return found == nullptr ? node.at : found->at;
+    };
     if (v.key_bits != 256 && v.key_bits != 512)
-        fault(Rule::bad_value, node.find("luks")->find("keySize")->at,
-              "the key size is 256 or 512");
+        fault(Rule::bad_value, place("luks/keySize"), "the key size is 256 or 512");
     if (v.sector_size != 512 && v.sector_size != 4096)
-        fault(Rule::bad_value, node.find("luks")->find("sectorSize")->at,
-              "the sector size is 512 or 4096");
+        fault(Rule::bad_value, place("luks/sectorSize"), "the sector size is 512 or 4096");
     if (v.unlock.empty()) fault(Rule::bad_value, node.at, "nothing unlocks this volume");
     for (const auto& other : p_.volumes)
         if (other.name == v.name)
@@ -164,7 +166,7 @@ void Reader::volume(const Node& node) {
 void Reader::process() {
     Process& process = p_.process;
     process.args = texts(get("process/args"));
-    process.cwd = text_or(get("process/cwd"), "/");
+    process.cwd = text_or(get("process/cwd"), "");
     process.oom_score_adj = static_cast<std::int32_t>(integer_or(get("process/oomScoreAdj"), 0));
     if (process.args.empty() || process.args.front().empty())
         fault(Rule::bad_value, p_.where("process/args"), "there is no program to run");
@@ -179,7 +181,7 @@ void Reader::user(const Node* node) {
     Process& process = p_.process;
     process.uid = u32_or(node->find("uid"), 0);
     process.gid = u32_or(node->find("gid"), 0);
-    process.umask = parse_octal(text_or(node->find("umask"), "022")).value_or(022);
+    process.umask = parse_octal(text_or(node->find("umask"), "")).value_or(0);
     if (const Node* list = node->find("additionalGids"))
         for (const auto& item : list->items) process.additional_gids.push_back(u32_or(&item, 0));
     const auto outside = [&](std::uint32_t id) { return id >= p_.id_count; };
@@ -429,17 +431,18 @@ void Reader::resources() {
 
 void Reader::session() {
     p_.session.autostart = bool_or(get("session/autostart"), false);
-    p_.session.background = text_or(get("session/background"), "freeze") == "run"
-                                ? Background::run
-                                : Background::freeze;
+    p_.session.background =
+        text_or(get("session/background"), "") == "run" ? Background::run : Background::freeze;
     p_.session.on_lock =
-        text_or(get("session/onLock"), "evict") == "suspend" ? OnLock::suspend : OnLock::evict;
-    p_.session.stop_timeout_ms = duration_or(get("session/stopTimeout"), 5000);
+        text_or(get("session/onLock"), "") == "suspend" ? OnLock::suspend : OnLock::evict;
+    p_.session.stop_timeout_ms = duration_or(get("session/stopTimeout"), 0);
 }
 
 void Reader::hooks() {
     const Node* node = get("hooks");
     if (node == nullptr) return;
+    const KeySpec* row = find_key(profile_language(), "hooks/*/[]/timeout");
+    const auto otherwise = parse_duration(row->fallback.substr(1, row->fallback.size() - 2));
     const auto names = split_list(kHookPointNames);
     for (std::size_t i = 0; i < names.size(); ++i) {
         const Node* list = node->find(names[i]);
@@ -449,7 +452,8 @@ void Reader::hooks() {
             const bool text = item.is(Node::Kind::string);
             p_.hooks.push_back({point, text ? item.text : text_or(item.find("path"), ""),
                                 texts(item.find("args")),
-                                duration_or(item.find("timeout"), 10000)});
+                                duration_or(item.find("timeout"),
+                                            static_cast<std::uint32_t>(otherwise.value_or(0)))});
         }
     }
 }

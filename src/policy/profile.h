@@ -18,11 +18,11 @@ struct VolumeSpec {
     std::uint64_t size = 0;
     std::string file, device;  // "" both: a file in the volumes directory
     std::vector<std::string> options;
-    std::string cipher = "aes-xts-plain64";
-    std::uint32_t key_bits = 512, sector_size = 4096;
-    std::string pbkdf = "argon2id";
-    std::uint64_t pbkdf_memory_max = 256ULL << 20;
-    std::uint32_t pbkdf_time_ms = 1000;
+    std::string cipher;
+    std::uint32_t key_bits = 0, sector_size = 0;
+    std::string pbkdf;
+    std::uint64_t pbkdf_memory_max = 0;
+    std::uint32_t pbkdf_time_ms = 0;
     std::vector<std::string> unlock;
     Location at;
 };
@@ -44,7 +44,7 @@ struct HookSpec {
     HookPoint point{};
     std::string path;  // absolute, or below the hooks directory
     std::vector<std::string> args;
-    std::uint32_t timeout_ms = 10000;
+    std::uint32_t timeout_ms = 0;
 };
 
 struct Profile {
@@ -64,9 +64,9 @@ struct Profile {
     std::vector<LimitSpec> limits;
     Session session;
     std::vector<HookSpec> hooks;
-    std::string apparmor = "pmos-mode";
+    std::string apparmor;
     bool apparmor_required = false, landlock_required = false;
-    std::vector<std::string> landlock_execute{"/"};
+    std::vector<std::string> landlock_execute;
 
     // The merged tree: every value with the place it came from (`policy show --origin`).
     Node source;

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "policy/json_writer.h"
+#include "policy/language.h"
 #include "policy/policy_set.h"
 #include "policy/profile.h"
 
@@ -39,26 +40,41 @@ void write(JsonWriter& w, const Node& node) {
     }
 }
 
-void write_origin(std::string& out, const Node& node) {
-    for (const auto& member : node.members) write_origin(out, member.value);
-    for (const auto& item : node.items) write_origin(out, item);
-    if (!node.members.empty() || !node.items.empty()) return;
-    JsonWriter w;
-    write(w, node);
-    out += fmt::format("{:<36} {} = {}", to_text(node.at), node.at.pointer, w.take());
+template <class Visit>
+void each_value(const Node& node, const Visit& visit) {
+    for (const auto& member : node.members) each_value(member.value, visit);
+    for (const auto& item : node.items) each_value(item, visit);
+    if (node.members.empty() && node.items.empty()) visit(node);
 }
 
 }  // namespace
 
 std::string resolved_text(const Profile& profile, bool origin) {
-    if (origin) {
-        std::string out;
-        write_origin(out, profile.source);
-        return out;
+    const Node whole = with_defaults(profile_language(), profile.source);
+    if (!origin) {
+        JsonWriter w;
+        write(w, whole);
+        return w.take();
     }
+    std::string out;
+    each_value(whole, [&](const Node& node) {
+        JsonWriter w;
+        write(w, node);
+        out += fmt::format("{:<36} {} = {}", to_text(node.at), node.at.pointer, w.take());
+    });
+    return out;
+}
+
+std::string origins_json(const Profile& profile) {
     JsonWriter w;
-    write(w, profile.source);
-    return w.take();
+    w.open_array();
+    each_value(with_defaults(profile_language(), profile.source), [&](const Node& node) {
+        w.compact(true).open_object().key("pointer").text(node.at.pointer).key("value");
+        write(w, node);
+        w.key("file").text(node.at.file).key("line").number(node.at.line);
+        w.key("column").number(node.at.column).close().compact(false);
+    });
+    return w.close().take();
 }
 
 }  // namespace pmos::policy

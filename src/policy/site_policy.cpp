@@ -105,7 +105,9 @@ void SiteCheck::syscalls(const Node& never) {
 void SiteCheck::devices(const Node& classes) {
     for (const auto& member : classes.members) {
         const auto right = p_.devices.find(member.key);
-        if (right == p_.devices.end() || lists(member.value, right->second)) continue;
+        if (right == p_.devices.end() || right->second == "none" ||
+            lists(member.value, right->second))
+            continue;
         broken(p_.where("devices/" + member.key), member.value,
                fmt::format("the site policy refuses {} '{}'", member.key, right->second),
                fmt::format("it admits: {}", words(member.value)));

@@ -159,6 +159,17 @@ TEST_CASE("show prints a profile, merged, with the place of every value") {
     CHECK(merged["session"]["autostart"] == true);
     CHECK_THAT(service.run({"policy", "show", "good", path, "--origin"}).out,
                Contains(path + "/blocks/b.json:2:26") && Contains("/session/autostart = true"));
+    CHECK(merged["session"]["background"] == "freeze");
+    CHECK_THAT(service.run({"policy", "show", "good", path, "--origin"}).out,
+               Contains("\ndefault ") && Contains(" /session/stopTimeout = \"5s\"\n"));
+    const auto origins = nlohmann::json::parse(
+        service.run({"policy", "show", "good", path, "--origin", "--json"}).out);
+    bool found = false;
+    for (const auto& value : origins)
+        found = found || (value["pointer"] == "/session/autostart" && value["value"] == true &&
+                          value["line"] == 2 && value["column"] == 26 &&
+                          value["file"] == path + "/blocks/b.json");
+    CHECK(found);
     const auto none = service.run({"policy", "show", "nobody", path});
     CHECK(none.status == 3);
     CHECK_THAT(none.err, Contains("one of: good"));

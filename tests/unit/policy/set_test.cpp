@@ -88,6 +88,9 @@ const Bad kBad[] = {
      "bad-value", "/volumes/0/size", "64MiB"},
     {", \"volumes\": [{\"name\": \"d\", \"target\": \"/d\", \"size\": 5, \"unlock\": [\"pin\"]}]",
      "out-of-range", "/volumes/0/size", "at least"},
+    {", \"volumes\": [{\"name\": \"d\", \"target\": \"/d\", \"size\": \"1KiB\", \"unlock\": "
+     "[\"pin\"]}]",
+     "out-of-range", "/volumes/0/size", "at least"},
     {", \"volumes\": [{\"name\": \"d\", \"target\": \"/d\", \"unlock\": [\"pin\"]}]", "missing-key",
      "/volumes/0", "64MiB"},
     {", \"volumes\": [{\"name\": \"d\", \"target\": \"/d\", \"size\": \"64MiB\"}]", "missing-key",
@@ -272,6 +275,28 @@ TEST_CASE("extends: objects merge, the rest is replaced, places are kept") {
     CHECK(origins.find("/session/stopTimeout = \"2s\"\n") != std::string::npos);
     std::vector<Diagnostic> again;
     CHECK(read_json("again.json", resolved_text(*mode.profile, false), again).has_value());
+}
+
+TEST_CASE("defaults: what no file says has the table's, and what a file says is kept") {
+    const auto mode =
+        read_one(profile_text("alpha", 200000, ", \"session\": {\"autostart\": true}"));
+    REQUIRE(mode.profile != nullptr);
+    const auto whole = with_defaults(profile_language(), mode.profile->source);
+    CHECK(whole.at_path("session/autostart")->boolean);
+    CHECK(whole.at_path("session/autostart")->at.file == "a.json");
+    CHECK(whole.at_path("session/stopTimeout")->text == "5s");
+    CHECK(to_text(whole.at_path("session/stopTimeout")->at) == "default");
+    CHECK(whole.at_path("process/user/umask")->at.pointer == "/process/user/umask");
+    CHECK(whole.at_path("timeOffsets") == nullptr);
+    CHECK(mode.profile->source.at_path("session/stopTimeout") == nullptr);
+    // The defaults of the table are values of the language themselves.
+    std::vector<Diagnostic> faults;
+    check_shape(profile_language(), whole, true, faults);
+    check_enforced(profile_language(), whole, Severity::error, faults);
+    INFO(texts(faults));
+    CHECK(faults.empty());
+    CHECK(mode.profile->session.stop_timeout_ms == 5000);
+    CHECK(mode.profile->devices.at("camera") == "none");
 }
 
 TEST_CASE("extends: cycles, ways out, missing and faulty blocks") {
