@@ -7,27 +7,43 @@
 
 #include "policy/lint.h"
 #include "policy/names.h"
+#include "policy/site_policy.h"
 
 namespace pmos::policy {
 namespace {
 
+constexpr std::ptrdiff_t kMaxSame = 8;
+
 // Faults between two profiles: each gets one, related to the other.
 class CrossCheck {
   public:
-    explicit CrossCheck(std::vector<ModePolicy>& modes) : modes_(modes) {}
+    CrossCheck(std::vector<ModePolicy>& modes, const Node* site) : modes_(modes), site_(site) {}
 
     void all() {
         for (std::size_t i = 0; i < modes_.size(); ++i)
-            for (std::size_t j = i + 1; j < modes_.size(); ++j) pair(modes_[i], modes_[j]);
+            for (std::size_t j = i + 1; j < modes_.size(); ++j) {
+                pair(modes_[i], modes_[j]);
+                demands(modes_[i], modes_[j]);
+                demands(modes_[j], modes_[i]);
+            }
     }
 
   private:
     static void both(ModePolicy& a, const Location& at_a, ModePolicy& b, const Location& at_b,
                      Rule rule, const std::string& message, const std::string& fix) {
-        a.diagnostics.push_back(
-            finding(rule, at_a, fmt::format("{} (mode '{}')", message, b.mode), fix, {at_b}));
-        b.diagnostics.push_back(
-            finding(rule, at_b, fmt::format("{} (mode '{}')", message, a.mode), fix, {at_a}));
+        one(a, at_a, b, at_b, rule, message, fix);
+        one(b, at_b, a, at_a, rule, message, fix);
+    }
+    static void one(ModePolicy& mode, const Location& at, const ModePolicy& other,
+                    const Location& there, Rule rule, const std::string& message,
+                    const std::string& fix) {
+        if (std::ranges::count(mode.diagnostics, rule, &Diagnostic::rule) >= kMaxSame) return;
+        mode.diagnostics.push_back(
+            finding(rule, at, fmt::format("{} (mode '{}')", message, other.mode), fix, {there}));
+    }
+    void demands(ModePolicy& mode, const ModePolicy& other) const {
+        if (site_ != nullptr && mode.profile && other.profile)
+            check_site_between(*site_, *mode.profile, *other.profile, mode.diagnostics);
     }
     static void pair(ModePolicy& a, ModePolicy& b);
     static void volumes(ModePolicy& a, ModePolicy& b);
@@ -35,6 +51,7 @@ class CrossCheck {
     static void devices(ModePolicy& a, ModePolicy& b);
 
     std::vector<ModePolicy>& modes_;
+    const Node* site_;
 };
 
 void CrossCheck::pair(ModePolicy& a, ModePolicy& b) {
@@ -107,6 +124,8 @@ void CrossCheck::devices(ModePolicy& a, ModePolicy& b) {
 
 }  // namespace
 
-void check_between(std::vector<ModePolicy>& modes) { CrossCheck(modes).all(); }
+void check_between(std::vector<ModePolicy>& modes, const Node* site) {
+    CrossCheck(modes, site).all();
+}
 
 }  // namespace pmos::policy

@@ -68,7 +68,7 @@ PolicySet read_policy(std::span<const SourceFile> profiles, const SourceFile* si
     if (site != nullptr) demands = read_site_policy(*site, set.diagnostics);
     const bool site_broken = site != nullptr && !demands;
     for (const auto& file : profiles) set.modes.push_back(read_mode(file, demands, read_block));
-    check_between(set.modes);
+    check_between(set.modes, demands ? &*demands : nullptr);
     for (auto& mode : set.modes) {
         if (site_broken)
             mode.diagnostics.push_back(

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <set>
 
 #include "policy/language.h"
 #include "policy/names.h"
@@ -35,6 +37,8 @@ class SiteCheck {
     void network(const Node& admitted);
     void capabilities(const Node& never);
     void syscalls(const Node& never);
+    void refuse_calls(const std::set<std::string>& refused, const Node& rule, std::string_view why);
+    void exec_only_from_root(const Node& rule);
     void devices(const Node& classes);
     void broken(const Location& at, const Node& rule, std::string message, std::string fix = "") {
         out_.push_back(finding(Rule::site_policy, at,
@@ -77,29 +81,57 @@ void SiteCheck::network(const Node& admitted) {
 }
 
 void SiteCheck::capabilities(const Node& never) {
-    for (const auto& item : never.items) {
-        const auto bit = value_of(capability_names(), item.text);
-        if (bit && (p_.process.capabilities.bounding >> *bit & 1U) != 0)
-            broken(p_.where("process/capabilities"), item,
-                   fmt::format("the site policy refuses {}", item.text), "remove it");
-    }
+    const auto granted = p_.source.at_path("process/capabilities");
+    if (granted == nullptr) return;
+    for (const auto& item : granted->items)
+        for (const auto& refused : never.items)
+            if (item.text == refused.text)
+                broken(item.at, refused, fmt::format("the site policy refuses {}", item.text),
+                       "remove it");
+}
+
+void SiteCheck::exec_only_from_root(const Node& rule) {
+    const auto refuse = [&](const std::vector<std::string>& options, const std::string& target,
+                            const Location& at) {
+        if (has_word(options, "exec"))
+            broken(at, rule, fmt::format("the site policy refuses to execute from '{}'", target),
+                   "drop the option exec");
+    };
+    for (const auto& v : p_.volumes) refuse(v.options, v.target, v.at);
+    for (const auto& m : p_.mounts) refuse(m.options, m.target, m.at);
+    refuse_calls({"memfd_create"}, rule, "a file made in memory can be executed");
 }
 
 void SiteCheck::syscalls(const Node& never) {
-    std::vector<std::string> entries;
-    for (const auto& item : never.items) entries.push_back(item.text);
-    const auto refused = expand_syscalls(entries);
-    for (std::size_t i = 0; i < p_.seccomp_allow.size(); ++i)
-        for (const auto& name : expand_syscalls(std::span(&p_.seccomp_allow[i], 1)))
-            if (refused.contains(name))
-                broken(p_.where(fmt::format("seccomp/allow/{}", i)), never,
-                       fmt::format("the site policy refuses the system call '{}'", name),
-                       fmt::format("'{}' holds it", p_.seccomp_allow[i]));
+    for (const auto& item : never.items) {
+        const auto refused = expand_syscalls(std::span(&item.text, 1));
+        refuse_calls(refused, item, "");
+    }
+}
+
+// The first call of each entry: a group that is refused whole would fill the screen.
+void SiteCheck::refuse_calls(const std::set<std::string>& refused, const Node& rule,
+                             std::string_view why) {
+    const auto judge = [&](const std::set<std::string>& names, const Location& at,
+                           const std::string& entry) {
+        std::vector<std::string> both;
+        std::ranges::set_intersection(names, refused, std::back_inserter(both));
+        if (both.empty()) return;
+        const auto more = both.size() == 1 ? "" : fmt::format(" and {} more", both.size() - 1);
+        broken(at, rule,
+               fmt::format("the site policy refuses the system call '{}'{}{}{}", both.front(), more,
+                           why.empty() ? "" : ": ", why),
+               entry.empty() ? "" : fmt::format("'{}' holds it: name single calls", entry));
+    };
+    for (std::size_t i = 0; i < p_.seccomp_allow.size(); ++i) {
+        const auto& entry = p_.seccomp_allow[i];
+        judge(expand_syscalls(std::span(&entry, 1)), p_.where(fmt::format("seccomp/allow/{}", i)),
+              entry.starts_with('@') ? entry : "");
+    }
     for (std::size_t i = 0; i < p_.seccomp_rules.size(); ++i)
-        for (const auto& name : p_.seccomp_rules[i].names)
-            if (p_.seccomp_rules[i].verdict == verdict_allow() && refused.contains(name))
-                broken(p_.where(fmt::format("seccomp/rules/{}", i)), never,
-                       fmt::format("the site policy refuses the system call '{}'", name));
+        if (p_.seccomp_rules[i].verdict == verdict_allow())
+            judge({p_.seccomp_rules[i].names.begin(), p_.seccomp_rules[i].names.end()},
+                  p_.where(fmt::format("seccomp/rules/{}", i)), "");
 }
 
 void SiteCheck::devices(const Node& classes) {
@@ -114,14 +146,20 @@ void SiteCheck::devices(const Node& classes) {
     }
 }
 
+bool holds_for(const Node& demand, const std::string& mode) {
+    const Node* modes = demand.find("modes");
+    return modes == nullptr || lists(*modes, mode);
+}
+
+// The value of a demand, unless it is false.
+const Node* asked_of(const Node& demand, std::string_view key) {
+    const Node* node = demand.find(key);
+    return node != nullptr && (!node->is(Node::Kind::boolean) || node->boolean) ? node : nullptr;
+}
+
 void SiteCheck::demand(const Node& demand) {
-    if (const Node* modes = demand.find("modes"); modes != nullptr && !lists(*modes, p_.mode))
-        return;
-    const auto asked = [&](std::string_view key) -> const Node* {
-        const Node* node = demand.find(key);
-        return node != nullptr && (!node->is(Node::Kind::boolean) || node->boolean) ? node
-                                                                                    : nullptr;
-    };
+    if (!holds_for(demand, p_.mode)) return;
+    const auto asked = [&](std::string_view key) { return asked_of(demand, key); };
     if (const Node* rule = asked("encrypted")) encrypted(*rule);
     if (const Node* rule = asked("noWritableShare");
         rule != nullptr && asked("encrypted") == nullptr)
@@ -131,11 +169,18 @@ void SiteCheck::demand(const Node& demand) {
     if (const Node* never = demand.at_path("capabilities/never")) capabilities(*never);
     if (const Node* never = demand.at_path("syscalls/never")) syscalls(*never);
     if (const Node* classes = demand.find("devices")) devices(*classes);
-    if (const Node* rule = demand.find("onLock")) {
-        const std::string_view has = p_.session.on_lock == OnLock::evict ? "evict" : "suspend";
-        if (rule->text == "evict" && has != "evict")
-            broken(p_.where("session/onLock"), *rule, "the site policy demands that lock evicts");
+    if (const Node* rule = demand.find("onLock"); rule != nullptr && rule->text == "evict") {
+        const std::string message = "the site policy demands that lock evicts";
+        if (p_.session.on_lock != OnLock::evict)
+            broken(p_.where("session/onLock"), *rule, message, "write \"evict\"");
+        for (std::size_t i = 0; i < p_.volumes.size(); ++i) {
+            const auto key = fmt::format("volumes/{}/onLock", i);
+            const Node* own = p_.source.at_path(key);
+            if (own != nullptr && own->text != "evict")
+                broken(own->at, *rule, message, "write \"evict\"");
+        }
     }
+    if (const Node* rule = asked("execOnlyFromRoot")) exec_only_from_root(*rule);
     if (const Node* rule = asked("verity");
         rule != nullptr && p_.source.at_path("root/verity") == nullptr)
         broken(p_.where("root"), *rule, "the site policy demands a verified image",
@@ -157,6 +202,38 @@ void check_site_policy(const Node& site, const Profile& profile,
     const Node* require = site.find("require");
     if (require == nullptr) return;
     for (const auto& demand : require->items) SiteCheck(profile, diagnostics).demand(demand);
+}
+
+void check_site_between(const Node& site, const Profile& profile, const Profile& other,
+                        std::vector<Diagnostic>& diagnostics) {
+    const Node* require = site.find("require");
+    if (require == nullptr) return;
+    const auto broken = [&](const Node& rule, const std::string& key, std::string message) {
+        const auto at = profile.where(key), there = other.where(key);
+        diagnostics.push_back(finding(Rule::site_policy, at,
+                                      fmt::format("the site policy refuses it: {} '{}' too ({})",
+                                                  message, other.mode, to_text(rule.at)),
+                                      "deny it to one of them", {rule.at, there}));
+    };
+    for (const auto& demand : require->items) {
+        if (!holds_for(demand, profile.mode)) continue;
+        if (const Node* rule = asked_of(demand, "noSharedDevice"))
+            for (const auto& [device_class, right] : profile.devices) {
+                const auto theirs = other.devices.find(device_class);
+                if (right != "none" && theirs != other.devices.end() && theirs->second != "none")
+                    broken(*rule, "devices/" + device_class,
+                           fmt::format("{} is granted to mode", device_class));
+            }
+        if (const Node* rule = asked_of(demand, "noSharedSegment")) {
+            if (profile.network == "direct" && other.network == "direct")
+                broken(*rule, "network", "the uplink belongs to mode");
+            const Node* tunnel = profile.source.at_path("network/tunnel");
+            const Node* theirs = other.source.at_path("network/tunnel");
+            if (tunnel != nullptr && theirs != nullptr && tunnel->text == theirs->text)
+                broken(*rule, "network/tunnel",
+                       fmt::format("tunnel '{}' belongs to mode", shown(tunnel->text)));
+        }
+    }
 }
 
 }  // namespace pmos::policy

@@ -15,4 +15,8 @@ std::optional<Node> read_site_policy(const SourceFile& file, std::vector<Diagnos
 void check_site_policy(const Node& site, const Profile& profile,
                        std::vector<Diagnostic>& diagnostics);
 
+// The demands between two modes: on `profile` because of what `other` has.
+void check_site_between(const Node& site, const Profile& profile, const Profile& other,
+                        std::vector<Diagnostic>& diagnostics);
+
 }  // namespace pmos::policy

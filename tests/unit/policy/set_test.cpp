@@ -408,7 +408,14 @@ TEST_CASE("the site policy: each demand, pointing at both lines") {
           Row{"\"onLock\": \"evict\"", ", \"session\": {\"onLock\": \"suspend\"}",
               "/session/onLock"},
           Row{"\"verity\": true", "", "/root"},
-          Row{"\"modes\": [\"alpha\"], \"network\": [\"loopback\"]", "", "/network"}}) {
+          Row{"\"modes\": [\"alpha\"], \"network\": [\"loopback\"]", "", "/network"},
+          Row{"\"onLock\": \"evict\"",
+              ", \"volumes\": [{\"name\": \"d\", \"target\": \"/d\", \"size\": \"64MiB\", "
+              "\"unlock\": [\"pin\"], \"onLock\": \"suspend\"}]",
+              "/volumes/0/onLock"},
+          Row{"\"execOnlyFromRoot\": true",
+              ", \"mounts\": [{\"type\": \"tmpfs\", \"target\": \"/x\", \"options\": [\"exec\"]}]",
+              "/mounts/0"}}) {
         const auto site = "{\"pmos\": 1,\n\"require\": [{" + row.demand + "}]}";
         const auto mode = read_one(profile_text("alpha", 200000, row.extra), {}, site);
         INFO(row.demand << "\n" << texts(mode.diagnostics));
@@ -418,6 +425,7 @@ TEST_CASE("the site policy: each demand, pointing at both lines") {
         REQUIRE(d.related.size() == 1);
         CHECK(d.related[0].file == "site.json");
         CHECK(d.related[0].line == 2);
+        CHECK(d.message.find("(site.json:2:") != std::string::npos);
     }
 }
 
@@ -436,6 +444,73 @@ TEST_CASE("the site policy: capabilities, other modes, demands that are met") {
         const auto mode = read_one(met, {}, "{\"pmos\": 1, \"require\": [" + good + "]}");
         INFO(good << "\n" << texts(mode.diagnostics));
         CHECK(mode.profile != nullptr);
+    }
+}
+
+TEST_CASE("the site policy: nothing is executed but the image's files") {
+    const std::string site = "{\"pmos\": 1, \"require\": [{\"execOnlyFromRoot\": true}]}";
+    auto text = profile_text("alpha", 200000);
+    CHECK(read_one(text, {}, site).profile != nullptr);
+    text.replace(text.find("[\"@default\"]"), 12, "[\"@default\", \"@ipc\"]");
+    const auto mode = read_one(text, {}, site);
+    CHECK(find_rule(mode.diagnostics, "site-policy").at.pointer == "/seccomp/allow/1");
+}
+
+TEST_CASE("the site policy: what two modes may not share") {
+    const std::string gpu = ", \"devices\": {\"gpu\": \"render\"}";
+    const auto net = [](const std::string& value) {
+        return std::pair<std::string, std::string>{"\"network\": \"none\"",
+                                                   "\"network\": " + value};
+    };
+    const auto check = [&](const std::string& demand, const std::string& a, const std::string& b) {
+        const std::vector<SourceFile> files{{"a.json", a}, {"b.json", b}};
+        const SourceFile site{"site.json", "{\"pmos\": 1, \"require\": [{" + demand + "}]}"};
+        std::vector<std::string> broken;
+        for (const auto& mode : read_policy(files, &site, Files{}).modes)
+            if (has_rule(mode.diagnostics, "site-policy")) {
+                const auto& d = find_rule(mode.diagnostics, "site-policy");
+                CHECK(mode.profile == nullptr);
+                REQUIRE(d.related.size() == 2);
+                CHECK(d.related[0].file == "site.json");
+                CHECK(d.related[1].file != mode.file);
+                broken.push_back(mode.mode + d.at.pointer);
+            }
+        return broken;
+    };
+    const auto with_net = [&](const std::string& mode, unsigned start, const std::string& value) {
+        auto text = profile_text(mode, start);
+        const auto [from, to] = net(value);
+        text.replace(text.find(from), from.size(), to);
+        return text;
+    };
+    using Names = std::vector<std::string>;
+    const std::string device = "\"noSharedDevice\": true", segment = "\"noSharedSegment\": true";
+    const auto a = profile_text("alpha", 200000, gpu), b = profile_text("beta", 400000, gpu);
+    CHECK(check(device, a, b) == Names{"alpha/devices/gpu", "beta/devices/gpu"});
+    CHECK(check("\"modes\": [\"beta\"], " + device, a, b) == Names{"beta/devices/gpu"});
+    CHECK(check(device, a, profile_text("beta", 400000)).empty());
+    CHECK(check("\"noSharedDevice\": false", a, b).empty());
+    CHECK(check(segment, with_net("alpha", 200000, "\"direct\""),
+                with_net("beta", 400000, "{\"direct\": true}")) ==
+          Names{"alpha/network", "beta/network"});
+    CHECK(check(segment, with_net("alpha", 200000, "{\"tunnel\": \"work\"}"),
+                with_net("beta", 400000, "{\"tunnel\": \"work\"}")) ==
+          Names{"alpha/network/tunnel", "beta/network/tunnel"});
+    CHECK(check(segment, with_net("alpha", 200000, "{\"tunnel\": \"work\"}"),
+                with_net("beta", 400000, "{\"tunnel\": \"home\"}"))
+              .empty());
+}
+
+TEST_CASE("many modes that clash are told of in bounded words") {
+    std::vector<SourceFile> files;
+    for (int i = 0; i < 200; ++i)
+        files.push_back({"f" + std::to_string(i) + ".json", profile_text("alpha", 200000)});
+    const auto set = read_policy(files, nullptr, Files{});
+    REQUIRE(set.modes.size() == 200);
+    for (const auto& mode : set.modes) {
+        CHECK(mode.profile == nullptr);
+        CHECK(has_rule(mode.diagnostics, "duplicate-mode"));
+        CHECK(mode.diagnostics.size() < 40);
     }
 }
 
