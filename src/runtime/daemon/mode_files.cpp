@@ -149,6 +149,10 @@ Result<> write_plan(const Paths& paths, const std::string& mode, std::span<const
                         {reinterpret_cast<const char*>(image.data()), image.size()});
 }
 
+Result<> remove_plan(const Paths& paths, const std::string& mode) {
+    return remove_file(paths.mode_dir(mode) + "/plan");
+}
+
 std::shared_ptr<const policy::LaunchPlan> read_plan(const Paths& paths, const std::string& mode,
                                                     const std::string& digest) {
     const std::string bytes = read_whole(paths.mode_dir(mode) + "/plan");

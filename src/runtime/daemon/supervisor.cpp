@@ -153,6 +153,7 @@ void Supervisor::close_job(Mode& mode, Result<> stopped, Done done) {
                    done = std::move(done)](Result<> closed) mutable {
                       static_cast<void>(remove_log(paths_, mode.name));
                       if (!stopped) return done(std::move(stopped));
+                      static_cast<void>(remove_plan(paths_, mode.name));
                       if (!closed) return done(std::move(closed));
                       run_hooks(ctx_, mode, policy::HookPoint::lock, std::move(done));
                   });
