@@ -117,7 +117,7 @@ def inspect(mode):
 def inside(mode, part, *args):
     """Runs one part of inside.py in a mode, as 'pmosctl exec' does it for anyone."""
     program = pkgutil.get_data("inside", "inside.py").decode()
-    done = ctl("exec", mode, "--", "python3", "-B", "-", part, *args, stdin=program)
+    done = ctl("exec", mode, "--", "python3", "-ISB", "-", part, *args, stdin=program)
     if done.code != 0:
         raise RuntimeError(f"pmosctl exec {mode}: exit code {done.code}: {done.text[-400:]}")
     return json.loads(done.out)
@@ -126,7 +126,7 @@ def inside(mode, part, *args):
 def own_report():
     """The same report of the phone itself, for the third column."""
     program = pkgutil.get_data("inside", "inside.py").decode()
-    return json.loads(run("python3", "-B", "-", "report", stdin=program).out)
+    return json.loads(run("python3", "-ISB", "-", "report", stdin=program).out)
 
 
 def cgroup_of(pid):
