@@ -126,9 +126,15 @@ Json read_details(sd_bus_message* m) {
     return details;
 }
 
+struct EventOptions {
+    std::uint64_t limit = 0;
+    bool denials = false;
+};
+
 class EventPrinter {
   public:
-    EventPrinter(bool json, std::uint64_t limit) : json_(json), limit_(limit) {}
+    EventPrinter(bool json, const EventOptions& options)
+        : json_(json), limit_(options.limit), only_(options.denials ? "denied" : "") {}
 
     bool done() const { return limit_ != 0 && count_ >= limit_; }
 
@@ -150,7 +156,7 @@ class EventPrinter {
   private:
     void print(std::uint64_t time, const std::string& kind, const std::string& mode,
                const Json& details) {
-        if (done()) return;
+        if (done() || (!only_.empty() && kind != only_)) return;
         ++count_;
         if (json_) {
             put_line(one_line(
@@ -169,11 +175,12 @@ class EventPrinter {
 
     bool json_;
     std::uint64_t limit_, count_ = 0;
+    std::string_view only_;  // a kind, "" for all
 };
 
-Result<int> events(const Globals& globals, std::uint64_t limit) {
+Result<int> events(const Globals& globals, const EventOptions& options) {
     PMOS_ASSIGN(auto bus, globals.connect());
-    EventPrinter printer(globals.json, limit);
+    EventPrinter printer(globals.json, options);
     const std::string tree = std::string(bus::kManagerPath) + "/*";
     PMOS_TRY(bus.listen(bus::kManagerPath, bus::kManagerInterface, "Event",
                         [&](const Message& m) { printer.event(m); }));
@@ -198,9 +205,10 @@ Action attach_logs(CLI::App& app) {
 }
 
 Action attach_events(CLI::App& app) {
-    auto limit = std::make_shared<std::uint64_t>(0);
-    app.add_option("-n,--count", *limit, "end after N events");
-    return [limit](const Globals& globals) { return events(globals, *limit); };
+    auto options = std::make_shared<EventOptions>();
+    app.add_option("-n,--count", options->limit, "end after N events");
+    app.add_flag("--denials", options->denials, "only what modes were refused");
+    return [options](const Globals& globals) { return events(globals, *options); };
 }
 
 }  // namespace pmos::cli

@@ -14,7 +14,7 @@ _pmosctl_options() {
         unlock) echo "$common --pin-fd --no-start" ;;
         exec | shell) echo "$common --tty --no-tty --env --workdir --user" ;;
         logs) echo "$common --follow --lines" ;;
-        events) echo "$common --count" ;;
+        events) echo "$common --count --denials" ;;
         policy) echo "$common --format --resolved --origin" ;;
         *) echo "$common" ;;
     esac

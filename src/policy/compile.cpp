@@ -1,6 +1,7 @@
 // policy: a checked profile and the phone's facts to a LaunchPlan. Reads no host.
 #include <fmt/format.h>
 #include <linux/mount.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -154,6 +155,7 @@ void Compiler::seccomp() {
                                program.size(), kMaxFilter),
                    "write fewer rules");
     plan_.seccomp = to_bytes(program);
+    if (p_.seccomp_log) plan_.seccomp_flags = SECCOMP_FILTER_FLAG_LOG;
 }
 
 void Compiler::confinement() {

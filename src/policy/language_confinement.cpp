@@ -20,6 +20,15 @@ constexpr std::array kSeccompKeys{
             .types = kStr,
             .doc = "A name or a @group.",
             .format = Format::syscall_or_group},
+    KeySpec{.path = "seccomp/flags",
+            .types = kArr,
+            .doc = "SECCOMP_FILTER_FLAG_LOG: what is refused becomes an event that names this "
+                   "profile's line (pmosctl events --denials). Costs an audit record a refusal; "
+                   "kills are told without it."},
+    KeySpec{.path = "seccomp/flags/[]",
+            .types = kStr,
+            .doc = "A flag of seccomp(2).",
+            .values = "SECCOMP_FILTER_FLAG_LOG"},
     KeySpec{.path = "seccomp/rules",
             .types = kArr,
             .doc = "Exceptions, first match wins, before the built-in guards and the allow list.",

@@ -148,6 +148,7 @@ std::optional<LaunchPlan> decode(std::span<const std::byte> image) try {
     plan.device_nodes = nodes(in);
     plan.process = process(in);
     plan.seccomp = in.bytes(h.seccomp);
+    plan.seccomp_flags = h.seccomp_flags;
     plan.landlock_handled = h.landlock_handled;
     for (const auto& r : in.table(h.landlock)) plan.landlock.push_back({in.text(r.path), r.access});
     plan.apparmor = in.text(h.apparmor);

@@ -119,13 +119,15 @@ std::vector<std::byte> encode(const LaunchPlan& plan) {
     h.device_nodes = nodes(b, plan.device_nodes);
     put_process(b, plan.process, h);
     h.seccomp = b.table(from_bytes(plan.seccomp));
+    h.seccomp_flags = plan.seccomp_flags;
     std::vector<image::LandlockRule> landlock;
     for (const auto& r : plan.landlock) landlock.push_back({b.text(r.path), r.access});
     h.landlock = b.table(landlock);
     h.landlock_handled = plan.landlock_handled;
     std::vector<std::uint64_t> device_filter(plan.device_filter.size() / sizeof(std::uint64_t));
-    std::memcpy(device_filter.data(), plan.device_filter.data(),
-                device_filter.size() * sizeof(std::uint64_t));
+    if (!device_filter.empty())
+        std::memcpy(device_filter.data(), plan.device_filter.data(),
+                    device_filter.size() * sizeof(std::uint64_t));
     h.device_filter = b.table(device_filter);
     h.json = b.text(to_json(plan));
     return b.finish(h);

@@ -82,6 +82,7 @@ struct Header {
     Table<std::uint32_t> additional_gids;
     Table<Rlimit> rlimits;
     Table<Instruction> seccomp;
+    std::uint32_t seccomp_flags = 0, reserved = 0;
     Table<LandlockRule> landlock;
     std::uint64_t landlock_handled = 0;
     std::uint64_t cap_bounding = 0, cap_effective = 0, cap_permitted = 0, cap_inheritable = 0,

@@ -122,6 +122,8 @@ void write_program(JsonWriter& w, std::string_view key, const std::vector<std::u
 
 void write_confinement(JsonWriter& w, const LaunchPlan& plan) {
     write_program(w, "seccomp", plan.seccomp);
+    if (plan.seccomp_flags != 0)
+        w.key("seccompFlags").text(fmt::format("0x{:x}", plan.seccomp_flags));
     write_program(w, "deviceFilter", plan.device_filter);
     w.key("landlock").open_object();
     w.key("handled").text(fmt::format("0x{:x}", plan.landlock_handled));

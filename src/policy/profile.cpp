@@ -108,6 +108,7 @@ Profile Reader::read() {
         for (const auto& item : list->items) mount(item);
     check_targets();
     p_.seccomp_allow = texts(get("seccomp/allow"));
+    p_.seccomp_log = !texts(get("seccomp/flags")).empty();
     if (const Node* list = get("seccomp/rules"))
         for (const auto& item : list->items) seccomp_rule(item);
     devices();

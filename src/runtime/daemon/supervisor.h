@@ -9,6 +9,7 @@
 
 #include "policy/policy_set.h"
 #include "runtime/daemon/context.h"
+#include "runtime/daemon/denials.h"
 #include "runtime/daemon/device_watch.h"
 #include "runtime/daemon/launcher.h"
 #include "runtime/daemon/mode.h"
@@ -57,6 +58,7 @@ class Supervisor {
   private:
     Result<policy::HostFacts> read_facts() const;
     void on_devices();
+    std::optional<Denied> whose(std::uint32_t uid) const;
     // Compiles every profile for this phone; names of the modes whose plan changed.
     std::vector<std::string> take_policy();
     void take_mode(const policy::ModePolicy& policy);
@@ -82,6 +84,7 @@ class Supervisor {
     Sessions sessions_;
     Switchboard switchboard_;
     std::unique_ptr<DeviceWatch> device_watch_;
+    std::unique_ptr<Denials> denials_;
     policy::HostFacts facts_;
     policy::PolicySet policy_;
     std::map<std::string, std::unique_ptr<Mode>, std::less<>> modes_;

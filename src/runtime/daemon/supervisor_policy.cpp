@@ -73,6 +73,9 @@ Result<> Supervisor::begin() {
     const auto front = find(read_foreground(paths_));
     if (front && (*front)->alive()) switchboard_.adopt(**front);
     PMOS_ASSIGN(device_watch_, DeviceWatch::make(loop_, [this] { on_devices(); }));
+    // Not to be told of denials is no reason not to run; `doctor` says it.
+    auto denials = Denials::make(ctx_, [this](std::uint32_t uid) { return whose(uid); });
+    if (denials) denials_ = std::move(*denials);
     return {};
 }
 
@@ -83,6 +86,20 @@ void Supervisor::recall_modes() {
         const std::string name = entry.path().filename();
         if (policy::is_mode_name(name)) modes_[name] = std::make_unique<Mode>(loop_, name);
     }
+}
+
+// Of the mode in whose id range the user is: no two have one in common.
+std::optional<Denied> Supervisor::whose(std::uint32_t uid) const {
+    for (const auto& [name, mode] : modes_) {
+        if (!mode->alive() || !mode->running->plan) continue;
+        for (const auto& map : mode->running->plan->uid_map) {
+            if (uid < map.outside || uid - map.outside >= map.count) continue;
+            const auto policy = std::ranges::find(policy_.modes, name, &policy::ModePolicy::mode);
+            return Denied{name, policy != policy_.modes.end() ? policy->profile.get() : nullptr,
+                          policy::find_arch(facts_.arch)};
+        }
+    }
+    return std::nullopt;
 }
 
 void Supervisor::autostart() {

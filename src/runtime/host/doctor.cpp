@@ -48,6 +48,17 @@ void examine_confinement(const HostFacts& f, Report& report) {
                    "use a kernel with CONFIG_TIME_NS");
 }
 
+// What cannot be seen is said, so that silence is not taken for peace.
+void examine_denials(const HostFacts& f, Report& report) {
+    report.require(f.audit, "denials",
+                   "system calls (where seccomp/flags asks for it) and kills, "
+                   "and files by AppArmor, are told with their line: pmosctl events --denials",
+                   "warning", "the kernel has no audit: no denial is told",
+                   "use a kernel with CONFIG_AUDIT, without audit=0");
+    report.add("note", "denials not told",
+               "of device nodes, capabilities and Landlock: this kernel leaves no record of them");
+}
+
 void examine_cgroups(const HostFacts& f, Report& report) {
     report.require(f.cgroup_v2, "cgroup", "version 2", "error",
                    "no cgroup v2 tree for modes: no mode can start",
@@ -126,6 +137,7 @@ void examine_mode(const HostFacts& facts, const policy::ModePolicy& mode, Report
 std::vector<Finding> examine(const HostFacts& facts, const policy::PolicySet& policies) {
     Report report;
     examine_confinement(facts, report);
+    examine_denials(facts, report);
     examine_cgroups(facts, report);
     examine_storage(facts, report);
     examine_devices(facts, report);

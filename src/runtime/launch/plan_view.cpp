@@ -3,6 +3,7 @@
 
 #include <linux/mount.h>
 #include <linux/sched.h>
+#include <linux/seccomp.h>
 
 #include <cstring>
 
@@ -21,6 +22,7 @@ constexpr std::uint64_t kKnownNamespaces = kNeededNamespaces | CLONE_NEWIPC | CL
 constexpr std::uint64_t kKnownMountAttributes =
     MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC |
     MOUNT_ATTR_NOATIME | MOUNT_ATTR_STRICTATIME | MOUNT_ATTR_NODIRATIME | MOUNT_ATTR_NOSYMFOLLOW;
+constexpr std::uint32_t kKnownFilterFlags = SECCOMP_FILTER_FLAG_LOG;
 constexpr std::uint32_t kResources = 16;  // RLIM_NLIMITS
 
 // Components separated by one "/", none of them empty, "." or "..".
@@ -163,7 +165,8 @@ PlanFault Checker::confinement() const noexcept {
     if ((h.cap_effective & ~h.cap_permitted) != 0 || (h.cap_permitted & ~h.cap_bounding) != 0 ||
         (h.cap_ambient & ~(h.cap_permitted & h.cap_inheritable)) != 0)
         return PlanFault::capabilities;
-    if (h.seccomp.count == 0) return PlanFault::seccomp;
+    if (h.seccomp.count == 0 || (h.seccomp_flags & ~kKnownFilterFlags) != 0)
+        return PlanFault::seccomp;
     for (const image::LandlockRule& r : view_.table(h.landlock)) {
         if (!text_ok(r.path)) return PlanFault::text;
         if (!absolute(r.path)) return PlanFault::path;

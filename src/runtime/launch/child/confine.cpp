@@ -91,7 +91,7 @@ int install_seccomp(Child& child) noexcept {
     program.len = static_cast<unsigned short>(code.size());
     // The kernel only reads it, and the types are the same 8 bytes.
     program.filter = reinterpret_cast<sock_filter*>(const_cast<image::Instruction*>(code.data()));
-    return sys::sys_seccomp(SECCOMP_SET_MODE_FILTER, 0, &program);
+    return sys::sys_seccomp(SECCOMP_SET_MODE_FILTER, child.header().seccomp_flags, &program);
 }
 
 int execute(Child& child) noexcept {

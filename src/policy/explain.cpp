@@ -1,0 +1,90 @@
+// policy: why a mode was refused something: the rule and the line. Asks no host.
+#include "policy/explain.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace pmos::policy {
+namespace {
+
+// The first rule of the profile for this call that does not allow it.
+Explanation by_rule(const Profile& profile, const std::string& name) {
+    const auto refuses = [&](const SyscallRule& rule) {
+        return rule.verdict != verdict_allow() && std::ranges::count(rule.names, name) != 0;
+    };
+    const auto rule = std::ranges::find_if(profile.seccomp_rules, refuses);
+    if (rule == profile.seccomp_rules.end()) return {};
+    const auto at = rule - profile.seccomp_rules.begin();
+    return {.rule = "seccomp-rule",
+            .what = name,
+            .why = "a rule of the profile refuses it",
+            .at = profile.where(fmt::format("seccomp/rules/{}", at))};
+}
+
+// A guard that no argument gets past.
+bool is_barred(const std::string& name) {
+    const auto guards = guard_rules();
+    const auto first = std::ranges::find_if(
+        guards, [&](const SyscallRule& rule) { return std::ranges::count(rule.names, name) != 0; });
+    return first != guards.end() && first->args.empty();
+}
+
+bool is_guarded(const std::string& name) {
+    return std::ranges::any_of(guard_rules(), [&](const SyscallRule& rule) {
+        return std::ranges::count(rule.names, name) != 0;
+    });
+}
+
+bool is_allowed(const Profile& profile, const std::string& name) {
+    auto entries = profile.seccomp_allow;
+    entries.emplace_back(required_syscalls());
+    return expand_syscalls(entries).contains(name);
+}
+
+}  // namespace
+
+Explanation explain_refused_syscall(const Profile& profile, const Arch& arch,
+                                    std::uint32_t number) {
+    const std::string name = syscall_name(arch, number);
+    const Location allow = profile.where("seccomp/allow");
+    if (name.empty())
+        return {.rule = "seccomp-unknown",
+                .what = fmt::format("system call {}", number),
+                .why = "this build's table does not know it; newer ones get ENOSYS",
+                .at = allow};
+    if (auto found = by_rule(profile, name); !found.rule.empty()) return found;
+    if (is_barred(name))
+        return {.rule = "seccomp-guard",
+                .what = name,
+                .why = "a built-in guard refuses it",
+                .at = allow,
+                .fix = "decide it by a rule in seccomp/rules, which comes before the guards"};
+    if (!is_allowed(profile, name))
+        return {.rule = "seccomp-not-allowed",
+                .what = name,
+                .why = "nothing in seccomp/allow names it",
+                .at = allow,
+                .fix = fmt::format("add \"{}\" to seccomp/allow", name)};
+    if (is_guarded(name))
+        return {.rule = "seccomp-guard",
+                .what = name,
+                .why = "allowed, but a built-in guard refuses these arguments",
+                .at = allow,
+                .fix = "decide it by a rule in seccomp/rules, which comes before the guards"};
+    return {.rule = "seccomp-changed",
+            .what = name,
+            .why = "the profile allows it now; the mode was started with another",
+            .at = allow,
+            .fix = "restart the mode"};
+}
+
+Explanation explain_foreign_syscall(const Profile& profile, std::uint32_t audit_arch,
+                                    std::uint32_t number) {
+    return {.rule = "seccomp-foreign",
+            .what = fmt::format("system call {} of architecture {:#x}", number, audit_arch),
+            .why = "programs of another architecture are ended",
+            .at = profile.where("seccomp")};
+}
+
+}  // namespace pmos::policy

@@ -1,0 +1,28 @@
+// policy: why a mode was refused something: the rule and the line. Asks no host.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "policy/profile.h"
+#include "policy/syscalls.h"
+
+namespace pmos::policy {
+
+struct Explanation {
+    std::string rule = {};  // stable id
+    std::string what = {};  // "ptrace"
+    std::string why = {};   // lower case, no full stop
+    Location at = {};       // the line that decides, or the nearest one above it
+    std::string fix = {};   // the smallest change that would allow it, or ""
+};
+
+// A system call that the mode's filter has refused or killed for. Its arguments are not known, so
+// that of several rules with arguments the first is named.
+Explanation explain_refused_syscall(const Profile& profile, const Arch& arch, std::uint32_t number);
+
+// A call made for another architecture than the filter's.
+Explanation explain_foreign_syscall(const Profile& profile, std::uint32_t audit_arch,
+                                    std::uint32_t number);
+
+}  // namespace pmos::policy
