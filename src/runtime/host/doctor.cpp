@@ -56,7 +56,8 @@ void examine_denials(const HostFacts& f, Report& report) {
                    "warning", "the kernel has no audit: no denial is told",
                    "use a kernel with CONFIG_AUDIT, without audit=0");
     report.add("note", "denials not told",
-               "of device nodes, capabilities and Landlock: this kernel leaves no record of them");
+               "of device nodes, capabilities and Landlock: the kernel leaves no record of them",
+               "what a program cannot do, try by hand: pmosctl shell MODE");
 }
 
 void examine_cgroups(const HostFacts& f, Report& report) {

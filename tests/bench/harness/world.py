@@ -85,6 +85,9 @@ class World:
         self.socket = f"{WORK}/run/private"
         command("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", WORK)
         command("mount", "-t", "cgroup2", "none", CGROUP_FS)
+        # crun and runc give their standard streams to the container's user: not the machine's own.
+        command("mknod", "-m", "666", f"{WORK}/null", "c", "1", "3")
+        command("mount", "--bind", f"{WORK}/null", "/dev/null")
         for name in ("tree", "root", "images", "profiles", "libexec", "state", "plan"):
             os.mkdir(f"{WORK}/{name}")
         os.makedirs(f"{self.cgroup}/yard")
