@@ -23,7 +23,7 @@ struct HostFacts {
     bool apparmor = false;           // enabled and enforcing
     bool cgroup_v2 = false;
     bool time_namespace = false;
-    bool audit = false;  // records of denials can be read
+    bool audit = false;                              // records of denials can be read
     std::vector<std::string> cgroup_controllers;     // that can be enabled for modes
     std::vector<std::string> filesystems;            // "erofs", "ext4", ...
     std::vector<std::string> device_mapper_targets;  // "crypt", "verity"; empty: no device-mapper

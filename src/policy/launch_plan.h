@@ -135,8 +135,8 @@ struct LaunchPlan {
     std::vector<MountOp> mounts;
     std::vector<DeviceNode> device_nodes;
     Process process;
-    std::vector<std::uint8_t> seccomp;       // struct sock_filter[]
-    std::uint32_t seccomp_flags = 0;         // SECCOMP_FILTER_FLAG_*
+    std::vector<std::uint8_t> seccomp;   // struct sock_filter[]
+    std::uint32_t seccomp_flags = 0;     // SECCOMP_FILTER_FLAG_*
     std::uint64_t landlock_handled = 0;  // LANDLOCK_ACCESS_FS_*, 0: no Landlock
     std::vector<LandlockRule> landlock;
     std::string apparmor;  // "" where AppArmor is not enabled
