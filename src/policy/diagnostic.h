@@ -11,6 +11,10 @@
 
 namespace pmos::policy {
 
+// Of one file or mode: who has made this many faults does not need the rest before mending them,
+// and input made of nothing but faults must not cost more than that.
+inline constexpr std::size_t kMaxFindings = 100;
+
 struct Location {
     std::string file;
     std::uint32_t line = 0, column = 0;  // from 1; 0: the file as a whole; columns count bytes

@@ -139,7 +139,7 @@ class TreeBuilder {
     bool parse_error(std::size_t position, const std::string& token,
                      const nlohmann::json::exception& e);
 
-    bool duplicate() const { return duplicate_; }
+    bool duplicate() const { return duplicates_ > 0; }
     Node take() { return std::move(root_); }
 
   private:
@@ -179,7 +179,7 @@ class TreeBuilder {
     // its own node is the innermost one.
     std::vector<Node*> stack_;
     std::size_t nodes_ = 0;
-    bool duplicate_ = false;
+    std::size_t duplicates_ = 0;
 };
 
 Node* TreeBuilder::add(Node::Kind kind) {
@@ -212,12 +212,14 @@ bool TreeBuilder::key(string_t& name) {
     if (name.contains('\0')) return refuse(Rule::nul_byte, "a key holds a NUL character");
     if (parent.at.pointer.size() + name.size() + 1 > kMaxPointer)
         return refuse(Rule::too_large, "a key or its path is too long");
+    if (parent.members.size() >= kMaxMembers)
+        return refuse(Rule::too_large, fmt::format("more than {} keys in one object", kMaxMembers));
     if (const Member* first = parent.member(name)) {
+        if (++duplicates_ > kMaxFindings) return false;
         refuse(Rule::duplicate_key, fmt::format("'{}' is given twice", shown(name)),
                "keep one of the two");
         out_.back().at.pointer = first->key_at.pointer;
         out_.back().related.push_back(first->key_at);
-        duplicate_ = true;
     }
     Member& member = parent.members.emplace_back();
     member.key_at = {std::string(file_), cursor_.position().line, cursor_.position().column,

@@ -16,6 +16,7 @@ inline constexpr std::size_t kMaxFileSize = 1U << 20;
 inline constexpr std::size_t kMaxDepth = 64;
 inline constexpr std::size_t kMaxNodes = 16384;
 inline constexpr std::size_t kMaxPointer = 1024;
+inline constexpr std::size_t kMaxMembers = 1024;  // of one object
 
 struct Member;
 

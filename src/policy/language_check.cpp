@@ -153,7 +153,7 @@ std::string range_words(const KeySpec& spec) {
 class ShapeCheck {
   public:
     ShapeCheck(const Language& language, bool whole, std::vector<Diagnostic>& out)
-        : language_(language), whole_(whole), out_(out) {}
+        : language_(language), whole_(whole), out_(out), begin_(out.size()) {}
 
     void object(const Node& node, const std::string& pattern);
 
@@ -164,13 +164,16 @@ class ShapeCheck {
     void unknown_key(const Member& member, std::string_view pattern, const KeySpec* parent);
     const KeySpec* member_spec(const std::string& pattern, std::string_view key,
                                std::string& child) const;
-    Diagnostic& add(const Location& at, Rule rule, std::string message, std::string fix = "") {
-        return out_.emplace_back(finding(rule, at, std::move(message), std::move(fix)));
+    bool full() const { return out_.size() - begin_ >= kMaxFindings; }
+    void add(const Location& at, Rule rule, std::string message, std::string fix = "") {
+        if (full()) return;
+        out_.push_back(finding(rule, at, std::move(message), std::move(fix)));
     }
 
     const Language& language_;
     bool whole_;
     std::vector<Diagnostic>& out_;
+    std::size_t begin_;
 };
 
 const KeySpec* ShapeCheck::member_spec(const std::string& pattern, std::string_view key,
@@ -216,6 +219,7 @@ void ShapeCheck::object(const Node& node, const std::string& pattern) {
     for (const auto& member : node.members) {
         std::string child;
         const KeySpec* spec = member_spec(pattern, member.key, child);
+        if (full()) return;
         if (spec == nullptr)
             unknown_key(member, pattern, self);
         else
@@ -235,6 +239,7 @@ void ShapeCheck::object(const Node& node, const std::string& pattern) {
 }
 
 void ShapeCheck::value(const Node& node, const std::string& pattern, const KeySpec& spec) {
+    if (full()) return;  // before the work, not only before the words
     if (!type_matches(spec.types, node.kind)) {
         add(node.at, Rule::wrong_type,
             fmt::format("'{}' must be {}, not {}", node.at.pointer,

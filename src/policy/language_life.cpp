@@ -106,6 +106,7 @@ constexpr std::array kHookKeys{
     KeySpec{.path = "hooks/*/[]/args",
             .types = kArr,
             .doc = "Arguments after its name.",
+            .max = 64,
             .fallback = "[]"},
     KeySpec{.path = "hooks/*/[]/args/[]", .types = kStr, .doc = "One argument."},
     KeySpec{.path = "hooks/*/[]/timeout",

@@ -78,6 +78,7 @@ constexpr std::array kProcessKeys{
     KeySpec{.path = "process/capabilities",
             .types = kArr,
             .doc = "Capabilities in the mode's user namespace.",
+            .max = 64,
             .fallback = "[]"},
     KeySpec{.path = "process/capabilities/[]",
             .types = kStr,
@@ -116,7 +117,8 @@ constexpr std::array kProcessKeys{
 
     KeySpec{.path = "namespaces",
             .types = kArr,
-            .doc = "Default: all eight. Only time may be left out."},
+            .doc = "Default: all eight. Only time may be left out.",
+            .max = 8},
     KeySpec{.path = "namespaces/[]",
             .types = kStr,
             .doc = "A namespace by its OCI name.",

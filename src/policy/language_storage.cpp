@@ -120,6 +120,7 @@ constexpr std::array kStorageKeys{
     KeySpec{.path = "volumes/[]/unlock",
             .types = kArr,
             .doc = "What opens it. This build: exactly one.",
+            .max = 8,
             .required = true,
             .example = "[\"pin\"]"},
     KeySpec{.path = "volumes/[]/unlock/[]",

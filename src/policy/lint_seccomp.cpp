@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
+#include <map>
 
 #include "policy/lint.h"
 #include "policy/names.h"
@@ -66,21 +66,16 @@ void SeccompLint::allow() {
 }
 
 void SeccompLint::rules() {
-    std::vector<std::pair<std::string, std::size_t>> decided;  // names and the rule that decides
+    std::map<std::string, std::size_t> decided;  // names, and the rule that decides
     for (std::size_t i = 0; i < p_.seccomp_rules.size(); ++i) {
         const auto& r = p_.seccomp_rules[i];
         rule(i, r);
-        const auto earlier = [&](const std::string& name) {
-            return std::ranges::find(decided, name, &decltype(decided)::value_type::first);
-        };
-        if (!r.names.empty() && std::ranges::all_of(r.names, [&](const auto& name) {
-                return earlier(name) != decided.end();
-            }))
+        if (!r.names.empty() &&
+            std::ranges::all_of(r.names, [&](const auto& name) { return decided.contains(name); }))
             say(Rule::unreachable_rule, at(i), "this rule is never reached",
-                "remove it, or put it first", {at(earlier(r.names.front())->second)});
+                "remove it, or put it first", {at(decided.at(r.names.front()))});
         if (r.args.empty())
-            for (const auto& name : r.names)
-                if (earlier(name) == decided.end()) decided.emplace_back(name, i);
+            for (const auto& name : r.names) decided.emplace(name, i);
     }
 }
 

@@ -55,6 +55,11 @@ ModePolicy read_mode(const SourceFile& file, const std::optional<Node>& site,
     if (site) check_site_policy(*site, *profile, mode.diagnostics);
     check_enforced(profile_language(), profile->source, Severity::warning, mode.diagnostics);
     lint(*profile, mode.diagnostics);
+    if (mode.diagnostics.size() > kMaxFindings) {
+        // The errors are what must not be lost.
+        std::ranges::stable_sort(mode.diagnostics, {}, &Diagnostic::severity);
+        mode.diagnostics.resize(kMaxFindings);
+    }
     mode.profile = std::move(profile);
     return mode;
 }

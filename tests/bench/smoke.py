@@ -13,7 +13,8 @@ import tempfile
 SKIP = 77
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROWS = {"start-vs-bare", "start-vs-crun", "start-vs-bubblewrap", "start-vs-runc",
-        "switch-1-p99", "switch-5-p99", "exec-vs-crun", "exec-vs-nsenter", "pmosd-pss", "mode-pss"}
+        "switch-1-p99", "switch-5-p99", "exec-vs-crun", "exec-vs-nsenter", "pmosd-pss", "mode-pss",
+        "policy-check-shipped", "policy-check-50"}
 KEYS = {"name", "unit", "ours", "peer", "ratio", "goal"}
 
 

@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 
-from . import peers
+from . import peers, policy
 from .world import WORK, Broken, Worker, World, command
 
 WARM_UP = 5
@@ -73,13 +73,14 @@ class Bench:
         self.quick = quick
         self.many = 5 if quick else 50
         self.world = World(build, tag)
-        self.plan, self.syscalls = None, None
+        self.plan, self.syscalls, self.shipped = None, None, None
 
     def turns(self, count):
         return min(count, 4) if self.quick else count
 
     def prepare(self, blocks):
         w = self.world
+        self.shipped = os.path.dirname(blocks)
         w.make_image()
         w.make_profiles(blocks, self.many)
         w.start_pmosd()
@@ -208,8 +209,21 @@ class Bench:
             w.call(mode, "Stop")
         return rows
 
+    def policy(self):
+        """Checking profiles: no daemon, no root, whole commands."""
+        pmosctl = os.path.join(self.world.build, "cli", "pmosctl")
+        series = {name: Series(times) for name, times in
+                  policy.measure(pmosctl, self.shipped, self.turns(20)).items()}
+        say(f"policy check: {self.turns(20)} turns of each set")
+        for name, one in series.items():
+            say(one.line(name))
+        fifty = next(one for name, one in series.items() if name.startswith("50 "))
+        return [row("policy-check-shipped", series["shipped"].p50, None, 30),
+                row("policy-check-50", fifty.p50, None, 1000)]
 
-GROUPS = {"start": Bench.start, "switch": Bench.switch, "exec": Bench.exec, "memory": Bench.memory}
+
+GROUPS = {"start": Bench.start, "switch": Bench.switch, "exec": Bench.exec, "memory": Bench.memory,
+          "policy": Bench.policy}
 
 
 def pss(pid):
