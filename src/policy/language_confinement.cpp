@@ -87,11 +87,6 @@ constexpr std::array kLsmKeys{
             .doc = "No AppArmor, no start.",
             .fallback = "false"},
 
-    KeySpec{.path = "audit", .types = kObj, .doc = "What is told of the mode."},
-    KeySpec{.path = "audit/denials",
-            .types = kBool,
-            .doc = "true: an event for everything that is denied, with the line that denies it.",
-            .enforced = ""},
     KeySpec{.path = "landlock", .types = kObj, .doc = "Landlock, where the kernel has it."},
     KeySpec{.path = "landlock/required",
             .types = kBool,

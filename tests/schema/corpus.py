@@ -110,7 +110,7 @@ def at(document, path):
 
 def mutations(document):
     """Each value replaced by one of every other kind, each key removed, a key added to each object."""
-    others = [None, True, 7, -1, 3.5, "", "word", "../x", "@x", [], ["x"], {}, {"x": 1}]
+    others = [None, True, -1, 3.5, "", "../x", [], {"x": 1}]
     for path, value in nodes(document):
         if not path or path[0] in ("$schema", "extends"):
             continue
