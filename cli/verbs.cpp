@@ -32,6 +32,8 @@ constexpr std::array kVerbs{
     Verb{"policy check", kPolicy, "check profiles, without pmosd", attach_policy_check},
     Verb{"policy show", kPolicy, "print a mode's profile, merged, with its origins",
          attach_policy_show},
+    Verb{"policy explain", kPolicy, "say whether a mode may do something, and why",
+         attach_policy_explain},
     Verb{"policy rules", kPolicy, "list the rules that findings name", attach_policy_rules},
     Verb{"policy explain-rule", kPolicy, "say what a rule means, with an example",
          attach_policy_explain_rule},

@@ -54,6 +54,7 @@ Action attach_logs(CLI::App& app);
 Action attach_events(CLI::App& app);
 Action attach_policy_check(CLI::App& app);
 Action attach_policy_show(CLI::App& app);
+Action attach_policy_explain(CLI::App& app);
 Action attach_policy_rules(CLI::App& app);
 Action attach_policy_explain_rule(CLI::App& app);
 

@@ -15,7 +15,7 @@ _pmosctl_options() {
         exec | shell) echo "$common --tty --no-tty --env --workdir --user" ;;
         logs) echo "$common --follow --lines" ;;
         events) echo "$common --count --denials" ;;
-        policy) echo "$common --format --resolved --origin" ;;
+        policy) echo "$common --format --resolved --origin --mode --dir" ;;
         *) echo "$common" ;;
     esac
 }
@@ -54,7 +54,7 @@ _pmosctl() {
         '') mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$cur") ;;
         policy)
             if [[ -z $mode ]]; then
-                mapfile -t COMPREPLY < <(compgen -W 'check show rules explain-rule' -- "$cur")
+                mapfile -t COMPREPLY < <(compgen -W 'check show explain rules explain-rule' -- "$cur")
             else
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             fi

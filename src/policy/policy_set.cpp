@@ -74,7 +74,9 @@ PolicySet read_policy(std::span<const SourceFile> profiles, const SourceFile* si
     const bool site_broken = site != nullptr && !demands;
     for (const auto& file : profiles) set.modes.push_back(read_mode(file, demands, read_block));
     check_between(set.modes, demands ? &*demands : nullptr);
+    const auto shared = demands ? std::make_shared<const Node>(*demands) : nullptr;
     for (auto& mode : set.modes) {
+        mode.demands = shared;
         if (site_broken)
             mode.diagnostics.push_back(
                 finding(Rule::site_policy_broken, {mode.file, 0, 0, ""},

@@ -16,6 +16,7 @@
 
 namespace pmos::policy {
 
+struct Node;     // policy/json_reader.h: a tree that knows its places
 struct Profile;  // policy/profile.h: the typed, merged, checked form of one mode's JSON
 
 struct SourceFile {
@@ -32,6 +33,7 @@ struct ModePolicy {
     std::string file;
     std::shared_ptr<const Profile> profile;  // null when diagnostics hold an error
     std::vector<Diagnostic> diagnostics;     // of this mode only
+    std::shared_ptr<const Node> demands;     // the site policy; null where there is none
 };
 
 struct PolicySet {

@@ -177,6 +177,42 @@ TEST_CASE("show prints a profile, merged, with the place of every value") {
     CHECK(service.run({"policy", "show", "broken", path}).status == 4);
 }
 
+TEST_CASE("explain says what a mode may do, by which line, and what would change it") {
+    const Service service;
+    const Directory dir;
+    dir.write("good.json", kGood);
+    const auto path = dir.path.string();
+    const auto r =
+        service.run({"policy", "explain", "--dir", path, "--mode", "good", "syscall", "ptrace"});
+    CHECK(r.status == 0);
+    CHECK_THAT(r.out, Contains("good: refused:") && Contains("[seccomp-not-allowed]") &&
+                          Contains(path + "/good.json:3:") && Contains("^\n") &&
+                          Contains("to change it: add \"ptrace\" to seccomp/allow\n") &&
+                          Contains("then also: warning:"));
+    const auto json = nlohmann::json::parse(
+        service.run({"policy", "explain", "--dir", path, "--json", "path", "/etc/x", "write"}).out);
+    REQUIRE(json.size() == 1);
+    CHECK(json[0]["mode"] == "good");
+    CHECK(json[0]["verdict"] == "refused");
+    CHECK(json[0]["rule"] == "mount-read-only");
+    CHECK(json[0]["pointer"] == "/root/image");
+    const auto ask = [&](Args words) {
+        Args all{"policy", "explain", "--dir", path};
+        all.insert(all.end(), words.begin(), words.end());
+        return service.run(all);
+    };
+    CHECK_THAT(ask({"syscall", "opnat"}).err, Contains("did you mean 'openat'?"));
+    CHECK(ask({"syscall", "opnat"}).status == 2);
+    CHECK(ask({"weather"}).status == 2);
+    CHECK(ask({"path", "/x"}).status == 2);
+    CHECK(ask({}).status == 2);
+    CHECK(ask({"--mode", "nobody", "syscall", "read"}).status == 3);
+    std::string text = kGood;
+    text.replace(text.find("\"network\": \"none\""), 17, "\"network\": \"direct\"");
+    dir.write("good.json", text);
+    CHECK_THAT(ask({"connect", "10.0.0.1:443"}).out, Contains("the mode does not start"));
+}
+
 TEST_CASE("what is no regular file is a finding, does not block, and hides no other finding") {
     const Service service;
     const Directory dir;

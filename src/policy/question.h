@@ -1,0 +1,53 @@
+// policy: may this mode do that? Answered from its plan, by the filters and mounts that the kernel
+// gets, with the line that decides. Asks no host.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "policy/policy_set.h"
+#include "policy/profile.h"
+
+namespace pmos::policy {
+
+enum class Ruling : std::uint8_t { allowed, refused, depends };
+std::string_view ruling_name(Ruling ruling);
+
+struct Answer {
+    Ruling ruling = Ruling::refused;
+    std::string rule;                     // stable id: "seccomp-not-allowed", "mount-read-only"
+    std::string why;                      // lower case, no full stop
+    Location at;                          // the line that decides, or the nearest one above it
+    std::vector<std::string> conditions;  // where it depends: each case and its outcome
+    std::string change;                   // the smallest change that would alter it, or ""
+    std::vector<std::string> also;        // what that change would bring besides
+    bool weighed = false;                 // the change was tried: an empty `also` means nothing
+};
+
+struct Subject {
+    const Profile& profile;
+    const LaunchPlan& plan;  // compiled from that profile
+    const HostFacts& facts;  // for these
+    const Node* demands;     // the site policy, or nullptr
+};
+
+// A phone that has everything a profile can name: what a profile means, not what a phone lacks.
+HostFacts whole_phone();
+
+Result<Answer> ask_syscall(const Subject& subject, const std::string& name);
+// access: read, write or execute.
+Result<Answer> ask_path(const Subject& subject, const std::string& path, const std::string& access);
+Result<Answer> ask_device(const Subject& subject, const std::string& device_class,
+                          const std::string& right);
+// "10.0.0.1:443" or "[fd00::1]:443".
+Result<Answer> ask_connect(const Subject& subject, const std::string& destination);
+Result<Answer> ask_capability(const Subject& subject, const std::string& name);
+
+// What a changed profile would bring besides: demands broken, keys that cannot be enforced, new
+// findings, and system calls that open. `edit` changes the merged tree.
+std::vector<std::string> consequences(const Subject& subject,
+                                      const std::function<void(Node&)>& edit);
+
+}  // namespace pmos::policy
