@@ -54,7 +54,7 @@ _pmosctl() {
         '') mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$cur") ;;
         policy)
             if [[ -z $mode ]]; then
-                mapfile -t COMPREPLY < <(compgen -W 'check show explain rules explain-rule' -- "$cur")
+                mapfile -t COMPREPLY < <(compgen -W 'check show explain score rules explain-rule' -- "$cur")
             else
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             fi

@@ -213,6 +213,26 @@ TEST_CASE("explain says what a mode may do, by which line, and what would change
     CHECK_THAT(ask({"connect", "10.0.0.1:443"}).out, Contains("the mode does not start"));
 }
 
+TEST_CASE("score shows a table for each mode, and says which has none") {
+    const Service service;
+    const Directory dir;
+    dir.write("good.json", kGood);
+    const auto path = dir.path.string();
+    const auto r = service.run({"policy", "score", path});
+    CHECK(r.status == 0);
+    CHECK_THAT(r.out, Contains("good: ") && Contains(" of 10, low\n") && Contains("WHAT") &&
+                          Contains("system calls") && Contains("good.json:3:"));
+    const auto json = nlohmann::json::parse(service.run({"policy", "score", path, "--json"}).out);
+    REQUIRE(json.size() == 1);
+    CHECK(json[0]["mode"] == "good");
+    CHECK(json[0]["rows"].size() >= 10);
+    dir.write("broken.json", "{");
+    const auto broken = service.run({"policy", "score", path});
+    CHECK(broken.status == 1);
+    CHECK_THAT(broken.out, Contains("good: "));
+    CHECK_THAT(broken.err, Contains("broken.json' is broken"));
+}
+
 TEST_CASE("what is no regular file is a finding, does not block, and hides no other finding") {
     const Service service;
     const Directory dir;
