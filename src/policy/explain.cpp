@@ -87,4 +87,22 @@ Explanation explain_foreign_syscall(const Profile& profile, std::uint32_t audit_
             .at = profile.where("seccomp")};
 }
 
+Explanation explain_refused_device(const Profile& profile, std::span<const HostDevice> devices,
+                                   bool block, std::uint32_t major, std::uint32_t minor) {
+    const auto found = std::ranges::find_if(devices, [&](const HostDevice& d) {
+        return d.block == block && d.major == major && d.minor == minor;
+    });
+    if (found == devices.end())
+        return {.rule = "device-unknown",
+                .what = fmt::format("{} device {}:{}", block ? "block" : "character", major, minor),
+                .why = "it is of no class that a mode can be granted",
+                .at = profile.where("devices")};
+    return {
+        .rule = "device-not-granted",
+        .what = "/dev/" + found->path,
+        .why = fmt::format("the profile does not grant the class '{}'", found->device_class),
+        .at = profile.where("devices/" + found->device_class),
+        .fix = fmt::format("write \"{}\": \"{}\" in devices", found->device_class, found->right)};
+}
+
 }  // namespace pmos::policy

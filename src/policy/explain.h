@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 
+#include "policy/host_facts.h"
 #include "policy/profile.h"
 #include "policy/syscalls.h"
 
@@ -24,5 +26,9 @@ Explanation explain_refused_syscall(const Profile& profile, const Arch& arch, st
 // A call made for another architecture than the filter's.
 Explanation explain_foreign_syscall(const Profile& profile, std::uint32_t audit_arch,
                                     std::uint32_t number);
+
+// A device node that the mode's filter has refused.
+Explanation explain_refused_device(const Profile& profile, std::span<const HostDevice> devices,
+                                   bool block, std::uint32_t major, std::uint32_t minor);
 
 }  // namespace pmos::policy

@@ -24,6 +24,7 @@ struct HostFacts {
     bool cgroup_v2 = false;
     bool time_namespace = false;
     bool audit = false;                              // records of denials can be read
+    bool device_denials = false;                     // device filters can report
     std::vector<std::string> cgroup_controllers;     // that can be enabled for modes
     std::vector<std::string> filesystems;            // "erofs", "ext4", ...
     std::vector<std::string> device_mapper_targets;  // "crypt", "verity"; empty: no device-mapper

@@ -12,6 +12,7 @@
 namespace pmos::daemon {
 
 struct Mode;
+class Denials;
 class Launcher;
 
 struct Paths {
@@ -50,6 +51,7 @@ struct Context {
     const Paths& paths;
     Launcher& launcher;
     Observer& observer;
+    Denials& denials;
 };
 
 // CLOCK_BOOTTIME in µs.

@@ -13,6 +13,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "runtime/device/filter.h"
+
 namespace pmos::daemon {
 
 using namespace std::chrono_literals;
@@ -56,23 +58,48 @@ policy::Explanation explain(const AuditRecord& record, const Denied& denied) {
                 .what = record.operation + " " + record.object,
                 .why = fmt::format("the AppArmor profile denies '{}'", record.denied),
                 .at = denied.profile->where("lsm/apparmor")};
-    if (record.arch != denied.arch->audit)
+    const policy::Arch& arch = *policy::find_arch(denied.phone->arch);  // it has a plan: known
+    if (record.arch != arch.audit)
         return policy::explain_foreign_syscall(*denied.profile, record.arch, record.syscall);
-    return policy::explain_refused_syscall(*denied.profile, *denied.arch, record.syscall);
+    return policy::explain_refused_syscall(*denied.profile, arch, record.syscall);
+}
+
+Details details_of(const char* layer, const policy::Explanation& why, const char* verdict,
+                   const std::string& program, int pid) {
+    return {{"layer", layer},
+            {"what", why.what},
+            {"verdict", verdict},
+            {"program", program},
+            {"pid", std::to_string(pid)},
+            {"why", why.rule.empty() ? "its profile is gone" : why.why},
+            {"at", to_text(why.at)},
+            {"rule", why.rule},
+            {"hint", why.fix}};
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Denials>> Denials::make(const Context& ctx, WhoIs who_is) {
-    std::unique_ptr<Denials> denials(new Denials(ctx, std::move(who_is)));
-    PMOS_ASSIGN(denials->socket_, open_audit());
-    denials->readable_ = ctx.loop.on_io(denials->socket_.borrow(), EPOLLIN,
-                                        [self = denials.get()](std::uint32_t) { self->read(); });
-    if (!denials->readable_) return fail(Code::no_space, "cannot watch the audit socket");
-    return denials;
+Denials::Denials(const Context& ctx, WhoIs who_is) : ctx_(ctx), who_is_(std::move(who_is)) {
+    if (auto socket = open_audit()) {
+        socket_ = std::move(*socket);
+        audit_readable_ =
+            ctx.loop.on_io(socket_.borrow(), EPOLLIN, [this](std::uint32_t) { read_audit(); });
+    }
+    if (auto ring = device::DenialRing::make()) {
+        ring_.emplace(std::move(*ring));
+        ring_readable_ = ctx.loop.on_io(ring_->fd(), EPOLLIN, [this](std::uint32_t) {
+            for (const auto& denial : ring_->take()) take(denial);
+        });
+    }
 }
 
-void Denials::read() {
+Result<UniqueFd> Denials::load_filter(const policy::LaunchPlan& plan) const {
+    if (!ring_) return device::load_filter(plan.device_filter);
+    PMOS_ASSIGN(const auto reporting, ring_->report(plan.device_filter));
+    return device::load_filter(reporting);
+}
+
+void Denials::read_audit() {
     alignas(nlmsghdr) std::array<char, 8970> buffer;  // MAX_AUDIT_MESSAGE_LENGTH
     while (true) {
         sockaddr_nl from{};
@@ -96,20 +123,23 @@ void Denials::read() {
 
 void Denials::take(const AuditRecord& record) {
     const auto denied = who_is_(record.uid);
-    if (!denied || denied->arch == nullptr) return;
+    if (!denied) return;
     policy::Explanation why;
     if (denied->profile != nullptr) why = explain(record, *denied);
     if (is_expected(why)) return;
     const bool seccomp = record.layer == AuditRecord::Layer::seccomp;
-    tell(denied->mode, {{"layer", seccomp ? "seccomp" : "apparmor"},
-                        {"what", why.what},
-                        {"verdict", verdict(record)},
-                        {"program", record.program},
-                        {"pid", std::to_string(record.pid)},
-                        {"why", denied->profile != nullptr ? why.why : "its profile is gone"},
-                        {"at", to_text(why.at)},
-                        {"rule", why.rule},
-                        {"hint", why.fix}});
+    tell(denied->mode, details_of(seccomp ? "seccomp" : "apparmor", why, verdict(record),
+                                  record.program, record.pid));
+}
+
+void Denials::take(const device::DeviceDenial& denial) {
+    const auto denied = who_is_(denial.uid);
+    if (!denied) return;
+    policy::Explanation why;
+    if (denied->profile != nullptr)
+        why = policy::explain_refused_device(*denied->profile, denied->phone->devices, denial.block,
+                                             denial.major, denial.minor);
+    tell(denied->mode, details_of("device", why, "refused", denial.program, denial.pid));
 }
 
 void Denials::tell(const std::string& mode, Details details) {

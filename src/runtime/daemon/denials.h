@@ -11,6 +11,7 @@
 #include "policy/explain.h"
 #include "runtime/daemon/audit_record.h"
 #include "runtime/daemon/context.h"
+#include "runtime/device/denial_ring.h"
 
 namespace pmos::daemon {
 
@@ -18,15 +19,19 @@ namespace pmos::daemon {
 struct Denied {
     std::string mode;
     const policy::Profile* profile = nullptr;  // null: there is none any more
-    const policy::Arch* arch = nullptr;
+    const policy::HostFacts* phone = nullptr;
 };
 
 class Denials {
   public:
     using WhoIs = std::function<std::optional<Denied>(std::uint32_t uid)>;
 
-    // Listens to the kernel's audit records (netlink(7), AUDIT_NLGRP_READLOG; CAP_AUDIT_READ).
-    static Result<std::unique_ptr<Denials>> make(const Context& ctx, WhoIs who_is);
+    // Listens to the kernel's audit records (netlink(7), AUDIT_NLGRP_READLOG; CAP_AUDIT_READ) and
+    // to the device filters. What this kernel does not offer is left out: sees() tells.
+    Denials(const Context& ctx, WhoIs who_is);
+    bool sees_devices() const noexcept { return ring_.has_value(); }
+    // Through the verifier, with a report where there is a ring to report to.
+    Result<UniqueFd> load_filter(const policy::LaunchPlan& plan) const;
     Denials(const Denials&) = delete;
     Denials& operator=(const Denials&) = delete;
 
@@ -38,16 +43,18 @@ class Denials {
         EventSource timer;
     };
 
-    Denials(const Context& ctx, WhoIs who_is) : ctx_(ctx), who_is_(std::move(who_is)) {}
-    void read();
+    void read_audit();
     void take(const AuditRecord& record);
+    void take(const device::DeviceDenial& denial);
     void tell(const std::string& mode, Details details);
     void wait(const std::string& key, const std::string& mode);
 
     const Context& ctx_;
     WhoIs who_is_;
     UniqueFd socket_;
-    EventSource readable_;
+    EventSource audit_readable_;
+    std::optional<device::DenialRing> ring_;
+    EventSource ring_readable_;
     std::map<std::string, Repeated> repeated_;  // by mode, layer, what
 };
 

@@ -92,7 +92,7 @@ class Start : public std::enable_shared_from_this<Start> {
     // Taken out of the mode until the launcher has answered: a reload may drop what is in there.
     void prepare(Done done) {
         auto ready = same_plan();
-        if (ready) ready = settle_prepared(ctx_.paths, mode_);
+        if (ready) ready = settle_prepared(ctx_, mode_);
         if (ready && !mode_.prepared.root)
             ready = fail(Code::locked, "mode '" + mode_.name + "' was locked while it started");
         if (ready) prepared_ = std::exchange(mode_.prepared, {});

@@ -10,16 +10,16 @@
 #include <cerrno>
 #include <memory>
 
+#include "runtime/daemon/denials.h"
 #include "runtime/daemon/mode_files.h"
 #include "runtime/daemon/process.h"
-#include "runtime/device/filter.h"
 #include "runtime/launch/client.h"
 #include "runtime/launch/prepare.h"
 #include "runtime/network/net_ns.h"
 
 namespace pmos::daemon {
 
-Result<> settle_prepared(const Paths& paths, Mode& mode) {
+Result<> settle_prepared(const Context& ctx, Mode& mode) {
     auto& ready = mode.prepared;
     if (!mode.plan || mode.locked) {
         ready = {};
@@ -29,7 +29,7 @@ Result<> settle_prepared(const Paths& paths, Mode& mode) {
     const auto& plan = *mode.plan;
     if (!ready.plan) {
         const auto image = policy::encode(plan);
-        PMOS_TRY(write_plan(paths, mode.name, image));
+        PMOS_TRY(write_plan(ctx.paths, mode.name, image));
         PMOS_ASSIGN(ready.plan, launch::seal_plan(image));
     }
     if (!ready.id_ns) {
@@ -39,11 +39,11 @@ Result<> settle_prepared(const Paths& paths, Mode& mode) {
         PMOS_ASSIGN(ready.net_ns, network::make_net_namespace(plan.network == "loopback"));
     }
     if (!ready.device_filter) {
-        PMOS_ASSIGN(ready.device_filter, device::load_filter(plan.device_filter));
+        PMOS_ASSIGN(ready.device_filter, ctx.denials.load_filter(plan));
     }
     if (!ready.root) {
         PMOS_ASSIGN(ready.root, launch::RootImage::open(plan.root.path, plan.root.filesystem,
-                                                        paths.mode_dir(mode.name) + "/root"));
+                                                        ctx.paths.mode_dir(mode.name) + "/root"));
     }
     return {};
 }

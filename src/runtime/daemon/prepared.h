@@ -8,7 +8,7 @@ namespace pmos::daemon {
 
 // Makes what the next launch needs (sealed plan, namespaces, device filter, root tree) while a
 // mode is unlocked, and lets go of it while it is locked. Cheap when there is nothing to do.
-Result<> settle_prepared(const Paths& paths, Mode& mode);
+Result<> settle_prepared(const Context& ctx, Mode& mode);
 
 // Answers when it is gone, the loop device with it. The last to let go of a file system clears its
 // page cache (seconds, with init_on_free=1 and a slow machine), so that is a process of its own.

@@ -26,7 +26,8 @@ Supervisor::Supervisor(EventLoop& loop, const Paths& paths, Observer& observer)
     : loop_(loop),
       paths_(paths),
       launcher_(loop, paths.libexec),
-      ctx_{loop, paths, launcher_, observer},
+      ctx_{loop, paths, launcher_, observer, denials_},
+      denials_(ctx_, [this](std::uint32_t uid) { return whose(uid); }),
       sessions_(ctx_),
       switchboard_(ctx_, [this](Mode& mode, Done done) {
           start(mode, [done = std::move(done)](Result<bool> started) mutable {
@@ -63,7 +64,7 @@ void Supervisor::enqueue(Mode& mode, std::string verb, JobQueue::Job job, Done d
 // start, which needs it.
 void Supervisor::settle_soon(Mode& mode) {
     loop_.soon([this, &mode] {
-        if (mode.jobs.idle()) static_cast<void>(settle_prepared(paths_, mode));
+        if (mode.jobs.idle()) static_cast<void>(settle_prepared(ctx_, mode));
     });
 }
 
@@ -195,7 +196,7 @@ void Supervisor::restart(Mode& mode, Done done) {
             stop_mode(ctx_, mode, 0,
                       [this, &mode, job_done = std::move(job_done)](Result<> stopped) mutable {
                           if (!stopped) return job_done(std::move(stopped));
-                          static_cast<void>(settle_prepared(paths_, mode));
+                          static_cast<void>(settle_prepared(ctx_, mode));
                           start_job(mode, std::move(job_done));
                       });
         },

@@ -74,6 +74,7 @@ class Supervisor {
     void start_job(Mode& mode, Done done);
     void lock_job(Mode& mode, Done done);
     void close_job(Mode& mode, Result<> stopped, Done done);
+    void report_to_us(const Mode& mode);
     void watch_log(Mode& mode);
     void bound_logs();
 
@@ -81,10 +82,10 @@ class Supervisor {
     const Paths& paths_;
     Launcher launcher_;
     Context ctx_;
+    Denials denials_;
     Sessions sessions_;
     Switchboard switchboard_;
     std::unique_ptr<DeviceWatch> device_watch_;
-    std::unique_ptr<Denials> denials_;
     policy::HostFacts facts_;
     policy::PolicySet policy_;
     std::map<std::string, std::unique_ptr<Mode>, std::less<>> modes_;

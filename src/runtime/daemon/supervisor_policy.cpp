@@ -19,6 +19,7 @@
 #include "runtime/daemon/prepared.h"
 #include "runtime/daemon/supervisor.h"
 #include "runtime/daemon/volumes.h"
+#include "runtime/device/filter.h"
 #include "runtime/host/facts.h"
 
 namespace pmos::daemon {
@@ -73,9 +74,6 @@ Result<> Supervisor::begin() {
     const auto front = find(read_foreground(paths_));
     if (front && (*front)->alive()) switchboard_.adopt(**front);
     PMOS_ASSIGN(device_watch_, DeviceWatch::make(loop_, [this] { on_devices(); }));
-    // Not to be told of denials is no reason not to run; `doctor` says it.
-    auto denials = Denials::make(ctx_, [this](std::uint32_t uid) { return whose(uid); });
-    if (denials) denials_ = std::move(*denials);
     return {};
 }
 
@@ -96,7 +94,7 @@ std::optional<Denied> Supervisor::whose(std::uint32_t uid) const {
             if (uid < map.outside || uid - map.outside >= map.count) continue;
             const auto policy = std::ranges::find(policy_.modes, name, &policy::ModePolicy::mode);
             return Denied{name, policy != policy_.modes.end() ? policy->profile.get() : nullptr,
-                          policy::find_arch(facts_.arch)};
+                          &facts_};
         }
     }
     return std::nullopt;
@@ -118,6 +116,7 @@ Result<policy::HostFacts> Supervisor::read_facts() const {
     host_paths.cgroup_root = paths_.cgroup;
     host_paths.handset_json = paths_.handset;
     PMOS_ASSIGN(auto facts, host::read_host_facts(host_paths));
+    facts.device_denials = denials_.sees_devices();
     facts.images_dir = paths_.images;
     facts.hooks_dir = paths_.hooks;
     facts.volumes_dir = paths_.state + "/volumes";
@@ -240,11 +239,24 @@ void Supervisor::adopt(Mode& mode) {
     running.start_time = saved->start_time;
     running.started_at = saved->started_at;
     mode.running = std::move(running);
+    report_to_us(mode);
     mode.state = mode.cgroup->is_frozen() ? State::frozen : State::running;
     static_cast<void>(watch_exit(ctx_, mode, [this](Mode& ended) { on_exit(ended); }));
     watch_log(mode);
     ctx_.observer.event("adopted", mode.name, {{"pid", std::to_string(saved->pid)}});
     ctx_.observer.mode_changed(mode);
+}
+
+// Its filter tells the ring of a pmosd that is gone: another takes its place, in one step.
+void Supervisor::report_to_us(const Mode& mode) {
+    if (!mode.running->plan || !denials_.sees_devices()) return;
+    Result<> attached;
+    if (auto program = denials_.load_filter(*mode.running->plan))
+        attached = device::attach_filter(mode.cgroup->fd(), program->borrow());
+    else
+        attached = fail(std::move(program.error()));
+    if (!attached)
+        ctx_.observer.event("denials-lost", mode.name, {{"why", attached.error().message()}});
 }
 
 void Supervisor::watch_log(Mode& mode) {

@@ -2,10 +2,6 @@
 // finished instructions from the plan; never decides what is allowed.
 #include "runtime/device/filter.h"
 
-#include <linux/bpf.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -14,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "runtime/device/bpf.h"
+
 namespace pmos::device {
 namespace {
 
@@ -21,11 +19,6 @@ namespace {
 constexpr std::string_view kName = "pmos_device";
 constexpr std::size_t kMaxPrograms = 64;  // the kernel's own bound per cgroup and type
 constexpr std::size_t kLogBytes = 16 << 10;
-
-int sys_bpf(bpf_cmd command, bpf_attr& attr) noexcept {
-    const long r = ::syscall(SYS_bpf, command, &attr, sizeof attr);
-    return r < 0 ? -errno : static_cast<int>(r);
-}
 
 template <class T>
 std::uint64_t address(T* pointer) {

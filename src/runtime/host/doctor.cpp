@@ -55,8 +55,12 @@ void examine_denials(const HostFacts& f, Report& report) {
                    "and files by AppArmor, are told with their line: pmosctl events --denials",
                    "warning", "the kernel has no audit: no denial is told",
                    "use a kernel with CONFIG_AUDIT, without audit=0");
+    report.require(
+        f.device_denials, "denials of devices", "told with their line", "warning",
+        "device filters cannot report on this kernel: no denial of a device is told",
+        "use a kernel with BPF ring buffers (5.8) and helpers for cgroup programs (6.1)");
     report.add("note", "denials not told",
-               "of device nodes, capabilities and Landlock: the kernel leaves no record of them",
+               "of capabilities and Landlock: the kernel leaves no record of them",
                "what a program cannot do, try by hand: pmosctl shell MODE");
 }
 

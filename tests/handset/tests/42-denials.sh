@@ -16,7 +16,7 @@ told() { jq -e "select(.details.what == \"$1\")" "$seen" >/dev/null; }
 detail() { jq -r "select(.details.what == \"$1\") | .details.$2" "$seen" | head -1; }
 heard() { kill $listener && wait $listener 2>/dev/null; }
 try() { pmosctl exec personal -- python3 -c "$1"; }
-getpgid_of_all='import ctypes; ctypes.CDLL(None).syscall(101, 0, 0, 0, 0)' # ptrace(TRACEME)
+ptrace_me='import ctypes; ctypes.CDLL(None).syscall(101, 0, 0, 0, 0)' # ptrace(TRACEME)
 
 check "personal runs" pmosctl start personal
 check "personal is in front" pmosctl switch personal
@@ -31,6 +31,30 @@ equal "it was seccomp in personal" "personal seccomp" \
     "$(jq -r 'select(.details.verdict == "killed") | .mode + " " + .details.layer' "$seen" | head -1)"
 heard
 
+note "devices"
+# A mode has no node of what it was not granted, so one of the phone's is opened in its place.
+modem=$(readlink -f /dev/pmos-modem)
+rights=$(stat -c %a "$modem")
+chmod 666 "$modem"
+open_in() { # MODE FIRST-UID
+    sh -c 'echo 0 >/sys/fs/cgroup/system.slice/pmos-modes.service/$1/cgroup.procs &&
+        exec setpriv --reuid $2 --regid $2 --clear-groups head -c0 "$3"' sh "$1" "$2" "$modem"
+}
+listen
+expect_fail "personal may not have the modem" open_in personal 200000
+within 10 "that is told" told "$modem"
+equal "as not granted" device-not-granted "$(detail "$modem" rule)"
+matches "at a line" 'profiles/.*\.json:[0-9]+:[0-9]+$' "$(detail "$modem" at)"
+heard
+old=$(systemctl show -P MainPID pmosd)
+kill -9 "$old"
+within 30 "another pmosd" sh -c "pmosctl status && [ \$(systemctl show -P MainPID pmosd) != $old ]"
+listen
+expect_fail "it may not have it now" open_in personal 200000
+within 10 "and that is told by the new pmosd" told "$modem"
+heard
+chmod "$rights" "$modem"
+
 note "other refusals where the profile asks for it"
 sed -i 's/"seccomp": *{/"seccomp": { "flags": ["SECCOMP_FILTER_FLAG_LOG"],/' "$profile"
 grep -q FLAG_LOG "$profile" || sed -i '0,/"pmos": 1,/s//"pmos": 1, "seccomp": { "flags": ["SECCOMP_FILTER_FLAG_LOG"] },/' "$profile"
@@ -39,7 +63,7 @@ check "reload" reload
 check "restart" pmosctl restart personal
 check "to the front" pmosctl switch personal
 listen
-try "$getpgid_of_all"
+try "$ptrace_me"
 within 10 "ptrace is told" told ptrace
 equal "by which rule" seccomp-not-allowed "$(detail ptrace rule)"
 equal "by whom" python3 "$(detail ptrace program)"

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "../cgroup_tree.h"
+#include "runtime/device/denial_ring.h"
 
 using namespace pmos;
 
@@ -67,6 +68,48 @@ struct TestCgroup {
 };
 
 }  // namespace
+
+TEST_CASE("what the filter refuses is told, and what it allows is not") {
+    const TestCgroup cgroup;
+    auto ring = device::DenialRing::make();
+    REQUIRE(ring);
+    // As policy compiles it: the numbers stay in registers 2 to 5, the refusal comes last.
+    const auto filter = assemble({{BPF_LDX | BPF_MEM | BPF_W, 2, 1, 0, 0},
+                                  {BPF_ALU | BPF_MOV | BPF_X, 3, 2, 0, 0},
+                                  {BPF_ALU | BPF_AND | BPF_K, 2, 0, 0, 0xffff},
+                                  {BPF_ALU | BPF_RSH | BPF_K, 3, 0, 0, 16},
+                                  {BPF_LDX | BPF_MEM | BPF_W, 4, 1, 4, 0},
+                                  {BPF_LDX | BPF_MEM | BPF_W, 5, 1, 8, 0},
+                                  {BPF_JMP32 | BPF_JNE | BPF_K, 5, 0, 2, 3},
+                                  {BPF_ALU | BPF_MOV | BPF_K, 0, 0, 0, 1},
+                                  kExit,
+                                  {BPF_ALU | BPF_MOV | BPF_K, 0, 0, 0, 0},
+                                  kExit});
+    const auto reporting = ring->report(filter);
+    REQUIRE(reporting);
+    REQUIRE(cgroup.attach(*reporting));
+    CHECK(cgroup.open_inside("/dev/null") == 0);
+    CHECK(ring->take().empty());
+    CHECK(cgroup.open_inside("/dev/zero") == EPERM);
+    const auto denials = ring->take();
+    REQUIRE(denials.size() == 1);
+    CHECK_FALSE(denials[0].block);
+    CHECK(denials[0].major == 1);
+    CHECK(denials[0].minor == 5);
+    CHECK((denials[0].access & BPF_DEVCG_ACC_READ) != 0);
+    CHECK(denials[0].uid == ::getuid());
+    CHECK(denials[0].pid > 0);
+    CHECK_FALSE(denials[0].program.empty());
+    // Once round the ring as it comes, and then more than it holds.
+    const std::size_t holds = (64U << 10) / 56;
+    for (std::size_t i = 0; i < 2 * holds + 100; ++i) {
+        static_cast<void>(cgroup.open_inside("/dev/zero"));
+        if (i < holds) REQUIRE(ring->take().size() == 1);
+    }
+    CHECK(ring->take().size() <= holds);
+    CHECK(ring->take().empty());
+    CHECK_FALSE(ring->report(allow_minor(3)));
+}
 
 TEST_CASE("an attached filter decides, a detached one does not") {
     const TestCgroup cgroup;
