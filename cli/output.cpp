@@ -59,26 +59,6 @@ void append_row(std::string& out, const std::vector<Cell>& row,
     out += '\n';
 }
 
-std::string escaped(std::string_view text, std::string_view kept) {
-    std::string out;
-    out.reserve(text.size());
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const auto byte = static_cast<unsigned char>(text[i]);
-        // U+0080 to U+009F are control characters to a terminal as well.
-        const bool c1 = byte == 0xC2 && i + 1 < text.size() &&
-                        static_cast<unsigned char>(text[i + 1]) >= 0x80 &&
-                        static_cast<unsigned char>(text[i + 1]) < 0xA0;
-        if (c1) {
-            out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[++i]));
-        } else if ((byte >= 0x20 && byte != 0x7F) || kept.find(text[i]) != kept.npos) {
-            out += text[i];
-        } else {
-            out += fmt::format("\\x{:02x}", byte);
-        }
-    }
-    return out;
-}
-
 }  // namespace
 
 bool wants_colour(int fd) {
@@ -104,9 +84,7 @@ std::string render(const Table& table, bool colour) {
     return out;
 }
 
-std::string printable(std::string_view text) { return escaped(text, ""); }
-
-std::string printable_lines(std::string_view text) { return escaped(text, "\n\t"); }
+std::string printable_lines(std::string_view text) { return printable(text, "\n\t"); }
 
 std::string duration(std::uint64_t seconds) {
     const std::uint64_t minutes = seconds / 60, hours = minutes / 60, days = hours / 24;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/text.h"
 
 namespace pmos::cli {
 
@@ -28,9 +29,7 @@ std::string paint(std::string_view text, Style style, bool colour);
 // Columns two spaces apart, the last one as long as it is; no space at the end of a line.
 std::string render(const Table& table, bool colour);
 
-// Text that others wrote, safe for a terminal: control characters become \xNN.
-std::string printable(std::string_view text);
-// The same for whole output: line feeds and tabs stay.
+// printable() for whole output: line feeds and tabs stay.
 std::string printable_lines(std::string_view text);
 // "42s", "3m 07s", "2h 05m", "3d 04h"
 std::string duration(std::uint64_t seconds);

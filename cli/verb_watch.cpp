@@ -134,7 +134,7 @@ struct EventOptions {
 class EventPrinter {
   public:
     EventPrinter(bool json, const EventOptions& options)
-        : json_(json), limit_(options.limit), only_(options.denials ? "denied" : "") {}
+        : json_(json), limit_(options.limit), denials_(options.denials) {}
 
     bool done() const { return limit_ != 0 && count_ >= limit_; }
 
@@ -156,7 +156,7 @@ class EventPrinter {
   private:
     void print(std::uint64_t time, const std::string& kind, const std::string& mode,
                const Json& details) {
-        if (done() || (!only_.empty() && kind != only_)) return;
+        if (done() || (denials_ && kind != "denied" && kind != "denials-lost")) return;
         ++count_;
         if (json_) {
             put_line(one_line(
@@ -175,7 +175,7 @@ class EventPrinter {
 
     bool json_;
     std::uint64_t limit_, count_ = 0;
-    std::string_view only_;  // a kind, "" for all
+    bool denials_;  // only those
 };
 
 Result<int> events(const Globals& globals, const EventOptions& options) {

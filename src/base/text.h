@@ -9,7 +9,8 @@ namespace pmos {
 // A JSON string (RFC 8259) with its quotes. Bytes that are not UTF-8 are passed through.
 std::string json_quote(std::string_view text);
 
-// Control characters made visible, so that foreign text cannot move a terminal's cursor.
-std::string printable(std::string_view text);
+// Control characters (C0, C1, DEL) and what is not UTF-8 made visible, so that foreign text cannot
+// move a terminal's cursor and can be sent over D-Bus. The characters in keep stay.
+std::string printable(std::string_view text, std::string_view keep = "");
 
 }  // namespace pmos

@@ -53,10 +53,12 @@ std::optional<AuditRecord> parse_audit_record(std::uint16_t type, std::string_vi
     record.program = string(text, "comm");
     if (type == AUDIT_SECCOMP) {
         record.layer = AuditRecord::Layer::seccomp;
+        std::int64_t call = 0;  // printed as a signed number
         if (!number(text, "uid", record.uid) || !number(text, "sig", record.signal) ||
-            !number(text, "arch", record.arch, 16) || !number(text, "syscall", record.syscall) ||
+            !number(text, "arch", record.arch, 16) || !number(text, "syscall", call) ||
             !number(text, "code", record.action, 16))
             return std::nullopt;
+        record.syscall = static_cast<std::uint32_t>(call);
         return record;
     }
     if (type != AUDIT_AVC || raw_value(text, "apparmor") != "\"DENIED\"") return std::nullopt;

@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/text.h"
 #include "runtime/device/filter.h"
 
 namespace pmos::daemon {
@@ -22,7 +23,8 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto kQuiet = 10s;
-constexpr std::size_t kMaxRepeated = 256;
+constexpr std::size_t kMaxRepeated = 256;  // of one mode
+constexpr int kAtOnce = 64;                // records; then whatever else waits has its turn
 
 Result<UniqueFd> open_audit() {
     UniqueFd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_AUDIT));
@@ -64,17 +66,29 @@ policy::Explanation explain(const AuditRecord& record, const Denied& denied) {
     return policy::explain_refused_syscall(*denied.profile, arch, record.syscall);
 }
 
-Details details_of(const char* layer, const policy::Explanation& why, const char* verdict,
-                   const std::string& program, int pid) {
-    return {{"layer", layer},
-            {"what", why.what},
-            {"verdict", verdict},
-            {"program", program},
-            {"pid", std::to_string(pid)},
+struct Attempt {
+    const char* layer;
+    std::string what;  // where no profile is left to explain it
+    const char* verdict;
+    const std::string& program;  // it and the names of files are the mode's own choice
+    int pid;
+};
+
+Details details_of(const Attempt& attempt, const policy::Explanation& why) {
+    return {{"layer", attempt.layer},
+            {"what", printable(why.rule.empty() ? attempt.what : why.what)},
+            {"verdict", attempt.verdict},
+            {"program", printable(attempt.program)},
+            {"pid", std::to_string(attempt.pid)},
             {"why", why.rule.empty() ? "its profile is gone" : why.why},
             {"at", to_text(why.at)},
             {"rule", why.rule},
             {"hint", why.fix}};
+}
+
+std::string name_of(const AuditRecord& r) {
+    if (r.layer == AuditRecord::Layer::apparmor) return r.operation + " " + r.object;
+    return fmt::format("system call {} of architecture {:#x}", r.syscall, r.arch);
 }
 
 }  // namespace
@@ -101,14 +115,16 @@ Result<UniqueFd> Denials::load_filter(const policy::LaunchPlan& plan) const {
 
 void Denials::read_audit() {
     alignas(nlmsghdr) std::array<char, 8970> buffer;  // MAX_AUDIT_MESSAGE_LENGTH
-    while (true) {
+    for (int i = 0; i < kAtOnce; ++i) {
         sockaddr_nl from{};
         socklen_t size = sizeof from;
         const ssize_t n = ::recvfrom(socket_.get(), buffer.data(), buffer.size(), 0,
                                      reinterpret_cast<sockaddr*>(&from), &size);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0 && errno == ENOBUFS) {
-            ctx_.observer.event("denials-lost", "", {{"why", "more came than could be read"}});
+            tell("denials-lost", "", "", [] {
+                return Details{{"why", "more came than could be read"}};
+            });
             continue;
         }
         if (n < 0) return;
@@ -124,52 +140,63 @@ void Denials::read_audit() {
 void Denials::take(const AuditRecord& record) {
     const auto denied = who_is_(record.uid);
     if (!denied) return;
-    policy::Explanation why;
-    if (denied->profile != nullptr) why = explain(record, *denied);
-    if (is_expected(why)) return;
     const bool seccomp = record.layer == AuditRecord::Layer::seccomp;
-    tell(denied->mode, details_of(seccomp ? "seccomp" : "apparmor", why, verdict(record),
-                                  record.program, record.pid));
+    const Attempt attempt{seccomp ? "seccomp" : "apparmor", name_of(record), verdict(record),
+                          record.program, record.pid};
+    tell("denied", denied->mode, attempt.what + attempt.verdict, [&]() -> Details {
+        policy::Explanation why;
+        if (denied->profile != nullptr) why = explain(record, *denied);
+        if (is_expected(why)) return {};
+        return details_of(attempt, why);
+    });
 }
 
 void Denials::take(const device::DeviceDenial& denial) {
     const auto denied = who_is_(denial.uid);
     if (!denied) return;
-    policy::Explanation why;
-    if (denied->profile != nullptr)
-        why = policy::explain_refused_device(*denied->profile, denied->phone->devices, denial.block,
-                                             denial.major, denial.minor);
-    tell(denied->mode, details_of("device", why, "refused", denial.program, denial.pid));
+    const Attempt attempt{"device",
+                          fmt::format("{} device {}:{}", denial.block ? "block" : "character",
+                                      denial.major, denial.minor),
+                          "refused", denial.program, denial.pid};
+    tell("denied", denied->mode, attempt.what, [&] {
+        policy::Explanation why;
+        if (denied->profile != nullptr)
+            why = policy::explain_refused_device(*denied->profile, denied->phone->devices,
+                                                 denial.block, denial.major, denial.minor);
+        return details_of(attempt, why);
+    });
 }
 
-void Denials::tell(const std::string& mode, Details details) {
-    std::string key = mode + '\n' + details[0].second + '\n' + details[1].second;
-    if (repeated_.size() >= kMaxRepeated && !repeated_.contains(key)) {
-        key = mode;
-        details = {{"layer", "all"}, {"what", "more kinds of refusals than are told one by one"}};
-    }
-    const auto [at, fresh] = repeated_.try_emplace(key);
+void Denials::tell(const std::string& kind, const std::string& mode, std::string key,
+                   const Explain& explain) {
+    auto& of_mode = repeated_[mode];
+    const bool full = of_mode.size() >= kMaxRepeated && !of_mode.contains(key);
+    if (full) key = "others";
+    const auto [at, fresh] = of_mode.try_emplace(key);
     if (!fresh) {
         ++at->second.more;
         return;
     }
-    ctx_.observer.event("denied", mode, details);
-    at->second.details = std::move(details);
-    wait(key, mode);
+    at->second.details =
+        full ? Details{{"what", "more kinds of refusals than are told one by one"}} : explain();
+    if (!at->second.details.empty()) ctx_.observer.event(kind, mode, at->second.details);
+    wait(kind, mode, key);
 }
 
-void Denials::wait(const std::string& key, const std::string& mode) {
-    repeated_.at(key).timer = ctx_.loop.after(kQuiet, [this, key, mode] {
-        auto& repeated = repeated_.at(key);
+void Denials::wait(const std::string& kind, const std::string& mode, const std::string& key) {
+    repeated_[mode][key].timer = ctx_.loop.after(kQuiet, [this, kind, mode, key] {
+        auto& repeated = repeated_[mode][key];
         const auto more = std::exchange(repeated.more, 0);
         if (more == 0) {
-            repeated_.erase(std::string(key));  // the callback goes with it
+            repeated_[std::string(mode)].erase(std::string(key));  // the callback goes with it
             return;
         }
-        Details details = repeated.details;
-        details.emplace_back("times", std::to_string(more));
-        ctx_.observer.event("denied", mode, details);
-        wait(key, mode);
+        if (!repeated.details.empty()) {
+            Details details = repeated.details;
+            details.emplace_back("times", std::to_string(more));
+            ctx_.observer.event(kind, mode, details);
+        }
+        wait(std::string(kind), std::string(mode), std::string(key));  // so do its captures
     });
 }
 

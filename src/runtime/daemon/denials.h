@@ -36,18 +36,21 @@ class Denials {
     Denials& operator=(const Denials&) = delete;
 
   private:
-    // A program that is refused the same thing in a loop makes two events in ten seconds.
+    // A program that is refused the same thing in a loop makes two events in ten seconds, and is
+    // explained once.
     struct Repeated {
-        Details details;
+        Details details;  // empty: nothing to tell
         std::uint64_t more = 0;
         EventSource timer;
     };
+    using Explain = std::function<Details()>;
 
     void read_audit();
     void take(const AuditRecord& record);
     void take(const device::DeviceDenial& denial);
-    void tell(const std::string& mode, Details details);
-    void wait(const std::string& key, const std::string& mode);
+    void tell(const std::string& kind, const std::string& mode, std::string key,
+              const Explain& explain);
+    void wait(const std::string& kind, const std::string& mode, const std::string& key);
 
     const Context& ctx_;
     WhoIs who_is_;
@@ -55,7 +58,7 @@ class Denials {
     EventSource audit_readable_;
     std::optional<device::DenialRing> ring_;
     EventSource ring_readable_;
-    std::map<std::string, Repeated> repeated_;  // by mode, layer, what
+    std::map<std::string, std::map<std::string, Repeated>> repeated_;  // by mode and key
 };
 
 }  // namespace pmos::daemon

@@ -1,4 +1,5 @@
-// daemon: what pmosd writes to the journal. Never a secret, never what a mode wrote.
+// daemon: what pmosd writes to the journal. Never a secret, nor a mode's output; names that a
+// mode chose are made printable.
 #include "runtime/daemon/journal.h"
 
 #include <fmt/format.h>

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <ctime>
 
 #include "base/text.h"
@@ -101,8 +102,45 @@ void Supervisor::provision(Mode& mode, UniqueFd secret, Done done) {
         std::move(done));
 }
 
+namespace {
+
+bool overlap(const std::vector<policy::IdMap>& left, const std::vector<policy::IdMap>& right) {
+    return std::ranges::any_of(left, [&](const policy::IdMap& a) {
+        return std::ranges::any_of(right, [&](const policy::IdMap& b) {
+            return a.outside < b.outside + std::uint64_t{b.count} &&
+                   b.outside < a.outside + std::uint64_t{a.count};
+        });
+    });
+}
+
+bool overlap(const std::vector<policy::Volume>& left, const std::vector<policy::Volume>& right) {
+    return std::ranges::any_of(left, [&](const policy::Volume& a) {
+        return std::ranges::count(right, a.source, &policy::Volume::source) != 0;
+    });
+}
+
+}  // namespace
+
+// The profiles are disjoint, but another mode may run under what its profile was before.
+Result<> Supervisor::shares_nothing(const Mode& mode) const {
+    for (const auto& [name, other] : modes_) {
+        if (other.get() == &mode || !other->alive() || !mode.plan) continue;
+        const auto& theirs = other->running->plan;
+        if (theirs && !overlap(theirs->uid_map, mode.plan->uid_map) &&
+            !overlap(theirs->gid_map, mode.plan->gid_map) &&
+            !overlap(theirs->volumes, mode.plan->volumes))
+            continue;
+        return fail(Code::busy,
+                    "mode '" + mode.name + "' may share ids or a volume with mode '" + name + "'",
+                    "that one runs under a profile that has changed since",
+                    "stop or restart it with: pmosctl restart " + name);
+    }
+    return {};
+}
+
 void Supervisor::start_job(Mode& mode, Done done) {
     if (mode.alive()) return done({});
+    if (auto apart = shares_nothing(mode); !apart) return done(std::move(apart));
     start_mode(
         ctx_, mode, [this](Mode& ended) { on_exit(ended); },
         [this, &mode, done = std::move(done)](Result<> result) mutable {

@@ -71,6 +71,7 @@ class Supervisor {
     void enqueue(Mode& mode, std::string verb, JobQueue::Job job, Done done);
     void settle_soon(Mode& mode);
     void after_job(Mode& mode, const std::string& verb, const Result<>& result);
+    Result<> shares_nothing(const Mode& mode) const;
     void start_job(Mode& mode, Done done);
     void lock_job(Mode& mode, Done done);
     void close_job(Mode& mode, Result<> stopped, Done done);
@@ -86,6 +87,7 @@ class Supervisor {
     Sessions sessions_;
     Switchboard switchboard_;
     std::unique_ptr<DeviceWatch> device_watch_;
+    EventSource devices_later_;
     policy::HostFacts facts_;
     policy::PolicySet policy_;
     std::map<std::string, std::unique_ptr<Mode>, std::less<>> modes_;

@@ -57,6 +57,10 @@ Result<> Supervisor::begin() {
             return fail(errno_error(errno, "cannot make '" + dir + "'"));
     PMOS_TRY(launcher_.start());
     PMOS_TRY(host::prepare_cgroup_root(paths_.cgroup));
+    // Before the devices are read, so that none comes unseen in between. A phone without udev has
+    // nobody to listen to: a reload looks again.
+    if (auto watch = DeviceWatch::make(loop_, [this] { on_devices(); }))
+        device_watch_ = std::move(*watch);
     recall_modes();
     PMOS_TRY(reload());
     for (auto& [name, mode] : modes_) {
@@ -73,7 +77,6 @@ Result<> Supervisor::begin() {
     });
     const auto front = find(read_foreground(paths_));
     if (front && (*front)->alive()) switchboard_.adopt(**front);
-    PMOS_ASSIGN(device_watch_, DeviceWatch::make(loop_, [this] { on_devices(); }));
     return {};
 }
 
@@ -86,18 +89,22 @@ void Supervisor::recall_modes() {
     }
 }
 
-// Of the mode in whose id range the user is: no two have one in common.
+// Of the mode in whose id range the user is: no two that run have one in common. One that has just
+// ended, or is about to run, is found by the plan it has.
 std::optional<Denied> Supervisor::whose(std::uint32_t uid) const {
-    for (const auto& [name, mode] : modes_) {
-        if (!mode->alive() || !mode->running->plan) continue;
-        for (const auto& map : mode->running->plan->uid_map) {
-            if (uid < map.outside || uid - map.outside >= map.count) continue;
-            const auto policy = std::ranges::find(policy_.modes, name, &policy::ModePolicy::mode);
-            return Denied{name, policy != policy_.modes.end() ? policy->profile.get() : nullptr,
-                          &facts_};
-        }
-    }
-    return std::nullopt;
+    const auto maps = [uid](const std::shared_ptr<const policy::LaunchPlan>& plan) {
+        return plan && std::ranges::any_of(plan->uid_map, [uid](const policy::IdMap& m) {
+                   return uid >= m.outside && uid - m.outside < m.count;
+               });
+    };
+    auto found = std::ranges::find_if(
+        modes_, [&](const auto& m) { return m.second->alive() && maps(m.second->running->plan); });
+    if (found == modes_.end())
+        found = std::ranges::find_if(modes_, [&](const auto& m) { return maps(m.second->plan); });
+    if (found == modes_.end()) return std::nullopt;
+    const auto policy = std::ranges::find(policy_.modes, found->first, &policy::ModePolicy::mode);
+    return Denied{found->first, policy != policy_.modes.end() ? policy->profile.get() : nullptr,
+                  &facts_};
 }
 
 void Supervisor::autostart() {
@@ -133,6 +140,11 @@ Result<std::vector<std::string>> Supervisor::reload() {
 // Only what depends on the devices is made anew; the profiles are those of the last reload, for
 // nobody has said yet that what may stand in their files now is meant.
 void Supervisor::on_devices() {
+    // What is being started must not find its plan changed under it.
+    if (!std::ranges::all_of(modes_, [](const auto& m) { return m.second->jobs.idle(); })) {
+        devices_later_ = loop_.after(200ms, [this] { on_devices(); });
+        return;
+    }
     auto facts = read_facts();
     if (!facts || (facts->devices == facts_.devices && facts->problems == facts_.problems)) return;
     facts_ = std::move(*facts);
@@ -158,7 +170,8 @@ std::vector<std::string> Supervisor::take_policy() {
         if (!mode->alive()) {
             mode->state = State::disabled;
             mode->reason = mode->broken;
-            static_cast<void>(remove_log(paths_, name));
+            // One that runs and is not adopted yet still writes to its log.
+            if (!read_state(paths_, name)) static_cast<void>(remove_log(paths_, name));
             if (mode->jobs.idle()) drop_prepared(*mode);
         }
         ctx_.observer.mode_changed(*mode);

@@ -23,12 +23,15 @@ check "personal is in front" pmosctl switch personal
 
 note "kills and AppArmor are told without asking"
 listen
-try 'open("/proc/sysrq-trigger", "w")' 2>/dev/null
+try 'open("/proc/self/attr/current", "w")' 2>/dev/null
 # An x32 call: its number has bit 30, and the filter ends whoever makes one.
 try 'import ctypes; ctypes.CDLL(None).syscall(0x40000000 | 39)' 2>/dev/null
 within 10 "the kill is told" sh -c "jq -e 'select(.details.verdict == \"killed\")' $seen"
 equal "it was seccomp in personal" "personal seccomp" \
     "$(jq -r 'select(.details.verdict == "killed") | .mode + " " + .details.layer' "$seen" | head -1)"
+within 10 "what AppArmor refused too" sh -c "jq -e 'select(.details.layer == \"apparmor\")' $seen"
+matches "and to what" '^open /proc/[0-9]+/attr/current$' \
+    "$(jq -r 'select(.details.layer == "apparmor") | .details.what' "$seen" | head -1)"
 heard
 
 note "devices"
@@ -77,6 +80,11 @@ for i in range(1000): ctypes.CDLL(None).syscall(101, 0, 0, 0, 0)'
 sleep 1
 equal "a thousand more are not told one by one" 1 "$(jq -r 'select(.details.what == "ptrace") | .kind' "$seen" | wc -l)"
 within 15 "but counted" sh -c "jq -e 'select(.details.what == \"ptrace\" and (.details.times | tonumber) > 100)' $seen"
+try 'import ctypes; libc = ctypes.CDLL(None)
+libc.prctl(15, b"\xff\x1b[2J", 0, 0, 0) # PR_SET_NAME
+libc.syscall(169, 0)' 2>/dev/null # reboot
+within 10 "a name that no terminal should see" told reboot
+equal "is told, and made harmless" '\xff\x1b[2J' "$(detail reboot program)"
 try 'import socket; socket.socket(socket.AF_PACKET, socket.SOCK_RAW)' 2>/dev/null
 within 10 "a guard is told" told socket
 equal "as one" seccomp-guard "$(detail socket rule)"

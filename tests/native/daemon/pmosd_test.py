@@ -292,6 +292,7 @@ def test_adopt_with_another_profile(phone):
                f"with {what} it keeps its own plan")
         uids = phone.ctl("exec", "alpha", "--", "cat", "/proc/self/uid_map").stdout.split()
         expect(uids == ["0", "200000", "65536"], f"exec with {what} is confined as the mode is")
+        expect("alpha is up" in phone.ctl("logs", "alpha").stdout, f"with {what} its log is there")
         phone.process.kill()
         phone.process.wait()
     os.truncate(f"{phone.dir}/run/modes/alpha/plan", 1000)
@@ -309,6 +310,20 @@ def test_adopt_with_another_profile(phone):
     phone.ctl("stop", "alpha")
     with open(trace, encoding="ascii") as text:
         expect(text.read() == "postStop\n", "the hooks are those of the run that ended")
+
+
+def test_ids_of_a_running_mode(phone):
+    """Profiles may swap their id ranges; modes that run may not share one."""
+    phone.ctl("start", "alpha")
+    phone.write(profile("alpha", 300000))
+    phone.write(profile("beta", 200000))
+    phone.ctl("reload")
+    refused = phone.ctl("start", "beta", status=9)
+    expect("restart alpha" in refused.stderr, f"it is refused and says what to do: {refused.stderr}")
+    phone.ctl("restart", "alpha")
+    phone.ctl("start", "beta")
+    uids = phone.ctl("exec", "beta", "--", "cat", "/proc/self/uid_map").stdout.split()
+    expect(uids == ["0", "200000", "65536"], "then it starts")
 
 
 def test_launcher_dies(phone):

@@ -28,7 +28,8 @@ TEST_CASE("colour surrounds the text and changes no width") {
 TEST_CASE("control characters do not reach a terminal") {
     CHECK(printable("a\x1b[2Jb\x07") == "a\\x1b[2Jb\\x07");
     CHECK(printable("c\xc2\x9b"
-                    "d") == "c\\x9bd");
+                    "d") == "c\\xc2\\x9bd");
+    CHECK(printable("\xff\xc3(\xed\xa0\x80") == "\\xff\\xc3(\\xed\\xa0\\x80");
     CHECK(printable("grün") == "grün");
     CHECK(printable_lines("a\tb\r\n") == "a\tb\\x0d\n");
 }

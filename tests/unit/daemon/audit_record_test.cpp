@@ -54,6 +54,14 @@ TEST_CASE("a program cannot choose its mode by its name") {
     CHECK(record->program == "uid=200000");
 }
 
+TEST_CASE("numbers of calls are printed as signed") {
+    auto x32 = kSeccomp;
+    x32.replace(x32.find("syscall=101"), 11, "syscall=-2147483647");
+    const auto record = parse_audit_record(AUDIT_SECCOMP, x32);
+    REQUIRE(record);
+    CHECK(record->syscall == 0x80000001);
+}
+
 TEST_CASE("records of another kind, and cut or broken ones, are nothing") {
     CHECK_FALSE(parse_audit_record(AUDIT_SYSCALL, kSeccomp));
     CHECK_FALSE(parse_audit_record(AUDIT_AVC, "apparmor=\"ALLOWED\" pid=1 fsuid=200000"));
