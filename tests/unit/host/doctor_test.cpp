@@ -40,7 +40,8 @@ TEST_CASE("what is lacking is named, with what to do") {
     const auto findings = host::examine({}, {});
     for (const char* subject : {"time namespace", "cgroup", "erofs", "ext4", "dm-crypt"})
         CHECK(severity_of(findings, subject) == "error");
-    for (const char* subject : {"landlock", "apparmor", "denials", "denials of devices", "cgroup memory", "cgroup io"})
+    for (const char* subject :
+         {"landlock", "apparmor", "denials", "denials of devices", "cgroup memory", "cgroup io"})
         CHECK(severity_of(findings, subject) == "warning");
     for (const char* subject : {"device gpu", "device modem", "dm-verity"})
         CHECK(severity_of(findings, subject) == "note");
