@@ -39,6 +39,33 @@ expect "e2fsck 8 refuses" 1 "*could not be checked*" "$state"
 expect "a device that is not open refuses" 1 "*is not open*" "${state/secure-data/other}"
 expect "a state without volumes refuses" 1 "no volume*" "{}"
 expect "no state refuses" 1 "no volume*" ""
+# As e2fsck itself: SIGTERM is a wish, and what it writes then must not be cut off.
+# Not a shell, which cannot catch what was ignored when it began.
+cat >"$work/e2fsck" <<EOF
+#!/usr/bin/env python3
+import signal, sys, time
+def leave_off(*_):
+    time.sleep(0.5)
+    open("$work/left-off", "w").close()
+    sys.exit(32)
+signal.signal(signal.SIGTERM, leave_off)
+open("$work/at-work", "w").close()
+time.sleep(20)
+EOF
+printf '%s\n' "$state" >"$work/state"
+setsid sh "$work/hook" <"$work/state" >"$work/said" 2>&1 &
+hook=$!
+for _ in $(seq 200); do
+    [ ! -e "$work/at-work" ] || break
+    sleep 0.1
+done
+kill -TERM -- "-$hook"
+status=0
+wait $hook || status=$?
+if [ "$status" != 1 ] || [ ! -e "$work/left-off" ] || ! grep -q 'ended with 32' "$work/said"; then
+    echo "FAIL SIGTERM to all: status $status, said '$(cat "$work/said")'"
+    failed=1
+fi
 rm "$work/e2fsck"
 expect "no e2fsck refuses" 1 "*install e2fsprogs*" "$state"
 exit "$failed"
