@@ -51,6 +51,26 @@ const ModePolicy& find_mode(const PolicySet& set, const std::string& name) {
     return *it;
 }
 
+Result<std::string> Files::operator()(const std::string& path) const {
+    const auto it = blocks.find(path);
+    if (it == blocks.end()) return fail(Code::not_found, "no such file");
+    return it->second;
+}
+
+ModePolicy read_one(const std::string& text, const Files& files, const std::string& site) {
+    const std::vector<SourceFile> profiles{{"a.json", text}};
+    const SourceFile site_file{"site.json", site};
+    auto set = read_policy(profiles, site.empty() ? nullptr : &site_file, files);
+    REQUIRE(set.modes.size() == 1);
+    return set.modes[0];
+}
+
+std::string texts(const std::vector<Diagnostic>& diagnostics) {
+    std::string text;
+    for (const auto& d : diagnostics) text += to_text(d) + "\n";
+    return text;
+}
+
 HostFacts fixed_facts() {
     HostFacts facts;
     facts.arch = "x86_64";

@@ -1,6 +1,7 @@
 // tests: what the policy tests share. Reads the source tree, writes golden files when asked to.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,15 @@ Result<std::string> read_shipped_block(const std::string& path);
 // The shipped profiles and the site policy.
 PolicySet shipped_policy();
 const ModePolicy& find_mode(const PolicySet& set, const std::string& name);
+
+// Blocks by their paths, for read_policy.
+struct Files {
+    std::map<std::string, std::string> blocks;
+    Result<std::string> operator()(const std::string& path) const;
+};
+// One profile, "a.json", under the site policy "site.json" unless that is "".
+ModePolicy read_one(const std::string& text, const Files& files = {}, const std::string& site = "");
+std::string texts(const std::vector<Diagnostic>& diagnostics);
 
 // A phone that has everything, always the same one.
 HostFacts fixed_facts();
