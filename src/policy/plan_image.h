@@ -13,7 +13,7 @@
 namespace pmos::policy::image {
 
 inline constexpr char kMagic[8] = {'P', 'M', 'O', 'S', 'P', 'L', 'N', '1'};
-inline constexpr std::uint32_t kVersion = 1;
+inline constexpr std::uint32_t kVersion = 2;
 inline constexpr std::uint32_t kMaxSize = 4U << 20;
 
 struct Text {

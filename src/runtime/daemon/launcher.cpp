@@ -4,14 +4,13 @@
 #include <sys/epoll.h>
 
 #include "runtime/daemon/sequence.h"
-#include "runtime/daemon/strays.h"
 
 namespace pmos::daemon {
 
 using namespace std::chrono_literals;
 
 Launcher::Launcher(EventLoop& loop, std::string libexec)
-    : loop_(loop), libexec_(std::move(libexec)) {}
+    : loop_(loop), libexec_(std::move(libexec)), inherited_(children()) {}
 
 Result<> Launcher::start() {
     PMOS_ASSIGN(process_, launch::start_launcher((libexec_ + "/pmos-launch").c_str(),
@@ -80,7 +79,7 @@ void Launcher::on_exit() {
     exited_.reset();
     readable_.reset();
     process_ = {};
-    end_strays(loop_);
+    end_strays(loop_, inherited_);
     if (asked_)
         answer_front(fail(Code::failed, "the launcher died during a launch", "",
                           "the kernel log may say why; it is started anew, try again"));

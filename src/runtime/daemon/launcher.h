@@ -7,6 +7,7 @@
 
 #include "policy/launch_plan.h"
 #include "runtime/daemon/process.h"
+#include "runtime/daemon/strays.h"
 #include "runtime/launch/client.h"
 #include "runtime/launch/protocol.h"
 
@@ -41,6 +42,7 @@ class Launcher {
 
     EventLoop& loop_;
     std::string libexec_;
+    std::vector<Child> inherited_;
     launch::LauncherProcess process_;
     EventSource readable_, exited_, respawn_;
     std::deque<Pending> pending_;

@@ -12,8 +12,9 @@
 #include <sstream>
 #include <vector>
 
+#include "base/regular_file.h"
 #include "policy/hash.h"
-#include "runtime/host/small_file.h"
+#include "policy/plan_image.h"
 #include "runtime/launch/plan_view.h"
 #include "runtime/launch/protocol.h"
 
@@ -21,6 +22,7 @@ namespace pmos::daemon {
 namespace {
 
 constexpr off_t kLogBound = 1 << 20;
+constexpr std::size_t kStateBound = 64 << 10;
 
 Result<UniqueFd> open_file(const std::string& path, int flags) {
     UniqueFd fd(::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, 0600));
@@ -34,16 +36,23 @@ Result<> remove_file(const std::string& path) {
     return {};
 }
 
-std::string read_whole(const std::string& path) { return host::read_small_file(path).value_or(""); }
+std::string read_whole(const std::string& path, std::size_t limit = kStateBound) {
+    return read_regular_file(path, limit).value_or("");
+}
 
 // Complete or not there at all: a reader never sees half a file.
 Result<> replace_file(const std::string& path, std::string_view text) {
     const std::string fresh = path + ".new";
     PMOS_ASSIGN(const auto fd, open_file(fresh, O_WRONLY | O_CREAT | O_TRUNC));
-    if (::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
-        return fail(errno_error(errno, "cannot write '" + fresh + "'"));
+    const auto refused = [&](int err, const std::string& what) {
+        ::unlink(fresh.c_str());
+        return fail(errno_error(err, what));
+    };
+    const ssize_t n = ::write(fd.get(), text.data(), text.size());
+    if (n != static_cast<ssize_t>(text.size()))
+        return refused(n < 0 ? errno : ENOSPC, "cannot write '" + fresh + "'");
     if (::rename(fresh.c_str(), path.c_str()) != 0)
-        return fail(errno_error(errno, "cannot replace '" + path + "'"));
+        return refused(errno, "cannot replace '" + path + "'");
     return {};
 }
 
@@ -155,7 +164,7 @@ Result<> remove_plan(const Paths& paths, const std::string& mode) {
 
 std::shared_ptr<const policy::LaunchPlan> read_plan(const Paths& paths, const std::string& mode,
                                                     const std::string& digest) {
-    const std::string bytes = read_whole(paths.mode_dir(mode) + "/plan");
+    const std::string bytes = read_whole(paths.mode_dir(mode) + "/plan", policy::image::kMaxSize);
     const auto image = std::as_bytes(std::span(bytes));
     if (policy::sha256_hex(image) != digest ||
         launch::PlanView::check(image) != launch::PlanFault::none)
@@ -195,21 +204,6 @@ Result<> write_foreground(const Paths& paths, const std::string& mode) {
 
 std::string read_foreground(const Paths& paths) {
     return std::string(value_of(read_whole(paths.run + "/foreground"), "mode"));
-}
-
-Result<std::uint64_t> process_start_time(int pid) {
-    const std::string text = read_whole(fmt::format("/proc/{}/stat", pid));
-    // The command may hold spaces and parentheses: count from the last one.
-    auto at = text.rfind(')');
-    if (at == std::string::npos) return fail(Code::not_found, fmt::format("no process {}", pid));
-    for (int field = 2; field < 22; ++field) {
-        at = text.find(' ', at + 1);
-        if (at == std::string::npos) return fail(Code::failed, "cannot read /proc/PID/stat");
-    }
-    std::uint64_t ticks = 0;
-    if (!parse(std::string_view(text).substr(at + 1, text.find(' ', at + 1) - at - 1), ticks))
-        return fail(Code::failed, "cannot read /proc/PID/stat");
-    return ticks;
 }
 
 }  // namespace pmos::daemon

@@ -59,7 +59,4 @@ std::vector<policy::Volume> read_opened(const Paths& paths, const std::string& m
 Result<> write_foreground(const Paths& paths, const std::string& mode);
 std::string read_foreground(const Paths& paths);
 
-// Field 22 of /proc/PID/stat, proc(5). not_found when there is no such process.
-Result<std::uint64_t> process_start_time(int pid);
-
 }  // namespace pmos::daemon

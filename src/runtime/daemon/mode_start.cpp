@@ -13,6 +13,7 @@
 #include "runtime/daemon/mode_files.h"
 #include "runtime/daemon/mode_stop.h"
 #include "runtime/daemon/prepared.h"
+#include "runtime/daemon/process_stat.h"
 #include "runtime/daemon/volumes.h"
 #include "runtime/device/filter.h"
 
@@ -184,9 +185,9 @@ class Start : public std::enable_shared_from_this<Start> {
     void undo_launch(Done done) { kill_mode(ctx_, mode_, std::move(done)); }
 
     void record(Done done) {
-        auto start_time = process_start_time(mode_.running->pid);
-        if (!start_time) return done(fail(std::move(start_time.error())));
-        mode_.running->start_time = *start_time;
+        const auto stat = process_stat(mode_.running->pid);
+        if (!stat) return done(fail(Error(stat.error())));
+        mode_.running->start_time = stat->start_time;
         done(write_state(ctx_.paths, mode_));
     }
 

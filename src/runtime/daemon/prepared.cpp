@@ -23,6 +23,8 @@ Result<> settle_prepared(const Context& ctx, Mode& mode) {
     auto& ready = mode.prepared;
     if (!mode.plan || mode.locked) {
         ready = {};
+        // It names what the mode is made of. A run that goes on is adopted by it.
+        if (!mode.alive()) return remove_plan(ctx.paths, mode.name);
         return {};
     }
     if (mode.alive()) return {};  // nothing to launch; what it has left over it keeps

@@ -14,6 +14,7 @@
 #include <string>
 
 #include "runtime/daemon/process.h"
+#include "runtime/daemon/process_stat.h"
 
 namespace pmos::daemon {
 namespace {
@@ -43,17 +44,6 @@ std::vector<int> known_processes() {
     return pids;
 }
 
-// -1 when it has gone. The name in parentheses may hold anything, so it is skipped from behind.
-int parent_of(const fs::path& process) {
-    std::ifstream stream(process / "stat");
-    std::string line;
-    std::getline(stream, line);
-    const auto end = line.rfind(')');
-    constexpr std::size_t kStateAndSpaces = 4;  // ") S "
-    if (end == std::string::npos || line.size() < end + kStateAndSpaces) return -1;
-    return number(std::string_view(line).substr(end + kStateAndSpaces));
-}
-
 // Lives in its own callback until the process has ended.
 struct Stray {
     UniqueFd pidfd;
@@ -63,20 +53,24 @@ struct Stray {
 }  // namespace
 
 // /proc lists zombies as well, a cgroup does not: a child may have died of its launcher's death.
-std::vector<int> unknown_children() {
-    const auto known = known_processes();
-    std::vector<int> unknown;
+std::vector<Child> children() {
+    std::vector<Child> found;
     std::error_code ignored;
     for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
         const int pid = number(entry.path().filename().string());
-        if (pid > 0 && parent_of(entry.path()) == ::getpid() && !std::ranges::count(known, pid))
-            unknown.push_back(pid);
+        if (pid <= 0) continue;
+        const auto stat = process_stat(pid);
+        if (stat && stat->parent == ::getpid()) found.push_back({pid, stat->start_time});
     }
-    return unknown;
+    return found;
 }
 
-void end_strays(EventLoop& loop) {
-    for (const int pid : unknown_children()) {
+void end_strays(EventLoop& loop, const std::vector<Child>& inherited) {
+    const auto known = known_processes();
+    for (const auto& child : children()) {
+        const int pid = child.pid;
+        if (std::ranges::count(known, pid) != 0 || std::ranges::count(inherited, child) != 0)
+            continue;
         // Nobody else reaps it, so the number is its own until we do.
         const auto stray = std::make_shared<Stray>();
         stray->pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));

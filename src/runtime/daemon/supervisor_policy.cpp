@@ -17,6 +17,7 @@
 #include "runtime/daemon/mode_stop.h"
 #include "runtime/daemon/policy_files.h"
 #include "runtime/daemon/prepared.h"
+#include "runtime/daemon/process_stat.h"
 #include "runtime/daemon/supervisor.h"
 #include "runtime/daemon/volumes.h"
 #include "runtime/device/filter.h"
@@ -44,8 +45,9 @@ Result<UniqueFd> open_process(const SavedState& saved) {
     UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, saved.pid, 0)));
     if (!pidfd) return fail(errno_error(errno, "the process is gone"));
     // After the pidfd is open the pid cannot be anybody else's: now the start time decides.
-    PMOS_ASSIGN(const auto start_time, process_start_time(saved.pid));
-    if (start_time != saved.start_time) return fail(Code::not_found, "the process is another one");
+    PMOS_ASSIGN(const auto stat, process_stat(saved.pid));
+    if (stat.start_time != saved.start_time)
+        return fail(Code::not_found, "the process is another one");
     return pidfd;
 }
 

@@ -217,7 +217,8 @@ void close_volumes(const Context& ctx, Mode& mode, Done done) {
     std::vector<policy::Volume> open = mode.opened;
     if (mode.plan)
         for (const auto& v : mode.plan->volumes)
-            if (is_open(v) && !std::ranges::count(mode.opened, v.dm_name, &policy::Volume::dm_name))
+            if ((is_open(v) || volume::is_half_made(v)) &&
+                !std::ranges::count(mode.opened, v.dm_name, &policy::Volume::dm_name))
                 open.push_back(v);
     close_each(ctx, mode, std::move(open), std::move(done));
 }

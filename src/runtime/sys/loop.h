@@ -19,6 +19,7 @@ struct LoopRequest {
     std::string_view name;         // what losetup(8) shows; cut to what fits
     std::uint32_t flags = 0;       // LO_FLAGS_*
     std::uint32_t block_size = 0;  // 0: as the file's device has it
+    bool may_sleep = false;        // waits, up to a second, for a device that is in the making
 };
 
 struct LoopPath {
@@ -26,10 +27,10 @@ struct LoopPath {
 };
 
 // The device's descriptor, which keeps it where LO_FLAGS_AUTOCLEAR is asked for; -errno. -EBUSY:
-// other programs were quicker, each time.
-// LOOP_CTL_GET_FREE reserves nothing, and the node of a new device may be udev's to make.
+// other programs were quicker, each time: LOOP_CTL_GET_FREE reserves nothing. Who may sleep has the
+// patience, too, for a node that udev has yet to make where /dev is no devtmpfs.
 inline int sys_attach_loop(const LoopRequest& request, LoopPath& path) noexcept {
-    constexpr int kAttempts = 64;
+    const int attempts = request.may_sleep ? 64 : 8;
     constexpr timespec kPause{0, 10'000'000};
     loop_config config{};
     config.fd = static_cast<std::uint32_t>(request.file);
@@ -40,7 +41,7 @@ inline int sys_attach_loop(const LoopRequest& request, LoopPath& path) noexcept 
     const int mode = (request.flags & LO_FLAGS_READ_ONLY) != 0 ? O_RDONLY : O_RDWR;
     const int control = sys_openat(AT_FDCWD, "/dev/loop-control", O_RDWR | O_CLOEXEC);
     int result = control;
-    for (int i = 0; control >= 0 && i < kAttempts; ++i) {
+    for (int i = 0; control >= 0 && i < attempts; ++i) {
         const int number = sys_ioctl(control, LOOP_CTL_GET_FREE, nullptr);
         result = number;
         if (number < 0) break;
@@ -51,8 +52,9 @@ inline int sys_attach_loop(const LoopRequest& request, LoopPath& path) noexcept 
         if (result == 0) result = fd;
         if (result >= 0) break;
         if (fd >= 0) sys_close(fd);
-        if (result != -EBUSY && result != -ENOENT && result != -ENXIO) break;
-        raw(SYS_nanosleep, &kPause, nullptr);
+        const bool in_the_making = result == -ENOENT || result == -ENXIO;
+        if (result != -EBUSY && !(in_the_making && request.may_sleep)) break;
+        if (request.may_sleep) raw(SYS_nanosleep, &kPause, nullptr);
     }
     if (control >= 0) sys_close(control);
     return result;

@@ -46,8 +46,10 @@ bool is_backed_by(const std::string& device, const struct stat& file) {
 Result<LoopDevice> LoopDevice::attach(BorrowedFd file, const std::string& name, bool read_only) {
     std::uint32_t flags = LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO;
     if (read_only) flags |= LO_FLAGS_READ_ONLY;
+    sys::LoopRequest request{file.get(), name, flags};
+    request.may_sleep = true;
     sys::LoopPath path;
-    UniqueFd fd(sys::sys_attach_loop({file.get(), name, flags}, path));
+    UniqueFd fd(sys::sys_attach_loop(request, path));
     if (!fd)
         return fail(errno_error(-fd.get(), fmt::format("cannot attach '{}' to a loop device", name),
                                 "is the kernel module 'loop' there, and a device free?"));
