@@ -88,6 +88,9 @@ class World:
         # crun and runc give their standard streams to the container's user: not the machine's own.
         command("mknod", "-m", "666", f"{WORK}/null", "c", "1", "3")
         command("mount", "--bind", f"{WORK}/null", "/dev/null")
+        # And not the one that this process may have been started with.
+        with open("/dev/null", "rb") as null:
+            os.dup2(null.fileno(), 0)
         for name in ("tree", "root", "images", "profiles", "libexec", "state", "plan"):
             os.mkdir(f"{WORK}/{name}")
         os.makedirs(f"{self.cgroup}/yard")
