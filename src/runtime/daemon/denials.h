@@ -27,8 +27,9 @@ class Denials {
     using WhoIs = std::function<std::optional<Denied>(std::uint32_t uid)>;
 
     // Listens to the kernel's audit records (netlink(7), AUDIT_NLGRP_READLOG; CAP_AUDIT_READ) and
-    // to the device filters. What this kernel does not offer is left out: sees() tells.
+    // to the device filters. What this kernel does not offer is left out: sees_*() tell.
     Denials(const Context& ctx, WhoIs who_is);
+    bool sees_audit() const noexcept { return static_cast<bool>(audit_readable_); }
     bool sees_devices() const noexcept { return ring_.has_value(); }
     // Through the verifier, with a report where there is a ring to report to.
     Result<UniqueFd> load_filter(const policy::LaunchPlan& plan) const;

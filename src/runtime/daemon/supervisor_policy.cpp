@@ -125,6 +125,7 @@ Result<policy::HostFacts> Supervisor::read_facts() const {
     host_paths.cgroup_root = paths_.cgroup;
     host_paths.handset_json = paths_.handset;
     PMOS_ASSIGN(auto facts, host::read_host_facts(host_paths));
+    facts.audit = denials_.sees_audit();
     facts.device_denials = denials_.sees_devices();
     facts.images_dir = paths_.images;
     facts.hooks_dir = paths_.hooks;

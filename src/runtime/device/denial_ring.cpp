@@ -147,8 +147,10 @@ std::vector<DeviceDenial> DenialRing::take() {
     auto& read = *reinterpret_cast<unsigned long*>(consumer_);
     auto& written = *const_cast<unsigned long*>(reinterpret_cast<const unsigned long*>(producer_));
     const std::byte* data = producer_ + page();
+    // What comes meanwhile waits for the next turn: a mode that tries without end must not hold us.
+    const unsigned long end = std::atomic_ref(written).load(std::memory_order_acquire);
     unsigned long at = read;
-    while (at < std::atomic_ref(written).load(std::memory_order_acquire)) {
+    while (at < end) {
         const std::byte* entry = data + (at & (kRingBytes - 1));
         auto& header = *const_cast<std::uint32_t*>(reinterpret_cast<const std::uint32_t*>(entry));
         const auto length = std::atomic_ref(header).load(std::memory_order_acquire);

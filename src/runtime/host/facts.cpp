@@ -3,13 +3,10 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
-#include <linux/audit.h>
 #include <linux/dm-ioctl.h>
 #include <linux/landlock.h>
 #include <linux/magic.h>
-#include <linux/netlink.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
@@ -50,15 +47,6 @@ bool apparmor_enforces(std::vector<std::string>& problems) {
             "AppArmor: profile '{0}' is not enforced: apparmor_parser -r /etc/apparmor.d/{0}",
             kProfile));
     return true;
-}
-
-// The kernel has audit when it lets us listen to it.
-bool has_audit() {
-    const UniqueFd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_AUDIT));
-    sockaddr_nl address{};
-    address.nl_family = AF_NETLINK;
-    address.nl_groups = 1U << (AUDIT_NLGRP_READLOG - 1);
-    return fd && ::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
 }
 
 // A file system may be a module: asking for it loads it.
@@ -126,7 +114,6 @@ Result<policy::HostFacts> read_host_facts(const HostPaths& paths) {
     if (::uname(&name) == 0) facts.arch = name.machine;
     facts.landlock_abi = landlock_abi();
     facts.apparmor = apparmor_enforces(facts.problems);
-    facts.audit = has_audit();
     facts.time_namespace = ::access("/proc/self/ns/time", F_OK) == 0;
     facts.filesystems = filesystems();
     facts.device_mapper_targets = device_mapper_targets();

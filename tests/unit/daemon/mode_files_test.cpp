@@ -28,6 +28,19 @@ struct RunDirectory {
     ~RunDirectory() { std::filesystem::remove_all(paths.run); }
 };
 
+// The least that a launch would accept.
+policy::LaunchPlan smallest_plan() {
+    policy::LaunchPlan plan;
+    plan.mode = plan.hostname = "secure";
+    plan.namespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID;
+    plan.uid_map = plan.gid_map = {{0, 100000, 65536}};
+    plan.mounts = {{policy::image::MountKind::root, "", "/", {}, 0, false}};
+    plan.process.args = {"/bin/true"};
+    plan.process.cwd = "/";
+    plan.seccomp.resize(8);
+    return plan;
+}
+
 }  // namespace
 
 TEST_CASE("the state of a running mode survives being written and read") {
@@ -54,14 +67,7 @@ TEST_CASE("the state of a running mode survives being written and read") {
 TEST_CASE("a plan is read back only as what it was, and by its digest") {
     const RunDirectory dir;
     REQUIRE(open_mode_files(dir.paths, "secure").has_value());
-    policy::LaunchPlan plan;
-    plan.mode = plan.hostname = "secure";
-    plan.namespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID;
-    plan.uid_map = plan.gid_map = {{0, 100000, 65536}};
-    plan.mounts = {{policy::image::MountKind::root, "", "/", {}, 0, false}};
-    plan.process.args = {"/bin/true"};
-    plan.process.cwd = "/";
-    plan.seccomp.resize(8);
+    auto plan = smallest_plan();
     plan.session.stop_timeout_ms = 1234;
     REQUIRE(write_plan(dir.paths, "secure", policy::encode(plan)).has_value());
     const auto again = read_plan(dir.paths, "secure", policy::digest(plan));
@@ -74,15 +80,8 @@ TEST_CASE("a plan is read back only as what it was, and by its digest") {
 TEST_CASE("a plan is read back however large an image may be, and through no link") {
     const RunDirectory dir;
     REQUIRE(open_mode_files(dir.paths, "secure").has_value());
-    policy::LaunchPlan plan;
-    plan.mode = plan.hostname = "secure";
-    plan.namespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID;
-    plan.uid_map = plan.gid_map = {{0, 100000, 65536}};
-    plan.mounts = {{policy::image::MountKind::root, "", "/", {}, 0, false}};
-    plan.process.args = {"/bin/true"};
+    auto plan = smallest_plan();
     plan.process.env = std::vector<std::string>(400, "A=" + std::string(1700, 'x'));
-    plan.process.cwd = "/";
-    plan.seccomp.resize(8);
     const auto image = policy::encode(plan);
     REQUIRE(image.size() > 1 << 20);
     REQUIRE(image.size() < policy::image::kMaxSize);
