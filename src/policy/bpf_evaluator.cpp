@@ -89,6 +89,8 @@ std::string verdict_text(std::uint32_t ret) {
             return fmt::format("errno {}", ret & SECCOMP_RET_DATA);
         case SECCOMP_RET_KILL_PROCESS:
             return "kill";
+        case SECCOMP_RET_USER_NOTIF:
+            return "ask";
         default:
             return fmt::format("0x{:x}", ret);
     }

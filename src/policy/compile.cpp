@@ -21,7 +21,8 @@ constexpr std::size_t kMaxFilter = 4096;  // BPF_MAXINSNS
 
 class Compiler {
   public:
-    Compiler(const Profile& profile, const HostFacts& facts) : p_(profile), facts_(facts) {}
+    Compiler(const Profile& profile, const HostFacts& facts, const CompileOptions& options)
+        : p_(profile), facts_(facts), options_(options) {}
     Compiled run();
 
   private:
@@ -45,6 +46,7 @@ class Compiler {
 
     const Profile& p_;
     const HostFacts& facts_;
+    const CompileOptions& options_;
     Compiled out_;
     LaunchPlan plan_;
 };
@@ -148,7 +150,9 @@ void Compiler::seccomp() {
         return refuse("seccomp", fmt::format("no system call table for '{}'", facts_.arch));
     std::vector<std::string> entries = p_.seccomp_allow;
     entries.emplace_back(required_syscalls());
-    const auto program = compile_seccomp({expand_syscalls(entries), p_.seccomp_rules}, *arch);
+    const auto ask = options_.record ? Ask::refusals : Ask::nothing;
+    SeccompPolicy policy{expand_syscalls(entries), p_.seccomp_rules};
+    const auto program = compile_seccomp(policy, *arch, ask);
     if (program.size() > kMaxFilter)
         return say(Severity::error, Rule::too_large, "seccomp/rules",
                    fmt::format("the filter has {} instructions, the kernel takes {}",
@@ -156,6 +160,10 @@ void Compiler::seccomp() {
                    "write fewer rules");
     plan_.seccomp = to_bytes(program);
     if (p_.seccomp_log) plan_.seccomp_flags = SECCOMP_FILTER_FLAG_LOG;
+    if (!options_.record) return;
+    policy.allow.merge(recordable_syscalls(*arch, options_.never));
+    plan_.seccomp_answer = to_bytes(compile_seccomp(policy, *arch));
+    plan_.seccomp_flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
 }
 
 void Compiler::confinement() {
@@ -230,8 +238,8 @@ Compiled Compiler::run() {
 
 }  // namespace
 
-Compiled compile(const Profile& profile, const HostFacts& facts) {
-    return Compiler(profile, facts).run();
+Compiled compile(const Profile& profile, const HostFacts& facts, const CompileOptions& options) {
+    return Compiler(profile, facts, options).run();
 }
 
 }  // namespace pmos::policy

@@ -135,8 +135,11 @@ struct LaunchPlan {
     std::vector<MountOp> mounts;
     std::vector<DeviceNode> device_nodes;
     Process process;
-    std::vector<std::uint8_t> seccomp;   // struct sock_filter[]
-    std::uint32_t seccomp_flags = 0;     // SECCOMP_FILTER_FLAG_*
+    std::vector<std::uint8_t> seccomp;  // struct sock_filter[]
+    std::uint32_t seccomp_flags = 0;    // SECCOMP_FILTER_FLAG_*
+    // What the listener answers by where the filter asks one (SECCOMP_FILTER_FLAG_NEW_LISTENER),
+    // a filter too; empty where it does not.
+    std::vector<std::uint8_t> seccomp_answer;
     std::uint64_t landlock_handled = 0;  // LANDLOCK_ACCESS_FS_*, 0: no Landlock
     std::vector<LandlockRule> landlock;
     std::string apparmor;  // "" where AppArmor is not enabled

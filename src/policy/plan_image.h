@@ -13,7 +13,7 @@
 namespace pmos::policy::image {
 
 inline constexpr char kMagic[8] = {'P', 'M', 'O', 'S', 'P', 'L', 'N', '1'};
-inline constexpr std::uint32_t kVersion = 2;
+inline constexpr std::uint32_t kVersion = 3;
 inline constexpr std::uint32_t kMaxSize = 4U << 20;
 
 struct Text {
@@ -89,8 +89,10 @@ struct Header {
                   cap_ambient = 0;
     std::uint32_t uid = 0, gid = 0, umask = 0;
     std::int32_t oom_score_adj = 0;
-    // What the launcher does not read but the digest must cover: the device filter (struct
-    // bpf_insn) and the readable form of the whole plan (limits, hooks, volumes).
+    // What the launcher does not read but the digest must cover: what a listener answers by, the
+    // device filter (struct bpf_insn) and the readable form of the whole plan (limits, hooks,
+    // volumes).
+    Table<Instruction> seccomp_answer;
     Table<std::uint64_t> device_filter;
     Text json;
 };

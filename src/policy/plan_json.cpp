@@ -124,6 +124,7 @@ void write_confinement(JsonWriter& w, const LaunchPlan& plan) {
     write_program(w, "seccomp", plan.seccomp);
     if (plan.seccomp_flags != 0)
         w.key("seccompFlags").text(fmt::format("0x{:x}", plan.seccomp_flags));
+    if (!plan.seccomp_answer.empty()) write_program(w, "seccompAnswer", plan.seccomp_answer);
     write_program(w, "deviceFilter", plan.device_filter);
     w.key("landlock").open_object();
     w.key("handled").text(fmt::format("0x{:x}", plan.landlock_handled));

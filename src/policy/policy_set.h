@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -56,6 +57,14 @@ struct Compiled {
     std::optional<LaunchPlan> plan;       // empty when diagnostics hold an error
     std::vector<Diagnostic> diagnostics;  // what this phone cannot enforce, by key and line
 };
-Compiled compile(const Profile& profile, const HostFacts& facts);
+
+struct CompileOptions {
+    // The plan of a recording: what its filter refuses it asks a listener for, who lets through
+    // what may be recorded. Never the plan of an ordinary start.
+    bool record = false;
+    std::set<std::string> never = {};  // system calls that a recording refuses all the same
+};
+Compiled compile(const Profile& profile, const HostFacts& facts,
+                 const CompileOptions& options = {});
 
 }  // namespace pmos::policy

@@ -198,7 +198,17 @@ std::vector<SyscallRule> guard_rules() {
     return rules;
 }
 
-BpfProgram compile_seccomp(const SeccompPolicy& policy, const Arch& arch) {
+namespace {
+
+Verdict asked(Verdict verdict, Ask ask) {
+    const bool refuses = (verdict.ret & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO;
+    if (ask == Ask::nothing || !refuses || verdict == verdict_errno(ENOSYS)) return verdict;
+    return {SECCOMP_RET_USER_NOTIF};
+}
+
+}  // namespace
+
+BpfProgram compile_seccomp(const SeccompPolicy& policy, const Arch& arch, Ask ask) {
     const Verdict enosys = verdict_errno(ENOSYS), eperm = verdict_errno(EPERM);
     const auto guards = guard_rules();
     std::map<std::uint32_t, std::vector<const SyscallRule*>> rules_of;
@@ -220,7 +230,9 @@ BpfProgram compile_seccomp(const SeccompPolicy& policy, const Arch& arch) {
     };
     for (std::uint32_t nr = 0; nr <= arch.newest; ++nr) {
         const bool hole = nr >= arch.hole_first && nr <= arch.hole_last;
-        const Verdict otherwise = hole ? enosys : allowed.contains(nr) ? verdict_allow() : eperm;
+        const Verdict otherwise = hole                   ? enosys
+                                  : allowed.contains(nr) ? verdict_allow()
+                                                         : asked(eperm, ask);
         const auto rules = rules_of.find(nr);
         if (rules == rules_of.end()) {
             add(nr, {give(otherwise)});
@@ -230,7 +242,7 @@ BpfProgram compile_seccomp(const SeccompPolicy& policy, const Arch& arch) {
         std::vector<SyscallRule> settled;
         for (const SyscallRule* rule : rules->second) {
             settled.push_back(*rule);
-            if (rule->verdict.ret == 0) settled.back().verdict = otherwise;
+            settled.back().verdict = rule->verdict.ret == 0 ? otherwise : asked(rule->verdict, ask);
         }
         std::vector<const SyscallRule*> order;
         for (const auto& rule : settled) order.push_back(&rule);

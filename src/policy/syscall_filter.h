@@ -49,9 +49,13 @@ struct SeccompPolicy {
 // and execveat for the launcher alone.
 std::vector<SyscallRule> guard_rules();
 
+// Which refusals become a question to a listener (SECCOMP_RET_USER_NOTIF) instead. Kills stay, and
+// so does ENOSYS, which is what makes a libc fall back.
+enum class Ask : std::uint8_t { nothing, refusals };
+
 // Order of decision: foreign architecture and x32 are killed, numbers that the table does not know
 // get ENOSYS, then the profile's rules, the guards, the allow list; the rest gets EPERM.
-BpfProgram compile_seccomp(const SeccompPolicy& policy, const Arch& arch);
+BpfProgram compile_seccomp(const SeccompPolicy& policy, const Arch& arch, Ask ask = Ask::nothing);
 
 std::vector<std::uint8_t> to_bytes(const BpfProgram& program);
 BpfProgram from_bytes(const std::vector<std::uint8_t>& bytes);
@@ -66,6 +70,6 @@ struct SyscallData {
 std::uint32_t evaluate(const BpfProgram& program, const SyscallData& data);
 // One instruction a line; names of system calls where a number is compared.
 std::string disassemble(const BpfProgram& program, const Arch& arch);
-std::string verdict_text(std::uint32_t ret);  // "allow", "errno 1", "kill"
+std::string verdict_text(std::uint32_t ret);  // "allow", "errno 1", "kill", "ask"
 
 }  // namespace pmos::policy

@@ -88,4 +88,16 @@ std::set<std::string> expand_syscalls(std::span<const std::string> entries) {
     return names;
 }
 
+std::set<std::string> recordable_syscalls(const Arch& arch, const std::set<std::string>& never) {
+    static const std::array<std::string, 4> kNever{"@privileged", "@io-uring", "@cpu-emulation",
+                                                   "@obsolete"};
+    const auto dangerous = expand_syscalls(kNever);
+    std::set<std::string> names;
+    for (std::uint32_t nr = 0; nr <= arch.newest; ++nr)
+        if (auto name = syscall_name(arch, nr);
+            !name.empty() && !dangerous.contains(name) && !never.contains(name))
+            names.insert(std::move(name));
+    return names;
+}
+
 }  // namespace pmos::policy

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <utility>
 
 #include "runtime/sys/file.h"
@@ -128,7 +129,7 @@ Result<void> send_request(BorrowedFd socket, Request request, const LaunchDescri
 
 Result<LaunchReply> receive_reply(BorrowedFd socket) {
     LaunchReply result;
-    alignas(cmsghdr) char control[CMSG_SPACE(4 * sizeof(int))];
+    alignas(cmsghdr) char control[CMSG_SPACE((kMaxReplySlots + 1) * sizeof(int))];
     iovec data{&result.reply, sizeof result.reply};
     msghdr message{};
     message.msg_iov = &data;
@@ -146,8 +147,13 @@ Result<LaunchReply> receive_reply(BorrowedFd socket) {
     if (static_cast<std::size_t>(size) != sizeof(Reply) || result.reply.magic != kReplyMagic ||
         (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
         return fail(Code::unreachable, "the launcher's answer makes no sense");
-    if (!fds.empty()) result.pidfd = std::move(fds[0]);
-    if (fds.size() > 1) result.tty = std::move(fds[1]);
+    if (static_cast<std::size_t>(std::popcount(result.reply.descriptors)) != fds.size())
+        return fail(Code::unreachable, "the launcher's answer makes no sense");
+    auto next = fds.begin();
+    for (const auto& [slot, fd] :
+         {std::pair(reply_pidfd, &result.pidfd), std::pair(reply_tty, &result.tty),
+          std::pair(reply_listener, &result.listener)})
+        if ((result.reply.descriptors & slot) != 0) *fd = std::move(*next++);
     int status = 0;
     if (!result.ok() && result.pidfd) sys::sys_reap(result.pidfd.get(), &status);
     return result;

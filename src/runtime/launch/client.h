@@ -20,8 +20,9 @@ struct LaunchDescriptors {
 
 struct LaunchReply {
     Reply reply;
-    UniqueFd pidfd;  // of the mode's PID 1 (start) or of the process (enter)
-    UniqueFd tty;    // master, where one was asked for
+    UniqueFd pidfd;     // of the mode's PID 1 (start) or of the process (enter)
+    UniqueFd tty;       // master, where one was asked for
+    UniqueFd listener;  // of the filter's questions, where the plan's asks any
 
     bool ok() const noexcept { return reply.step == Step::none; }
 };

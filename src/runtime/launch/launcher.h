@@ -33,6 +33,7 @@ struct Launch {
     int pidfd = -1;
     int pid = 0;
     int tty = -1;
+    int listener = -1;
     bool in_net_ns = false, in_time_ns = false, in_pid_ns = false;
     const char* argv[kMaxStrings + 2]{};  // [0] is pmos-init's name, the plan's start at [1]
     const char* envp[kMaxStrings + 1]{};

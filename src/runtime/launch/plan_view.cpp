@@ -22,7 +22,8 @@ constexpr std::uint64_t kKnownNamespaces = kNeededNamespaces | CLONE_NEWIPC | CL
 constexpr std::uint64_t kKnownMountAttributes =
     MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC |
     MOUNT_ATTR_NOATIME | MOUNT_ATTR_STRICTATIME | MOUNT_ATTR_NODIRATIME | MOUNT_ATTR_NOSYMFOLLOW;
-constexpr std::uint32_t kKnownFilterFlags = SECCOMP_FILTER_FLAG_LOG;
+constexpr std::uint32_t kKnownFilterFlags =
+    SECCOMP_FILTER_FLAG_LOG | SECCOMP_FILTER_FLAG_NEW_LISTENER;
 constexpr std::uint32_t kResources = 16;  // RLIM_NLIMITS
 
 // Components separated by one "/", none of them empty, "." or "..".
@@ -93,6 +94,7 @@ PlanFault Checker::shape() const noexcept {
         !table_ok(h.args, kMaxStrings) || !table_ok(h.env, kMaxStrings) ||
         !table_ok(h.additional_gids, kMaxGroups) || !table_ok(h.rlimits, kMaxRlimits) ||
         !table_ok(h.seccomp, kMaxInstructions) || !table_ok(h.landlock, kMaxLandlockRules) ||
+        !table_ok(h.seccomp_answer, kMaxInstructions) ||
         !table_ok(h.device_filter, kMaxInstructions))
         return PlanFault::table;
     for (const Text& t : {h.mode, h.hostname, h.cwd, h.apparmor, h.json})
@@ -166,6 +168,10 @@ PlanFault Checker::confinement() const noexcept {
         (h.cap_ambient & ~(h.cap_permitted & h.cap_inheritable)) != 0)
         return PlanFault::capabilities;
     if (h.seccomp.count == 0 || (h.seccomp_flags & ~kKnownFilterFlags) != 0)
+        return PlanFault::seccomp;
+    // A filter that asks has somebody to answer, and nobody waits to be asked by another.
+    if (((h.seccomp_flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) != 0) !=
+        (h.seccomp_answer.count != 0))
         return PlanFault::seccomp;
     for (const image::LandlockRule& r : view_.table(h.landlock)) {
         if (!text_ok(r.path)) return PlanFault::text;

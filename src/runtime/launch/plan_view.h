@@ -41,7 +41,7 @@ enum class PlanFault : std::uint8_t {
     process,       // no argument, an environment entry without "="
     rlimit,        // unknown resource, soft above hard
     capabilities,  // effective not in permitted not in bounding, ambient not in inheritable
-    seccomp,       // no filter, or an unknown flag
+    seccomp,       // no filter, an unknown flag, or questions without an answer
     landlock,      // rules without handled rights, or rights that are not handled
 };
 

@@ -94,12 +94,22 @@ struct Reply {
     std::int32_t sys_errno = 0;  // positive
     std::int32_t op = -1;        // index into the plan's table that step works through, or -1
     std::int32_t pid = 0;        // in the launcher's pid namespace
-    // Descriptors: the pidfd, also after a failure behind clone3 (the process is dead by then and
-    // the requester, its parent, reaps it); then, with allocate_tty, the pty's master.
+    // ReplySlot bits: the descriptors that come with it, in their order.
+    std::uint32_t descriptors = 0;
 };
+enum ReplySlot : std::uint32_t {
+    // Also after a failure behind clone3: the process is dead by then and the requester, its
+    // parent, reaps it.
+    reply_pidfd = 1U << 0,
+    reply_tty = 1U << 1,       // the pty's master, with allocate_tty
+    reply_listener = 1U << 2,  // seccomp_unotify(2), where the plan's filter asks
+};
+inline constexpr int kMaxReplySlots = 3;
 
 // What the child (and pmos-init) tells the launcher: why it cannot go on, or, with step none, that
 // the program has been executed (pmos-init) or will be next (enter: end of file then confirms it).
+// With step child_seccomp and no error, op is the listener's number in the child, which waits until
+// the launcher has taken it.
 struct ChildFailure {
     Step step = Step::none;
     std::int32_t sys_errno = 0;

@@ -79,10 +79,18 @@ int send_reply(const Launch& launch, const ChildFailure& outcome) noexcept {
     reply.sys_errno = outcome.sys_errno;
     reply.op = outcome.op;
     reply.pid = launch.pid;
-    int fds[2];
+    int fds[kMaxReplySlots];
     unsigned count = 0;
-    if (launch.pidfd >= 0) fds[count++] = launch.pidfd;
-    if (launch.tty >= 0 && outcome.step == Step::none) fds[count++] = launch.tty;
+    const auto add = [&](ReplySlot slot, int fd) {
+        if (fd < 0) return;
+        reply.descriptors |= slot;
+        fds[count++] = fd;
+    };
+    add(reply_pidfd, launch.pidfd);
+    if (outcome.step == Step::none) {
+        add(reply_tty, launch.tty);
+        add(reply_listener, launch.listener);
+    }
 
     alignas(cmsghdr) char control[CMSG_SPACE(sizeof fds)]{};
     iovec data{&reply, sizeof reply};

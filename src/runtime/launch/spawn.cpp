@@ -78,6 +78,23 @@ long read_message(int socket, Message& out) noexcept {
     return size == sizeof out.failure ? size : -EBADMSG;
 }
 
+// True when the child may go on.
+bool send_go(const Launch& launch) noexcept {
+    const char go = 1;
+    iovec data{const_cast<char*>(&go), 1};
+    msghdr message{};
+    message.msg_iov = &data;
+    message.msg_iovlen = 1;
+    return sys::sys_sendmsg(launch.report, &message, MSG_NOSIGNAL) == 1;
+}
+
+int take_listener(Launch& launch, int number) noexcept {
+    const int fd = sys::sys_pidfd_getfd(launch.pidfd, number);
+    if (fd < 0) return fd;
+    launch.listener = fd;
+    return send_go(launch) ? 0 : -EPIPE;
+}
+
 constexpr ChildFailure broken(int error) noexcept { return {Step::child_exec_init, error, -1}; }
 
 // One verdict out of the child's messages: whether the wait is over, and how it ended.
@@ -101,6 +118,11 @@ bool judge(Launch& launch, bool& announced, ChildFailure& verdict) noexcept {
     if (verdict.step == Step::enter_tty) {
         launch.tty = message.fd;
         return false;
+    }
+    if (verdict.step == Step::child_seccomp) {
+        const int err = take_listener(launch, verdict.op);
+        verdict = {Step::child_seccomp, -err, -1};
+        return err < 0;
     }
     announced = true;
     return launch.is(Verb::start);  // pmos-init speaks after the fact
@@ -196,13 +218,8 @@ int adjust_child(Launch& launch) noexcept {
 }
 
 ChildFailure await_child(Launch& launch) noexcept {
-    const char go = 1;
-    iovec data{const_cast<char*>(&go), 1};
-    msghdr message{};
-    message.msg_iov = &data;
-    message.msg_iovlen = 1;
     // A child that is gone already has left its reason in the socket: read that instead.
-    (void)sys::sys_sendmsg(launch.report, &message, MSG_NOSIGNAL);
+    (void)send_go(launch);
     close_preparation(launch);
 
     const std::int64_t deadline = sys::sys_monotonic_ms() + launch.request.timeout_ms;

@@ -32,6 +32,9 @@ inline int sys_unshare(unsigned long flags) noexcept {
 inline int sys_pidfd_send_signal(int pidfd, int signal) noexcept {
     return static_cast<int>(raw(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0));
 }
+inline int sys_pidfd_getfd(int pidfd, int fd) noexcept {
+    return static_cast<int>(raw(SYS_pidfd_getfd, pidfd, fd, 0));
+}
 inline int sys_execve(const char* path, const char* const* argv, const char* const* envp) noexcept {
     return static_cast<int>(raw(SYS_execve, path, argv, envp));
 }

@@ -171,6 +171,12 @@ TEST_CASE("what a plan may not ask for is refused") {
           PlanFault::capabilities);
     CHECK(check_plan([](P& p) { p.process.capabilities.ambient = 1; }) == PlanFault::capabilities);
     CHECK(check_plan([](P& p) { p.seccomp.clear(); }) == PlanFault::seccomp);
+    CHECK(check_plan([](P& p) { p.seccomp_flags = 8; }) == PlanFault::seccomp);  // NEW_LISTENER
+    CHECK(check_plan([](P& p) { p.seccomp_answer = p.seccomp; }) == PlanFault::seccomp);
+    CHECK(check_plan([](P& p) {
+              p.seccomp_flags = 8;
+              p.seccomp_answer = p.seccomp;
+          }) == PlanFault::none);
     CHECK(check_plan([](P& p) { p.landlock[0].access = 0x10; }) == PlanFault::landlock);
     CHECK(check_plan([](P& p) { p.hostname.assign(65, 'h'); }) == PlanFault::mode_name);
     CHECK(check_plan([](P& p) { p.process.env.assign(513, "A=b"); }) == PlanFault::table);

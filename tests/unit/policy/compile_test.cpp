@@ -352,3 +352,54 @@ TEST_CASE("capabilities that are granted survive the exec, none otherwise") {
     CHECK(sets.ambient == sets.bounding);
     CHECK(sets.inheritable == sets.bounding);
 }
+
+TEST_CASE("the plan of a recording asks where the ordinary one refuses") {
+    std::string text = profile_text("alpha", 200000);
+    const std::string list = R"("allow": ["@default"])";
+    text.replace(text.find(list), list.size(), R"("allow": ["@basic-io"], "rules": [
+        {"names": ["sysinfo"], "action": "errno"}, {"names": ["sync"], "action": "kill"}])");
+    const auto profile = load(text);
+    const auto ordinary = compile(*profile, fixed_facts());
+    const auto recording = compile(*profile, fixed_facts(), {.record = true, .never = {"statfs"}});
+    REQUIRE(ordinary.plan.has_value());
+    REQUIRE(recording.plan.has_value());
+    CHECK(digest(*ordinary.plan) != digest(*recording.plan));
+    CHECK(ordinary.plan->seccomp_answer.empty());
+
+    const Arch& arch = *find_arch("x86_64");
+    const auto verdict = [&](const std::vector<std::uint8_t>& filter, std::string_view name) {
+        SyscallData data;
+        data.nr = *syscall_number(arch, name);
+        data.arch = arch.audit;
+        return verdict_text(evaluate(from_bytes(filter), data));
+    };
+    struct Row {
+        std::string_view name, ordinary, asks, answer;
+    };
+    for (const Row& row : {Row{"read", "allow", "allow", "allow"},
+                           {"exit_group", "allow", "allow", "allow"},
+                           {"openat", "errno 1", "ask", "allow"},
+                           {"memfd_create", "errno 1", "ask", "allow"},
+                           {"ptrace", "errno 1", "ask", "errno 1"},   // defeats the walls
+                           {"setns", "errno 1", "ask", "errno 1"},    // guarded
+                           {"statfs", "errno 1", "ask", "errno 1"},   // the owner's
+                           {"sysinfo", "errno 1", "ask", "errno 1"},  // the profile's own rule
+                           {"sync", "kill", "kill", "kill"},          // as well
+                           {"clone3", "errno 38", "errno 38", "errno 38"}}) {
+        INFO(row.name);
+        CHECK(verdict(ordinary.plan->seccomp, row.name) == row.ordinary);
+        CHECK(verdict(recording.plan->seccomp, row.name) == row.asks);
+        CHECK(verdict(recording.plan->seccomp_answer, row.name) == row.answer);
+    }
+    SyscallData foreign;
+    foreign.arch = 0x40000003;
+    CHECK(verdict_text(evaluate(from_bytes(recording.plan->seccomp), foreign)) == "kill");
+    SyscallData unknown;
+    unknown.arch = arch.audit;
+    unknown.nr = arch.newest + 1;
+    CHECK(verdict_text(evaluate(from_bytes(recording.plan->seccomp), unknown)) == "errno 38");
+
+    const auto copy = decode(encode(*recording.plan));
+    REQUIRE(copy.has_value());
+    CHECK(copy->seccomp_answer == recording.plan->seccomp_answer);
+}

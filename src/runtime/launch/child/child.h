@@ -46,5 +46,7 @@ int execute_program(Child& child) noexcept;  // the plan's program itself
 
 // One message to the launcher, with one descriptor where fd is not negative.
 int tell_launcher(int socket, const ChildFailure& message, int fd) noexcept;
+// Waits for the launcher's one byte. -EPIPE when the launcher is gone.
+int await_launcher(const Child& child) noexcept;
 
 }  // namespace pmos::launch

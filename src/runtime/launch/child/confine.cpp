@@ -91,7 +91,17 @@ int install_seccomp(Child& child) noexcept {
     program.len = static_cast<unsigned short>(code.size());
     // The kernel only reads it, and the types are the same 8 bytes.
     program.filter = reinterpret_cast<sock_filter*>(const_cast<image::Instruction*>(code.data()));
-    return sys::sys_seccomp(SECCOMP_SET_MODE_FILTER, child.header().seccomp_flags, &program);
+    const unsigned flags = child.header().seccomp_flags;
+    const int result = sys::sys_seccomp(SECCOMP_SET_MODE_FILTER, flags, &program);
+    if (result < 0 || (flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) == 0) return result;
+    // The filter may know no sendmsg(2) to pass the listener by: the launcher takes it.
+    if (const int err =
+            tell_launcher(child.launch.child_report, {Step::child_seccomp, 0, result}, -1);
+        err < 0)
+        return err;
+    const int err = await_launcher(child);
+    sys::sys_close(result);
+    return err;
 }
 
 int execute(Child& child) noexcept {

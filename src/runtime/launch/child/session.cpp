@@ -46,15 +46,19 @@ int tell_launcher(int socket, const ChildFailure& message, int fd) noexcept {
     return sent < 0 ? static_cast<int>(sent) : 0;
 }
 
-int sync_with_launcher(Child& child) noexcept {
-    sys::sys_close(child.launch.report);  // so that a dead launcher reads as end of file
+int await_launcher(const Child& child) noexcept {
     char go = 0;
     long size = 0;
     do {
         size = sys::sys_read(child.launch.child_report, &go, 1);
     } while (size == -EINTR);
     if (size < 0) return static_cast<int>(size);
-    if (size == 0) return -EPIPE;
+    return size == 0 ? -EPIPE : 0;
+}
+
+int sync_with_launcher(Child& child) noexcept {
+    sys::sys_close(child.launch.report);  // so that a dead launcher reads as end of file
+    if (const int err = await_launcher(child); err < 0) return err;
     return child.launch.is(Verb::start) ? become_mode_root() : 0;
 }
 

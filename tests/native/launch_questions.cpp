@@ -1,0 +1,111 @@
+// native tests: a filter that asks, and who answers it.
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+
+#include "policy/syscall_filter.h"
+#include "runtime/launch/protocol.h"
+#include "runtime/launch/questions.h"
+#include "world.h"
+
+using namespace pmos;
+using namespace pmos::test;
+
+namespace {
+
+constexpr std::uint32_t kNewListener = 8;
+
+// Refuses getpgid and sysinfo; asks whether to.
+policy::LaunchPlan asking_plan(std::vector<std::string> args) {
+    const policy::Arch& arch = *policy::find_arch("x86_64");
+    policy::SeccompPolicy filter;
+    filter.allow = policy::recordable_syscalls(arch, {"getpgid", "sysinfo"});
+    policy::LaunchPlan plan = base_plan();
+    plan.process.args = std::move(args);
+    plan.seccomp = policy::to_bytes(policy::compile_seccomp(filter, arch, policy::Ask::refusals));
+    plan.seccomp_flags = kNewListener;
+    filter.allow.insert("getpgid");
+    plan.seccomp_answer = policy::to_bytes(policy::compile_seccomp(filter, arch));
+    return plan;
+}
+
+std::vector<std::string> calls(std::initializer_list<long> numbers) {
+    std::vector<std::string> args{"probe", "call"};
+    for (const long nr : numbers) args.push_back(std::to_string(nr));
+    return args;
+}
+
+launch::Question asked(BorrowedFd listener) {
+    pollfd ready{listener.get(), POLLIN, 0};
+    REQUIRE(::poll(&ready, 1, 10000) == 1);
+    const auto question = launch::next_question(listener);
+    REQUIRE(question.has_value());
+    return *question;
+}
+
+void answer_by_plan(const policy::LaunchPlan& plan, BorrowedFd listener, std::uint32_t nr) {
+    const auto question = asked(listener);
+    CHECK(question.call.nr == nr);
+    CHECK(question.pid > 0);
+    launch::answer(listener, question,
+                   policy::evaluate(policy::from_bytes(plan.seccomp_answer), question.call));
+}
+
+}  // namespace
+
+TEST_CASE("a filter's question is answered by its listener") {
+    World world;
+    const auto plan = asking_plan(calls({SYS_getpgid, SYS_sysinfo, SYS_ptrace, SYS_getppid}));
+    const Running mode = world.start(plan);
+    INFO(launch::describe(mode.reply.reply, plan).message());
+    REQUIRE(mode.reply.ok());
+    REQUIRE(mode.reply.listener);
+    const BorrowedFd listener = mode.reply.listener.borrow();
+    answer_by_plan(plan, listener, SYS_getpgid);
+    answer_by_plan(plan, listener, SYS_sysinfo);
+    answer_by_plan(plan, listener, SYS_ptrace);
+    CHECK(read_all(mode.output.borrow()) == std::string{'\0', EPERM, EPERM, '\0'});
+    CHECK(wait_for(mode.reply.pidfd.borrow()) == 0);
+    CHECK_FALSE(launch::next_question(listener).has_value());
+    pollfd ended{listener.get(), POLLIN, 0};
+    REQUIRE(::poll(&ended, 1, 10000) == 1);
+    CHECK((ended.revents & POLLHUP) != 0);
+}
+
+TEST_CASE("a process that enters has a listener of its own") {
+    World world;
+    const Running mode = world.start(asking_plan({"probe", "sleep"}));
+    REQUIRE(mode.reply.ok());
+    const auto plan = asking_plan(calls({SYS_getpgid}));
+    const Running entered = world.enter(plan, mode);
+    INFO(launch::describe(entered.reply.reply, plan).message());
+    REQUIRE(entered.reply.ok());
+    REQUIRE(entered.reply.listener);
+    answer_by_plan(plan, entered.reply.listener.borrow(), SYS_getpgid);
+    CHECK(read_all(entered.output.borrow()) == std::string(1, '\0'));
+    CHECK(wait_for(entered.reply.pidfd.borrow()) == 0);
+}
+
+TEST_CASE("without a listener a question is refused") {
+    World world;
+    // The first call is answered by nobody, the second after the listener has gone.
+    const auto plan = asking_plan(calls({SYS_getpgid, SYS_sysinfo}));
+    Running mode = world.start(plan);
+    REQUIRE(mode.reply.ok());
+    asked(mode.reply.listener.borrow());
+    mode.reply.listener.reset();
+    CHECK(read_all(mode.output.borrow()) == std::string(2, ENOSYS));
+    CHECK(wait_for(mode.reply.pidfd.borrow()) == 0);
+}
+
+TEST_CASE("a filter that does not ask has no listener") {
+    World world;
+    policy::LaunchPlan plan = base_plan();
+    plan.process.args = {"probe", "exit", "0"};
+    const Running mode = world.start(plan);
+    REQUIRE(mode.reply.ok());
+    CHECK_FALSE(mode.reply.listener);
+    CHECK(wait_for(mode.reply.pidfd.borrow()) == 0);
+}
