@@ -95,6 +95,12 @@ Result<Sources> collect(std::vector<std::string> paths) {
     return sources;
 }
 
+const policy::Node* demands_of(const std::vector<policy::ModePolicy>& modes) {
+    const auto with =
+        std::ranges::find_if(modes, [](const auto& m) { return m.demands != nullptr; });
+    return with == modes.end() ? nullptr : with->demands.get();
+}
+
 void check(const std::string& directory, Source& source, CheckedPolicy& out) {
     for (const auto& file : source.profiles) out.texts[file.path] = file.bytes;
     if (source.site) out.texts[source.site->path] = source.site->bytes;
@@ -116,11 +122,14 @@ void check(const std::string& directory, Source& source, CheckedPolicy& out) {
     take(set.diagnostics);
     const bool no_demands = std::ranges::any_of(
         source.unreadable, [](const auto& d) { return d.rule == Rule::unreadable_site_policy; });
+    auto flows = policy::flow_findings(
+        policy::separate(set.modes, policy::whole_phone(), demands_of(set.modes)));
     for (auto& mode : set.modes) {
         take(mode.diagnostics);
         if (no_demands) mode.profile = nullptr;
         out.modes.push_back(std::move(mode));
     }
+    take(flows);
 }
 
 }  // namespace
@@ -130,6 +139,10 @@ Result<CheckedPolicy> check_policy(const std::vector<std::string>& paths) {
     CheckedPolicy out;
     for (auto& [directory, source] : sources) check(directory, source, out);
     return out;
+}
+
+policy::Separation separation_of(const CheckedPolicy& policy) {
+    return policy::separate(policy.modes, policy::whole_phone(), demands_of(policy.modes));
 }
 
 Result<policy::ModePolicy> find_mode(const CheckedPolicy& policy, const std::string& mode) {

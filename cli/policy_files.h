@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "policy/policy_set.h"
+#include "policy/separation.h"
 
 namespace pmos::cli {
 
@@ -20,6 +20,9 @@ struct CheckedPolicy {
 // directory are checked against each other and against its site.json. A file that cannot be read
 // is a finding; a path that is not there is an error.
 Result<CheckedPolicy> check_policy(const std::vector<std::string>& paths);
+
+// What flows between all of them, on a phone that has everything.
+policy::Separation separation_of(const CheckedPolicy& policy);
 
 // One mode of them; an error with the names that there are, or with the findings' number.
 Result<policy::ModePolicy> find_mode(const CheckedPolicy& policy, const std::string& mode);

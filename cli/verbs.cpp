@@ -34,6 +34,8 @@ constexpr std::array kVerbs{
          attach_policy_show},
     Verb{"policy explain", kPolicy, "say whether a mode may do something, and why",
          attach_policy_explain},
+    Verb{"policy separation", kPolicy, "show what flows between modes, and by which lines",
+         attach_policy_separation},
     Verb{"policy score", kPolicy, "show how exposed each mode is", attach_policy_score},
     Verb{"policy rules", kPolicy, "list the rules that findings name", attach_policy_rules},
     Verb{"policy explain-rule", kPolicy, "say what a rule means, with an example",

@@ -24,8 +24,13 @@ class Compiler {
     Compiler(const Profile& profile, const HostFacts& facts, const CompileOptions& options)
         : p_(profile), facts_(facts), options_(options) {}
     Compiled run();
+    LaunchPlan intended() {
+        build();
+        return std::move(plan_);
+    }
 
   private:
+    void build();
     void identity();
     void root();
     void volumes();
@@ -217,8 +222,7 @@ void Compiler::hooks() {
     }
 }
 
-Compiled Compiler::run() {
-    check_enforced(profile_language(), p_.source, Severity::error, out_.diagnostics);
+void Compiler::build() {
     identity();
     root();
     volumes();
@@ -229,6 +233,11 @@ Compiled Compiler::run() {
     confinement();
     limits();
     hooks();
+}
+
+Compiled Compiler::run() {
+    check_enforced(profile_language(), p_.source, Severity::error, out_.diagnostics);
+    build();
     if (encode(plan_).size() > image::kMaxSize)
         say(Severity::error, Rule::too_large, "process", "the plan is too large for the launcher",
             "shorten the arguments, the environment or the lists");
@@ -240,6 +249,10 @@ Compiled Compiler::run() {
 
 Compiled compile(const Profile& profile, const HostFacts& facts, const CompileOptions& options) {
     return Compiler(profile, facts, options).run();
+}
+
+LaunchPlan intended_plan(const Profile& profile, const HostFacts& facts) {
+    return Compiler(profile, facts, {}).intended();
 }
 
 }  // namespace pmos::policy

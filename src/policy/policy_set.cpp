@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "policy/between.h"
 #include "policy/language.h"
@@ -73,16 +74,17 @@ PolicySet read_policy(std::span<const SourceFile> profiles, const SourceFile* si
     if (site != nullptr) demands = read_site_policy(*site, set.diagnostics);
     const bool site_broken = site != nullptr && !demands;
     for (const auto& file : profiles) set.modes.push_back(read_mode(file, demands, read_block));
-    check_between(set.modes, demands ? &*demands : nullptr);
     const auto shared = demands ? std::make_shared<const Node>(*demands) : nullptr;
+    for (auto& mode : set.modes) mode.demands = shared;
+    check_between(set.modes, shared.get());
+    if (shared) check_site_separation(*shared, set.modes);
     for (auto& mode : set.modes) {
-        mode.demands = shared;
         if (site_broken)
             mode.diagnostics.push_back(
                 finding(Rule::site_policy_broken, {mode.file, 0, 0, ""},
                         "the site policy cannot be read, so no mode may start",
                         fmt::format("correct '{}'", site->path), {{site->path, 0, 0, ""}}));
-        if (has_errors(mode.diagnostics)) mode.profile = nullptr;
+        if (has_errors(mode.diagnostics)) mode.disputed = std::exchange(mode.profile, nullptr);
     }
     std::ranges::stable_sort(set.modes, {}, &ModePolicy::mode);
     return set;

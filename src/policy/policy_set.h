@@ -33,8 +33,10 @@ struct ModePolicy {
     std::string mode;  // from the file's name where the profile could not be read
     std::string file;
     std::shared_ptr<const Profile> profile;  // null when diagnostics hold an error
-    std::vector<Diagnostic> diagnostics;     // of this mode only
-    std::shared_ptr<const Node> demands;     // the site policy; null where there is none
+    // Whole, but refused for the owner's or another mode's sake: to ask about, never to start.
+    std::shared_ptr<const Profile> disputed = nullptr;
+    std::vector<Diagnostic> diagnostics;  // of this mode only
+    std::shared_ptr<const Node> demands;  // the site policy; null where there is none
 };
 
 struct PolicySet {
@@ -66,5 +68,8 @@ struct CompileOptions {
 };
 Compiled compile(const Profile& profile, const HostFacts& facts,
                  const CompileOptions& options = {});
+// What a profile means, whether or not this build or a phone can enforce it: to answer questions
+// by. Never launched.
+LaunchPlan intended_plan(const Profile& profile, const HostFacts& facts);
 
 }  // namespace pmos::policy

@@ -129,6 +129,10 @@ constexpr std::array kRules{
              "What one leaves in it the other finds: settings, memory, messages. The site policy "
              "can refuse it (noSharedDevice).",
              R"("devices": { "modem": "port" })"},
+    RuleInfo{Rule::open_flow, "open-flow", kWarning, "a way from one mode to another",
+             "Nobody stands between: what the one does or writes the other can find out. 'pmosctl "
+             "policy separation' shows both ends, and the site policy can refuse it (separate) or "
+             "accept it (accept)."},
 
     RuleInfo{Rule::site_policy, "site-policy", kError, "a demand of the owner's is broken",
              "The owner of the phone has written it, and no profile can weaken it.",

@@ -54,6 +54,7 @@ enum class Rule : std::uint8_t {
     shared_volume,
     writable_share,
     shared_device,
+    open_flow,
     // The owner's demands.
     site_policy,
     site_policy_broken,

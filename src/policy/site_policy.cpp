@@ -9,6 +9,7 @@
 
 #include "policy/language.h"
 #include "policy/names.h"
+#include "policy/separation.h"
 #include "policy/syscalls.h"
 
 namespace pmos::policy {
@@ -232,6 +233,39 @@ void check_site_between(const Node& site, const Profile& profile, const Profile&
             if (tunnel != nullptr && theirs != nullptr && tunnel->text == theirs->text)
                 broken(*rule, "network/tunnel",
                        fmt::format("tunnel '{}' belongs to mode", shown(tunnel->text)));
+        }
+    }
+}
+
+void check_site_separation(const Node& site, std::vector<ModePolicy>& modes) {
+    const Node* require = site.find("require");
+    if (require == nullptr) return;
+    const auto demanded = [&](const std::string& mode) -> const Node* {
+        for (const auto& demand : require->items)
+            if (const Node* rule = asked_of(demand, "separate"))
+                if (holds_for(demand, mode)) return rule;
+        return nullptr;
+    };
+    if (std::ranges::none_of(modes, [&](const auto& m) { return demanded(m.mode) != nullptr; }))
+        return;
+    const auto found = separate(modes, whole_phone(), &site);
+    for (const auto& flow : found.flows) {
+        if (flow.control != Control::open) continue;
+        for (const auto& [own, other] : {std::pair(flow.from, flow.to), {flow.to, flow.from}}) {
+            const auto mode =
+                std::ranges::find(modes, found.modes[own.mode].mode, &ModePolicy::mode);
+            const Node* rule = demanded(mode->mode);
+            if (rule == nullptr || mode->diagnostics.size() >= kMaxFindings) continue;
+            const Access& here = found.access(own);
+            mode->diagnostics.push_back(finding(
+                Rule::site_policy, here.at,
+                fmt::format("the site policy demands separation: {} '{}' leads from '{}' to '{}' "
+                            "({})",
+                            word_at(kResourceNames, here.kind), here.resource,
+                            found.modes[flow.from.mode].mode, found.modes[flow.to.mode].mode,
+                            to_text(rule->at)),
+                "close one end, or accept the flow in the site policy",
+                {rule->at, found.access(other).at}));
         }
     }
 }

@@ -19,4 +19,7 @@ void check_site_policy(const Node& site, const Profile& profile,
 void check_site_between(const Node& site, const Profile& profile, const Profile& other,
                         std::vector<Diagnostic>& diagnostics);
 
+// The demand `separate`, over all modes: each open flow on the mode that it is about.
+void check_site_separation(const Node& site, std::vector<ModePolicy>& modes);
+
 }  // namespace pmos::policy

@@ -68,6 +68,19 @@ struct SyscallData {
 };
 // Interprets a filter. A program that the kernel would refuse gives SECCOMP_RET_KILL_PROCESS.
 std::uint32_t evaluate(const BpfProgram& program, const SyscallData& data);
+// What is known of a call: some words of its struct seccomp_data, by their offsets.
+enum DataOffset : std::uint32_t { data_nr = 0, data_arch = 4, data_args = 16 };
+struct PartialData {
+    std::uint32_t words[16]{};
+    std::uint16_t known = 0;  // bit n: words[n]
+    void set(std::uint32_t offset, std::uint32_t value) {
+        words[offset / 4] = value;
+        known = static_cast<std::uint16_t>(known | 1U << offset / 4);
+    }
+};
+// Whether some values of what is not known make a filter allow. Never false when they do; may be
+// true though they do not, where a filter tests one unknown word twice.
+bool may_allow(const BpfProgram& program, const PartialData& data);
 // One instruction a line; names of system calls where a number is compared.
 std::string disassemble(const BpfProgram& program, const Arch& arch);
 std::string verdict_text(std::uint32_t ret);  // "allow", "errno 1", "kill", "ask"

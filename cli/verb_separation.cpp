@@ -1,0 +1,196 @@
+// cli: policy separation: what flows between modes, each flow with the lines that open it.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/output.h"
+#include "cli/policy_files.h"
+#include "cli/verbs.h"
+#include "policy/names.h"
+#include "policy/separation.h"
+
+namespace pmos::cli {
+namespace {
+
+using policy::Access;
+using policy::Control;
+using policy::Separation;
+
+struct Options {
+    std::string path;
+    bool all = false;
+};
+
+std::string_view kind_name(const Access& access) {
+    return policy::word_at(policy::kResourceNames, access.kind);
+}
+
+std::string end_line(const Separation& s, const policy::End& end) {
+    const Access& a = s.access(end);
+    return fmt::format("    {}: {} may {} it: {}", printable(policy::to_text(a.at)),
+                       s.modes[end.mode].mode, policy::rights_text(a.rights), printable(a.how));
+}
+
+void print_flow(const Separation& s, const policy::Flow& f, bool both, bool colour) {
+    const Access &from = s.access(f.from), &to = s.access(f.to);
+    // The longer of two directories is the one that both reach.
+    const Access& at = to.resource.size() > from.resource.size() ? to : from;
+    const std::string by = from.by.empty() ? to.by : from.by;
+    const auto style = f.control == Control::open ? Style::bad : Style::plain;
+    put_line(
+        fmt::format("{} {} {}: {} {}{}{}", s.modes[f.from.mode].mode, both ? "<->" : "->",
+                    s.modes[f.to.mode].mode,
+                    paint(policy::word_at(policy::kControlNames, f.control), style, colour),
+                    fmt::format("{} '{}'", kind_name(at), printable(at.resource)),
+                    f.control == Control::arbitrated ? ", by " + by : "",
+                    from.enforced && to.enforced ? "" : " (this build does not grant it yet)"));
+    put_line(end_line(s, f.from));
+    put_line(end_line(s, f.to));
+    if (f.control == Control::consented)
+        put_line(fmt::format("    {}: accepted here", printable(policy::to_text(f.consent))));
+}
+
+// Two flows over the same two ends, one each way, are shown as one.
+void print_flows(const Separation& s, bool colour) {
+    using Key = std::array<std::uint32_t, 4>;
+    std::map<Key, const policy::Flow*> by_ends;
+    for (const auto& f : s.flows)
+        by_ends[{f.from.mode, f.from.access, f.to.mode, f.to.access}] = &f;
+    for (const auto& f : s.flows) {
+        const auto back = by_ends.find({f.to.mode, f.to.access, f.from.mode, f.from.access});
+        const bool both = back != by_ends.end() && back->second->control == f.control;
+        if (both && f.from.mode > f.to.mode) continue;
+        print_flow(s, f, both, colour);
+    }
+}
+
+void print_counters(const Separation& s) {
+    std::map<std::string_view, std::vector<std::string_view>> readers;
+    for (std::size_t m = 0; m < s.modes.size(); ++m)
+        for (const Access* a : s.counters(m)) readers[a->resource].push_back(s.modes[m].mode);
+    // Counters with the same readers make one line.
+    std::map<std::vector<std::string_view>, std::vector<std::string_view>> lines;
+    for (const auto& [counter, modes] : readers) lines[modes].push_back(counter);
+    for (const auto& [modes, names] : lines)
+        put_line(fmt::format("how busy the machine is, all modes together, {} read{}: {}",
+                             fmt::join(modes, ", "), modes.size() == 1 ? "s" : "",
+                             fmt::join(names, " ")));
+}
+
+void print_reach(const Separation& s, bool colour) {
+    for (const auto& mode : s.modes) {
+        put_line("");
+        put_line(mode.mode + ":");
+        Table table{{"KIND", "RESOURCE", "MAY", "BY", "LINE"}, {}};
+        for (const auto& a : mode.accesses)
+            if (a.kind != policy::Resource::counter)
+                table.rows.push_back({{std::string(kind_name(a))},
+                                      {printable(a.resource)},
+                                      {policy::rights_text(a.rights)},
+                                      {printable(a.by.empty() ? a.how : a.by)},
+                                      {printable(policy::to_text(a.at))}});
+        put(render(table, colour));
+    }
+}
+
+nlohmann::ordered_json end_json(const Separation& s, const policy::End& end) {
+    const Access& a = s.access(end);
+    return {{"mode", s.modes[end.mode].mode},
+            {"resource", a.resource},
+            {"rights", policy::rights_text(a.rights)},
+            {"how", a.how},
+            {"file", a.at.file},
+            {"line", a.at.line},
+            {"column", a.at.column},
+            {"pointer", a.at.pointer}};
+}
+
+nlohmann::ordered_json reach_json(const policy::ModeReach& mode) {
+    auto accesses = nlohmann::ordered_json::array();
+    for (const auto& a : mode.accesses)
+        accesses.push_back({{"kind", kind_name(a)},
+                            {"resource", a.resource},
+                            {"rights", policy::rights_text(a.rights)},
+                            {"by", a.by},
+                            {"how", a.how},
+                            {"enforced", a.enforced},
+                            {"file", a.at.file},
+                            {"line", a.at.line},
+                            {"pointer", a.at.pointer}});
+    return {{"mode", mode.mode}, {"reach", std::move(accesses)}};
+}
+
+nlohmann::ordered_json to_json(const Separation& s, bool all) {
+    nlohmann::ordered_json out{{"separate", !s.has_open()}};
+    auto& flows = out["flows"] = nlohmann::ordered_json::array();
+    for (const auto& f : s.flows) {
+        const Access &from = s.access(f.from), &to = s.access(f.to);
+        flows.push_back({{"kind", kind_name(from)},
+                         {"control", policy::word_at(policy::kControlNames, f.control)},
+                         {"by", from.by.empty() ? to.by : from.by},
+                         {"enforced", from.enforced && to.enforced},
+                         {"from", end_json(s, f.from)},
+                         {"to", end_json(s, f.to)}});
+    }
+    auto& indirect = out["indirect"] = nlohmann::ordered_json::array();
+    for (const auto& way : s.indirect) {
+        auto names = nlohmann::ordered_json::array();
+        for (const auto mode : way) names.push_back(s.modes[mode].mode);
+        indirect.push_back(std::move(names));
+    }
+    auto& modes = out["modes"] = nlohmann::ordered_json::array();
+    for (const auto& mode : s.modes)
+        modes.push_back(all ? reach_json(mode) : nlohmann::ordered_json(mode.mode));
+    return out;
+}
+
+void print(const Separation& s, bool all, bool colour) {
+    std::vector<std::string_view> names;
+    for (const auto& mode : s.modes) names.push_back(mode.mode);
+    const auto open = std::ranges::count(s.flows, Control::open, &policy::Flow::control);
+    put_line(fmt::format("{} modes: {}", names.size(), fmt::join(names, ", ")));
+    print_flows(s, colour);
+    for (const auto& way : s.indirect) {
+        std::vector<std::string_view> steps;
+        for (const auto mode : way) steps.push_back(s.modes[mode].mode);
+        put_line(fmt::format("{}: by way of the flows above", fmt::join(steps, " -> ")));
+    }
+    print_counters(s);
+    if (all) print_reach(s, colour);
+    put_line(open == 0
+                 ? paint("no flow that nobody controls", Style::good, colour)
+                 : paint(fmt::format("{} flow{} that nobody controls", open, open == 1 ? "" : "s"),
+                         Style::bad, colour));
+}
+
+Result<int> policy_separation(const Globals& globals, const Options& options) {
+    std::vector<std::string> paths;
+    if (!options.path.empty()) paths.push_back(options.path);
+    PMOS_ASSIGN(const auto policy, check_policy(paths));
+    for (const auto& mode : policy.modes)
+        if (!mode.profile && !mode.disputed)
+            return fail(Code::disabled, fmt::format("the profile '{}' is broken", mode.file),
+                        "nothing can be said of modes that are not known",
+                        fmt::format("see 'pmosctl policy check {}'", mode.file));
+    const auto s = separation_of(policy);
+    if (globals.json)
+        put_line(to_json(s, options.all).dump(2));
+    else
+        print(s, options.all, wants_colour(STDOUT_FILENO));
+    return s.has_open() ? 1 : 0;
+}
+
+}  // namespace
+
+Action attach_policy_separation(CLI::App& app) {
+    auto options = std::make_shared<Options>();
+    app.add_option("DIR", options->path, "the profiles' directory");
+    app.add_flag("--all", options->all, "everything that each mode can reach, too");
+    return [options](const Globals& globals) { return policy_separation(globals, *options); };
+}
+
+}  // namespace pmos::cli

@@ -1,0 +1,115 @@
+// policy: the objects of the kernel that no namespace covers. Tables and the filter's answer.
+//
+// Sources: namespaces(7), keyrings(7), vsock(7), perf_event_open(2), syslog(2), proc(5), and Linux
+// 6.1: net/qrtr, net/vmw_vsock, lib/kobject_uevent.c (events go to every network namespace that the
+// initial user namespace owns, as a mode's is), security/keys (a key's permissions for others hold
+// across user namespaces).
+#include "policy/kernel_objects.h"
+
+#include <linux/capability.h>
+#include <linux/netlink.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+
+#include "policy/reach.h"
+
+namespace pmos::policy {
+namespace {
+
+constexpr std::uint32_t kQipcrtr = 42;  // AF_QIPCRTR, which glibc's header may lack
+
+constexpr std::array kKeyring{Gate{"keyctl"}, Gate{"add_key"}, Gate{"request_key"}};
+constexpr std::array kLog{Gate{"syslog"}};
+constexpr std::array kPerf{Gate{"perf_event_open"}};
+constexpr std::array kVsock{Gate{"socket", {AF_VSOCK}}};
+constexpr std::array kQrtr{Gate{"socket", {kQipcrtr}}};
+constexpr std::array kUevent{
+    Gate{"socket", {AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT}},
+    Gate{"socket", {AF_NETLINK, SOCK_DGRAM, NETLINK_KOBJECT_UEVENT}},
+};
+constexpr std::array kClock{Gate{"clock_settime"}, Gate{"settimeofday"}};
+constexpr std::array kModules{Gate{"init_module"}, Gate{"finit_module"}, Gate{"delete_module"}};
+constexpr std::array kSwap{Gate{"swapon"}, Gate{"swapoff"}};
+constexpr std::array kKexec{Gate{"kexec_load"}, Gate{"kexec_file_load"}};
+constexpr std::array kHandles{Gate{"open_by_handle_at"}};
+
+constexpr std::array kObjects{
+    KernelObject{"keyring", "keys whose permissions admit others, by serial number", kKeyring,
+                 right_read | right_write},
+    KernelObject{"kernel-log", "the log, which names programs that fault", kLog, right_read, true},
+    KernelObject{"cpu-events", "what the processors do, for whomever", kPerf, right_read, true},
+    KernelObject{"vsock", "sockets by context id, which no namespace covers", kVsock,
+                 right_connect},
+    KernelObject{"qipcrtr", "the router to the modem's processor", kQrtr, right_connect},
+    KernelObject{"kernel-events", "devices and volumes that come and go", kUevent, right_read,
+                 true},
+    KernelObject{"clock", "the time of day", kClock, right_write, false, "CAP_SYS_TIME"},
+    KernelObject{"modules", "the kernel's code", kModules, right_write, false, "CAP_SYS_MODULE"},
+    KernelObject{"swap", "memory on disk", kSwap, right_write, false, "CAP_SYS_ADMIN"},
+    KernelObject{"kexec", "the next kernel", kKexec, right_write, false, "CAP_SYS_BOOT"},
+    KernelObject{"file-handles", "files by their handle, past every mount", kHandles,
+                 right_read | right_write, false, "CAP_DAC_READ_SEARCH"},
+};
+
+constexpr std::array kCounters{
+    Counter{"/proc/buddyinfo", "free memory by order"},
+    Counter{"/proc/cgroups", "control groups in all"},
+    Counter{"/proc/crypto", "ciphers in use"},
+    Counter{"/proc/diskstats", "input and output of every block device, by name"},
+    Counter{"/proc/fs", "statistics of every mounted file system"},
+    Counter{"/proc/interrupts", "interrupts by device"},
+    Counter{"/proc/irq", "interrupts, one by one"},
+    Counter{"/proc/key-users", "keys by user"},
+    Counter{"/proc/loadavg", "load, and how many processes there are"},
+    Counter{"/proc/locks", "how many locks are held"},
+    Counter{"/proc/meminfo", "memory in use"},
+    Counter{"/proc/modules", "modules that are loaded"},
+    Counter{"/proc/partitions", "block devices by name"},
+    Counter{"/proc/pressure", "who waits for processors, memory, disks"},
+    Counter{"/proc/schedstat", "scheduling by processor"},
+    Counter{"/proc/softirqs", "deferred interrupts"},
+    Counter{"/proc/stat", "time by processor, processes made"},
+    Counter{"/proc/swaps", "swap in use"},
+    Counter{"/proc/sys/fs/aio-nr", "asynchronous requests"},
+    Counter{"/proc/sys/fs/dentry-state", "cached names"},
+    Counter{"/proc/sys/fs/file-nr", "open files in all"},
+    Counter{"/proc/sys/fs/inode-nr", "cached files in all"},
+    Counter{"/proc/sys/kernel/pty/nr", "terminals in all"},
+    Counter{"/proc/uptime", "idle time"},
+    Counter{"/proc/vmstat", "memory's comings and goings"},
+    Counter{"/proc/zoneinfo", "memory by zone"},
+    Counter{"sysinfo", "load and free memory"},
+};
+
+}  // namespace
+
+std::span<const KernelObject> kernel_objects() { return kObjects; }
+
+std::span<const Counter> counters() { return kCounters; }
+
+bool Filter::admits(const Gate& gate) const {
+    const auto nr = syscall_number(arch, gate.syscall);
+    if (!nr) return false;
+    PartialData data;
+    data.set(data_nr, *nr);
+    data.set(data_arch, arch.audit);
+    for (std::uint32_t i = 0; i < gate.args.size(); ++i)
+        if (gate.args[i]) data.set(data_args + 8 * i, *gate.args[i]);
+    return may_allow(program, data);
+}
+
+const Gate* open_gate(const KernelObject& object, const Filter& filter) {
+    const auto gate =
+        std::ranges::find_if(object.gates, [&](const Gate& g) { return filter.admits(g); });
+    return gate == object.gates.end() ? nullptr : &*gate;
+}
+
+bool mounts_bind(const CapabilitySets& capabilities, const Filter& filter) {
+    if ((capabilities.bounding >> CAP_SYS_ADMIN & 1U) == 0) return true;
+    constexpr std::array kMounting{Gate{"mount"}, Gate{"mount_setattr"}, Gate{"umount2"},
+                                   Gate{"move_mount"}};
+    return std::ranges::none_of(kMounting, [&](const Gate& g) { return filter.admits(g); });
+}
+
+}  // namespace pmos::policy
