@@ -15,7 +15,7 @@ _pmosctl_options() {
         exec | shell) echo "$common --tty --no-tty --env --workdir --user" ;;
         logs) echo "$common --follow --lines" ;;
         events) echo "$common --count --denials" ;;
-        policy) echo "$common --format --resolved --origin --mode --dir" ;;
+        policy) echo "$common --format --resolved --origin --mode --dir --all" ;;
         *) echo "$common" ;;
     esac
 }
@@ -54,7 +54,7 @@ _pmosctl() {
         '') mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$cur") ;;
         policy)
             if [[ -z $mode ]]; then
-                mapfile -t COMPREPLY < <(compgen -W 'check show explain score rules explain-rule' -- "$cur")
+                mapfile -t COMPREPLY < <(compgen -W 'check show explain score separation rules explain-rule' -- "$cur")
             else
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             fi

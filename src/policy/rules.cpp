@@ -132,7 +132,8 @@ constexpr std::array kRules{
     RuleInfo{Rule::open_flow, "open-flow", kWarning, "a way from one mode to another",
              "Nobody stands between: what the one does or writes the other can find out. 'pmosctl "
              "policy separation' shows both ends, and the site policy can refuse it (separate) or "
-             "accept it (accept)."},
+             "accept it (accept).",
+             R"("seccomp": { "allow": ["@default", "@keyring"] })"},
 
     RuleInfo{Rule::site_policy, "site-policy", kError, "a demand of the owner's is broken",
              "The owner of the phone has written it, and no profile can weaken it.",

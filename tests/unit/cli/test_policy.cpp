@@ -233,6 +233,45 @@ TEST_CASE("score shows a table for each mode, and says which has none") {
     CHECK_THAT(broken.err, Contains("broken.json' is broken"));
 }
 
+TEST_CASE("separation shows flows with both lines, and its exit status tells a build system") {
+    const Service service;
+    const Directory dir;
+    dir.write("good.json", kGood);
+    const auto path = dir.path.string();
+    const auto alone = service.run({"policy", "separation", path});
+    CHECK(alone.status == 0);
+    CHECK_THAT(alone.out, Contains("1 modes: good\n") && Contains("no flow that nobody controls"));
+
+    const auto share = [&](const std::string& name, const std::string& id) {
+        std::string text = kGood;
+        const auto swap = [&](const std::string& what, const std::string& with) {
+            for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + 99))
+                text.replace(at, what.size(), with);
+        };
+        swap("\"good\"", "\"" + name + "\"");
+        swap("200000", id);
+        text.replace(text.find(".erofs"), 6, name + ".erofs");
+        text.replace(text.find("\"network\""), 9,
+                     R"("mounts": [{"type": "bind", "source": "/srv/x", "target": "/x"}],)"
+                     "\n\"network\"");
+        dir.write(name + ".json", text);
+    };
+    share("games", "400000");
+    share("work", "500000");
+    const auto r = service.run({"policy", "separation", path, "--all"});
+    CHECK(r.status == 1);
+    CHECK_THAT(r.out, Contains("games <-> work: open tree '/srv/x'") && Contains("games.json:") &&
+                          Contains("work.json:") && Contains("2 flows that nobody controls"));
+    const auto json =
+        nlohmann::json::parse(service.run({"policy", "separation", path, "--json"}).out);
+    CHECK(json["separate"] == false);
+    REQUIRE(json["flows"].size() == 2);
+    CHECK(json["flows"][0]["from"]["pointer"] == "/mounts/0");
+    CHECK_THAT(service.run({"policy", "check", path}).out, Contains("[open-flow]"));
+    dir.write("broken.json", "{");
+    CHECK(service.run({"policy", "separation", path}).status == 4);  // the mode is disabled
+}
+
 TEST_CASE("what is no regular file is a finding, does not block, and hides no other finding") {
     const Service service;
     const Directory dir;

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "policy/profile.h"
+#include "policy/separation.h"
 #include "support.h"
 
 using namespace pmos::policy;
@@ -37,6 +38,8 @@ SourceFile with(const RuleInfo& rule, const std::string& mode, const std::string
 
 std::vector<Diagnostic> all_of(const PolicySet& set) {
     std::vector<Diagnostic> all = set.diagnostics;
+    const auto flows = flow_findings(separate(set.modes, whole_phone(), nullptr));
+    all.insert(all.end(), flows.begin(), flows.end());
     for (const auto& mode : set.modes) {
         all.insert(all.end(), mode.diagnostics.begin(), mode.diagnostics.end());
         if (!mode.profile) continue;

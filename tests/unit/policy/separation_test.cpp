@@ -1,0 +1,227 @@
+// tests: what flows between modes, and what a filter may let in of which only a part is known.
+#include "policy/separation.h"
+
+#include <linux/seccomp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <random>
+
+#include "policy/kernel_objects.h"
+#include "support.h"
+
+using namespace pmos::policy;
+using namespace pmos::policy::test;
+
+namespace {
+
+PolicySet set_of(const std::vector<std::string>& extras, const std::string& site = "") {
+    std::vector<SourceFile> files;
+    unsigned id = 200000;
+    std::string name = "alpha";
+    for (const auto& extra : extras) {
+        files.push_back({name + ".json", profile_text(name, id, extra)});
+        id += 65536;
+        ++name.front();  // blpha, clpha: names need no sense
+    }
+    const SourceFile owner{"site.json", site};
+    return read_policy(files, site.empty() ? nullptr : &owner, {});
+}
+
+Separation separation(const std::vector<std::string>& extras) {
+    return separate(set_of(extras).modes, whole_phone(), nullptr);
+}
+
+// "alpha->blpha tree open", those of host programs left out.
+std::vector<std::string> lines(const Separation& s) {
+    std::vector<std::string> out;
+    for (const auto& f : s.flows)
+        out.push_back(s.modes[f.from.mode].mode + "->" + s.modes[f.to.mode].mode + " " +
+                      s.access(f.from).resource +
+                      (f.control == Control::open         ? " open"
+                       : f.control == Control::arbitrated ? " arbitrated"
+                                                          : " consented"));
+    return out;
+}
+
+std::string bind(const std::string& source, const std::string& options = "[]") {
+    return R"(, "mounts": [{"type": "bind", "source": ")" + source +
+           R"(", "target": "/in", "options": )" + options + "}]";
+}
+
+std::string with_calls(const std::string& mode, unsigned id, const std::string& allow,
+                       const std::string& rules = "[]", const std::string& more = "") {
+    return R"({"pmos": 1, "mode": ")" + mode + R"(", "root": {"image": ")" + mode +
+           R"(.erofs"}, "identity": {"uidRange": {"start": )" + std::to_string(id) +
+           R"(, "count": 65536}}, "process": {"args": ["/bin/true"])" + more +
+           R"(}, "seccomp": {"allow": )" + allow + R"(, "rules": )" + rules +
+           R"(}, "network": "none")";
+}
+
+Separation two(const std::string& a, const std::string& b) {
+    const std::vector<SourceFile> files{{"a.json", a + "}"}, {"b.json", b + "}"}};
+    return separate(read_policy(files, nullptr, {}).modes, whole_phone(), nullptr);
+}
+
+}  // namespace
+
+TEST_CASE("nothing that nobody controls flows between the shipped modes") {
+    const auto set = shipped_policy();
+    const auto s = separate(set.modes, whole_phone(), set.modes.front().demands.get());
+    REQUIRE(s.modes.size() == 2);
+    CHECK_FALSE(s.has_open());
+    CHECK(s.indirect.empty());
+    CHECK(flow_findings(s).empty());
+    // Both have the same hook, which is the host's.
+    REQUIRE(s.flows.size() == 2);
+    CHECK(s.access(s.flows.front().from).kind == Resource::host_program);
+}
+
+TEST_CASE("a directory that two modes see is a way between them, read-only too") {
+    const auto ro = separation({bind("/srv/music"), bind("/srv/music")});
+    CHECK(lines(ro) ==
+          std::vector<std::string>{"alpha->blpha /srv/music open", "blpha->alpha /srv/music open"});
+    CHECK(ro.access(ro.flows.front().from).rights == (right_read | right_signal));
+    CHECK(flow_findings(ro).size() == 2);
+    CHECK(lines(separation({bind("/srv/music"), bind("/srv/musical")})).empty());
+    CHECK(lines(separation({bind("/srv"), bind("/srv/a/b")})).size() == 2);
+    CHECK(lines(separation({bind("/srv/a"), bind("/srv/b")})).empty());
+}
+
+TEST_CASE("a share that disables its modes is shown all the same, with the right to write") {
+    const auto s = separation({bind("/srv", R"(["rw"])"), bind("/srv/a")});
+    REQUIRE(lines(s).size() == 2);
+    const auto& f = s.flows.front();
+    CHECK((s.access(f.from).rights & right_write) != 0);
+    CHECK(s.access(f.from).at.pointer == "/mounts/0");
+    CHECK(flow_findings(s).empty());  // writable-share has said it
+}
+
+TEST_CASE("objects that no namespace covers join those whose filters open them") {
+    const std::string plain = R"(["@default"])";
+    const auto keys = two(with_calls("alpha", 200000, R"(["@default", "add_key"])"),
+                          with_calls("beta", 300000, R"(["@default", "keyctl"])"));
+    CHECK(lines(keys).size() == 2);
+    CHECK(flow_findings(keys).size() == 2);
+    CHECK(lines(two(with_calls("alpha", 200000, R"(["@default", "keyctl"])"),
+                    with_calls("beta", 300000, plain)))
+              .empty());
+    // Whoever reads the log hears everybody.
+    CHECK(lines(two(with_calls("alpha", 200000, R"(["@default", "syslog"])"),
+                    with_calls("beta", 300000, plain))) ==
+          std::vector<std::string>{"beta->alpha kernel-log open"});
+    // What the kernel asks a capability of the initial user namespace for, no mode has.
+    const std::string clock = R"(["@default", "clock_settime", "init_module", "swapon"])";
+    CHECK(
+        lines(two(with_calls("alpha", 200000, clock), with_calls("beta", 300000, clock))).empty());
+}
+
+TEST_CASE("a family of sockets that a rule lets past the guard is a flow") {
+    const auto by_rule = [](int family) {
+        return R"([{"names": ["socket"], "action": "allow", "args": [{"index": 0, "value": )" +
+               std::to_string(family) + R"(, "op": "SCMP_CMP_EQ"}]}])";
+    };
+    const auto s = two(with_calls("alpha", 200000, R"(["@default"])", by_rule(AF_VSOCK)),
+                       with_calls("beta", 300000, R"(["@default"])", by_rule(AF_VSOCK)));
+    CHECK(lines(s) == std::vector<std::string>{"alpha->beta vsock open", "beta->alpha vsock open"});
+    CHECK(lines(two(with_calls("alpha", 200000, R"(["@default"])", by_rule(AF_INET)),
+                    with_calls("beta", 300000, R"(["@default"])", by_rule(AF_VSOCK))))
+              .empty());
+}
+
+TEST_CASE("with CAP_SYS_ADMIN and the calls of mounting, mounts bind nobody") {
+    const std::string cap = R"(, "capabilities": ["CAP_SYS_ADMIN"])";
+    const auto rights = [](const Separation& s) { return s.access(s.flows.front().from).rights; };
+    const std::string share = bind("/srv/x");
+    const auto able =
+        two(with_calls("alpha", 200000, R"(["@default", "mount_setattr"])", "[]", cap) + share,
+            with_calls("beta", 300000, R"(["@default"])") + share);
+    CHECK((rights(able) & right_write) != 0);
+    CHECK(std::ranges::any_of(able.counters(0),
+                              [](const Access* a) { return a->resource == "/proc/interrupts"; }));
+    const auto unable = two(with_calls("alpha", 200000, R"(["@default"])", "[]", cap) + share,
+                            with_calls("beta", 300000, R"(["@default"])") + share);
+    CHECK((rights(unable) & right_write) == 0);
+    CHECK(std::ranges::none_of(unable.counters(0),
+                               [](const Access* a) { return a->resource == "/proc/interrupts"; }));
+}
+
+TEST_CASE("devices and networks flow by who arbitrates them") {
+    CHECK(lines(separation(
+              {R"(, "devices": {"gpu": "render"})", R"(, "devices": {"gpu": "render"})"})) ==
+          std::vector<std::string>{"alpha->blpha gpu arbitrated", "blpha->alpha gpu arbitrated"});
+    CHECK(lines(separation(
+                    {R"(, "devices": {"modem": "port"})", R"(, "devices": {"modem": "port"})"}))
+              .front() == "alpha->blpha modem open");
+    const std::string sms = R"(, "devices": {"modem": ["sms", "voice"]})";
+    const auto services = separation({sms, R"(, "devices": {"modem": ["sms"]})"});
+    CHECK(lines(services) == std::vector<std::string>{"alpha->blpha modem-sms arbitrated",
+                                                      "blpha->alpha modem-sms arbitrated"});
+    CHECK_FALSE(services.access(services.flows.front().from).enforced);
+}
+
+TEST_CASE("a way over a third mode is shown where there is no straight one") {
+    const auto s =
+        separation({bind("/srv/a"),
+                    R"(, "mounts": [{"type": "bind", "source": "/srv/a", "target": "/a"},)"
+                    R"({"type": "bind", "source": "/srv/b", "target": "/b"}])",
+                    bind("/srv/b")});
+    REQUIRE(s.indirect.size() == 2);
+    CHECK(s.indirect.front() == std::vector<std::uint32_t>{0, 1, 2});
+}
+
+TEST_CASE("the owner can refuse every flow, or accept one") {
+    const std::string demand = R"({"pmos": 1, "require": [{"separate": true}])";
+    const std::vector<std::string> extras{bind("/srv/music"), bind("/srv/music")};
+    const auto refused = set_of(extras, demand + "}");
+    for (const auto& mode : refused.modes) {
+        CHECK(mode.profile == nullptr);
+        CHECK(mode.disputed != nullptr);
+        const auto& d = find_rule(mode.diagnostics, "site-policy");
+        CHECK(d.at.pointer == "/mounts/0");
+        REQUIRE(d.related.size() == 2);
+        CHECK(d.related.front().file == "site.json");
+    }
+    const std::string one = R"({"from": "alpha", "to": "blpha", "through": "/srv/music"})";
+    const std::string back = R"({"from": "blpha", "to": "alpha", "through": "/srv/music"})";
+    CHECK(set_of(extras, demand + R"(, "accept": [)" + one + "]}").modes.front().profile ==
+          nullptr);
+    const auto accepted = set_of(extras, demand + R"(, "accept": [)" + one + "," + back + "]}");
+    for (const auto& mode : accepted.modes) CHECK(mode.profile != nullptr);
+    const auto s = separate(accepted.modes, whole_phone(), accepted.modes.front().demands.get());
+    CHECK_FALSE(s.has_open());
+    REQUIRE(s.flows.size() == 2);
+    CHECK(s.flows.front().control == Control::consented);
+    CHECK(s.flows.front().consent.file == "site.json");
+    CHECK(flow_findings(s).empty());
+}
+
+TEST_CASE("what may be let in is never less than what is let in") {
+    const auto& arch = *find_arch("x86_64");
+    std::mt19937_64 random(7);
+    const std::uint64_t words[] = {0, 1, 2, 10, 16, 17, 40, 0x5412, 0x10000000, 0xffffffff};
+    for (const auto& mode : shipped_policy().modes) {
+        const auto plan = compile(*mode.profile, whole_phone()).plan;
+        REQUIRE(plan);
+        const auto program = from_bytes(plan->seccomp);
+        for (int i = 0; i < 20000; ++i) {
+            SyscallData data;
+            data.nr = static_cast<std::uint32_t>(random() % (arch.newest + 1));
+            data.arch = arch.audit;
+            for (auto& arg : data.args) arg = words[random() % std::size(words)];
+            PartialData part;
+            part.set(data_nr, data.nr);
+            part.set(data_arch, data.arch);
+            if (random() % 2 == 0)
+                part.set(data_args, static_cast<std::uint32_t>(data.args[0] & 0xffffffffU));
+            if (evaluate(program, data) == SECCOMP_RET_ALLOW) CHECK(may_allow(program, part));
+        }
+        const Filter filter{program, arch};
+        CHECK(filter.admits({"socket", {AF_UNIX}}));
+        CHECK_FALSE(filter.admits({"socket", {AF_VSOCK}}));
+        CHECK_FALSE(filter.admits({"keyctl"}));
+        CHECK(filter.admits({"ioctl"}));
+        CHECK_FALSE(filter.admits({"no_such_call"}));
+    }
+}
