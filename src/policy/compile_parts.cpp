@@ -61,7 +61,9 @@ void add_base(const Profile& p, std::vector<MountOp>& ops) {
     ops.push_back(std::move(pts));
     ops.push_back(make_mount(MountKind::filesystem, "mqueue", "/dev/mqueue", kSafest));
     ops.push_back(tmpfs("/dev/shm", "1777", kDefaultTmpfs, kSafest));
-    ops.push_back(make_mount(MountKind::filesystem, "proc", "/proc", kSafest));
+    MountOp proc = make_mount(MountKind::filesystem, "proc", "/proc", kSafest);
+    if (p.proc_pid_only) proc.options = {{"subset", "pid"}};
+    ops.push_back(std::move(proc));
     const auto own = [&](std::string_view target) {
         return std::ranges::any_of(p.mounts, [&](const auto& m) { return m.target == target; }) ||
                std::ranges::any_of(p.volumes, [&](const auto& v) { return v.target == target; });
@@ -94,17 +96,21 @@ void add_own(const Profile& p, std::vector<MountOp>& ops) {
     }
 }
 
-// What no namespace covers. A path that this kernel does not have is skipped by the launcher.
+// What no namespace covers, and what programs do without. A path that this kernel does not have is
+// skipped by the launcher.
 void add_masks(std::vector<MountOp>& ops) {
     for (const char* path :
-         {"/proc/acpi",       "/proc/asound",        "/proc/interrupts",  "/proc/kcore",
-          "/proc/keys",       "/proc/key-users",     "/proc/kmsg",        "/proc/kallsyms",
-          "/proc/kpagecount", "/proc/kpageflags",    "/proc/kpagecgroup", "/proc/latency_stats",
-          "/proc/modules",    "/proc/sched_debug",   "/proc/schedstat",   "/proc/scsi",
-          "/proc/slabinfo",   "/proc/sysrq-trigger", "/proc/timer_list",  "/proc/timer_stats",
-          "/proc/vmallocinfo"})
+         {"/proc/acpi",        "/proc/asound",        "/proc/buddyinfo",     "/proc/bus",
+          "/proc/cgroups",     "/proc/crypto",        "/proc/diskstats",     "/proc/fs",
+          "/proc/interrupts",  "/proc/irq",           "/proc/kcore",         "/proc/keys",
+          "/proc/key-users",   "/proc/kmsg",          "/proc/kallsyms",      "/proc/kpagecount",
+          "/proc/kpageflags",  "/proc/kpagecgroup",   "/proc/latency_stats", "/proc/locks",
+          "/proc/modules",     "/proc/partitions",    "/proc/pressure",      "/proc/sched_debug",
+          "/proc/schedstat",   "/proc/scsi",          "/proc/slabinfo",      "/proc/softirqs",
+          "/proc/swaps",       "/proc/sysrq-trigger", "/proc/timer_list",    "/proc/timer_stats",
+          "/proc/vmallocinfo", "/proc/zoneinfo"})
         ops.push_back(make_mount(MountKind::mask, "", path, 0));
-    for (const char* path : {"/proc/bus", "/proc/driver", "/proc/fs", "/proc/irq", "/proc/sys"})
+    for (const char* path : {"/proc/driver", "/proc/sys"})
         ops.push_back(make_mount(MountKind::read_only, "", path, MOUNT_ATTR_RDONLY | kSafest));
 }
 
@@ -176,7 +182,7 @@ std::vector<MountOp> mount_operations(const Profile& profile, const LaunchPlan& 
     add_base(profile, ops);
     add_volumes(profile, plan, ops);
     add_own(profile, ops);
-    add_masks(ops);
+    if (!profile.proc_pid_only) add_masks(ops);
     return ops;
 }
 

@@ -87,6 +87,14 @@ constexpr std::array kLsmKeys{
             .doc = "No AppArmor, no start.",
             .fallback = "false"},
 
+    KeySpec{.path = "procSubset",
+            .types = kStr,
+            .doc = "pid: /proc holds the mode's processes and nothing of the machine, neither its "
+                   "load nor its memory (proc(5), subset=pid). all: those too, without what tells "
+                   "more.",
+            .values = "all|pid",
+            .fallback = "\"all\""},
+
     KeySpec{.path = "landlock", .types = kObj, .doc = "Landlock, where the kernel has it."},
     KeySpec{.path = "landlock/required",
             .types = kBool,

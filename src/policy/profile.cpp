@@ -116,6 +116,7 @@ Profile Reader::read() {
     resources();
     session();
     hooks();
+    p_.proc_pid_only = text_or(get("procSubset"), "all") == "pid";
     p_.apparmor = text_or(get("lsm/apparmor"), "");
     p_.apparmor_required = bool_or(get("lsm/required"), false);
     p_.landlock_required = bool_or(get("landlock/required"), false);

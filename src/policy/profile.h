@@ -57,6 +57,7 @@ struct Profile {
     bool time_named = false;  // the time namespace is asked for by name or by an offset
     std::int64_t monotonic_offset = 0, boottime_offset = 0;
     std::vector<MountSpec> mounts;
+    bool proc_pid_only = false;              // /proc holds processes and nothing else
     std::vector<std::string> seccomp_allow;  // as written: names and groups
     std::vector<SyscallRule> seccomp_rules;
     bool seccomp_log = false;

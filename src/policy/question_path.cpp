@@ -96,6 +96,26 @@ Answer refuse_mount(const Subject& s, const MountOp& op, const std::string& path
     return a;
 }
 
+// With procSubset "pid" /proc has its processes and nothing beside them.
+bool is_left_out(const Profile& p, const std::string& path) {
+    if (!p.proc_pid_only || path == "/proc" || !below(path, "/proc")) return false;
+    const auto entry = path.substr(6, path.find('/', 6) - 6);
+    return entry != "self" && entry != "thread-self" &&
+           entry.find_first_not_of("0123456789") != std::string::npos;
+}
+
+Answer left_out(const Subject& s) {
+    Answer a{Ruling::refused,
+             "proc-subset",
+             "/proc holds the mode's processes alone",
+             s.profile.where("procSubset"),
+             {},
+             "write \"procSubset\": \"all\"",
+             {}};
+    a.also.push_back("the mode then reads how busy the whole machine is");
+    return a;
+}
+
 }  // namespace
 
 Result<Answer> ask_path(const Subject& s, const std::string& path, const std::string& access) {
@@ -106,6 +126,7 @@ Result<Answer> ask_path(const Subject& s, const std::string& path, const std::st
     if (!is_absolute_path(path))
         return fail(Code::usage, fmt::format("'{}' is not a normal absolute path", shown(path)), "",
                     "begin with /, without '.', '..' or empty parts");
+    if (is_left_out(s.profile, path)) return left_out(s);
     const MountOp& op = mount_of(s.plan, path);
     const auto origin = origin_of(s.profile, op);
     if (op.kind == MountKind::mask)

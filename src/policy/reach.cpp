@@ -179,9 +179,9 @@ void Reach::kernel() {
 }
 
 bool Reach::masked(std::string_view path) const {
-    return walls_ && std::ranges::any_of(plan_.mounts, [&](const MountOp& op) {
-               return op.kind == MountKind::mask && op.target == path;
-           });
+    return walls_ && (p_.proc_pid_only || std::ranges::any_of(plan_.mounts, [&](const MountOp& op) {
+                          return op.kind == MountKind::mask && op.target == path;
+                      }));
 }
 
 void Reach::numbers() {

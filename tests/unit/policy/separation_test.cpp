@@ -147,6 +147,19 @@ TEST_CASE("with CAP_SYS_ADMIN and the calls of mounting, mounts bind nobody") {
                                [](const Access* a) { return a->resource == "/proc/interrupts"; }));
 }
 
+TEST_CASE("what tells of the whole machine can be taken away from a mode") {
+    const auto files = [](const Separation& s, std::size_t mode) {
+        const auto all = s.counters(mode);
+        return std::ranges::count_if(all, [](const Access* a) { return a->resource[0] == '/'; });
+    };
+    const auto s = separation({"", R"(, "procSubset": "pid")"});
+    CHECK(files(s, 0) > 0);
+    CHECK(files(s, 1) == 0);
+    for (const Access* a : s.counters(0))
+        for (const char* telling : {"diskstats", "locks", "fs", "interrupts", "partitions"})
+            CHECK(a->resource != std::string("/proc/") + telling);
+}
+
 TEST_CASE("devices and networks flow by who arbitrates them") {
     CHECK(lines(separation(
               {R"(, "devices": {"gpu": "render"})", R"(, "devices": {"gpu": "render"})"})) ==
