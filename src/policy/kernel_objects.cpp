@@ -1,9 +1,10 @@
 // policy: the objects of the kernel that no namespace covers. Tables and the filter's answer.
 //
 // Sources: namespaces(7), keyrings(7), vsock(7), perf_event_open(2), syslog(2), proc(5), and Linux
-// 6.1: net/qrtr, net/vmw_vsock, lib/kobject_uevent.c (events go to every network namespace that the
-// initial user namespace owns, as a mode's is), security/keys (a key's permissions for others hold
-// across user namespaces).
+// 6.1: net/qrtr, net/bluetooth and net/nfc (in the
+// initial network namespace only), net/vmw_vsock, lib/kobject_uevent.c (events go to every network
+// namespace that the initial user namespace owns, as a mode's is), security/keys (a key's
+// permissions for others hold across user namespaces).
 #include "policy/kernel_objects.h"
 
 #include <linux/capability.h>
@@ -17,13 +18,17 @@
 namespace pmos::policy {
 namespace {
 
-constexpr std::uint32_t kQipcrtr = 42;  // AF_QIPCRTR, which glibc's header may lack
+constexpr std::uint32_t kNfc = 39, kQipcrtr = 42;  // which glibc's headers may lack
+
+constexpr std::string_view kInitialNetwork = "the initial network namespace";
 
 constexpr std::array kKeyring{Gate{"keyctl"}, Gate{"add_key"}, Gate{"request_key"}};
 constexpr std::array kLog{Gate{"syslog"}};
 constexpr std::array kPerf{Gate{"perf_event_open"}};
 constexpr std::array kVsock{Gate{"socket", {AF_VSOCK}}};
 constexpr std::array kQrtr{Gate{"socket", {kQipcrtr}}};
+constexpr std::array kBluetooth{Gate{"socket", {AF_BLUETOOTH}}};
+constexpr std::array kNearField{Gate{"socket", {kNfc}}};
 constexpr std::array kUevent{
     Gate{"socket", {AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT}},
     Gate{"socket", {AF_NETLINK, SOCK_DGRAM, NETLINK_KOBJECT_UEVENT}},
@@ -41,15 +46,25 @@ constexpr std::array kObjects{
     KernelObject{"cpu-events", "what the processors do, for whomever", kPerf, right_read, true},
     KernelObject{"vsock", "sockets by context id, which no namespace covers", kVsock,
                  right_connect},
-    KernelObject{"qipcrtr", "the router to the modem's processor", kQrtr, right_connect},
     KernelObject{"kernel-events", "devices and volumes that come and go", kUevent, right_read,
                  true},
-    KernelObject{"clock", "the time of day", kClock, right_write, false, "CAP_SYS_TIME"},
-    KernelObject{"modules", "the kernel's code", kModules, right_write, false, "CAP_SYS_MODULE"},
-    KernelObject{"swap", "memory on disk", kSwap, right_write, false, "CAP_SYS_ADMIN"},
-    KernelObject{"kexec", "the next kernel", kKexec, right_write, false, "CAP_SYS_BOOT"},
+    KernelObject{"qipcrtr", "the router to the modem's processor", kQrtr, right_connect, false,
+                 kInitialNetwork},
+    KernelObject{"bluetooth", "the radio's sockets", kBluetooth, right_connect, false,
+                 kInitialNetwork},
+    KernelObject{"nfc", "the near field's sockets", kNearField, right_connect, false,
+                 kInitialNetwork},
+    KernelObject{"clock", "the time of day", kClock, right_write, false,
+                 "CAP_SYS_TIME in the initial user namespace"},
+    KernelObject{"modules", "the kernel's code", kModules, right_write, false,
+                 "CAP_SYS_MODULE in the initial user namespace"},
+    KernelObject{"swap", "memory on disk", kSwap, right_write, false,
+                 "CAP_SYS_ADMIN in the initial user namespace"},
+    KernelObject{"kexec", "the next kernel", kKexec, right_write, false,
+                 "CAP_SYS_BOOT in the initial user namespace"},
     KernelObject{"file-handles", "files by their handle, past every mount", kHandles,
-                 right_read | right_write, false, "CAP_DAC_READ_SEARCH"},
+                 right_read | right_write, false,
+                 "CAP_DAC_READ_SEARCH in the initial user namespace"},
 };
 
 constexpr std::array kCounters{

@@ -34,8 +34,9 @@ struct KernelObject {
     std::uint8_t rights = 0;      // Right bits that a gate gives
     // What every mode gives it without a gate: its doings show there.
     bool shows_everyone = false;
-    // The kernel asks for this capability in the initial user namespace, which no mode is in.
-    std::string_view initial_capability = "";
+    // What the kernel asks for besides, and no mode has: a capability in the initial user
+    // namespace, or the initial network namespace.
+    std::string_view barrier = "";
 };
 std::span<const KernelObject> kernel_objects();
 

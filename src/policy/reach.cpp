@@ -168,7 +168,7 @@ void Reach::kernel() {
     for (const auto& object : kernel_objects()) {
         const Gate* gate = open_gate(object, filter_);
         std::uint8_t rights = object.shows_everyone ? right_write : 0;
-        if (gate != nullptr && object.initial_capability.empty())
+        if (gate != nullptr && object.barrier.empty())
             rights = static_cast<std::uint8_t>(rights | object.rights);
         if (rights == 0) continue;
         Access& a = add(Resource::kernel, std::string(object.name), rights,
