@@ -31,7 +31,7 @@ std::string_view kind_name(const Access& access) {
 
 std::string end_line(const Separation& s, const policy::End& end) {
     const Access& a = s.access(end);
-    return fmt::format("    {}: {} may {} it: {}", printable(policy::to_text(a.at)),
+    return fmt::format("    {}: {} can {} ({})", printable(policy::to_text(a.at)),
                        s.modes[end.mode].mode, policy::rights_text(a.rights), printable(a.how));
 }
 
