@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "cli/output.h"
 #include "cli/policy_files.h"
@@ -29,43 +30,58 @@ std::string_view kind_name(const Access& access) {
     return policy::word_at(policy::kResourceNames, access.kind);
 }
 
-std::string end_line(const Separation& s, const policy::End& end) {
-    const Access& a = s.access(end);
-    return fmt::format("    {}: {} can {} ({})", printable(policy::to_text(a.at)),
-                       s.modes[end.mode].mode, policy::rights_text(a.rights), printable(a.how));
-}
+// All that flows through one thing under one control: two hundred modes with one hook are one.
+struct Channel {
+    std::string heading;  // "open tree '/srv/music'"
+    Control control{};
+    std::set<std::uint32_t> senders, receivers;
+    std::set<std::pair<std::uint32_t, std::uint32_t>> ends;  // mode, access
+    std::set<std::string> consents;
+};
 
-void print_flow(const Separation& s, const policy::Flow& f, bool both, bool colour) {
-    const Access &from = s.access(f.from), &to = s.access(f.to);
-    // The longer of two directories is the one that both reach.
-    const Access& at = to.resource.size() > from.resource.size() ? to : from;
-    const std::string by = from.by.empty() ? to.by : from.by;
-    const auto style = f.control == Control::open ? Style::bad : Style::plain;
-    put_line(
-        fmt::format("{} {} {}: {} {}{}{}", s.modes[f.from.mode].mode, both ? "<->" : "->",
-                    s.modes[f.to.mode].mode,
-                    paint(policy::word_at(policy::kControlNames, f.control), style, colour),
-                    fmt::format("{} '{}'", kind_name(at), printable(at.resource)),
-                    f.control == Control::arbitrated ? ", by " + by : "",
-                    from.enforced && to.enforced ? "" : " (this build does not grant it yet)"));
-    put_line(end_line(s, f.from));
-    put_line(end_line(s, f.to));
-    if (f.control == Control::consented)
-        put_line(fmt::format("    {}: accepted here", printable(policy::to_text(f.consent))));
-}
-
-// Two flows over the same two ends, one each way, are shown as one.
-void print_flows(const Separation& s, bool colour) {
-    using Key = std::array<std::uint32_t, 4>;
-    std::map<Key, const policy::Flow*> by_ends;
-    for (const auto& f : s.flows)
-        by_ends[{f.from.mode, f.from.access, f.to.mode, f.to.access}] = &f;
+std::vector<Channel> channels(const Separation& s) {
+    std::vector<Channel> out;
+    std::map<std::string, std::size_t> known;
     for (const auto& f : s.flows) {
-        const auto back = by_ends.find({f.to.mode, f.to.access, f.from.mode, f.from.access});
-        const bool both = back != by_ends.end() && back->second->control == f.control;
-        if (both && f.from.mode > f.to.mode) continue;
-        print_flow(s, f, both, colour);
+        const Access &from = s.access(f.from), &to = s.access(f.to);
+        // The longer of two directories is the one that both reach.
+        const Access& at = to.resource.size() > from.resource.size() ? to : from;
+        const std::string& by = from.by.empty() ? to.by : from.by;
+        auto heading = fmt::format(
+            "{} {} '{}'{}{}", policy::word_at(policy::kControlNames, f.control), kind_name(at),
+            printable(at.resource), f.control == Control::arbitrated ? ", by " + by : "",
+            from.enforced && to.enforced ? "" : " (this build does not grant it yet)");
+        const auto [it, fresh] = known.emplace(heading, out.size());
+        if (fresh) out.push_back({std::move(heading), f.control, {}, {}, {}, {}});
+        Channel& channel = out[it->second];
+        channel.senders.insert(f.from.mode);
+        channel.receivers.insert(f.to.mode);
+        channel.ends.insert({f.from.mode, f.from.access});
+        channel.ends.insert({f.to.mode, f.to.access});
+        if (f.control == Control::consented) channel.consents.insert(policy::to_text(f.consent));
     }
+    return out;
+}
+
+void print_channel(const Separation& s, const Channel& channel, bool colour) {
+    const auto names = [&](const std::set<std::uint32_t>& modes, std::string_view between) {
+        std::vector<std::string_view> all;
+        for (const auto mode : modes) all.push_back(s.modes[mode].mode);
+        return fmt::format("{}", fmt::join(all, between));
+    };
+    const auto way =
+        channel.senders == channel.receivers
+            ? names(channel.senders, " <-> ")
+            : fmt::format("{} -> {}", names(channel.senders, ", "), names(channel.receivers, ", "));
+    const auto style = channel.control == Control::open ? Style::bad : Style::plain;
+    put_line(fmt::format("{}: {}", way, paint(channel.heading, style, colour)));
+    for (const auto& [mode, access] : channel.ends) {
+        const Access& a = s.access({mode, access});
+        put_line(fmt::format("    {}: {} can {} ({})", printable(policy::to_text(a.at)),
+                             s.modes[mode].mode, policy::rights_text(a.rights), printable(a.how)));
+    }
+    for (const auto& consent : channel.consents)
+        put_line(fmt::format("    {}: accepted here", printable(consent)));
 }
 
 void print_counters(const Separation& s) {
@@ -153,7 +169,7 @@ void print(const Separation& s, bool all, bool colour) {
     for (const auto& mode : s.modes) names.push_back(mode.mode);
     const auto open = std::ranges::count(s.flows, Control::open, &policy::Flow::control);
     put_line(fmt::format("{} modes: {}", names.size(), fmt::join(names, ", ")));
-    print_flows(s, colour);
+    for (const auto& channel : channels(s)) print_channel(s, channel, colour);
     for (const auto& way : s.indirect) {
         std::vector<std::string_view> steps;
         for (const auto mode : way) steps.push_back(s.modes[mode].mode);

@@ -260,7 +260,7 @@ TEST_CASE("separation shows flows with both lines, and its exit status tells a b
     share("work", "500000");
     const auto r = service.run({"policy", "separation", path, "--all"});
     CHECK(r.status == 1);
-    CHECK_THAT(r.out, Contains("games <-> work: open tree '/srv/x'") && Contains("games.json:") &&
+    CHECK_THAT(r.out, Contains("games <-> work: open tree '/srv/x'\n") && Contains("games.json:") &&
                           Contains("work.json:") && Contains("2 flows that nobody controls"));
     const auto json =
         nlohmann::json::parse(service.run({"policy", "separation", path, "--json"}).out);
