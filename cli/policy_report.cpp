@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/text.h"
 #include "cli/output.h"
 
 namespace pmos::cli {
@@ -67,9 +68,11 @@ void TextReport::add(const Diagnostic& d) {
 
 void TextReport::summary() {
     const auto count = [&](policy::Severity severity) {
-        return std::ranges::count(policy_.diagnostics, severity, &Diagnostic::severity);
+        const auto number =
+            std::ranges::count(policy_.diagnostics, severity, &Diagnostic::severity);
+        return counted(static_cast<std::uint64_t>(number), policy::severity_name(severity));
     };
-    line(fmt::format("{} modes checked, {} errors, {} warnings, {} notes", policy_.modes.size(),
+    line(fmt::format("{} checked, {}, {}, {}", counted(policy_.modes.size(), "mode"),
                      count(policy::Severity::error), count(policy::Severity::warning),
                      count(policy::Severity::note)));
 }

@@ -168,7 +168,7 @@ void print(const Separation& s, bool all, bool colour) {
     std::vector<std::string_view> names;
     for (const auto& mode : s.modes) names.push_back(mode.mode);
     const auto open = std::ranges::count(s.flows, Control::open, &policy::Flow::control);
-    put_line(fmt::format("{} modes: {}", names.size(), fmt::join(names, ", ")));
+    put_line(fmt::format("{}: {}", counted(names.size(), "mode"), fmt::join(names, ", ")));
     for (const auto& channel : channels(s)) print_channel(s, channel, colour);
     for (const auto& way : s.indirect) {
         std::vector<std::string_view> steps;
@@ -177,10 +177,10 @@ void print(const Separation& s, bool all, bool colour) {
     }
     print_counters(s);
     if (all) print_reach(s, colour);
-    put_line(open == 0
-                 ? paint("no flow that nobody controls", Style::good, colour)
-                 : paint(fmt::format("{} flow{} that nobody controls", open, open == 1 ? "" : "s"),
-                         Style::bad, colour));
+    put_line(open == 0 ? paint("no flow that nobody controls", Style::good, colour)
+                       : paint(counted(static_cast<std::uint64_t>(open), "flow") +
+                                   " that nobody controls",
+                               Style::bad, colour));
 }
 
 Result<int> policy_separation(const Globals& globals, const Options& options) {

@@ -78,4 +78,8 @@ std::string printable(std::string_view text, std::string_view keep) {
     return out;
 }
 
+std::string counted(std::uint64_t number, std::string_view noun) {
+    return std::to_string(number) + ' ' + std::string(noun) + (number == 1 ? "" : "s");
+}
+
 }  // namespace pmos

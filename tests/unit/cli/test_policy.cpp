@@ -240,7 +240,7 @@ TEST_CASE("separation shows flows with both lines, and its exit status tells a b
     const auto path = dir.path.string();
     const auto alone = service.run({"policy", "separation", path});
     CHECK(alone.status == 0);
-    CHECK_THAT(alone.out, Contains("1 modes: good\n") && Contains("no flow that nobody controls"));
+    CHECK_THAT(alone.out, Contains("1 mode: good\n") && Contains("no flow that nobody controls"));
 
     const auto share = [&](const std::string& name, const std::string& id) {
         std::string text = kGood;
