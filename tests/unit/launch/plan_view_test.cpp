@@ -2,8 +2,12 @@
 #include "runtime/launch/plan_view.h"
 
 #include <catch2/catch.hpp>
+#include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <functional>
+#include <iterator>
+#include <map>
 #include <ostream>
 #include <random>
 #include <vector>
@@ -76,7 +80,52 @@ PlanFault check_plan(const std::function<void(policy::LaunchPlan&)>& change) {
     return check(plan);
 }
 
+// The fuzzer's seeds, by the names of their files: a sound image and what is one step from it.
+std::map<std::string, std::vector<std::byte>> seeds() {
+    const std::vector<std::byte> sound = policy::encode(sound_plan());
+    const auto with = [&](const std::function<void(image::Header&)>& change) {
+        std::vector<std::byte> bytes = sound;
+        image::Header header;
+        std::memcpy(&header, bytes.data(), sizeof header);
+        change(header);
+        std::memcpy(bytes.data(), &header, sizeof header);
+        return bytes;
+    };
+    std::map<std::string, std::vector<std::byte>> out{
+        {"empty", {}},
+        {"sound", sound},
+        {"args-at-the-end", with([](auto& h) { h.args.offset = h.size; })},
+        {"cwd-size-wraps", with([](auto& h) { h.cwd.size = UINT32_MAX; })},
+        {"last-byte-not-nul", sound},
+        {"mounts-count-huge", with([](auto& h) { h.mounts.count = 0x7fffffff; })},
+        {"no-args", with([](auto& h) { h.args = {}; })},
+        {"short-by-one", {sound.begin(), sound.end() - 1}}};
+    out["last-byte-not-nul"].back() = std::byte{'x'};
+    return out;
+}
+
+std::vector<std::byte> read_seed(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    const std::string text((std::istreambuf_iterator<char>(in)), {});
+    const auto* begin = reinterpret_cast<const std::byte*>(text.data());
+    return {begin, begin + text.size()};
+}
+
 }  // namespace
+
+TEST_CASE("the fuzzer's seeds are of this build's format") {
+    const char* update = std::getenv("PMOS_UPDATE_GOLDEN");
+    for (const auto& [name, bytes] : seeds()) {
+        const std::string path = PMOS_SOURCE_ROOT "/tests/fuzz/corpus/plan_view/" + name;
+        if (update != nullptr && std::string_view(update) == "1")
+            std::ofstream(path, std::ios::binary)
+                .write(reinterpret_cast<const char*>(bytes.data()),
+                       static_cast<std::streamsize>(bytes.size()));
+        INFO(path << " (PMOS_UPDATE_GOLDEN=1 rewrites it)");
+        CHECK(read_seed(path) == bytes);
+        CHECK((check(bytes) == PlanFault::none) == (name == "sound"));
+    }
+}
 
 TEST_CASE("a view reads back what policy encoded") {
     const policy::LaunchPlan plan = sound_plan();
