@@ -101,6 +101,22 @@ const policy::Node* demands_of(const std::vector<policy::ModePolicy>& modes) {
     return with == modes.end() ? nullptr : with->demands.get();
 }
 
+// What its modes say, each and together.
+void add(policy::PolicySet set, bool no_demands, CheckedPolicy& out) {
+    const auto take = [&](const std::vector<policy::Diagnostic>& from) {
+        std::ranges::copy(from, std::back_inserter(out.diagnostics));
+    };
+    take(set.diagnostics);
+    const auto flows = policy::flow_findings(
+        policy::separate(set.modes, policy::whole_phone(), demands_of(set.modes)));
+    for (auto& mode : set.modes) {
+        take(mode.diagnostics);
+        if (no_demands) mode.profile = nullptr;
+        out.modes.push_back(std::move(mode));
+    }
+    take(flows);
+}
+
 void check(const std::string& directory, Source& source, CheckedPolicy& out) {
     for (const auto& file : source.profiles) out.texts[file.path] = file.bytes;
     if (source.site) out.texts[source.site->path] = source.site->bytes;
@@ -115,21 +131,10 @@ void check(const std::string& directory, Source& source, CheckedPolicy& out) {
     };
     auto set =
         policy::read_policy(source.profiles, source.site ? &*source.site : nullptr, read_block);
-    const auto take = [&](std::vector<policy::Diagnostic>& from) {
-        std::ranges::copy(from, std::back_inserter(out.diagnostics));
-    };
-    take(source.unreadable);
-    take(set.diagnostics);
+    std::ranges::copy(source.unreadable, std::back_inserter(out.diagnostics));
     const bool no_demands = std::ranges::any_of(
         source.unreadable, [](const auto& d) { return d.rule == Rule::unreadable_site_policy; });
-    auto flows = policy::flow_findings(
-        policy::separate(set.modes, policy::whole_phone(), demands_of(set.modes)));
-    for (auto& mode : set.modes) {
-        take(mode.diagnostics);
-        if (no_demands) mode.profile = nullptr;
-        out.modes.push_back(std::move(mode));
-    }
-    take(flows);
+    add(std::move(set), no_demands, out);
 }
 
 }  // namespace
@@ -143,6 +148,13 @@ Result<CheckedPolicy> check_policy(const std::vector<std::string>& paths) {
 
 policy::Separation separation_of(const CheckedPolicy& policy) {
     return policy::separate(policy.modes, policy::whole_phone(), demands_of(policy.modes));
+}
+
+CheckedPolicy check_bundle(const policy::Bundle& bundle) {
+    CheckedPolicy out;
+    for (const auto& file : bundle.files) out.texts[bundle.label() + "/" + file.path] = file.bytes;
+    add(policy::read_policy(bundle), false, out);
+    return out;
 }
 
 Result<policy::ModePolicy> find_mode(const CheckedPolicy& policy, const std::string& mode) {

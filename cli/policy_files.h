@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "policy/bundle.h"
 #include "policy/separation.h"
 
 namespace pmos::cli {
@@ -23,6 +24,9 @@ Result<CheckedPolicy> check_policy(const std::vector<std::string>& paths);
 
 // What flows between all of them, on a phone that has everything.
 policy::Separation separation_of(const CheckedPolicy& policy);
+
+// What is in a bundle, by the same rules.
+CheckedPolicy check_bundle(const policy::Bundle& bundle);
 
 // One mode of them; an error with the names that there are, or with the findings' number.
 Result<policy::ModePolicy> find_mode(const CheckedPolicy& policy, const std::string& mode);

@@ -40,6 +40,12 @@ constexpr std::array kVerbs{
     Verb{"policy rules", kPolicy, "list the rules that findings name", attach_policy_rules},
     Verb{"policy explain-rule", kPolicy, "say what a rule means, with an example",
          attach_policy_explain_rule},
+    Verb{"policy keygen", kPolicy, "make a key that signs bundles", attach_policy_keygen},
+    Verb{"policy pack", kPolicy, "make a bundle of profiles and what they name",
+         attach_policy_pack},
+    Verb{"policy sign", kPolicy, "sign a bundle", attach_policy_sign},
+    Verb{"policy verify", kPolicy, "say who signed a bundle, and what is in it",
+         attach_policy_verify},
     Verb{"reload", kPolicy, "have pmosd read the profiles again", attach_reload},
 };
 

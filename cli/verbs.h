@@ -59,5 +59,9 @@ Action attach_policy_score(CLI::App& app);
 Action attach_policy_separation(CLI::App& app);
 Action attach_policy_rules(CLI::App& app);
 Action attach_policy_explain_rule(CLI::App& app);
+Action attach_policy_keygen(CLI::App& app);
+Action attach_policy_pack(CLI::App& app);
+Action attach_policy_sign(CLI::App& app);
+Action attach_policy_verify(CLI::App& app);
 
 }  // namespace pmos::cli

@@ -15,7 +15,10 @@ _pmosctl_options() {
         exec | shell) echo "$common --tty --no-tty --env --workdir --user" ;;
         logs) echo "$common --follow --lines" ;;
         events) echo "$common --count --denials" ;;
-        policy) echo "$common --format --resolved --origin --mode --dir --all" ;;
+        policy)
+            echo "$common --format --resolved --origin --mode --dir --all --output --name --version --for --root
+                --images --hooks --key --key-fd --digest --signature --public --trust"
+            ;;
         *) echo "$common" ;;
     esac
 }
@@ -54,7 +57,7 @@ _pmosctl() {
         '') mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$cur") ;;
         policy)
             if [[ -z $mode ]]; then
-                mapfile -t COMPREPLY < <(compgen -W 'check show explain score separation rules explain-rule' -- "$cur")
+                mapfile -t COMPREPLY < <(compgen -W 'check show explain score separation rules explain-rule keygen pack sign verify' -- "$cur")
             else
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             fi
