@@ -15,12 +15,14 @@ namespace {
 
 using Args = std::vector<std::string>;
 
-std::string help_text() {
+// Of all verbs, or of those whose name begins with a word.
+std::string help_text(std::string_view first_word = "") {
     std::string out =
         "pmosctl - control the modes of this phone\n\n"
         "Usage: pmosctl [OPTIONS] VERB [ARGUMENTS]\n";
     std::string_view group;
     for (const auto& verb : verbs()) {
+        if (!verb.name.starts_with(first_word)) continue;
         if (verb.group != group) out += fmt::format("\n{}:\n", verb.group);
         group = verb.group;
         out += fmt::format("  {:<20} {}\n", verb.name, verb.summary);
@@ -45,9 +47,13 @@ std::unexpected<Error> unknown_verb(const std::string& word) {
                                 : fmt::format("did you mean 'pmosctl {}'?", nearest));
 }
 
+bool asks_for_help(std::string_view word) {
+    return word == "-h" || word == "--help" || word == "help";
+}
+
 // Options before the verb belong to it as well: they are moved behind it.
 struct Split {
-    const Verb* verb = nullptr;
+    const Verb* verb = nullptr;  // nullptr: the verbs of "policy" are asked for
     Args options;
     Args command;
 };
@@ -65,7 +71,8 @@ Result<Split> split(Args args) {
     if (word == "policy") {
         if (at == args.size())
             return fail(Code::usage, "'policy' needs a second word", "",
-                        "try 'policy check', or see 'pmosctl --help'");
+                        "try 'policy check', or see 'pmosctl policy --help'");
+        if (asks_for_help(args[at])) return out;
         word += " " + args[at++];
     }
     const auto found = std::ranges::find(verbs(), word, &Verb::name);
@@ -121,7 +128,7 @@ int status_of(const Verb* verb, const Error& error) {
 }  // namespace
 
 int run(Args args) {
-    if (args.size() == 1 && (args[0] == "-h" || args[0] == "--help" || args[0] == "help")) {
+    if (args.size() == 1 && asks_for_help(args[0])) {
         put(help_text());
         return 0;
     }
@@ -132,6 +139,10 @@ int run(Args args) {
         return code_info(parts.error().code).exit_status;
     }
     const Verb* verb = parts->verb;
+    if (verb == nullptr) {
+        put(help_text("policy "));
+        return 0;
+    }
     const auto status = parse_and_run(std::move(*parts));
     if (status) return *status;
     print_error(status.error());

@@ -214,16 +214,37 @@ class Bench:
         pmosctl = os.path.join(self.world.build, "cli", "pmosctl")
         series = {name: Series(times) for name, times in
                   policy.measure(pmosctl, self.shipped, self.turns(20)).items()}
-        say(f"policy check: {self.turns(20)} turns of each set")
-        for name, one in series.items():
-            say(one.line(name))
-        fifty = next(one for name, one in series.items() if name.startswith("50 "))
-        return [row("policy-check-shipped", series["shipped"].p50, None, 30),
-                row("policy-check-50", fifty.p50, None, 1000)]
+        say(f"policy check and separation: {self.turns(20)} turns of each set")
+        for (verb, name), one in series.items():
+            say(one.line(f"{verb}: {name}"))
+
+        def of(verb, name):
+            return next(one.p50 for key, one in series.items()
+                        if key[0] == verb and key[1].startswith(name))
+        return [row("policy-check-shipped", of("check", "shipped"), None, 30),
+                row("policy-check-50", of("check", "50 "), None, 1000),
+                *(row(f"separation-{count}", of("separation", f"{count} "), None)
+                  for count in (2, 10, 50, 200))]
+
+    def filter(self):
+        """What the shipped filter costs a system call, in ns."""
+        program = os.path.join(self.world.build, "tests", "bench", "bench-filter-calls")
+        profile = os.path.join(self.shipped, "secure.json")
+        done = command(program, self.shipped, profile, *(["--quick"] if self.quick else []))
+        rows = []
+        ns = {(one["call"], one["filter"]): one["ns"] for one in json.loads(done)}
+        for one in json.loads(done):
+            say(f"  {one['call']:<16} {one['sense']:<22} {one['filter']:<16} "
+                f"{one['instructions']:4} instructions  {one['ns']:8.1f} ns")
+        for call in dict.fromkeys(call for call, _ in ns):
+            ours = ns[call, "ours"]
+            rows += [row(f"filter-{call}-vs-{peer}", ours, ns[call, peer], None, "ns")
+                     for peer in ("none", "libseccomp", "libseccomp-tree")]
+        return rows
 
 
 GROUPS = {"start": Bench.start, "switch": Bench.switch, "exec": Bench.exec, "memory": Bench.memory,
-          "policy": Bench.policy}
+          "policy": Bench.policy, "filter": Bench.filter}
 
 
 def pss(pid):
@@ -283,8 +304,8 @@ def run_inside(build, names, args, blocks):
 def print_table(rows):
     def text(value):
         return "-" if value is None else f"{value:.3f}" if value < 100 else f"{value:.0f}"
-    print(f"{'row':<28} {'unit':<4} {'ours':>9} {'peer':>9} {'ratio':>9} {'goal':>7}")
+    print(f"{'row':<40} {'unit':<4} {'ours':>9} {'peer':>9} {'ratio':>9} {'goal':>7}")
     for one in rows:
         held = "" if one["goal"] is None else "ok" if one["ratio"] <= one["goal"] else "MISSED"
-        print(f"{one['name']:<28} {one['unit']:<4} {text(one['ours']):>9} {text(one['peer']):>9} "
+        print(f"{one['name']:<40} {one['unit']:<4} {text(one['ours']):>9} {text(one['peer']):>9} "
               f"{text(one['ratio']):>9} {text(one['goal']):>7} {held}".rstrip())

@@ -95,6 +95,9 @@ TEST_CASE("the command line is checked before anything is done") {
     CHECK(service.run({"start", "a", "b"}).status == 2);
     CHECK(service.run({"start", "--frobnicate", "a"}).status == 2);
     CHECK(service.run({"policy"}).status == 2);
+    const auto verbs = service.run({"policy", "--help"});
+    CHECK(verbs.status == 0);
+    CHECK_THAT(verbs.out, Contains("policy check") && !Contains("switch"));
     const auto help = service.run({"start", "--help"});
     CHECK(help.status == 0);
     CHECK_THAT(help.out, Contains("pmosctl start"));
