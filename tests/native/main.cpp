@@ -11,7 +11,8 @@ int main(int argc, char** argv) {
     using Catch::clara::Opt;
     const auto options = session.cli() | Opt(p.launcher, "path")["--launcher"]("pmos-launch") |
                          Opt(p.init, "path")["--init"]("pmos-init") |
-                         Opt(p.probe, "path")["--probe"]("pmos-probe");
+                         Opt(p.probe, "path")["--probe"]("pmos-probe") |
+                         Opt(p.tryer, "path")["--try"]("pmos-try");
     session.cli(options);
     if (const int err = session.applyCommandLine(argc, argv); err != 0) return err;
     if (const std::string why = pmos::test::enter_private_mounts(); !why.empty()) {

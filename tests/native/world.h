@@ -24,7 +24,7 @@ T must(Result<T> result) {
 }
 
 struct Paths {
-    std::string launcher, init, probe;
+    std::string launcher, init, probe, tryer;
 };
 // From the command line of the test program; set before any World is made.
 Paths& paths();

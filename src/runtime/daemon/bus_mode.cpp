@@ -146,10 +146,10 @@ int read_exec_option(sd_bus_message* message, std::string_view key, ExecRequest&
         if (r > 0) request.cwd = cwd;
         return r;
     }
-    if (key == "tty") {
-        int tty = 0;
-        const int r = read_basic(message, "b", tty);
-        request.tty = tty != 0;
+    if (key == "tty" || key == "try") {
+        int flag = 0;
+        const int r = read_basic(message, "b", flag);
+        (key == "tty" ? request.tty : request.trial) = flag != 0;
         return r;
     }
     return 0;

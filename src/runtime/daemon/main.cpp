@@ -38,7 +38,7 @@ constexpr const char* kUsage =
     "  --hooks DIR        hooks (default /usr/share/pmos/hooks)\n"
     "  --run DIR          state of this boot (default /run/pmos)\n"
     "  --state DIR        volumes and keys (default /var/lib/pmos)\n"
-    "  --libexec DIR      pmos-launch, pmos-volume, pmos-init (default /usr/libexec/pmos)\n"
+    "  --libexec DIR      pmos-launch and the other helpers (default /usr/libexec/pmos)\n"
     "  --handset FILE     devices of this phone (default /etc/pmos/handset.json)\n"
     "  --cgroup DIR       where the modes' cgroups are made (default: pmos-modes.service's,\n"
     "                     or /sys/fs/cgroup/pmos under another init)\n"

@@ -2,6 +2,7 @@
 #include "runtime/daemon/sessions.h"
 
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -31,6 +32,14 @@ std::shared_ptr<policy::LaunchPlan> plan_for(const policy::LaunchPlan& base,
         plan->process.additional_gids.clear();
     }
     if (request.gid) plan->process.gid = *request.gid;
+    if (request.trial) {
+        // Room for pmos-try and for no other program: what it has executed is killed as it loads.
+        constexpr std::uint64_t kRoom = std::uint64_t{256} << 10U;
+        auto& limits = plan->process.rlimits;
+        std::erase_if(limits, [](const auto& r) { return r.resource == RLIMIT_AS; });
+        limits.push_back({RLIMIT_AS, kRoom, kRoom});
+        plan->process.args = {"pmos-try"};
+    }
     return plan;
 }
 
@@ -82,7 +91,7 @@ struct Sessions::Asking {
     bool owner_gone = false;
     // What the launcher is lent until it answers.
     std::shared_ptr<policy::LaunchPlan> plan;
-    UniqueFd image;
+    UniqueFd image, program;
 };
 
 // Through the mode's queue: a process must not be born into a cgroup that is being frozen, nor
@@ -109,6 +118,11 @@ void Sessions::ask(Mode& mode, std::shared_ptr<Asking> asking, Done job_done) {
     auto image = launch::seal_plan(policy::encode(*asking->plan));
     if (!image) return job_done(fail(std::move(image.error())));
     asking->image = std::move(*image);
+    if (request.trial) {
+        auto program = launch::seal_program(ctx_.paths.libexec + "/pmos-try");
+        if (!program) return job_done(fail(std::move(program.error())));
+        asking->program = std::move(*program);
+    }
 
     LaunchJob job;
     job.request.verb = launch::Verb::enter;
@@ -118,6 +132,7 @@ void Sessions::ask(Mode& mode, std::shared_ptr<Asking> asking, Done job_done) {
     job.descriptors.plan = asking->image.borrow();
     job.descriptors.cgroup = mode.cgroup->fd();
     job.descriptors.pidfd = mode.running->pidfd.borrow();
+    job.descriptors.program = asking->program.borrow();
     if (!request.tty) {
         job.descriptors.stdin_fd = request.stdio[0].borrow();
         job.descriptors.stdout_fd = request.stdio[1].borrow();

@@ -20,6 +20,7 @@ struct ExecRequest {
     std::vector<std::string> env;  // added to the plan's, replacing equal names
     std::string cwd;               // "" is the plan's
     std::optional<std::uint32_t> uid, gid;
+    bool trial = false;  // pmos-try in place of a program of the mode's; args are nothing to it
     bool tty = false;
     std::uint16_t rows = 0, columns = 0;
     std::vector<UniqueFd> stdio;  // three, without tty

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "runtime/launch/protocol.h"
+#include "runtime/sys/entry.h"
 #include "runtime/sys/file.h"
 #include "runtime/sys/process.h"
 #include "runtime/sys/search_path.h"
@@ -112,29 +113,9 @@ int supervise(int program) noexcept {
 }  // namespace
 }  // namespace pmos
 
-// The kernel leaves argc, argv, envp on the stack; there is no C library to fetch them for us.
-extern "C" [[noreturn, gnu::used]] void pmos_init_main(long* stack) {
+void pmos_entry(long* stack) {
     const long argc = stack[0];
     auto** argv = reinterpret_cast<char**>(stack + 1);
     if (argc < 2) pmos::sys::sys_exit(64);
     pmos::run(argv, argv + argc + 1);
 }
-
-#if defined(__x86_64__)
-asm(".globl _start\n"
-    ".type _start, @function\n"
-    "_start:\n"
-    "    xor %ebp, %ebp\n"
-    "    mov %rsp, %rdi\n"
-    "    and $-16, %rsp\n"
-    "    call pmos_init_main\n"
-    "    hlt\n");
-#elif defined(__aarch64__)
-asm(".globl _start\n"
-    ".type _start, %function\n"
-    "_start:\n"
-    "    mov x29, #0\n"
-    "    mov x0, sp\n"
-    "    bl pmos_init_main\n"
-    "    brk #0\n");
-#endif

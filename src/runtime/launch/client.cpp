@@ -6,6 +6,7 @@
 #include <linux/sched.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 #include <bit>
 #include <utility>
 
+#include "base/regular_file.h"
 #include "runtime/sys/file.h"
 #include "runtime/sys/process.h"
 
@@ -27,10 +29,10 @@ struct Packed {
 
 Packed pack(const LaunchDescriptors& d) {
     const std::pair<Slot, BorrowedFd> all[] = {
-        {slot_plan, d.plan},        {slot_cgroup, d.cgroup},  {slot_root_tree, d.root_tree},
-        {slot_net_ns, d.net_ns},    {slot_id_ns, d.id_ns},    {slot_status, d.status},
-        {slot_pidfd, d.pidfd},      {slot_stdin, d.stdin_fd}, {slot_stdout, d.stdout_fd},
-        {slot_stderr, d.stderr_fd},
+        {slot_plan, d.plan},        {slot_cgroup, d.cgroup},   {slot_root_tree, d.root_tree},
+        {slot_net_ns, d.net_ns},    {slot_id_ns, d.id_ns},     {slot_status, d.status},
+        {slot_pidfd, d.pidfd},      {slot_stdin, d.stdin_fd},  {slot_stdout, d.stdout_fd},
+        {slot_stderr, d.stderr_fd}, {slot_program, d.program},
     };
     Packed packed;
     for (const auto& [slot, fd] : all) {
@@ -39,6 +41,26 @@ Packed pack(const LaunchDescriptors& d) {
         packed.fds.at(static_cast<std::size_t>(packed.count++)) = fd.get();
     }
     return packed;
+}
+
+Result<UniqueFd> seal(const std::string& what, std::span<const std::byte> bytes, mode_t mode) {
+    constexpr unsigned kExec = 0x10;  // MFD_EXEC, Linux 6.3
+    const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+    const std::string name = "pmos-" + what;
+    UniqueFd fd(::memfd_create(name.c_str(), (mode & 0111) != 0 ? flags | kExec : flags));
+    if (!fd && errno == EINVAL) fd = UniqueFd(::memfd_create(name.c_str(), flags));
+    if (!fd) return fail(errno_error(errno, "cannot make a memory file for the " + what));
+    std::size_t done = 0;
+    while (done < bytes.size()) {
+        const ssize_t n = ::write(fd.get(), bytes.data() + done, bytes.size() - done);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return fail(errno_error(errno, "cannot write the " + what));
+        done += static_cast<std::size_t>(n);
+    }
+    const int seals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
+    if (::fchmod(fd.get(), mode) < 0 || ::fcntl(fd.get(), F_ADD_SEALS, seals) < 0)
+        return fail(errno_error(errno, "cannot seal the " + what));
+    return fd;
 }
 
 Error launcher_gone(int err) {
@@ -83,20 +105,12 @@ std::vector<UniqueFd> take_fds(msghdr& message) {
 
 }  // namespace
 
-Result<UniqueFd> seal_plan(std::span<const std::byte> image) {
-    UniqueFd fd(::memfd_create("pmos-plan", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-    if (!fd) return fail(errno_error(errno, "cannot make a memory file for the plan"));
-    std::size_t done = 0;
-    while (done < image.size()) {
-        const ssize_t n = ::write(fd.get(), image.data() + done, image.size() - done);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return fail(errno_error(errno, "cannot write the plan"));
-        done += static_cast<std::size_t>(n);
-    }
-    const int seals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
-    if (::fcntl(fd.get(), F_ADD_SEALS, seals) < 0)
-        return fail(errno_error(errno, "cannot seal the plan"));
-    return fd;
+Result<UniqueFd> seal_plan(std::span<const std::byte> image) { return seal("plan", image, 0600); }
+
+Result<UniqueFd> seal_program(const std::string& path) {
+    constexpr std::size_t kMaxProgram = 1 << 20;
+    PMOS_ASSIGN(const std::string bytes, read_regular_file(path, kMaxProgram));
+    return seal("program", std::as_bytes(std::span(bytes)), 0111);
 }
 
 Result<void> send_request(BorrowedFd socket, Request request, const LaunchDescriptors& fds) {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <span>
+#include <string>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -16,6 +17,7 @@ namespace pmos::launch {
 struct LaunchDescriptors {
     BorrowedFd plan, cgroup, root_tree, net_ns, id_ns, status, pidfd;
     BorrowedFd stdin_fd, stdout_fd, stderr_fd;
+    BorrowedFd program;
 };
 
 struct LaunchReply {
@@ -29,6 +31,8 @@ struct LaunchReply {
 
 // A memfd with these bytes that nobody can change any more.
 Result<UniqueFd> seal_plan(std::span<const std::byte> image);
+// The same of a program, to be executed and not to be read.
+Result<UniqueFd> seal_program(const std::string& path);
 
 // Sends one request; request.descriptors is filled in here. One request at a time: the next one
 // only after receive_reply().

@@ -9,7 +9,7 @@
 
 namespace pmos::launch {
 
-inline constexpr int kInitImageFd = 5;  // pmos-init, copied into a sealed memfd
+inline constexpr int kInitImageFd = 5;  // pmos-init, copied into a sealed memfd; or slot_program
 inline constexpr int kProcFd = 6;       // root of a procfs of our own, attached nowhere
 inline constexpr int kOwnNetNsFd = 7;
 inline constexpr int kOwnTimeNsFd = 8;

@@ -3,9 +3,9 @@
 #include <errno.h>
 
 #include "runtime/launch/launcher.h"
-#include "runtime/launch/number.h"
 #include "runtime/launch/serve.h"
 #include "runtime/sys/file.h"
+#include "runtime/sys/number.h"
 
 namespace {
 
@@ -18,7 +18,7 @@ constexpr int kBrokenSocket = 76;  // EX_PROTOCOL
 int main() {
     pmos::launch::Self self;
     if (const int err = pmos::launch::prepare_self(self); err < 0) {
-        pmos::launch::TextBuffer<64> text;
+        pmos::sys::TextBuffer<64> text;
         text.add("pmos-launch: cannot start: errno ");
         text.add(static_cast<std::int64_t>(-err));
         text.add('\n');

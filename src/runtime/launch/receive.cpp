@@ -39,7 +39,7 @@ int check_request(const Request& r, long size) noexcept {
     std::uint32_t needed = 0;
     switch (r.verb) {
         case Verb::start:
-            if (r.allocate_tty != 0) return -EBADMSG;
+            if (r.allocate_tty != 0 || (r.descriptors & slot_program) != 0) return -EBADMSG;
             needed = kStartNeeds;
             break;
         case Verb::enter:

@@ -6,8 +6,8 @@
 #include <cstring>
 
 #include "runtime/launch/launcher.h"
-#include "runtime/launch/number.h"
 #include "runtime/sys/file.h"
+#include "runtime/sys/number.h"
 #include "runtime/sys/process.h"
 #include "runtime/sys/socket.h"
 
@@ -29,7 +29,7 @@ int write_proc(const char* path, const char* text, std::size_t size) noexcept {
 
 int write_child(const Launch& launch, const char* file, const char* text,
                 std::size_t size) noexcept {
-    TextBuffer<48> path;
+    sys::TextBuffer<48> path;
     path.add(static_cast<std::int64_t>(launch.pid));
     path.add('/');
     path.add(file);
@@ -37,7 +37,7 @@ int write_child(const Launch& launch, const char* file, const char* text,
 }
 
 int write_map(const Launch& launch, const char* file, std::span<const image::IdMap> map) noexcept {
-    TextBuffer<kMaxIdMaps * 36> text;
+    sys::TextBuffer<kMaxIdMaps * 36> text;
     for (const image::IdMap& m : map) {
         text.add(static_cast<std::int64_t>(m.inside));
         text.add(' ');
@@ -143,7 +143,7 @@ int enter_time_ns(Launch& launch) noexcept {
     if ((h.namespaces & CLONE_NEWTIME) == 0) return 0;
     if (const int err = sys::sys_unshare(CLONE_NEWTIME); err < 0) return err;
     launch.in_time_ns = true;
-    TextBuffer<96> text;
+    sys::TextBuffer<96> text;
     text.add("monotonic ");
     text.add(h.monotonic_offset);
     text.add(" 0\nboottime ");
@@ -200,7 +200,7 @@ int adjust_child(Launch& launch) noexcept {
     const PlanView plan = launch.plan();
     const std::int32_t score = plan.header().oom_score_adj;
     if (score != launch.self->oom_score_adj) {
-        TextBuffer<16> text;
+        sys::TextBuffer<16> text;
         text.add(static_cast<std::int64_t>(score));
         const int err = write_child(launch, "oom_score_adj", text.text(), text.size());
         if (err < 0) return err;

@@ -6,15 +6,21 @@
 #include <sys/sysmacros.h>
 
 #include "runtime/launch/launcher.h"
-#include "runtime/launch/number.h"
 #include "runtime/launch/tree.h"
 #include "runtime/sys/file.h"
 #include "runtime/sys/mount.h"
+#include "runtime/sys/number.h"
 
 namespace pmos::launch {
 namespace {
 
 constexpr long kNeededSeals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW;
+
+int check_seals(int fd) noexcept {
+    const int seals = sys::sys_fcntl(fd, F_GET_SEALS, 0);
+    if (seals < 0) return seals;
+    return (seals & kNeededSeals) == kNeededSeals ? 0 : -EPERM;
+}
 
 void fill_strings(Launch& launch) noexcept {
     const PlanView plan = launch.plan();
@@ -36,7 +42,7 @@ int outside_owner(const PlanView& plan, std::uint32_t uid, std::uint32_t gid,
 }
 
 int set_number(int context, const char* key, std::uint32_t value) noexcept {
-    TextBuffer<16> text;
+    sys::TextBuffer<16> text;
     text.add(static_cast<std::int64_t>(value));
     return sys::sys_fsconfig(context, FSCONFIG_SET_STRING, key, text.text(), 0);
 }
@@ -147,9 +153,9 @@ int make_mount_points(Launch& launch, const char* dev_target, Owner root) noexce
 
 int map_plan(Launch& launch) noexcept {
     const int fd = launch.slot(slot_plan);
-    const int seals = sys::sys_fcntl(fd, F_GET_SEALS, 0);
-    if (seals < 0) return seals;
-    if ((seals & kNeededSeals) != kNeededSeals) return -EPERM;
+    if (const int err = check_seals(fd); err < 0) return err;
+    if (const int program = launch.slot(slot_program); program >= 0)
+        if (const int err = check_seals(program); err < 0) return err;
     struct stat file {};
     if (const int err = sys::sys_fstat(fd, &file); err < 0) return err;
     if (file.st_size < static_cast<long>(sizeof(image::Header)) ||

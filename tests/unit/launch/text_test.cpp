@@ -4,7 +4,7 @@
 #include <string>
 
 #include "runtime/launch/client.h"
-#include "runtime/launch/number.h"
+#include "runtime/sys/number.h"
 #include "runtime/sys/search_path.h"
 
 using namespace pmos;

@@ -5,12 +5,14 @@
 #include <linux/magic.h>
 #include <linux/seccomp.h>
 
+#include <cstddef>
 #include <cstring>
+#include <iterator>
 
 #include "runtime/launch/child/child.h"
-#include "runtime/launch/number.h"
 #include "runtime/launch/tree.h"
 #include "runtime/sys/file.h"
+#include "runtime/sys/number.h"
 #include "runtime/sys/process.h"
 #include "runtime/sys/search_path.h"
 
@@ -63,6 +65,24 @@ int open_label(Child& child) noexcept {
     return expect_filesystem(child.label, PROC_SUPER_MAGIC);
 }
 
+// In force before the mode's filter, and so asked after it: of two filters that refuse with an
+// error the younger one's counts, and either one counts more than a third that would allow.
+int install_judge() noexcept {
+    constexpr auto kLow = static_cast<std::uint32_t>(kJudgeMark);
+    constexpr auto kHigh = static_cast<std::uint32_t>(kJudgeMark >> 32U);
+    constexpr std::uint32_t kSixth = offsetof(seccomp_data, args[5]);
+    sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kSixth),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kLow, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kSixth + 4),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kHigh, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | kAdmitted),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const sock_fprog program{std::size(code), code};
+    return sys::sys_seccomp(SECCOMP_SET_MODE_FILTER, 0, &program);
+}
+
 }  // namespace
 
 int open_confinement(Child& child) noexcept {
@@ -76,7 +96,7 @@ int restrict_by_landlock(Child& child) noexcept {
 
 int set_label(Child& child) noexcept {
     if (child.label < 0) return 0;
-    TextBuffer<512> text;
+    sys::TextBuffer<512> text;
     text.add("exec ");
     text.add(child.plan().text(child.header().apparmor));
     if (text.full()) return -ENAMETOOLONG;
@@ -85,6 +105,8 @@ int set_label(Child& child) noexcept {
 }
 
 int install_seccomp(Child& child) noexcept {
+    if (child.launch.slot(slot_program) >= 0)
+        if (const int err = install_judge(); err < 0) return err;
     static_assert(sizeof(image::Instruction) == sizeof(sock_filter));
     const auto code = child.plan().table(child.header().seccomp);
     sock_fprog program{};
@@ -113,8 +135,10 @@ int execute(Child& child) noexcept {
 }
 
 int execute_program(Child& child) noexcept {
-    const int err = tell_launcher(child.launch.child_report, {}, -1);
-    return err < 0 ? err : sys::execute_by_search(child.launch.argv + 1, child.launch.envp);
+    const Launch& launch = child.launch;
+    if (const int err = tell_launcher(launch.child_report, {}, -1); err < 0) return err;
+    if (launch.slot(slot_program) < 0) return sys::execute_by_search(launch.argv + 1, launch.envp);
+    return sys::sys_execveat(kInitImageFd, "", launch.argv + 1, launch.envp, AT_EMPTY_PATH);
 }
 
 }  // namespace pmos::launch

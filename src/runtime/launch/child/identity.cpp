@@ -136,6 +136,7 @@ int close_descriptors(Child& child) noexcept {
         {child.stdio[2], 2, 0},
         {start ? launch.slot(slot_status) : -1, kInitStatusFd, 0},
         {launch.child_report, kInitReportFd, start ? 0 : O_CLOEXEC},
+        {launch.slot(slot_program), kInitImageFd, O_CLOEXEC},
         {child.label, kLabelFd, O_CLOEXEC},
         {child.ruleset, kRulesetFd, O_CLOEXEC},
     };

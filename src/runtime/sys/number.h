@@ -1,10 +1,10 @@
-// launch: numbers as text, for what goes into /proc. No heap.
+// sys: numbers as text in a fixed buffer, for what goes into /proc and out of a mode. No heap.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
-namespace pmos::launch {
+namespace pmos::sys {
 
 // A line under construction in a fixed buffer; what does not fit is dropped and full() says so.
 template <std::size_t kSize>
@@ -45,4 +45,4 @@ class TextBuffer {
     bool full_ = false;
 };
 
-}  // namespace pmos::launch
+}  // namespace pmos::sys
