@@ -8,6 +8,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "cli/trial.h"
 #include "harness.h"
 
 using namespace pmos::cli::test;
@@ -324,4 +325,16 @@ TEST_CASE("a site policy that cannot be read leaves no mode standing") {
     CHECK(r.status == 1);
     CHECK_THAT(r.out, Contains("[unreadable-site-policy]"));
     CHECK(service.run({"policy", "show", "good", dir.path.string()}).status == 4);
+}
+
+TEST_CASE("an attempt's call is numbered by its name") {
+    using pmos::cli::numbered_attempt;
+    CHECK(*numbered_attempt("read /a b") == "read /a b");
+    CHECK(*numbered_attempt("judge 101 1") == "judge 101 1");
+#if defined(__x86_64__)
+    CHECK(*numbered_attempt("judge ptrace") == "judge 101");
+    CHECK(*numbered_attempt("call ptrace 0 0x10") == "call 101 0 0x10");
+#endif
+    CHECK(numbered_attempt("judge ptrac").error().fix == "did you mean 'ptrace'?");
+    CHECK_FALSE(numbered_attempt("read /a\nwrite /b").has_value());
 }
