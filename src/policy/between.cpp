@@ -79,7 +79,8 @@ void CrossCheck::pair(ModePolicy& a, ModePolicy& b) {
 
 std::string source_of(const Profile& p, const VolumeSpec& v) {
     if (!v.device.empty()) return v.device;
-    return v.file.empty() ? fmt::format("{}-{}", p.mode, v.name) : v.file;
+    return v.file.empty() ? fmt::format("{}/{}-{}.luks", HostFacts{}.volumes_dir, p.mode, v.name)
+                          : v.file;
 }
 
 void CrossCheck::volumes(ModePolicy& a, ModePolicy& b) {

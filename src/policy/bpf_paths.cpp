@@ -4,8 +4,9 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 
-#include <optional>
+#include <iterator>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "policy/syscall_filter.h"
@@ -15,7 +16,7 @@ namespace {
 
 struct State {
     std::size_t pc = 0;
-    std::optional<std::uint32_t> a;  // empty: it could be anything
+    PartialWord a;
     friend auto operator<=>(const State&, const State&) = default;
 };
 
@@ -24,7 +25,8 @@ class Paths {
     Paths(const BpfProgram& program, const PartialData& data) : program_(program), data_(data) {}
 
     bool reach_allow() {
-        go({0, 0});
+        if (program_.empty()) return true;
+        go({0, {0, UINT32_MAX}});
         while (!open_.empty()) {
             const State s = open_.back();
             open_.pop_back();
@@ -45,7 +47,8 @@ class Paths {
                 go({s.pc + 1, load(i.k)});
                 return false;
             case BPF_ALU:
-                go({s.pc + 1, s.a ? std::optional(*s.a & i.k) : std::nullopt});
+                // Where the mask is 0 the outcome is known to be.
+                go({s.pc + 1, {s.a.value & i.k, s.a.known | ~i.k}});
                 return false;
             case BPF_JMP:
                 jump(s, i);
@@ -55,25 +58,30 @@ class Paths {
                 return BPF_RVAL(i.code) == BPF_A || i.k == SECCOMP_RET_ALLOW;
         }
     }
-    std::optional<std::uint32_t> load(std::uint32_t offset) const {
-        const std::uint32_t word = offset / 4;
-        if (word >= 16 || (data_.known >> word & 1U) == 0) return std::nullopt;
-        return data_.words[word];
+    PartialWord load(std::uint32_t offset) const {
+        return offset / 4 < std::size(data_.words) ? data_.words[offset / 4] : PartialWord{};
     }
     void jump(const State& s, const BpfInstruction& i) {
         if (BPF_OP(i.code) == BPF_JA) return go({s.pc + 1 + i.k, s.a});
-        if (!s.a) {
-            // Past an equality the word is known.
-            go({s.pc + 1 + i.jt, BPF_OP(i.code) == BPF_JEQ ? std::optional(i.k) : std::nullopt});
-            go({s.pc + 1 + i.jf, std::nullopt});
-            return;
+        const auto [may, may_not] = outcomes(s.a, i);
+        // Past an equality the word is known.
+        const bool equal = BPF_OP(i.code) == BPF_JEQ;
+        if (may) go({s.pc + 1 + i.jt, equal ? PartialWord{i.k, UINT32_MAX} : s.a});
+        if (may_not) go({s.pc + 1 + i.jf, s.a});
+    }
+    // Whether the test could hold, and whether it could fail.
+    static std::pair<bool, bool> outcomes(PartialWord a, const BpfInstruction& i) {
+        const bool whole = a.known == UINT32_MAX;
+        switch (BPF_OP(i.code)) {
+            case BPF_JEQ:
+                return {((a.value ^ i.k) & a.known) == 0, !whole || a.value != i.k};
+            case BPF_JSET:
+                return {(a.value & i.k) != 0 || (i.k & ~a.known) != 0, (a.value & i.k) == 0};
+            case BPF_JGT:
+                return {!whole || a.value > i.k, !whole || a.value <= i.k};
+            default:
+                return {!whole || a.value >= i.k, !whole || a.value < i.k};
         }
-        const std::uint32_t a = *s.a;
-        const bool taken = BPF_OP(i.code) == BPF_JEQ   ? a == i.k
-                           : BPF_OP(i.code) == BPF_JGT ? a > i.k
-                           : BPF_OP(i.code) == BPF_JGE ? a >= i.k
-                                                       : (a & i.k) != 0;
-        go({s.pc + 1 + (taken ? i.jt : i.jf), s.a});
     }
 
     const BpfProgram& program_;

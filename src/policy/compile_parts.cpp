@@ -112,6 +112,11 @@ void add_masks(std::vector<MountOp>& ops) {
         ops.push_back(make_mount(MountKind::mask, "", path, 0));
     for (const char* path : {"/proc/driver", "/proc/sys"})
         ops.push_back(make_mount(MountKind::read_only, "", path, MOUNT_ATTR_RDONLY | kSafest));
+    // Numbers that one mode sets as it likes and another would read.
+    for (const char* path :
+         {"/proc/sys/fs/aio-nr", "/proc/sys/fs/dentry-state", "/proc/sys/fs/file-nr",
+          "/proc/sys/fs/inode-nr", "/proc/sys/fs/inode-state", "/proc/sys/kernel/pty"})
+        ops.push_back(make_mount(MountKind::mask, "", path, 0));
 }
 
 DeviceNode node(std::string path, std::uint32_t major, std::uint32_t minor) {

@@ -9,6 +9,7 @@
 
 #include <linux/capability.h>
 #include <linux/netlink.h>
+#include <sched.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -22,17 +23,21 @@ constexpr std::uint32_t kNfc = 39, kQipcrtr = 42;  // which glibc's headers may 
 
 constexpr std::string_view kInitialNetwork = "the initial network namespace";
 
+constexpr auto is = &PartialWord::is;
+
+// io_uring makes sockets of its own (IORING_OP_SOCKET, Linux 5.19), which no filter sees.
+constexpr Gate kUring{"io_uring_setup"};
+
 constexpr std::array kKeyring{Gate{"keyctl"}, Gate{"add_key"}, Gate{"request_key"}};
 constexpr std::array kLog{Gate{"syslog"}};
 constexpr std::array kPerf{Gate{"perf_event_open"}};
-constexpr std::array kVsock{Gate{"socket", {AF_VSOCK}}};
-constexpr std::array kQrtr{Gate{"socket", {kQipcrtr}}};
-constexpr std::array kBluetooth{Gate{"socket", {AF_BLUETOOTH}}};
-constexpr std::array kNearField{Gate{"socket", {kNfc}}};
-constexpr std::array kUevent{
-    Gate{"socket", {AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT}},
-    Gate{"socket", {AF_NETLINK, SOCK_DGRAM, NETLINK_KOBJECT_UEVENT}},
-};
+constexpr std::array kVsock{kUring, Gate{"socket", {is(AF_VSOCK)}}};
+constexpr std::array kQrtr{kUring, Gate{"socket", {is(kQipcrtr)}}};
+constexpr std::array kBluetooth{kUring, Gate{"socket", {is(AF_BLUETOOTH)}}};
+constexpr std::array kNearField{kUring, Gate{"socket", {is(kNfc)}}};
+constexpr std::array kUevent{kUring,
+                             Gate{"socket", {is(AF_NETLINK), {}, is(NETLINK_KOBJECT_UEVENT)}}};
+constexpr std::array kAio{Gate{"io_setup"}};
 constexpr std::array kClock{Gate{"clock_settime"}, Gate{"settimeofday"}};
 constexpr std::array kModules{Gate{"init_module"}, Gate{"finit_module"}, Gate{"delete_module"}};
 constexpr std::array kSwap{Gate{"swapon"}, Gate{"swapoff"}};
@@ -44,6 +49,8 @@ constexpr std::array kObjects{
                  right_read | right_write},
     KernelObject{"kernel-log", "the log, which names programs that fault", kLog, right_read, true},
     KernelObject{"cpu-events", "what the processors do, for whomever", kPerf, right_read, true},
+    KernelObject{"aio", "asynchronous requests, of which there is one number for all", kAio,
+                 right_signal},
     KernelObject{"vsock", "sockets by context id, which no namespace covers", kVsock,
                  right_connect},
     KernelObject{"kernel-events", "devices and volumes that come and go", kUevent, right_read,
@@ -68,6 +75,7 @@ constexpr std::array kObjects{
 };
 
 constexpr std::array kCounters{
+    Counter{"/proc", "how many processes there are, as links of the directory", true},
     Counter{"/proc/buddyinfo", "free memory by order"},
     Counter{"/proc/cgroups", "control groups in all"},
     Counter{"/proc/crypto", "ciphers in use"},
@@ -83,6 +91,8 @@ constexpr std::array kCounters{
     Counter{"/proc/partitions", "block devices by name"},
     Counter{"/proc/pressure", "who waits for processors, memory, disks"},
     Counter{"/proc/schedstat", "scheduling by processor"},
+    Counter{"/proc/self/net/protocols", "sockets' memory by protocol", true},
+    Counter{"/proc/self/net/sockstat", "TCP's sockets and memory in all", true},
     Counter{"/proc/softirqs", "deferred interrupts"},
     Counter{"/proc/stat", "time by processor, processes made"},
     Counter{"/proc/swaps", "swap in use"},
@@ -90,7 +100,8 @@ constexpr std::array kCounters{
     Counter{"/proc/sys/fs/dentry-state", "cached names"},
     Counter{"/proc/sys/fs/file-nr", "open files in all"},
     Counter{"/proc/sys/fs/inode-nr", "cached files in all"},
-    Counter{"/proc/sys/kernel/pty/nr", "terminals in all"},
+    Counter{"/proc/sys/fs/inode-state", "cached files in all"},
+    Counter{"/proc/sys/kernel/pty", "terminals in all"},
     Counter{"/proc/uptime", "idle time"},
     Counter{"/proc/vmstat", "memory's comings and goings"},
     Counter{"/proc/zoneinfo", "memory by zone"},
@@ -110,7 +121,7 @@ bool Filter::admits(const Gate& gate) const {
     data.set(data_nr, *nr);
     data.set(data_arch, arch.audit);
     for (std::uint32_t i = 0; i < gate.args.size(); ++i)
-        if (gate.args[i]) data.set(data_args + 8 * i, *gate.args[i]);
+        data.set(data_args + 8 * i, gate.args[i].value, gate.args[i].known);
     return may_allow(program, data);
 }
 
@@ -120,11 +131,19 @@ const Gate* open_gate(const KernelObject& object, const Filter& filter) {
     return gate == object.gates.end() ? nullptr : &*gate;
 }
 
-bool mounts_bind(const CapabilitySets& capabilities, const Filter& filter) {
-    if ((capabilities.bounding >> CAP_SYS_ADMIN & 1U) == 0) return true;
-    constexpr std::array kMounting{Gate{"mount"}, Gate{"mount_setattr"}, Gate{"umount2"},
-                                   Gate{"move_mount"}};
-    return std::ranges::none_of(kMounting, [&](const Gate& g) { return filter.admits(g); });
+MountWalls mount_walls(const CapabilitySets& capabilities, const Filter& filter) {
+    // Clones of a tree without its submounts, and file systems made anew, show what masks hide.
+    constexpr std::array kMounting{Gate{"mount"},      Gate{"mount_setattr"}, Gate{"umount2"},
+                                   Gate{"move_mount"}, Gate{"open_tree"},     Gate{"fsmount"}};
+    constexpr std::array kNewUser{Gate{"unshare", {PartialWord::with(CLONE_NEWUSER)}},
+                                  Gate{"clone", {PartialWord::with(CLONE_NEWUSER)}},
+                                  Gate{"clone3"}};
+    const auto any = [&](const auto& gates) {
+        return std::ranges::any_of(gates, [&](const Gate& g) { return filter.admits(g); });
+    };
+    if (!any(kMounting)) return {};
+    const bool admin = (capabilities.bounding >> CAP_SYS_ADMIN & 1U) != 0;
+    return {!admin, !admin && !any(kNewUser)};
 }
 
 }  // namespace pmos::policy

@@ -4,7 +4,6 @@
 
 #include <array>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string_view>
 
@@ -13,11 +12,11 @@
 
 namespace pmos::policy {
 
-// A system call that opens an object, with the arguments that matter, of which the kernel looks at
-// the lower 32 bits.
+// A system call that opens an object, with the bits of its arguments that matter, all in the lower
+// 32 that the kernel looks at.
 struct Gate {
     std::string_view syscall;
-    std::array<std::optional<std::uint32_t>, 3> args = {};
+    std::array<PartialWord, 3> args = {};
 };
 
 // A mode's filter, as it is asked about gates.
@@ -47,11 +46,17 @@ const Gate* open_gate(const KernelObject& object, const Filter& filter);
 struct Counter {
     std::string_view path;  // "/proc/loadavg"; a name without a slash is a system call
     std::string_view what;
+    bool per_process = false;  // there with procSubset "pid" too
 };
 std::span<const Counter> counters();
 
-// Whether masks, read-only and noexec mounts bind the mode: with CAP_SYS_ADMIN in its own user
-// namespace and the calls of mounting it could take them away again.
-bool mounts_bind(const CapabilitySets& capabilities, const Filter& filter);
+// Which walls that are made of mounts bind the mode. With CAP_SYS_ADMIN in its own user namespace
+// and the calls of mounting it could take read-only, noexec and masks away again, and see a /proc
+// without masks; in a user namespace that it makes itself, only the latter.
+struct MountWalls {
+    bool options = true;  // read-only and noexec
+    bool masks = true;    // of /proc
+};
+MountWalls mount_walls(const CapabilitySets& capabilities, const Filter& filter);
 
 }  // namespace pmos::policy

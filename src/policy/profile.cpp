@@ -294,8 +294,9 @@ void Reader::mount(const Node& node) {
         fault(Rule::contradiction, node.at, "a tmpfs has no source", "remove 'source'");
     if (m.type == "bind" && !m.source.empty()) {
         // Trees that would hand over the host or another mode.
-        constexpr std::array<std::string_view, 8> kNever{"/proc", "/sys",  "/dev", "/run",
-                                                         "/boot", "/root", "/etc", "/var/lib/pmos"};
+        constexpr std::array<std::string_view, 9> kNever{
+            "/proc", "/sys", "/dev",          "/run",           "/boot",
+            "/root", "/etc", "/var/lib/pmos", "/usr/share/pmos"};
         for (const auto tree : kNever)
             if (m.source == "/" || m.source == tree ||
                 m.source.starts_with(std::string(tree) + "/") || tree.starts_with(m.source + "/"))

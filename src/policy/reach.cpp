@@ -22,7 +22,7 @@ class Reach {
         : p_(s.profile),
           plan_(s.plan),
           filter_{from_bytes(s.plan.seccomp), arch},
-          walls_(mounts_bind(s.plan.process.capabilities, filter_)) {}
+          walls_(mount_walls(s.plan.process.capabilities, filter_)) {}
 
     std::vector<Access> take() {
         files();
@@ -59,17 +59,17 @@ class Reach {
         return out_.emplace_back(std::move(a));
     }
     bool executes(const MountOp& op) const;
-    bool masked(std::string_view path) const;
+    bool masked(const Counter& counter) const;
 
     const Profile& p_;
     const LaunchPlan& plan_;
     const Filter filter_;
-    const bool walls_;
+    const MountWalls walls_;
     std::vector<Access> out_;
 };
 
 bool Reach::executes(const MountOp& op) const {
-    if (walls_ && (op.attributes & MOUNT_ATTR_NOEXEC) != 0) return false;
+    if (walls_.options && (op.attributes & MOUNT_ATTR_NOEXEC) != 0) return false;
     if (!p_.landlock_required) return true;
     return std::ranges::any_of(plan_.landlock, [&](const LandlockRule& rule) {
         return (rule.access & LANDLOCK_ACCESS_FS_EXECUTE) != 0 &&
@@ -81,14 +81,14 @@ bool Reach::executes(const MountOp& op) const {
 void Reach::tree(const MountOp& op) {
     const auto spec = std::ranges::find(p_.mounts, op.target, &MountSpec::target);
     std::uint8_t rights = right_read | right_signal;
-    if (!walls_ || (op.attributes & MOUNT_ATTR_RDONLY) == 0) rights |= right_write;
+    if (!walls_.options || (op.attributes & MOUNT_ATTR_RDONLY) == 0) rights |= right_write;
     if (executes(op)) rights |= right_execute;
     add(Resource::tree, op.source, rights, op.target,
         spec == p_.mounts.end() ? p_.where("mounts") : spec->at);
 }
 
 void Reach::files() {
-    add(Resource::image, p_.image, right_read | right_execute | right_signal, "/",
+    add(Resource::image, plan_.root.path, right_read | right_execute | right_signal, "/",
         p_.where("root/image"));
     for (const auto& op : plan_.mounts)
         if (op.kind == MountKind::bind) tree(op);
@@ -110,7 +110,8 @@ std::string arbiter_of(const Profile& p, std::string_view device_class) {
     if (!unarbitrated(p, device_class).empty()) return "";
     for (const auto& [name, broker] : kBrokers)
         if (name == device_class) return std::string(broker);
-    return "the switch: it is frozen in the background";
+    if (p.session.background != Background::freeze) return "";
+    return "the switch, which freezes who leaves the foreground";
 }
 
 // A class whose right is a list of services, or has parts of its own.
@@ -178,16 +179,18 @@ void Reach::kernel() {
     }
 }
 
-bool Reach::masked(std::string_view path) const {
-    return walls_ && (p_.proc_pid_only || std::ranges::any_of(plan_.mounts, [&](const MountOp& op) {
-                          return op.kind == MountKind::mask && op.target == path;
-                      }));
+bool Reach::masked(const Counter& counter) const {
+    if (!walls_.masks) return false;
+    if (p_.proc_pid_only) return !counter.per_process;
+    return std::ranges::any_of(plan_.mounts, [&](const MountOp& op) {
+        return op.kind == MountKind::mask && op.target == counter.path;
+    });
 }
 
 void Reach::numbers() {
     for (const auto& counter : counters()) {
         const bool file = counter.path.starts_with('/');
-        const bool readable = file ? !masked(counter.path) : filter_.admits({counter.path});
+        const bool readable = file ? !masked(counter) : filter_.admits({counter.path});
         // Whatever a mode does moves them: to write takes no right.
         Access& a = add(Resource::counter, std::string(counter.path),
                         readable ? right_read | right_write : right_write,

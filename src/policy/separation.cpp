@@ -47,7 +47,8 @@ class Joiner {
             }
         for (const auto& [place, ends] : places) {
             pairs(ends, ends, true);
-            if (place.first == Resource::tree) above(places, place.second, ends);
+            if (place.second.starts_with('/')) above(places, place.second, ends);
+            if (place.first == Resource::device) whole_class(places, place.second, ends);
         }
         std::ranges::sort(out_.flows, {}, [&](const Flow& f) {
             return std::tuple(f.control, f.from.mode, f.to.mode, f.from.access, f.to.access);
@@ -55,7 +56,8 @@ class Joiner {
     }
 
   private:
-    // Directories that hold this one: what is reached there is reached here.
+    // Directories that hold this one, or this volume, image or program of the host: what is reached
+    // there is reached here.
     void above(const Places& places, std::string_view path, const std::vector<End>& ends) {
         while (path.size() > 1) {
             path = path.substr(0, std::max<std::size_t>(path.rfind('/'), 1));
@@ -63,6 +65,11 @@ class Joiner {
             if (outer == places.end()) continue;
             pairs(outer->second, ends, false);
         }
+    }
+    // "modem-sms" is a part of "modem".
+    void whole_class(const Places& places, std::string_view part, const std::vector<End>& ends) {
+        const auto whole = places.find({Resource::device, part.substr(0, part.find('-'))});
+        if (part.contains('-') && whole != places.end()) pairs(whole->second, ends, false);
     }
     // `same`: both are one list, each pair is met in both orders.
     void pairs(const std::vector<End>& some, const std::vector<End>& others, bool same) {
@@ -76,7 +83,7 @@ class Joiner {
     void flow(const End& from, const End& to) {
         const Access &s = out_.access(from), &r = out_.access(to);
         if (!s.sends() || !r.receives()) return;
-        Flow f{from, to, s.by.empty() && r.by.empty() ? Control::open : Control::arbitrated, {}};
+        Flow f{from, to, s.by.empty() || r.by.empty() ? Control::open : Control::arbitrated, {}};
         if (f.control == Control::open)
             for (const auto& c : consents_)
                 if (c.from == out_.modes[from.mode].mode && c.to == out_.modes[to.mode].mode &&
@@ -91,12 +98,13 @@ class Joiner {
     const std::vector<Consent> consents_;
 };
 
-// The shortest way from one mode over others, by open flows alone.
+// The shortest way from one mode over others, by flows that nobody arbitrates. The owner may have
+// accepted each of them, and yet not where they lead together.
 class Ways {
   public:
     explicit Ways(Separation& out) : out_(out), next_(out.modes.size()) {
         for (const auto& f : out_.flows)
-            if (f.control == Control::open &&
+            if (f.control != Control::arbitrated &&
                 std::ranges::find(next_[f.from.mode], f.to.mode) == next_[f.from.mode].end())
                 next_[f.from.mode].push_back(f.to.mode);
     }
@@ -131,6 +139,7 @@ class Ways {
 
 // What between.cpp finds by itself.
 bool told_already(const Access& sender, const Access& receiver) {
+    if (sender.kind != receiver.kind) return false;
     if (sender.kind == Resource::tree)
         return ((sender.rights | receiver.rights) & right_write) != 0;
     return sender.kind == Resource::device || sender.kind == Resource::image ||

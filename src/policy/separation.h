@@ -37,7 +37,8 @@ struct ModeReach {
 struct Separation {
     std::vector<ModeReach> modes;  // by name
     std::vector<Flow> flows;       // by control, then by names; without the counters
-    // Modes that an open flow reaches only through others: each a path of at least three.
+    // Modes that are reached only through others, by flows that nobody arbitrates: each a path of
+    // at least three.
     std::vector<std::vector<std::uint32_t>> indirect;
 
     const Access& access(const End& end) const { return modes[end.mode].accesses[end.access]; }

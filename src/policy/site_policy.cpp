@@ -255,9 +255,12 @@ void check_site_separation(const Node& site, std::vector<ModePolicy>& modes) {
             const auto mode =
                 std::ranges::find(modes, found.modes[own.mode].mode, &ModePolicy::mode);
             const Node* rule = demanded(mode->mode);
-            if (rule == nullptr || mode->diagnostics.size() >= kMaxFindings) continue;
+            if (rule == nullptr) continue;
+            // One is enough to keep it from starting, and must not be lost among warnings.
+            auto& found_here = mode->diagnostics;
+            if (found_here.size() >= kMaxFindings && has_errors(found_here)) continue;
             const Access& here = found.access(own);
-            mode->diagnostics.push_back(finding(
+            found_here.push_back(finding(
                 Rule::site_policy, here.at,
                 fmt::format("the site policy demands separation: {} '{}' leads from '{}' to '{}' "
                             "({})",

@@ -68,18 +68,22 @@ struct SyscallData {
 };
 // Interprets a filter. A program that the kernel would refuse gives SECCOMP_RET_KILL_PROCESS.
 std::uint32_t evaluate(const BpfProgram& program, const SyscallData& data);
-// What is known of a call: some words of its struct seccomp_data, by their offsets.
+// What is known of a call: some bits of its struct seccomp_data.
 enum DataOffset : std::uint32_t { data_nr = 0, data_arch = 4, data_args = 16 };
+struct PartialWord {
+    std::uint32_t value = 0, known = 0;  // known: a mask; value is 0 outside of it
+    static constexpr PartialWord is(std::uint32_t v) { return {v, UINT32_MAX}; }
+    static constexpr PartialWord with(std::uint32_t bits) { return {bits, bits}; }
+    friend auto operator<=>(const PartialWord&, const PartialWord&) = default;
+};
 struct PartialData {
-    std::uint32_t words[16]{};
-    std::uint16_t known = 0;  // bit n: words[n]
-    void set(std::uint32_t offset, std::uint32_t value) {
-        words[offset / 4] = value;
-        known = static_cast<std::uint16_t>(known | 1U << offset / 4);
+    PartialWord words[16]{};
+    void set(std::uint32_t offset, std::uint32_t value, std::uint32_t known = UINT32_MAX) {
+        words[offset / 4] = {value & known, known};
     }
 };
 // Whether some values of what is not known make a filter allow. Never false when they do; may be
-// true though they do not, where a filter tests one unknown word twice.
+// true though they do not, where a filter tests one unknown word twice. No filter allows all.
 bool may_allow(const BpfProgram& program, const PartialData& data);
 // One instruction a line; names of system calls where a number is compared.
 std::string disassemble(const BpfProgram& program, const Arch& arch);

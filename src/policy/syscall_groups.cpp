@@ -18,7 +18,8 @@ constexpr std::array kGroups{
         "rt_sigpending rt_sigprocmask rt_sigreturn rt_sigsuspend rt_sigtimedwait "
         "sched_getaffinity sched_yield set_robust_list set_tid_address sigaltstack time uname "
         "write writev ugetrlimit"},
-    SyscallGroup{"@aio", "Asynchronous I/O, io_uring excepted.",
+    SyscallGroup{"@aio",
+                 "Asynchronous I/O, io_uring excepted: one number of requests for all modes.",
                  "io_cancel io_destroy io_getevents io_pgetevents io_setup io_submit"},
     SyscallGroup{"@io-uring", "io_uring: its operations pass no system call filter.",
                  "io_uring_enter io_uring_register io_uring_setup"},
@@ -79,7 +80,7 @@ constexpr std::array kGroups{
     SyscallGroup{"@information", "What the system is.", "sysinfo getcpu capget"},
     SyscallGroup{
         "@system-service", "A sensible start for a mode that runs Debian's programs.",
-        "@default @aio @basic-io @file-system @io-event @ipc @network-io @process @signal @sync "
+        "@default @basic-io @file-system @io-event @ipc @network-io @process @signal @sync "
         "@timer @chown @setuid @memlock @resources @pkey @sandbox @memory @information"},
     SyscallGroup{"@debug", "Watching and steering other processes.",
                  "lookup_dcookie perf_event_open pidfd_getfd ptrace process_vm_readv "

@@ -49,9 +49,9 @@ MODES = {
     "quiet": {"procSubset": "pid", "without": ["sysinfo"]},
     "reader": {"mounts": [bind("shared", "/srv"), bind("own", "/opt", "rw", "exec")]},
     "nested": {"mounts": [bind("shared/inner", "/srv"), bind("tools", "/mnt", "exec")]},
-    "keeper": {"calls": ["@keyring"], "devices": {"gpu": "render"},
+    "keeper": {"calls": ["@keyring", "@aio"], "devices": {"gpu": "render"},
                "mounts": [bind("tools", "/mnt", "exec"), bind("shared", "/srv")]},
-    "hearer": {"calls": ["@keyring", "syslog", "perf_event_open", *INITIAL_CALLS],
+    "hearer": {"calls": ["@keyring", "@aio", "syslog", "perf_event_open", *INITIAL_CALLS],
                "rules": sockets(16, 40, 42, 31, 39), "devices": {"modem": "port"},
                "capabilities": ["CAP_SYS_TIME", "CAP_SYS_MODULE", "CAP_SYS_BOOT",
                                 "CAP_DAC_READ_SEARCH", "CAP_SYSLOG", "CAP_PERFMON"]},
@@ -63,7 +63,7 @@ MODES = {
 
 def profile(mode, index):
     have = MODES[mode]
-    allow = ["@default", "@aio", "@basic-io", "@file-system", "@io-event", "@ipc", "@network-io",
+    allow = ["@default", "@basic-io", "@file-system", "@io-event", "@ipc", "@network-io",
              "@process", "@signal", "@sync", "@timer", "@setuid", "@memory", "mknod", "mknodat"]
     if "sysinfo" not in have.get("without", []):
         allow.append("sysinfo")
@@ -198,6 +198,9 @@ class Sweep:
             self.one(mode, "kernel", "kernel-log", "read", "log_read", "")
             self.one(mode, "kernel", "cpu-events", "read", "cpu_events", "")
             self.one(mode, "kernel", "kernel-events", "read", "events_open", "")
+            self.one(mode, "kernel", "aio", "signal", "aio", "8")
+            if self.may(mode, "kernel", "aio", "signal"):
+                self.agents[mode].ask("aio_end")
             for name, number in FAMILIES.items():
                 self.one(mode, "kernel", name, "connect", "family", str(number))
             for name in INITIAL:
@@ -241,6 +244,9 @@ class Sweep:
             serial = speaker.ask("key_give")
             port = 7000 + list(MODES).index(sender)
             speaker.ask("vsock_listen", str(port))
+            with open("/proc/sys/fs/aio-max-nr", encoding="ascii") as stream:
+                room = int(stream.read())
+            taken = speaker.ask("aio", str(room - 2048))
             for receiver in MODES:
                 if receiver == sender:
                     continue
@@ -251,7 +257,12 @@ class Sweep:
                 self.flow(sender, receiver, {"keyring"}, said, said)
                 said = listener.ask("vsock_connect", str(port))
                 self.flow(sender, receiver, {"vsock"}, said, said)
+                said = listener.ask("aio", "4096") if taken == "yes" else taken
+                heard = "yes" if said == "EAGAIN" else said
+                self.flow(sender, receiver, {"aio"}, heard, said)
                 self.locks(sender, receiver, shared)
+            if taken == "yes":
+                speaker.ask("aio_end")
             speaker.ask("unlock")
 
     def locks(self, sender, receiver, shared):

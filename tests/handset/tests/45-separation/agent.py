@@ -13,7 +13,7 @@ import sys
 libc = ctypes.CDLL(None, use_errno=True)
 SYSCALL = {"add_key": 248, "keyctl": 250, "syslog": 103, "perf_event_open": 298, "mount_setattr": 442,
            "umount2": 166, "clock_settime": 227, "delete_module": 176, "swapon": 167,
-           "kexec_load": 246, "open_by_handle_at": 304, "mknod": 133, "sysinfo": 99}
+           "kexec_load": 246, "open_by_handle_at": 304, "mknod": 133, "sysinfo": 99, "io_setup": 206, "io_destroy": 207}
 held = []  # locks
 listening = []
 
@@ -131,6 +131,19 @@ def cpu_events(_path, _):
     return True
 
 
+def aio(requests, _):
+    """Takes requests of the machine's, and keeps them."""
+    context = ctypes.c_ulong(0)
+    call("io_setup", int(requests), ctypes.byref(context))
+    listening.append(context)
+    return True
+
+
+def aio_end(_what, _):
+    call("io_destroy", listening.pop().value)
+    return True
+
+
 def family(number, _):
     kinds = {31: socket.SOCK_SEQPACKET, 39: socket.SOCK_SEQPACKET, 42: socket.SOCK_DGRAM}
     socket.socket(int(number), kinds.get(int(number), socket.SOCK_STREAM)).close()
@@ -186,7 +199,8 @@ def counter(path, _):
     if path == "sysinfo":
         return call("sysinfo", ctypes.create_string_buffer(256)) == 0
     try:
-        call("umount2", path.encode(), 2)  # MNT_DETACH: takes a mask away, where that is possible
+        if path != "/proc":
+            call("umount2", path.encode(), 2)  # MNT_DETACH: takes a mask away, where it can be
     except OSError:
         pass
     if os.path.isdir(path):
