@@ -57,7 +57,8 @@ void add_base(const Profile& p, std::vector<MountOp>& ops) {
     // Every devpts mount is an instance of its own since Linux 4.7.
     MountOp pts = make_mount(MountKind::filesystem, "devpts", "/dev/pts",
                              MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
-    pts.options = {{"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}};
+    // All instances count towards kernel.pty.max: none gets near it, or learns how near others are.
+    pts.options = {{"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}, {"max", "64"}};
     ops.push_back(std::move(pts));
     ops.push_back(make_mount(MountKind::filesystem, "mqueue", "/dev/mqueue", kSafest));
     ops.push_back(tmpfs("/dev/shm", "1777", kDefaultTmpfs, kSafest));
