@@ -93,7 +93,6 @@ Result<ModeFiles> open_mode_files(const Paths& paths, const std::string& mode) {
     PMOS_ASSIGN(files.log, open_log(paths, mode));
     PMOS_ASSIGN(files.status,
                 open_file(paths.mode_dir(mode) + "/exit", O_WRONLY | O_CREAT | O_TRUNC));
-    PMOS_ASSIGN(files.null, open_file("/dev/null", O_RDONLY));
     return files;
 }
 

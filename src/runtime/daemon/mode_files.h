@@ -14,7 +14,7 @@
 namespace pmos::daemon {
 
 struct ModeFiles {
-    UniqueFd null, log, status;
+    UniqueFd log, status;
 };
 
 // Makes RUN/modes/NAME (0700) with the log kept and the exit record empty.

@@ -157,7 +157,7 @@ class Start : public std::enable_shared_from_this<Start> {
         job.descriptors.net_ns = prepared_.net_ns.borrow();
         job.descriptors.id_ns = prepared_.id_ns.borrow();
         job.descriptors.status = files_.status.borrow();
-        job.descriptors.stdin_fd = files_.null.borrow();
+        // No stdin: the mode's own /dev/null, for the phone's is one inode for all modes.
         job.descriptors.stdout_fd = files_.log.borrow();
         job.descriptors.stderr_fd = files_.log.borrow();
         job.plan = plan_.get();

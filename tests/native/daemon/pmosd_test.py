@@ -153,6 +153,17 @@ def wait_for(what, condition, seconds=10):
     raise AssertionError(f"{what}: not within {seconds} s")
 
 
+def inode(path):
+    found = os.stat(path)
+    return found.st_dev, found.st_ino
+
+
+def program_of(mode_pid):
+    """The process that pmos-init has started: a mode's own first one."""
+    with open(f"/proc/{mode_pid}/task/{mode_pid}/children", encoding="ascii") as children_of:
+        return int(children_of.read().split()[0])
+
+
 def filters_of(pid):
     """Ids of the device filters that a process holds."""
     found = set()
@@ -199,6 +210,20 @@ def test_exec(phone):
                          ("NoNewPrivs", "1"), ("Seccomp", "2")):
         expect(re.search(rf"^{field}:\s+{value}$", seen, re.M), f"{field} is {value} in an entered process")
     phone.ctl("exec", "beta", "--", "true", status=125)
+
+
+def test_stdin(phone):
+    """An inode of the phone's would be one for all modes: to lock, to watch, to set times of."""
+    phone.ctl("start", "alpha")
+    phone.ctl("start", "beta")
+    nulls = {inode("/dev/null")}
+    for mode in ("alpha", "beta"):
+        pid = program_of(phone.status(mode)["pid"])
+        wait_for("the program", lambda: os.readlink(f"/proc/{pid}/exe").endswith("busybox"))
+        stdin = inode(f"/proc/{pid}/fd/0")
+        expect(stdin == inode(f"/proc/{pid}/root/dev/null"), f"stdin of {mode} is its own /dev/null")
+        expect(stdin[0] not in {dev for dev, _ in nulls}, f"stdin of {mode} lies on a file system of its own")
+        nulls.add(stdin)
 
 
 def test_switch(phone):
