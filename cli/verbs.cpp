@@ -47,6 +47,11 @@ constexpr std::array kVerbs{
     Verb{"policy sign", kPolicy, "sign a bundle", attach_policy_sign},
     Verb{"policy verify", kPolicy, "say who signed a bundle, and what is in it",
          attach_policy_verify},
+    Verb{"policy install", kPolicy, "give a signed bundle to this phone", attach_policy_install},
+    Verb{"policy status", kPolicy, "show which policy this phone uses", attach_policy_status},
+    Verb{"policy confirm", kPolicy, "say that the policy on trial is good", attach_policy_confirm},
+    Verb{"policy reject", kPolicy, "go back to the policy before the one on trial",
+         attach_policy_reject},
     Verb{"reload", kPolicy, "have pmosd read the profiles again", attach_reload},
 };
 

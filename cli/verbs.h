@@ -64,5 +64,9 @@ Action attach_policy_keygen(CLI::App& app);
 Action attach_policy_pack(CLI::App& app);
 Action attach_policy_sign(CLI::App& app);
 Action attach_policy_verify(CLI::App& app);
+Action attach_policy_install(CLI::App& app);
+Action attach_policy_status(CLI::App& app);
+Action attach_policy_confirm(CLI::App& app);
+Action attach_policy_reject(CLI::App& app);
 
 }  // namespace pmos::cli

@@ -57,7 +57,7 @@ _pmosctl() {
         '') mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$cur") ;;
         policy)
             if [[ -z $mode ]]; then
-                mapfile -t COMPREPLY < <(compgen -W 'check show explain score separation try rules explain-rule keygen pack sign verify' -- "$cur")
+                mapfile -t COMPREPLY < <(compgen -W 'check show explain score separation try rules explain-rule keygen pack sign verify install status confirm reject' -- "$cur")
             else
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             fi

@@ -1,4 +1,8 @@
 // daemon: the Manager object. Translates, decides nothing.
+#include <fcntl.h>
+
+#include <cerrno>
+
 #include "runtime/daemon/bus.h"
 #include "runtime/daemon/bus_names.h"
 
@@ -29,14 +33,53 @@ int stop_all(sd_bus_message* message, void* userdata, sd_bus_error*) {
     return 1;
 }
 
-int reload(sd_bus_message* message, void* userdata, sd_bus_error* error) {
-    const auto changed = supervisor_of(userdata).reload();
-    if (!changed) return set_error(error, changed.error());
+int reload(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    supervisor_of(userdata).reload(
+        [call = Call(message)](Result<std::vector<std::string>> changed) {
+            if (!changed) return call.fail(changed.error());
+            sd_bus_message* reply = nullptr;
+            int r = sd_bus_message_new_method_return(call.get(), &reply);
+            if (r >= 0) r = sd_bus_message_open_container(reply, 'a', "s");
+            for (const auto& name : *changed)
+                if (r >= 0) r = sd_bus_message_append(reply, "s", name.c_str());
+            if (r >= 0) r = sd_bus_message_close_container(reply);
+            if (r >= 0) sd_bus_send(nullptr, reply, nullptr);
+            sd_bus_message_unref(reply);
+        });
+    return 1;
+}
+
+int install_policy(sd_bus_message* message, void* userdata, sd_bus_error* error) {
+    int fd = -1;
+    if (const int r = sd_bus_message_read(message, "h", &fd); r < 0) return r;
+    UniqueFd own(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
+    if (!own) return sd_bus_error_set_errno(error, errno);
+    supervisor_of(userdata).install_policy(
+        std::move(own), [call = Call(message)](Result<std::string> label) {
+            if (!label) return call.fail(label.error());
+            sd_bus_reply_method_return(call.get(), "s", label->c_str());
+        });
+    return 1;
+}
+
+int confirm_policy(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    supervisor_of(userdata).confirm_policy(
+        [call = Call(message)](Result<> result) { call.done(result); });
+    return 1;
+}
+
+int reject_policy(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    supervisor_of(userdata).reject_policy(
+        [call = Call(message)](Result<> result) { call.done(result); });
+    return 1;
+}
+
+int policy_status(sd_bus_message* message, void* userdata, sd_bus_error*) {
     sd_bus_message* reply = nullptr;
     int r = sd_bus_message_new_method_return(message, &reply);
-    if (r >= 0) r = sd_bus_message_open_container(reply, 'a', "s");
-    for (const auto& name : *changed)
-        if (r >= 0) r = sd_bus_message_append(reply, "s", name.c_str());
+    if (r >= 0) r = sd_bus_message_open_container(reply, 'a', "{ss}");
+    for (const auto& [key, value] : supervisor_of(userdata).policy_status())
+        if (r >= 0) r = sd_bus_message_append(reply, "{ss}", key.c_str(), value.c_str());
     if (r >= 0) r = sd_bus_message_close_container(reply);
     if (r >= 0) r = sd_bus_send(nullptr, reply, nullptr);
     sd_bus_message_unref(reply);
@@ -77,6 +120,12 @@ constexpr sd_bus_vtable kVtable[] = {
                              SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("StopAll", "", "", stop_all, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_NAMES("Reload", "", , "as", SD_BUS_PARAM(changed), reload,
+                             SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_NAMES("InstallPolicy", "h", SD_BUS_PARAM(bundle), "s", SD_BUS_PARAM(label),
+                             install_policy, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("ConfirmPolicy", "", "", confirm_policy, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("RejectPolicy", "", "", reject_policy, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_NAMES("PolicyStatus", "", , "a{ss}", SD_BUS_PARAM(status), policy_status,
                              SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_NAMES("Doctor", "", , "a(ssss)", SD_BUS_PARAM(findings), doctor,
                              SD_BUS_VTABLE_UNPRIVILEGED),

@@ -14,6 +14,7 @@ namespace pmos::daemon {
 struct Mode;
 class Denials;
 class Launcher;
+class PinnedFiles;
 
 struct Paths {
     std::string profiles = "/usr/share/pmos/profiles";
@@ -23,6 +24,7 @@ struct Paths {
     std::string images = "/usr/share/pmos/images";
     std::string hooks = "/usr/share/pmos/hooks";
     std::string handset = "/etc/pmos/handset.json";
+    std::string trust = "/etc/pmos/trust";
     std::string cgroup;  // root of the modes' cgroups, absolute
 
     // A tmpfs of their own: a mode that writes without end fills this and not /run.
@@ -52,6 +54,7 @@ struct Context {
     Launcher& launcher;
     Observer& observer;
     Denials& denials;
+    const PinnedFiles& pinned;
 };
 
 // CLOCK_BOOTTIME in µs.

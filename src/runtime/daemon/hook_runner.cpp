@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "base/text.h"
+#include "runtime/daemon/policy_source.h"
 #include "runtime/daemon/process.h"
 
 namespace pmos::daemon {
@@ -55,6 +56,7 @@ class HookRun : public std::enable_shared_from_this<HookRun> {
     void next() {
         if (at_ == hooks_.size()) return done_({});
         const auto& hook = hooks_[at_];
+        if (auto same = ctx_.pinned.check(hook.path); !same) return done_(std::move(same));
         RunRequest request;
         request.spawn.path = hook.path;
         request.spawn.args = hook.args;

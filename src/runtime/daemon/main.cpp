@@ -26,6 +26,7 @@ struct Options {
     Paths paths;
     Bus::System system = Bus::System::automatic;
     int ready_fd = -1;
+    unsigned confirm_after = 30;
     bool autostart = true;
 };
 
@@ -40,6 +41,9 @@ constexpr const char* kUsage =
     "  --state DIR        volumes and keys (default /var/lib/pmos)\n"
     "  --libexec DIR      pmos-launch and the other helpers (default /usr/libexec/pmos)\n"
     "  --handset FILE     devices of this phone (default /etc/pmos/handset.json)\n"
+    "  --trust DIR        keys of who may sign the policy (default /etc/pmos/trust); while it\n"
+    "                     holds one, the policy is a bundle and --profiles is not read\n"
+    "  --confirm-after S  seconds that a mode must run under a new bundle (default 30)\n"
     "  --cgroup DIR       where the modes' cgroups are made (default: pmos-modes.service's,\n"
     "                     or /sys/fs/cgroup/pmos under another init)\n"
     "  --bus MODE         auto, required or off: the system bus (default auto)\n"
@@ -63,6 +67,8 @@ int parse_options(int argc, char** argv, Options& options) {
         libexec,
         handset,
         cgroup,
+        trust,
+        confirm_after,
         bus,
         ready_fd,
         no_autostart,
@@ -77,6 +83,8 @@ int parse_options(int argc, char** argv, Options& options) {
                                          option{"libexec", 1, nullptr, libexec},
                                          option{"handset", 1, nullptr, handset},
                                          option{"cgroup", 1, nullptr, cgroup},
+                                         option{"trust", 1, nullptr, trust},
+                                         option{"confirm-after", 1, nullptr, confirm_after},
                                          option{"bus", 1, nullptr, bus},
                                          option{"ready-fd", 1, nullptr, ready_fd},
                                          option{"no-autostart", 0, nullptr, no_autostart},
@@ -84,12 +92,12 @@ int parse_options(int argc, char** argv, Options& options) {
                                          option{"help", 0, nullptr, help},
                                          option{nullptr, 0, nullptr, 0}};
     Paths& paths = options.paths;
-    const std::array<std::string*, 9> texts{nullptr,        &paths.profiles, &paths.images,
-                                            &paths.hooks,   &paths.run,      &paths.state,
-                                            &paths.libexec, &paths.handset,  &paths.cgroup};
+    const std::array<std::string*, 10> texts{
+        nullptr,      &paths.profiles, &paths.images,  &paths.hooks,  &paths.run,
+        &paths.state, &paths.libexec,  &paths.handset, &paths.cgroup, &paths.trust};
     for (int key; (key = ::getopt_long(argc, argv, "", kOptions.data(), nullptr)) != -1;) {
         const std::string_view value = ::optarg != nullptr ? ::optarg : "";
-        if (key >= profiles && key <= cgroup) {
+        if (key >= profiles && key <= trust) {
             *texts[static_cast<std::size_t>(key)] = value;
         } else if (key == bus) {
             if (value != "auto" && value != "required" && value != "off")
@@ -98,6 +106,12 @@ int parse_options(int argc, char** argv, Options& options) {
             options.system = value == "off"        ? Bus::System::off
                              : value == "required" ? Bus::System::required
                                                    : Bus::System::automatic;
+        } else if (key == confirm_after) {
+            const auto [end, error] =
+                std::from_chars(value.data(), value.data() + value.size(), options.confirm_after);
+            if (error != std::errc() || *end != '\0' || options.confirm_after > 3600)
+                return usage_error(
+                    fmt::format("--confirm-after takes seconds up to 3600, not '{}'", value));
         } else if (key == ready_fd) {
             const auto [end, error] =
                 std::from_chars(value.data(), value.data() + value.size(), options.ready_fd);
@@ -194,7 +208,7 @@ Result<> serve(const Options& options) {
     PMOS_ASSIGN(const auto loop, EventLoop::make());
     Bus bus(*loop, options.paths);
     Herald herald(bus);
-    Supervisor supervisor(*loop, options.paths, herald);
+    Supervisor supervisor(*loop, options.paths, herald, options.confirm_after);
     ::signal(SIGPIPE, SIG_IGN);
     bool leaving = false;
     const auto leave = [&] {
@@ -208,7 +222,9 @@ Result<> serve(const Options& options) {
     const auto on_term = loop->on_signal(SIGTERM, leave);
     const auto on_int = loop->on_signal(SIGINT, leave);
     const auto on_hup = loop->on_signal(SIGHUP, [&] {
-        if (const auto changed = supervisor.reload(); !changed) journal_error(changed.error());
+        supervisor.reload([](Result<std::vector<std::string>> changed) {
+            if (!changed) journal_error(changed.error());
+        });
     });
     PMOS_TRY(supervisor.begin());
     PMOS_TRY(bus.begin(supervisor, options.system));
@@ -219,6 +235,7 @@ Result<> serve(const Options& options) {
     if (options.autostart) supervisor.autostart();
     const auto ended = loop->run();
     bus.close();
+    if (leaving) supervisor.end_policy();
     return ended;
 }
 

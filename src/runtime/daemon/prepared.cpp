@@ -12,6 +12,7 @@
 
 #include "runtime/daemon/denials.h"
 #include "runtime/daemon/mode_files.h"
+#include "runtime/daemon/policy_source.h"
 #include "runtime/daemon/process.h"
 #include "runtime/launch/client.h"
 #include "runtime/launch/prepare.h"
@@ -44,6 +45,7 @@ Result<> settle_prepared(const Context& ctx, Mode& mode) {
         PMOS_ASSIGN(ready.device_filter, ctx.denials.load_filter(plan));
     }
     if (!ready.root) {
+        PMOS_TRY(ctx.pinned.check(plan.root.path));
         PMOS_ASSIGN(ready.root, launch::RootImage::open(plan.root.path, plan.root.filesystem,
                                                         ctx.paths.mode_dir(mode.name) + "/root"));
     }

@@ -113,35 +113,47 @@ Result<> send_signal(BorrowedFd pidfd, int signal) {
 
 namespace {
 
-class Helper : public std::enable_shared_from_this<Helper> {
+constexpr std::size_t kMaxOutput = 1U << 20;
+
+// One helper from its start to its end; who waits for that is another question.
+class HelperProcess {
   public:
-    Helper(EventLoop& loop, RunRequest request, Answer<RunResult> answer)
-        : loop_(loop), request_(std::move(request)), answer_(std::move(answer)) {}
+    explicit HelperProcess(RunRequest request) : request_(std::move(request)) {}
 
     Result<> start() {
-        // Memory files for input and errors: a helper that does not read cannot block us.
-        PMOS_ASSIGN(input_, memory_file("input"));
+        // Memory files for input, output and errors: a helper that does not read cannot block us,
+        // and we need not read for it not to be blocked.
+        PMOS_ASSIGN(output_, memory_file("output"));
         PMOS_ASSIGN(errors_, memory_file("errors"));
-        const auto& text = request_.input;
-        if (::pwrite(input_.get(), text.data(), text.size(), 0) !=
-            static_cast<ssize_t>(text.size()))
-            return fail(errno_error(errno, "cannot write a helper's input"));
-        request_.spawn.own_group = true;
-        request_.spawn.descriptors = {input_.borrow(), BorrowedFd(), errors_.borrow()};
-        PMOS_ASSIGN(child_, spawn(request_.spawn));
-        ended_ = loop_.on_io(child_.pidfd.borrow(), EPOLLIN,
-                             [self = shared_from_this()](std::uint32_t) { self->finish(); });
-        deadline_ = loop_.after(request_.timeout, [self = shared_from_this()] {
-            self->result_.timed_out = true;
-            ::kill(-self->child_.pid, SIGKILL);  // its group: not reaped yet, so the id is its own
-        });
-        if (!ended_ || !deadline_) {
-            static_cast<void>(send_signal(child_.pidfd.borrow(), SIGKILL));
-            return fail(Code::no_space, "cannot watch a helper");
+        if (!request_.input_fd) {
+            PMOS_ASSIGN(request_.input_fd, memory_file("input"));
+            const auto& text = request_.input;
+            if (::pwrite(request_.input_fd.get(), text.data(), text.size(), 0) !=
+                static_cast<ssize_t>(text.size()))
+                return fail(errno_error(errno, "cannot write a helper's input"));
         }
+        request_.spawn.own_group = true;
+        request_.spawn.descriptors = {request_.input_fd.borrow(), output_.borrow(),
+                                      errors_.borrow()};
+        PMOS_ASSIGN(child_, spawn(request_.spawn));
         return {};
     }
-    void refuse(Error error) { answer_(fail(std::move(error))); }
+    BorrowedFd pidfd() const noexcept { return child_.pidfd.borrow(); }
+    std::chrono::milliseconds timeout() const noexcept { return request_.timeout; }
+    void kill_all() const { ::kill(-child_.pid, SIGKILL); }
+    void out_of_time() {
+        result_.timed_out = true;
+        kill_all();  // its group: not reaped yet, so the id is its own
+    }
+    RunResult finish() {
+        // What it left behind goes with it; not reaped yet, so the group's id is still its own.
+        kill_all();
+        const auto status = reap(pidfd());
+        result_.code = status ? exit_code(*status) : 255;
+        result_.error_text = last_line();
+        result_.output = text_of(output_.borrow(), 0, kMaxOutput);
+        return std::move(result_);
+    }
 
   private:
     static Result<UniqueFd> memory_file(const char* name) {
@@ -149,37 +161,59 @@ class Helper : public std::enable_shared_from_this<Helper> {
         if (!fd) return fail(errno_error(errno, "cannot make a memory file"));
         return fd;
     }
-
-    void finish() {
-        const auto keep = shared_from_this();
-        ended_.reset();
-        deadline_.reset();
-        // What it left behind goes with it; not reaped yet, so the group's id is still its own.
-        ::kill(-child_.pid, SIGKILL);
-        const auto status = reap(child_.pidfd.borrow());
-        result_.code = status ? exit_code(*status) : 255;
-        result_.error_text = last_line();
-        answer_(std::move(result_));
+    static std::string text_of(BorrowedFd fd, off_t from, std::size_t limit) {
+        const off_t size = std::max<off_t>(0, ::lseek(fd.get(), 0, SEEK_END) - from);
+        std::string out(std::min(limit, static_cast<std::size_t>(size)), '\0');
+        const ssize_t n = ::pread(fd.get(), out.data(), out.size(), from);
+        out.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
+        return out;
     }
-
     std::string last_line() const {
-        std::array<char, 4096> text{};
+        constexpr off_t kTail = 4096;
         const off_t size = ::lseek(errors_.get(), 0, SEEK_END);
-        const off_t from = std::max<off_t>(0, size - static_cast<off_t>(text.size()));
-        const ssize_t n = ::pread(errors_.get(), text.data(), text.size(), from);
-        std::string out(text.data(), n > 0 ? static_cast<std::size_t>(n) : 0);
+        std::string out = text_of(errors_.borrow(), std::max<off_t>(0, size - kTail), kTail);
         while (!out.empty() && out.back() == '\n') out.pop_back();
         if (const auto at = out.rfind('\n'); at != std::string::npos) out.erase(0, at + 1);
         return out;
     }
 
-    EventLoop& loop_;
     RunRequest request_;
-    Answer<RunResult> answer_;
-    UniqueFd input_, errors_;
+    UniqueFd output_, errors_;
     Spawned child_;
-    EventSource ended_, deadline_;
     RunResult result_;
+};
+
+class Helper : public std::enable_shared_from_this<Helper> {
+  public:
+    Helper(EventLoop& loop, RunRequest request, Answer<RunResult> answer)
+        : loop_(loop), process_(std::move(request)), answer_(std::move(answer)) {}
+
+    Result<> start() {
+        PMOS_TRY(process_.start());
+        ended_ = loop_.on_io(process_.pidfd(), EPOLLIN,
+                             [self = shared_from_this()](std::uint32_t) { self->finish(); });
+        deadline_ = loop_.after(process_.timeout(),
+                                [self = shared_from_this()] { self->process_.out_of_time(); });
+        if (!ended_ || !deadline_) {
+            static_cast<void>(send_signal(process_.pidfd(), SIGKILL));
+            return fail(Code::no_space, "cannot watch a helper");
+        }
+        return {};
+    }
+    void refuse(Error error) { answer_(fail(std::move(error))); }
+
+  private:
+    void finish() {
+        const auto keep = shared_from_this();
+        ended_.reset();
+        deadline_.reset();
+        answer_(process_.finish());
+    }
+
+    EventLoop& loop_;
+    HelperProcess process_;
+    Answer<RunResult> answer_;
+    EventSource ended_, deadline_;
 };
 
 }  // namespace
@@ -187,6 +221,16 @@ class Helper : public std::enable_shared_from_this<Helper> {
 void run_helper(EventLoop& loop, RunRequest request, Answer<RunResult> answer) {
     const auto helper = std::make_shared<Helper>(loop, std::move(request), std::move(answer));
     if (auto started = helper->start(); !started) helper->refuse(std::move(started.error()));
+}
+
+Result<RunResult> run_helper_now(RunRequest request) {
+    HelperProcess process(std::move(request));
+    PMOS_TRY(process.start());
+    pollfd ended{.fd = process.pidfd().get(), .events = POLLIN, .revents = 0};
+    const auto deadline = std::chrono::steady_clock::now() + process.timeout();
+    while (::poll(&ended, 1, 100) <= 0)
+        if (std::chrono::steady_clock::now() >= deadline) process.out_of_time();
+    return process.finish();
 }
 
 }  // namespace pmos::daemon

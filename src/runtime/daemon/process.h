@@ -1,4 +1,4 @@
-// daemon: starting and reaping the helper processes. Never waits for one.
+// daemon: starting and reaping the helper processes. Waits for none while the loop runs.
 #pragma once
 
 #include <string>
@@ -41,13 +41,17 @@ Result<> send_signal(BorrowedFd pidfd, int signal);
 struct RunRequest {
     SpawnRequest spawn;
     std::string input;
+    UniqueFd input_fd = {};  // instead of the text
     std::chrono::milliseconds timeout{10000};
 };
 struct RunResult {
     int code = 0;  // exit code, or 128 + signal
     bool timed_out = false;
     std::string error_text;  // the last line it wrote to standard error
+    std::string output;      // of standard output the first 1 MiB
 };
 void run_helper(EventLoop& loop, RunRequest request, Answer<RunResult> answer);
+// Waits for it. Only before the loop runs, and after it.
+Result<RunResult> run_helper_now(RunRequest request);
 
 }  // namespace pmos::daemon

@@ -23,19 +23,24 @@ std::uint64_t boot_time_usec() noexcept {
            static_cast<std::uint64_t>(now.tv_nsec) / 1000U;
 }
 
-Supervisor::Supervisor(EventLoop& loop, const Paths& paths, Observer& observer)
+Supervisor::Supervisor(EventLoop& loop, const Paths& paths, Observer& observer,
+                       unsigned confirm_after_s)
     : loop_(loop),
       paths_(paths),
       launcher_(loop, paths.libexec),
-      ctx_{loop, paths, launcher_, observer, denials_},
+      ctx_{loop, paths, launcher_, observer, denials_, pinned_},
       denials_(ctx_, [this](std::uint32_t uid) { return whose(uid); }),
       sessions_(ctx_),
-      switchboard_(ctx_, [this](Mode& mode, Done done) {
-          start(mode, [done = std::move(done)](Result<bool> started) mutable {
-              if (!started) return done(fail(std::move(started.error())));
-              done({});
-          });
-      }) {}
+      switchboard_(ctx_,
+                   [this](Mode& mode, Done done) {
+                       start(mode, [done = std::move(done)](Result<bool> started) mutable {
+                           if (!started) return done(fail(std::move(started.error())));
+                           done({});
+                       });
+                   }),
+      source_(loop, paths),
+      policy_jobs_(loop),
+      confirm_after_(confirm_after_s) {}
 
 Result<Mode*> Supervisor::find(std::string_view name) {
     const auto it = modes_.find(name);
@@ -43,7 +48,8 @@ Result<Mode*> Supervisor::find(std::string_view name) {
     std::string known;
     for (const auto& [mode_name, mode] : modes_) known += (known.empty() ? "" : ", ") + mode_name;
     return fail(Code::unknown_mode, fmt::format("no mode '{}'", printable(name)), "",
-                known.empty() ? "no profile was found in '" + paths_.profiles + "'"
+                known.empty() ? (bundle_ ? "see: pmosctl policy status"
+                                         : "no profile was found in '" + paths_.profiles + "'")
                               : "this phone has: " + known);
 }
 
@@ -80,6 +86,7 @@ void Supervisor::after_job(Mode& mode, const std::string& verb, const Result<>& 
     if (!mode.alive()) switchboard_.left(mode);
     if (left_front) bring_foreground_back();
     ctx_.observer.mode_changed(mode);
+    watch_trial();
     if (result) {
         ctx_.observer.event(verb, mode.name, {{"state", std::string(state_name(mode.state))}});
         return;

@@ -13,6 +13,7 @@
 #include "runtime/daemon/device_watch.h"
 #include "runtime/daemon/launcher.h"
 #include "runtime/daemon/mode.h"
+#include "runtime/daemon/policy_source.h"
 #include "runtime/daemon/sessions.h"
 #include "runtime/daemon/switchboard.h"
 #include "runtime/host/doctor.h"
@@ -21,7 +22,7 @@ namespace pmos::daemon {
 
 class Supervisor {
   public:
-    Supervisor(EventLoop& loop, const Paths& paths, Observer& observer);
+    Supervisor(EventLoop& loop, const Paths& paths, Observer& observer, unsigned confirm_after_s);
     Supervisor(const Supervisor&) = delete;
     Supervisor& operator=(const Supervisor&) = delete;
 
@@ -49,14 +50,32 @@ class Supervisor {
     void switch_to(std::string_view name, Done done);  // "" for none
     void stop_all(Done done);
 
-    // Names of the modes whose plan changed.
-    Result<std::vector<std::string>> reload();
+    using Changed = std::vector<std::string>;  // modes whose plan did
+    void reload(Answer<Changed> answer);
+    // A bundle becomes the policy, on trial; answers its label.
+    void install_policy(UniqueFd file, Answer<std::string> answer);
+    void confirm_policy(Done done);
+    void reject_policy(Done done);
+    // pmosd ends in order, which is no reason to doubt the policy on trial.
+    void end_policy();
+    // What there is to know of the policy's source, by names that docs/bus.md has.
+    Details policy_status() const;
     std::vector<host::Finding> doctor() const;
     std::string inspect(const Mode& mode) const;
     Result<UniqueFd> open_log(const Mode& mode) const;
 
   private:
     Result<policy::HostFacts> read_facts() const;
+    Result<> begin_policy();
+    std::string model() const;
+    Changed take_directory();
+    Changed take_bundle(Result<bundle::Report> report);
+    std::string fault_in(const policy::PolicySet& set) const;
+    void judge(bundle::Report report, Answer<bundle::Report> answer);
+    void ask_and_take(BundleJob job, Answer<Changed> answer);
+    bool trial_works() const;
+    void watch_trial();
+    host::Finding policy_finding() const;
     void on_devices();
     std::optional<Denied> whose(std::uint32_t uid) const;
     // Compiles every profile for this phone; names of the modes whose plan changed.
@@ -82,6 +101,7 @@ class Supervisor {
     EventLoop& loop_;
     const Paths& paths_;
     Launcher launcher_;
+    PinnedFiles pinned_;
     Context ctx_;
     Denials denials_;
     Sessions sessions_;
@@ -89,6 +109,11 @@ class Supervisor {
     std::unique_ptr<DeviceWatch> device_watch_;
     EventSource devices_later_;
     policy::HostFacts facts_;
+    PolicySource source_;
+    std::optional<bundle::Report> bundle_;  // none: the policy is a directory
+    JobQueue policy_jobs_;
+    std::chrono::seconds confirm_after_;
+    EventSource confirm_later_;
     policy::PolicySet policy_;
     std::map<std::string, std::unique_ptr<Mode>, std::less<>> modes_;
     // One for all logs: closing an inotify instance takes the kernel ten milliseconds.

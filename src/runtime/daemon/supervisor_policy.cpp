@@ -15,7 +15,6 @@
 #include "runtime/daemon/mode_files.h"
 #include "runtime/daemon/mode_start.h"
 #include "runtime/daemon/mode_stop.h"
-#include "runtime/daemon/policy_files.h"
 #include "runtime/daemon/prepared.h"
 #include "runtime/daemon/process_stat.h"
 #include "runtime/daemon/supervisor.h"
@@ -64,7 +63,7 @@ Result<> Supervisor::begin() {
     if (auto watch = DeviceWatch::make(loop_, [this] { on_devices(); }))
         device_watch_ = std::move(*watch);
     recall_modes();
-    PMOS_TRY(reload());
+    PMOS_TRY(begin_policy());
     for (auto& [name, mode] : modes_) {
         adopt(*mode);
         clear_half_made(ctx_, *mode);
@@ -79,6 +78,7 @@ Result<> Supervisor::begin() {
     });
     const auto front = find(read_foreground(paths_));
     if (front && (*front)->alive()) switchboard_.adopt(**front);
+    watch_trial();
     return {};
 }
 
@@ -132,12 +132,6 @@ Result<policy::HostFacts> Supervisor::read_facts() const {
     facts.volumes_dir = paths_.state + "/volumes";
     facts.keys_dir = paths_.state + "/keys";
     return facts;
-}
-
-Result<std::vector<std::string>> Supervisor::reload() {
-    PMOS_ASSIGN(facts_, read_facts());
-    policy_ = load_policy(paths_);
-    return take_policy();
 }
 
 // Only what depends on the devices is made anew; the profiles are those of the last reload, for
@@ -296,7 +290,11 @@ void Supervisor::bound_logs() {
     });
 }
 
-std::vector<host::Finding> Supervisor::doctor() const { return host::examine(facts_, policy_); }
+std::vector<host::Finding> Supervisor::doctor() const {
+    auto findings = host::examine(facts_, policy_);
+    findings.push_back(policy_finding());
+    return findings;
+}
 
 std::string Supervisor::inspect(const Mode& mode) const {
     const auto& plan = mode.running ? mode.running->plan : mode.plan;

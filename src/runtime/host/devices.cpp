@@ -85,7 +85,11 @@ Result<NamedDevices> parse_handset(const std::string& text) {
     if (!json.is_object()) return bad("it is not an object");
     NamedDevices found;
     for (const auto& [key, value] : json.items())
-        if (key != "devices") return bad(fmt::format("unknown key '{}'", key));
+        if (key != "devices" && key != "model") return bad(fmt::format("unknown key '{}'", key));
+    if (json.contains("model")) {
+        if (!json["model"].is_string()) return bad("'model' is not a text");
+        found.model = json["model"].get<std::string>();
+    }
     if (!json.contains("devices")) return found;
     const auto& devices = json.find("devices").value();
     if (!devices.is_object()) return bad("'devices' is not an object");

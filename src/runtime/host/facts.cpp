@@ -108,6 +108,13 @@ void read_devices(const HostPaths& paths, policy::HostFacts& facts) {
 
 }  // namespace
 
+std::string handset_model(const std::string& handset_json) {
+    const auto json = read_small_file(handset_json);
+    const auto named =
+        json ? parse_handset(*json) : Result<NamedDevices>(fail(Code::not_found, "no file"));
+    return named ? named->model : "";
+}
+
 Result<policy::HostFacts> read_host_facts(const HostPaths& paths) {
     policy::HostFacts facts;
     utsname name{};

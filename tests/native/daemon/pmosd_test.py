@@ -46,7 +46,7 @@ class Phone:
         self.process = None
         for sub in ("profiles", "images", "libexec", "state"):
             os.mkdir(f"{self.dir}/{sub}")
-        for sub, program in (("launch", "pmos-launch"), ("init", "pmos-init"), ("volume", "pmos-volume")):
+        for sub, program in (("launch", "pmos-launch"), ("init", "pmos-init"), ("volume", "pmos-volume"), ("bundle", "pmos-bundle")):
             os.symlink(f"{build}/src/runtime/{sub}/{program}", f"{self.dir}/libexec/{program}")
         self.make_image("alpha")
         self.make_image("beta")
@@ -83,6 +83,7 @@ class Phone:
              "--profiles", f"{self.dir}/profiles", "--images", f"{self.dir}/images",
              "--run", f"{self.dir}/run", "--state", f"{self.dir}/state",
              "--libexec", f"{self.dir}/libexec", "--handset", f"{self.dir}/none.json",
+             "--trust", f"{self.dir}/trust", "--hooks", f"{self.dir}/hooks",
              "--cgroup", self.cgroup, *more],
             env={**os.environ, "PMOS_FAULT_FILE": f"{self.dir}/run/fail-step"},
             pass_fds=[theirs], stderr=open(f"{self.dir}/pmosd.log", "ab"))
@@ -498,12 +499,12 @@ def in_own_namespace():
                           sys.executable, *sys.argv])
 
 
-def main():
+def main(functions=None):
     global CGROUP
     in_own_namespace()
     CGROUP = os.environ["PMOS_TEST_CGROUP"]
     build, wanted = os.path.abspath(sys.argv[1]), sys.argv[2:]
-    tests = {n[5:]: f for n, f in globals().items() if n.startswith("test_")}
+    tests = {n[5:]: f for n, f in (functions or globals()).items() if n.startswith("test_")}
     failed = 0
     for name in wanted or tests:
         phone = Phone(build)

@@ -39,6 +39,10 @@ TEST_CASE("a device of handset.json becomes the node itself") {
     CHECK(modem.major == 1);
     CHECK(modem.minor == 3);
     CHECK(host::parse_handset("{}")->devices.empty());
+    CHECK(host::parse_handset("{}")->model.empty());
+    CHECK(host::parse_handset(R"({"model": "x1"})")->model == "x1");
+    CHECK_FALSE(host::parse_handset(R"({"model": 1})"));
+    CHECK(host::handset_model("/nonexistent").empty());
 }
 
 TEST_CASE("a node that is not there takes no other with it") {

@@ -1,0 +1,81 @@
+#!/bin/bash
+# A signed policy on the phone: only a trusted key's, only newer ones, and back to the last good one
+# when the new one does not come up.
+# timeout: 240
+. "$HANDSET_LIB"
+
+desk=$(mktemp -d) trust=/etc/pmos/trust
+status() { pmosctl policy status --json | jq -r ".$1 // \"\""; }
+daemon() { systemctl show -P MainPID pmosd; }
+another_daemon() { # PID: pmosd is up and is not that one
+    local now
+    now=$(daemon)
+    [ "$now" != "$1" ] && [ "$now" != 0 ] && pmosctl status >/dev/null
+}
+bundle() { # VERSION [PROFILES]: signed, as $desk/VERSION
+    pmosctl policy pack "${2:-/usr/share/pmos/profiles}" -o "$desk/$1" --name acme --version "$1" --root / &&
+        pmosctl policy sign "$desk/$1" --key "$desk/k.key"
+}
+dies() { # pmosd is killed, and another is up
+    local old
+    old=$(daemon)
+    kill -9 "$old"
+    within 60 "another pmosd" another_daemon "$old"
+}
+
+check "a key" pmosctl policy keygen "$desk/k"
+check "a bundle of the phone's own policy" bundle 7
+equal "a directory is read while nobody is trusted" directory "$(status source)"
+expect_code 14 "and no bundle is taken" pmosctl policy install "$desk/7"
+
+mkdir -p $trust && cp "$desk/k.pub" $trust/
+check "reload" reload
+equal "with a key nothing but a bundle will do" none "$(status source)"
+expect_code 4 "no mode starts" pmosctl start secure
+check "personal runs on" state_is personal running
+check "install" pmosctl policy install "$desk/7"
+equal "it is on trial" "7 trial 0" "$(status version) $(status state) $(status floor)"
+equal "profiles come out of the bundle" acme@7/personal.json "$(field personal file)"
+check "personal under it" pmosctl restart personal
+check "to the front" pmosctl switch personal
+check "confirm" pmosctl policy confirm
+equal "it is the floor" "7 confirmed 7" "$(status version) $(status state) $(status floor)"
+check "the slot lasts" test -s /var/lib/pmos/policy/a.bundle
+
+note "what may not be installed"
+check "an older one" bundle 6
+expect_code 14 "is refused" pmosctl policy install "$desk/6"
+cp "$desk/7" "$desk/bad" && printf x | dd of="$desk/bad" bs=1 seek=400 conv=notrunc status=none
+expect_code 14 "and one that was changed" pmosctl policy install "$desk/bad"
+mkfifo "$desk/fifo"
+expect_fail "and a pipe" pmosctl policy install "$desk/fifo"
+cp -r /usr/share/pmos/profiles "$desk/other"
+sed -i 's/"session": *{/"session": { "lockAfter": "1h",/' "$desk/other/personal.json"
+check "a policy that this build cannot enforce" bundle 8 "$desk/other"
+expect_code 12 "is refused with its line" pmosctl policy install "$desk/8"
+equal "the one from before is used" "7 confirmed" "$(status version) $(status state)"
+
+note "a policy that does not come up"
+check "a newer one" bundle 9
+check "is installed" pmosctl policy install "$desk/9"
+for _ in 1 2 3; do
+    equal "it is tried" "9 trial" "$(status version) $(status state)"
+    dies
+done
+equal "the third death was one too many" "7 confirmed 7" "$(status version) $(status state) $(status floor)"
+matches "status says why" 'did not come up' "$(status fellBack)"
+matches "doctor too" 'given up' "$(pmosctl doctor | grep policy)"
+matches "and the journal" 'policy-fell-back' "$(journalctl -u pmosd --no-pager -n 300)"
+check "personal never noticed" state_is personal running
+
+note "a policy that works confirms itself"
+check "it is installed again" pmosctl policy install "$desk/9"
+check "a mode runs under it" pmosctl restart personal
+within 60 "confirmed" sh -c "pmosctl policy status | grep -qx 'state *confirmed'"
+equal "the floor has risen" "9 9" "$(status version) $(status floor)"
+expect_code 14 "and what was good is too old now" pmosctl policy install "$desk/7"
+
+rm -rf $trust /var/lib/pmos/policy "$desk"
+check "without a key the directory is read again" reload
+equal "as before" directory "$(status source)"
+pmos_reset
