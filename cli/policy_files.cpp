@@ -56,20 +56,10 @@ Result<> add_directory(const fs::path& directory, Sources& sources) {
     return {};
 }
 
-// What pmosd would read, else what lies here: a clone of this project.
-Result<std::string> default_directory() {
-    std::error_code ignored;
-    for (const char* directory : {PMOS_PROFILES_DIR, "profiles"})
-        if (fs::is_directory(directory, ignored)) return std::string(directory);
-    return fail(Code::not_found, "no profiles to check",
-                fmt::format("neither '{}' nor './profiles' exists", PMOS_PROFILES_DIR),
-                "name a directory or files");
-}
-
 Result<Sources> collect(std::vector<std::string> paths) {
     Sources sources;
     if (paths.empty()) {
-        PMOS_ASSIGN(auto directory, default_directory());
+        PMOS_ASSIGN(auto directory, default_profiles());
         paths.push_back(std::move(directory));
     }
     std::error_code ignored;
@@ -138,6 +128,15 @@ void check(const std::string& directory, Source& source, CheckedPolicy& out) {
 }
 
 }  // namespace
+
+Result<std::string> default_profiles() {
+    std::error_code ignored;
+    for (const char* directory : {PMOS_PROFILES_DIR, "profiles"})
+        if (fs::is_directory(directory, ignored)) return std::string(directory);
+    return fail(Code::not_found, "no profiles to check",
+                fmt::format("neither '{}' nor './profiles' exists", PMOS_PROFILES_DIR),
+                "name a directory or files");
+}
 
 Result<CheckedPolicy> check_policy(const std::vector<std::string>& paths) {
     PMOS_ASSIGN(auto sources, collect(paths));

@@ -17,6 +17,9 @@ struct CheckedPolicy {
     std::map<std::string, std::string> texts;     // what was read, by the names in diagnostics
 };
 
+// Where the profiles are when nobody says: what pmosd reads, else ./profiles.
+Result<std::string> default_profiles();
+
 // Profiles and directories of them; none: the installed ones, else ./profiles. Files of one
 // directory are checked against each other and against its site.json. A file that cannot be read
 // is a finding; a path that is not there is an error.

@@ -8,7 +8,7 @@
 #include "cli/output.h"
 #include "cli/policy_files.h"
 #include "cli/verbs.h"
-#include "policy/question.h"
+#include "policy/question_words.h"
 
 namespace pmos::cli {
 namespace {
@@ -17,25 +17,6 @@ struct ExplainOptions {
     std::string mode, directory;
     std::vector<std::string> words;
 };
-
-Result<policy::Answer> ask(const policy::Subject& subject, const std::vector<std::string>& words) {
-    const std::string& kind = words.front();
-    const auto word = [&](std::size_t i) { return i < words.size() ? words[i] : std::string(); };
-    const std::size_t wanted = kind == "path" || kind == "device" ? 3 : 2;
-    if (kind != "syscall" && kind != "path" && kind != "device" && kind != "connect" &&
-        kind != "capability")
-        return fail(Code::usage, fmt::format("'{}' is nothing to ask about", kind), "",
-                    "ask about a syscall, path, device, connect or capability");
-    if (words.size() != wanted)
-        return fail(Code::usage, fmt::format("'{}' takes {} more", kind, wanted - 1), "",
-                    "such as: syscall ptrace, path /data/x write, device modem port, connect "
-                    "10.0.0.1:443, capability CAP_CHOWN");
-    if (kind == "syscall") return policy::ask_syscall(subject, word(1));
-    if (kind == "path") return policy::ask_path(subject, word(1), word(2));
-    if (kind == "device") return policy::ask_device(subject, word(1), word(2));
-    if (kind == "connect") return policy::ask_connect(subject, word(1));
-    return policy::ask_capability(subject, word(1));
-}
 
 // A mode that no phone can start may do nothing.
 policy::Answer no_start(const std::vector<policy::Diagnostic>& diagnostics) {
@@ -51,12 +32,14 @@ policy::Answer no_start(const std::vector<policy::Diagnostic>& diagnostics) {
     return answer;
 }
 
-Result<policy::Answer> answer_for(const policy::ModePolicy& mode,
-                                  const std::vector<std::string>& words) {
+Result<policy::Answer> answer_for(const CheckedPolicy& policy, const policy::ModePolicy& mode,
+                                  const policy::Question& question) {
+    if (question.topic == policy::Topic::hears)
+        return policy::ask_hears(separation_of(policy), mode.mode, question.what);
     const auto facts = policy::whole_phone();
     const auto compiled = policy::compile(*mode.profile, facts);
     if (!compiled.plan) return no_start(compiled.diagnostics);
-    return ask({*mode.profile, *compiled.plan, facts, mode.demands.get()}, words);
+    return policy::ask({*mode.profile, *compiled.plan, facts, mode.demands.get()}, question);
 }
 
 void print(const std::string& mode, const policy::Answer& a, const CheckedPolicy& policy,
@@ -68,7 +51,7 @@ void print(const std::string& mode, const policy::Answer& a, const CheckedPolicy
                          paint(policy::ruling_name(a.ruling), style, colour), printable(a.why),
                          a.rule));
     for (const auto& condition : a.conditions) put_line("    " + condition);
-    put_line(fmt::format("{}:", printable(policy::to_text(a.at))));
+    if (!a.at.file.empty()) put_line(fmt::format("{}:", printable(policy::to_text(a.at))));
     if (const auto text = policy.texts.find(a.at.file); text != policy.texts.end())
         if (const auto shown = policy::source_excerpt(text->second, a.at); !shown.empty())
             put_line(printable_lines(shown));
@@ -86,21 +69,32 @@ nlohmann::ordered_json to_json(const std::string& mode, const policy::Answer& a)
             {"also", a.also}};
 }
 
+Result<std::vector<policy::ModePolicy>> modes_of(const CheckedPolicy& policy,
+                                                 const policy::Asked& asked) {
+    std::vector<policy::ModePolicy> modes;
+    for (const auto& name : asked.modes) {
+        PMOS_ASSIGN(auto mode, find_mode(policy, name));
+        modes.push_back(std::move(mode));
+    }
+    const bool hears = asked.question.topic == policy::Topic::hears;
+    if (asked.modes.empty())
+        for (const auto& mode : policy.modes)
+            if (mode.profile && !(hears && mode.mode == asked.question.what)) modes.push_back(mode);
+    return modes;
+}
+
 Result<int> explain(const Globals& globals, const ExplainOptions& options) {
     std::vector<std::string> paths;
     if (!options.directory.empty()) paths.push_back(options.directory);
     PMOS_ASSIGN(const auto policy, check_policy(paths));
-    std::vector<policy::ModePolicy> modes;
-    if (options.mode.empty()) {
-        for (const auto& mode : policy.modes)
-            if (mode.profile) modes.push_back(mode);
-    } else {
-        PMOS_ASSIGN(auto mode, find_mode(policy, options.mode));
-        modes.push_back(std::move(mode));
-    }
+    std::vector<std::string> names;
+    for (const auto& mode : policy.modes) names.push_back(mode.mode);
+    PMOS_ASSIGN(auto asked, policy::parse_question(options.words, names));
+    if (!options.mode.empty()) asked.modes = {options.mode};
+    PMOS_ASSIGN(const auto modes, modes_of(policy, asked));
     auto array = nlohmann::ordered_json::array();
     for (const auto& mode : modes) {
-        PMOS_ASSIGN(const auto answer, answer_for(mode, options.words));
+        PMOS_ASSIGN(const auto answer, answer_for(policy, mode, asked.question));
         if (globals.json)
             array.push_back(to_json(mode.mode, answer));
         else
@@ -116,9 +110,11 @@ Action attach_policy_explain(CLI::App& app) {
     auto options = std::make_shared<ExplainOptions>();
     app.add_option("-m,--mode", options->mode, "of which mode; without it, of every one");
     app.add_option("--dir", options->directory, "the profiles' directory, or one profile");
-    app.add_option("QUESTION", options->words,
-                   "syscall NAME | path PATH read|write|execute | device CLASS RIGHT | connect "
-                   "ADDRESS:PORT | capability NAME")
+    app.add_option(
+           "QUESTION", options->words,
+           "in English (\"may secure open the GPU?\"), or: syscall NAME | path PATH "
+           "read|write|execute | device CLASS RIGHT | connect ADDRESS:PORT | capability NAME "
+           "| hears MODE")
         ->required();
     return [options](const Globals& globals) { return explain(globals, *options); };
 }

@@ -37,6 +37,8 @@ constexpr std::array kVerbs{
     Verb{"policy separation", kPolicy, "show what flows between modes, and by which lines",
          attach_policy_separation},
     Verb{"policy score", kPolicy, "show how exposed each mode is", attach_policy_score},
+    Verb{"policy test", kPolicy, "hold expectations against the profiles, and the phone",
+         attach_policy_test},
     Verb{"policy try", kPolicy, "try something in a running mode, for real", attach_policy_try},
     Verb{"policy rules", kPolicy, "list the rules that findings name", attach_policy_rules},
     Verb{"policy explain-rule", kPolicy, "say what a rule means, with an example",

@@ -57,6 +57,7 @@ Action attach_policy_show(CLI::App& app);
 Action attach_policy_explain(CLI::App& app);
 Action attach_policy_score(CLI::App& app);
 Action attach_policy_separation(CLI::App& app);
+Action attach_policy_test(CLI::App& app);
 Action attach_policy_try(CLI::App& app);
 Action attach_policy_rules(CLI::App& app);
 Action attach_policy_explain_rule(CLI::App& app);

@@ -16,7 +16,7 @@ _pmosctl_options() {
         logs) echo "$common --follow --lines" ;;
         events) echo "$common --count --denials" ;;
         policy)
-            echo "$common --format --resolved --origin --mode --dir --all --output --name --version --for --root
+            echo "$common --format --resolved --origin --mode --dir --all --on-device --output --name --version --for --root
                 --images --hooks --key --key-fd --digest --signature --public --trust"
             ;;
         *) echo "$common" ;;
@@ -57,7 +57,7 @@ _pmosctl() {
         '') mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$cur") ;;
         policy)
             if [[ -z $mode ]]; then
-                mapfile -t COMPREPLY < <(compgen -W 'check show explain score separation try rules explain-rule keygen pack sign verify install status confirm reject' -- "$cur")
+                mapfile -t COMPREPLY < <(compgen -W 'check show explain score separation test try rules explain-rule keygen pack sign verify install status confirm reject' -- "$cur")
             else
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             fi

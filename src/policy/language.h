@@ -67,6 +67,7 @@ struct Language {
 
 const Language& profile_language();
 const Language& site_language();
+const Language& test_language();  // profiles/tests/*.json
 
 // "string", "object": the types of a key in words.
 std::vector<std::string_view> type_names(std::uint8_t types);

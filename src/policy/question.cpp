@@ -85,27 +85,26 @@ std::vector<SyscallRule> rules_for(const Profile& profile, const std::string& na
 }
 
 // Each case that a rule tells apart, with what the filter itself says of such a call.
-std::vector<std::string> cases(const Subject& s, const Arch& arch, std::uint32_t nr,
-                               const std::vector<SyscallRule>& rules,
-                               std::vector<std::uint32_t>& outcomes) {
-    std::vector<std::string> out;
+std::vector<CallCase> cases(const Subject& s, const Arch& arch, std::uint32_t nr,
+                            const std::vector<SyscallRule>& rules) {
+    std::vector<CallCase> out;
     for (const auto& rule : rules) {
         if (rule.args.empty()) break;
-        std::array<std::uint64_t, 6> args{};
+        CallCase one;
         std::vector<std::string> words;
         for (const auto& t : rule.args) {
-            args.at(t.index) = passing(t);
+            one.args.at(t.index) = passing(t);
             words.push_back(test_words(t));
         }
-        outcomes.push_back(outcome(s, arch, nr, args));
-        out.push_back(
-            fmt::format("{}: {}", fmt::join(words, " and "), verdict_text(outcomes.back())));
+        one.words = fmt::format("{}", fmt::join(words, " and "));
+        out.push_back(std::move(one));
     }
     // What no rule speaks of: bits that no flag and no family uses.
-    std::array<std::uint64_t, 6> other;
-    other.fill(std::uint64_t{0x40} | 0x50000000ULL << 32U);
-    outcomes.push_back(outcome(s, arch, nr, other));
-    out.push_back(fmt::format("otherwise: {}", verdict_text(outcomes.back())));
+    CallCase other;
+    other.args.fill(std::uint64_t{0x40} | 0x50000000ULL << 32U);
+    other.words = "otherwise";
+    out.push_back(std::move(other));
+    for (auto& one : out) one.verdict = outcome(s, arch, nr, one.args);
     return out;
 }
 
@@ -192,34 +191,58 @@ HostFacts whole_phone() {
     return facts;
 }
 
+namespace {
+
+Result<std::uint32_t> number_of(const Arch& arch, const std::string& name) {
+    const auto nr = syscall_number(arch, name);
+    if (nr && *nr <= arch.newest) return *nr;
+    const auto near = nearest_syscall(name);
+    return fail(Code::usage, fmt::format("no system call '{}' on {}", shown(name), arch.name), "",
+                near.empty() ? "" : fmt::format("did you mean '{}'?", near));
+}
+
+Answer answer_for(const Subject& s, const std::string& name, std::uint32_t nr,
+                  std::span<const CallCase> tried) {
+    const auto is_allowed = [](const CallCase& c) { return c.verdict == verdict_allow().ret; };
+    if (std::ranges::all_of(tried, is_allowed)) return allowed_call(s, name);
+    const auto found = explain_refused_syscall(s.profile, *find_arch(s.facts.arch), nr);
+    const auto ruling = std::ranges::any_of(tried, is_allowed) ? Ruling::depends : Ruling::refused;
+    return {ruling, found.rule, found.why, found.at, {}, found.fix, {}};
+}
+
+}  // namespace
+
+std::vector<CallCase> call_cases(const Subject& s, const Question& question) {
+    const Arch& arch = *find_arch(s.facts.arch);
+    const auto nr = syscall_number(arch, question.what);
+    if (!nr || *nr > arch.newest) return {};
+    if (!question.with_args) return cases(s, arch, *nr, rules_for(s.profile, question.what));
+    CallCase one;
+    std::ranges::copy(
+        std::span(question.args).first(std::min(question.args.size(), one.args.size())),
+        one.args.begin());
+    one.verdict = outcome(s, arch, *nr, one.args);
+    one.words = "with these arguments";
+    return {one};
+}
+
+Result<Answer> ask_call(const Subject& s, const std::string& name,
+                        std::span<const std::uint64_t> args) {
+    PMOS_ASSIGN(const auto nr, number_of(*find_arch(s.facts.arch), name));
+    return answer_for(s, name, nr,
+                      call_cases(s, {Topic::syscall, name, "", {args.begin(), args.end()}, true}));
+}
+
 Result<Answer> ask_syscall(const Subject& s, const std::string& name) {
     const Arch& arch = *find_arch(s.facts.arch);
-    const auto nr = syscall_number(arch, name);
-    if (!nr || *nr > arch.newest) {
-        const auto near = nearest_syscall(name);
-        return fail(Code::usage, fmt::format("no system call '{}' on {}", shown(name), arch.name),
-                    "", near.empty() ? "" : fmt::format("did you mean '{}'?", near));
-    }
-    std::vector<std::uint32_t> outcomes;
+    PMOS_ASSIGN(const auto nr, number_of(arch, name));
     const auto rules = rules_for(s.profile, name);
-    const auto conditions = cases(s, arch, *nr, rules, outcomes);
-    const auto is_allowed = [](std::uint32_t ret) { return ret == verdict_allow().ret; };
-    Answer answer;
-    if (std::ranges::all_of(outcomes, is_allowed)) {
-        answer = allowed_call(s, name);
-    } else {
-        const auto found = explain_refused_syscall(s.profile, arch, *nr);
-        const bool some = std::ranges::any_of(outcomes, is_allowed);
-        answer = {some ? Ruling::depends : Ruling::refused,
-                  found.rule,
-                  found.why,
-                  found.at,
-                  {},
-                  found.fix,
-                  {}};
-    }
+    const auto tried = cases(s, arch, nr, rules);
+    Answer answer = answer_for(s, name, nr, tried);
     if (rules.size() > 1 || (rules.size() == 1 && !rules.front().args.empty()))
-        answer.conditions = conditions;
+        for (const auto& one : tried)
+            answer.conditions.push_back(
+                fmt::format("{}: {}", one.words, verdict_text(one.verdict)));
     if (answer.rule == "seccomp-not-allowed")
         weigh(s, answer, [&](Node& tree) {
             make_key(tree, "seccomp/allow", Node::Kind::array).items.push_back(text_node(name));
@@ -253,8 +276,45 @@ Result<Answer> ask_capability(const Subject& s, const std::string& name) {
     return answer;
 }
 
+namespace {
+
+// A part of a class that has one of its own, such as the microphone.
+Answer ask_device_part(const Subject& s, const std::string& device_class, const std::string& part) {
+    const std::string key = fmt::format("devices/{}/{}", device_class, part);
+    const Node* value = s.profile.source.at_path(key);
+    const std::string granted = value == nullptr ? "none" : value->text;
+    const auto at = s.profile.where(key);
+    if (granted != "none")
+        return {Ruling::allowed,
+                "device-class",
+                fmt::format("'{}' is granted", granted),
+                at,
+                {},
+                "",
+                {}};
+    Answer answer{
+        Ruling::refused,
+        "device-class",
+        fmt::format("'{}' of {} has 'none'", part, device_class),
+        at,
+        {},
+        fmt::format("write \"{}\": {{\"{}\": \"foreground\"}} in devices", device_class, part),
+        {}};
+    weigh(s, answer, [&](Node& tree) {
+        Node& whole = make_key(tree, "devices/" + device_class, Node::Kind::object);
+        if (!whole.is(Node::Kind::object)) {
+            whole = Node();
+            whole.kind = Node::Kind::object;
+        }
+        make_key(tree, key, Node::Kind::string) = text_node("foreground");
+    });
+    return answer;
+}
+
+}  // namespace
+
 Result<Answer> ask_device(const Subject& s, const std::string& device_class,
-                          const std::string& right) {
+                          const std::string& wanted) {
     const KeySpec* spec = find_key(profile_language(), "devices/" + device_class);
     const auto classes = child_keys(profile_language(), "devices");
     if (spec == nullptr || device_class.contains('/'))
@@ -262,6 +322,15 @@ Result<Answer> ask_device(const Subject& s, const std::string& device_class,
                     fmt::format("one of: {}", fmt::join(classes, ", ")));
     auto rights = split_list(spec->values);
     std::erase(rights, "none");
+    const std::string key = "devices/" + device_class;
+    const auto has = s.profile.devices.find(device_class);
+    const auto granted = has == s.profile.devices.end() ? "none" : has->second;
+    // Any right: the one that there is, else the first that there could be.
+    const std::string right = !wanted.empty()     ? wanted
+                              : granted != "none" ? granted
+                                                  : std::string(rights.front());
+    if (find_key(profile_language(), key + "/" + right) != nullptr)
+        return ask_device_part(s, device_class, right);
     const KeySpec* item = find_key(profile_language(), "devices/" + device_class + "/[]");
     const auto services =
         item == nullptr ? std::vector<std::string_view>{} : split_list(item->values);
@@ -271,9 +340,6 @@ Result<Answer> ask_device(const Subject& s, const std::string& device_class,
         return fail(Code::usage, fmt::format("{} has no right '{}'", device_class, shown(right)),
                     "", fmt::format("one of: {}", fmt::join(rights, ", ")));
     }
-    const std::string key = "devices/" + device_class;
-    const auto has = s.profile.devices.find(device_class);
-    const auto granted = has == s.profile.devices.end() ? "none" : has->second;
     const bool node = std::ranges::any_of(
         s.plan.device_nodes, [&](const DeviceNode& n) { return n.device_class == device_class; });
     if (granted == right && node)

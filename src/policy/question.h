@@ -2,7 +2,9 @@
 // gets, with the line that decides. Asks no host.
 #pragma once
 
+#include <array>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -44,6 +46,31 @@ Result<Answer> ask_device(const Subject& subject, const std::string& device_clas
 // "10.0.0.1:443" or "[fd00::1]:443".
 Result<Answer> ask_connect(const Subject& subject, const std::string& destination);
 Result<Answer> ask_capability(const Subject& subject, const std::string& name);
+// The same call with these arguments, and zeros for the rest.
+Result<Answer> ask_call(const Subject& subject, const std::string& name,
+                        std::span<const std::uint64_t> args);
+
+enum class Topic : std::uint8_t { syscall, path, device, connect, capability, hears };
+inline constexpr std::string_view kTopicNames = "syscall|path|device|connect|capability|hears";
+
+// Any of the questions above, or whether one mode hears another (separation.h).
+struct Question {
+    Topic topic{};
+    std::string what;                      // a call, a path, a class, a destination, a mode
+    std::string how = {};                  // of a path the access, of a device the right
+    std::vector<std::uint64_t> args = {};  // of a call
+    bool with_args = false;
+};
+Result<Answer> ask(const Subject& subject, const Question& question);  // all but hears
+std::string question_text(const Question& question);                   // "path /data write"
+
+// What a mode's filter makes of each case of a call that its rules tell apart, or of one call.
+struct CallCase {
+    std::array<std::uint64_t, 6> args{};
+    std::uint32_t verdict = 0;  // SECCOMP_RET_*
+    std::string words;          // "argument 0 == 0x2", "otherwise"
+};
+std::vector<CallCase> call_cases(const Subject& subject, const Question& question);
 
 // What a changed profile would bring besides: demands broken, keys that cannot be enforced, new
 // findings, and system calls that open. `edit` changes the merged tree.

@@ -172,6 +172,51 @@ Separation separate(std::span<const ModePolicy> modes, const HostFacts& facts, c
     return out;
 }
 
+namespace {
+
+Result<std::uint32_t> index_of(const Separation& s, const std::string& mode) {
+    const auto it = std::ranges::find(s.modes, mode, &ModeReach::mode);
+    if (it == s.modes.end())
+        return fail(Code::unknown_mode, fmt::format("there is no mode '{}'", shown(mode)),
+                    "or its profile is broken");
+    return static_cast<std::uint32_t>(it - s.modes.begin());
+}
+
+std::string flow_words(const Separation& s, const Flow& f) {
+    const Access &from = s.access(f.from), &to = s.access(f.to);
+    return fmt::format(
+        "{} '{}', {}{}", word_at(kResourceNames, to.kind), to.resource,
+        word_at(kControlNames, f.control),
+        f.control == Control::arbitrated ? " by " + (from.by.empty() ? to.by : from.by) : "");
+}
+
+}  // namespace
+
+Result<Answer> ask_hears(const Separation& s, const std::string& to, const std::string& from) {
+    PMOS_ASSIGN(const auto receiver, index_of(s, to));
+    PMOS_ASSIGN(const auto sender, index_of(s, from));
+    Answer answer{Ruling::refused,
+                  "no-flow",
+                  fmt::format("nothing flows from '{}' to '{}'", from, to),
+                  {},
+                  {},
+                  "",
+                  {}};
+    for (const auto& f : s.flows) {
+        if (f.from.mode != sender || f.to.mode != receiver) continue;
+        answer.conditions.push_back(flow_words(s, f));
+        // Those that nobody controls come first.
+        if (answer.conditions.size() > 1) continue;
+        const bool open = f.control == Control::open;
+        answer.ruling = open ? Ruling::allowed : Ruling::depends;
+        answer.rule = fmt::format("flow-{}", word_at(kControlNames, f.control));
+        answer.why = fmt::format("'{}' hears '{}' through {}", to, from, flow_words(s, f));
+        answer.at = open ? s.access(f.to).at
+                         : (f.control == Control::consented ? f.consent : s.access(f.to).at);
+    }
+    return answer;
+}
+
 std::vector<Diagnostic> flow_findings(const Separation& separation) {
     // One for each mode that receives and each resource, whoever sends.
     std::map<std::pair<std::uint32_t, std::uint32_t>, std::vector<const Flow*>> found;

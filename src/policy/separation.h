@@ -50,6 +50,11 @@ struct Separation {
 // Of all modes whose profile is whole. `site` holds what the owner has accepted, or is nullptr.
 Separation separate(std::span<const ModePolicy> modes, const HostFacts& facts, const Node* site);
 
+// Whether anything flows from one mode to another, at the line of the one that receives: allowed
+// where nobody stands between, depends where somebody does or the owner has accepted it.
+Result<Answer> ask_hears(const Separation& separation, const std::string& to,
+                         const std::string& from);
+
 // Each open flow as a finding at the line of the mode that receives, related to the sender's.
 // Flows that another rule has already refused or warned of are left out.
 std::vector<Diagnostic> flow_findings(const Separation& separation);

@@ -189,10 +189,11 @@ class Contest:
         print(f"{kind}: {len(names)} mutations, {refused} refused by the schema")
 
     def shipped(self):
-        documents = {"profile": [], "site": []}
+        documents = {"profile": [], "site": [], "test": []}
         for file in sorted((TOP / "profiles").glob("**/*.json")):
             if file.parent.name != "schema":
-                kind = "site" if file.name == "site.json" else "profile"
+                kind = ("test" if file.parent.name == "tests"
+                        else "site" if file.name == "site.json" else "profile")
                 documents[kind].append((file, json.loads(strip_comments(file.read_text()))))
         for kind, pairs in documents.items():
             assert pairs

@@ -214,6 +214,60 @@ TEST_CASE("explain says what a mode may do, by which line, and what would change
     CHECK_THAT(ask({"connect", "10.0.0.1:443"}).out, Contains("the mode does not start"));
 }
 
+TEST_CASE("explain understands questions in English") {
+    const Service service;
+    const Directory dir;
+    dir.write("good.json", kGood);
+    const auto ask = [&](const std::string& words) {
+        return service.run({"policy", "explain", "--dir", dir.path.string(), words});
+    };
+    CHECK_THAT(ask("why is ptrace refused in good?").out, Contains("[seccomp-not-allowed]"));
+    CHECK_THAT(ask("who may open the GPU?").out, Contains("good: refused:"));
+    const auto typo = ask("may god open the GPU?");
+    CHECK(typo.status == 2);
+    CHECK_THAT(typo.err, Contains("what is 'god'?") && Contains("did you mean 'good'?"));
+}
+
+TEST_CASE("policy test shows what fails with both lines, and its status tells a build system") {
+    const Service service;
+    const Directory dir;
+    dir.write("good.json", kGood);
+    const auto path = dir.path.string();
+    const auto none = service.run({"policy", "test", path});
+    CHECK(none.status == 13);
+    CHECK_THAT(none.err, Contains("no expectations in"));
+    fs::create_directory(dir.path / "tests");
+    dir.write("tests/a.json", R"({"pmos": 1, "expect": [
+{"why": "nobody traces", "is": "refused", "syscalls": ["ptrace"]},
+{"why": "it could write its image", "is": "allowed",
+ "paths": ["/etc/x"], "access": "write"}]})");
+    const auto r = service.run({"policy", "test", path});
+    CHECK(r.status == 1);
+    CHECK_THAT(r.out,
+               Contains("ok      nobody traces (1)\n") &&
+                   Contains("FAIL    good: path /etc/x write: expected allowed, is refused") &&
+                   Contains("tests/a.json:4:12:") && Contains("good.json:1:") &&
+                   Contains("[mount-read-only]") && Contains("1 passed, 1 failed, 0 pending\n"));
+    const auto json = nlohmann::json::parse(service.run({"policy", "test", path, "--json"}).out);
+    REQUIRE(json.size() == 2);
+    CHECK(json[1]["outcome"] == "failed");
+    CHECK(json[1]["at"]["line"] == 4);
+    CHECK(json[1]["decidedBy"]["pointer"] == "/root/image");
+    CHECK_THAT(service.run({"policy", "test", path, "--format", "tap"}).out,
+               Contains("1..2\nok 1 - good: syscall ptrace\nnot ok 2 - "));
+    dir.write("tests/a.json", R"({"pmos": 1, "expect": [{"why": "w", "is": "no"}]})");
+    const auto bad = service.run({"policy", "test", path});
+    CHECK(bad.status == 1);
+    CHECK_THAT(bad.out, Contains("[bad-value]") && Contains("tests/a.json:1:"));
+}
+
+TEST_CASE("the shipped promises hold") {
+    const Service service;
+    const auto r = service.run({"policy", "test", std::getenv("PROFILES")});
+    CHECK(r.status == 0);
+    CHECK_THAT(r.out, Contains(" 0 failed, 0 pending\n"));
+}
+
 TEST_CASE("score shows a table for each mode, and says which has none") {
     const Service service;
     const Directory dir;

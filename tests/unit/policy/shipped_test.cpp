@@ -70,6 +70,7 @@ TEST_CASE("an image that another build or hand changed is not decoded") {
 TEST_CASE("schemas and the reference are made from the table") {
     check_golden("profiles/schema/profile.schema.json", schema_text(profile_language()));
     check_golden("profiles/schema/site.schema.json", schema_text(site_language()));
+    check_golden("profiles/schema/test.schema.json", schema_text(test_language()));
 }
 
 TEST_CASE("the shipped set is read, checked and compiled quickly") {

@@ -1,0 +1,215 @@
+// cli: policy test: expectations beside the profiles, held against the evaluator and, on a phone,
+// against its kernel.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/on_device.h"
+#include "cli/output.h"
+#include "cli/policy_report.h"
+#include "cli/policy_tests.h"
+#include "cli/verbs.h"
+#include "policy/names.h"
+
+namespace pmos::cli {
+namespace {
+
+using policy::Outcome;
+
+struct Options {
+    std::string path, format = "text";
+    bool on_device = false, all = false;
+};
+
+struct Counts {
+    std::size_t passed = 0, failed = 0, pending = 0, disagree = 0, not_tried = 0, tried = 0;
+    bool good() const { return failed == 0 && disagree == 0; }
+};
+
+Counts count(const std::vector<Judged>& results) {
+    Counts c;
+    for (const auto& r : results) {
+        (r.test.outcome == Outcome::passed   ? c.passed
+         : r.test.outcome == Outcome::failed ? c.failed
+                                             : c.pending)++;
+        if (!r.device) continue;
+        (r.device->verdict == DeviceVerdict::agrees      ? c.tried
+         : r.device->verdict == DeviceVerdict::disagrees ? c.disagree
+                                                         : c.not_tried)++;
+    }
+    c.tried += c.disagree;
+    return c;
+}
+
+std::string name_of(const Judged& r) {
+    const auto& q = r.test.query;
+    std::string when;
+    if (q.locked) when = ", locked";
+    if (!q.foreground.empty() && !q.locked)
+        when = fmt::format(", {} in the foreground", q.foreground);
+    return fmt::format("{}: {}{}", r.test.mode, policy::question_text(q.question), when);
+}
+
+std::string verdict_words(const Judged& r) {
+    if (r.test.answer.rule.empty()) return r.test.note;
+    return fmt::format("expected {}, is {}", policy::ruling_name(r.test.expectation->is),
+                       policy::ruling_name(r.test.answer.ruling));
+}
+
+class Text {
+  public:
+    Text(const PolicyTests& tests, bool colour) : tests_(tests), colour_(colour) {}
+    void print(const std::vector<Judged>& results, bool all);
+
+  private:
+    void show(const Judged& r) const;
+    void place(const policy::Location& at) const;
+    void disagreement(const Judged& r) const;
+    const PolicyTests& tests_;
+    bool colour_;
+};
+
+void Text::place(const policy::Location& at) const {
+    put_line(fmt::format("    {}:", printable(policy::to_text(at))));
+    if (const auto text = tests_.policy.texts.find(at.file); text != tests_.policy.texts.end())
+        if (const auto shown = policy::source_excerpt(text->second, at); !shown.empty())
+            put_line(printable_lines(shown));
+}
+
+void Text::disagreement(const Judged& r) const {
+    put_line(fmt::format("    the evaluator says {}, the kernel: {}",
+                         policy::ruling_name(r.test.answer.ruling), printable(r.device->says)));
+}
+
+void Text::show(const Judged& r) const {
+    const bool failed = r.test.outcome == Outcome::failed;
+    put_line(fmt::format("{} {}: {}", paint(failed ? "FAIL   " : "DIFFERS", Style::bad, colour_),
+                         printable(name_of(r)), printable(verdict_words(r))));
+    put_line(fmt::format("    {}", printable(r.test.expectation->why)));
+    place(r.test.query.at);
+    if (!r.test.answer.why.empty())
+        put_line(fmt::format("    {} [{}]", printable(r.test.answer.why), r.test.answer.rule));
+    if (!r.test.answer.at.file.empty()) place(r.test.answer.at);
+    if (r.device && r.device->verdict == DeviceVerdict::disagrees) disagreement(r);
+}
+
+// One line for an expectation that holds, however many questions it asks.
+void Text::print(const std::vector<Judged>& results, bool all) {
+    for (auto it = results.begin(); it != results.end();) {
+        const auto end = std::find_if(it, results.end(), [&](const Judged& r) {
+            return r.test.expectation != it->test.expectation;
+        });
+        std::size_t held = 0;
+        std::string pending;
+        for (auto r = it; r != end; ++r) {
+            const bool differs = r->device && r->device->verdict == DeviceVerdict::disagrees;
+            if (r->test.outcome == Outcome::failed || differs)
+                show(*r);
+            else if (r->test.outcome == Outcome::pending)
+                pending = r->test.note;
+            else
+                ++held;
+            if (all && r->device && r->device->verdict == DeviceVerdict::not_tried)
+                put_line(fmt::format("        not tried: {}: {}", printable(name_of(*r)),
+                                     printable(r->device->says)));
+        }
+        if (held > 0)
+            put_line(fmt::format("{} {} ({})", paint("ok     ", Style::good, colour_),
+                                 printable(it->test.expectation->why), held));
+        if (!pending.empty())
+            put_line(fmt::format("{} {}: {}", paint("pending", Style::warn, colour_),
+                                 printable(it->test.expectation->why), printable(pending)));
+        it = end;
+    }
+}
+
+nlohmann::ordered_json place_json(const policy::Location& at) {
+    return {{"file", at.file}, {"line", at.line}, {"column", at.column}, {"pointer", at.pointer}};
+}
+
+nlohmann::ordered_json to_json(const std::vector<Judged>& results) {
+    auto array = nlohmann::ordered_json::array();
+    for (const auto& r : results) {
+        nlohmann::ordered_json one{
+            {"mode", r.test.mode},
+            {"question", policy::question_text(r.test.query.question)},
+            {"foreground", r.test.query.foreground},
+            {"locked", r.test.query.locked},
+            {"why", r.test.expectation->why},
+            {"expected", policy::ruling_name(r.test.expectation->is)},
+            {"verdict",
+             r.test.answer.rule.empty() ? "" : policy::ruling_name(r.test.answer.ruling)},
+            {"outcome", policy::word_at(policy::kOutcomeNames, r.test.outcome)},
+            {"note", r.test.note},
+            {"at", place_json(r.test.query.at)},
+            {"rule", r.test.answer.rule},
+            {"decidedBy", place_json(r.test.answer.at)}};
+        if (r.device)
+            one["device"] = {{"verdict", policy::word_at(kDeviceVerdictNames, r.device->verdict)},
+                             {"says", r.device->says}};
+        array.push_back(std::move(one));
+    }
+    return array;
+}
+
+void print_tap(const std::vector<Judged>& results) {
+    put_line(fmt::format("TAP version 13\n1..{}", results.size()));
+    std::size_t number = 0;
+    for (const auto& r : results) {
+        const bool differs = r.device && r.device->verdict == DeviceVerdict::disagrees;
+        const bool good = r.test.outcome == Outcome::passed && !differs;
+        put_line(fmt::format(
+            "{} {} - {}{}", good ? "ok" : "not ok", ++number, printable(name_of(r)),
+            r.test.outcome == Outcome::pending ? " # TODO " + printable(r.test.note)
+                                               : (good ? "" : ": " + printable(verdict_words(r)))));
+        if (differs) put_line("# the kernel: " + printable(r.device->says));
+    }
+}
+
+void print_summary(const Counts& c, bool on_device) {
+    put_line(fmt::format("{} passed, {} failed, {} pending", c.passed, c.failed, c.pending));
+    if (on_device)
+        put_line(fmt::format("on this phone: {} tried, {} disagree, {} not tried", c.tried,
+                             c.disagree, c.not_tried));
+}
+
+Result<int> policy_test(const Globals& globals, const Options& options) {
+    PMOS_ASSIGN(const auto tests, read_policy_tests(options.path));
+    if (policy::has_errors(tests.policy.diagnostics)) {
+        put(findings_text(tests.policy, wants_colour(STDOUT_FILENO)));
+        return 1;
+    }
+    std::vector<Judged> results;
+    for (auto& test : run_policy_tests(tests)) results.push_back({std::move(test), {}});
+    if (options.on_device) {
+        PMOS_ASSIGN(auto bus, globals.connect());
+        PMOS_TRY(try_on_device(bus, tests, results));
+    }
+    const auto counts = count(results);
+    if (globals.json || options.format == "json")
+        put_line(to_json(results).dump(2));
+    else if (options.format == "tap")
+        print_tap(results);
+    else
+        Text(tests, wants_colour(STDOUT_FILENO)).print(results, options.all);
+    if (!globals.json && options.format == "text") print_summary(counts, options.on_device);
+    return counts.good() ? 0 : 1;
+}
+
+}  // namespace
+
+Action attach_policy_test(CLI::App& app) {
+    auto options = std::make_shared<Options>();
+    app.add_option("DIR", options->path, "the profiles' directory, with a directory 'tests' in it");
+    app.add_flag("--on-device", options->on_device,
+                 "ask the kernel of this phone too; brings modes to the foreground for it");
+    app.add_flag("--all", options->all, "what could not be tried, too");
+    app.add_option("--format", options->format, "text, json or tap")
+        ->check(CLI::IsMember({"text", "json", "tap"}));
+    return [options](const Globals& globals) { return policy_test(globals, *options); };
+}
+
+}  // namespace pmos::cli

@@ -1,0 +1,71 @@
+// tests: what is asked of pmos-try for a question, and how its answers read.
+#include <catch2/catch.hpp>
+
+#include "cli/on_device.h"
+
+using namespace pmos::cli;
+using pmos::policy::Answer;
+using pmos::policy::Question;
+using pmos::policy::Ruling;
+using pmos::policy::Topic;
+
+namespace {
+
+const Question kRead{Topic::path, "/x", "read"};
+const Question kWrite{Topic::path, "/x", "write"};
+const Question kExecute{Topic::path, "/x", "execute"};
+const Question kDevice{Topic::device, "gpu", "render"};
+const Question kConnect{Topic::connect, "10.0.0.1:443"};
+const Question kCapability{Topic::capability, "CAP_SYS_ADMIN"};
+
+}  // namespace
+
+TEST_CASE("a question becomes one line, or none") {
+    CHECK(attempt_for(kExecute) == "execute /x");
+    CHECK(attempt_for(kCapability) == "capability 21");
+    CHECK(attempt_for(kConnect) == "connect 2 1 0 020001bb0a0000010000000000000000");
+    CHECK(attempt_for({Topic::connect, "[fd00::1]:53"}) ==
+          "connect 10 1 0 0a00003500000000fd00000000000000000000000000000100000000");
+    CHECK(attempt_for({Topic::connect, "nowhere"}).empty());
+    CHECK(attempt_for({Topic::syscall, "ptrace"}).empty());
+    CHECK(attempt_for({Topic::hears, "personal"}).empty());
+}
+
+TEST_CASE("answers of the kernel read as rulings, or as nothing") {
+    struct Row {
+        const Question& question;
+        std::string rule, answer;
+        std::optional<Ruling> ruling;
+    };
+    const auto allowed = Ruling::allowed, refused = Ruling::refused;
+    const Row rows[] = {
+        {kRead, "mount", "ok 64", allowed},
+        {kRead, "mount", "ok 0", allowed},
+        {kRead, "masked", "ok 0", refused},
+        {kRead, "masked", "ok 64", allowed},
+        {kRead, "mount", "errno 13 open", refused},
+        {kRead, "mount", "errno 2 open", std::nullopt},
+        {kRead, "device-class", "errno 2 open", refused},
+        {kWrite, "mount", "errno 30 create", refused},
+        {kExecute, "mount", "errno 30 create", std::nullopt},
+        {kExecute, "mount", "errno 13 execute", refused},
+        {kExecute, "mount", "ok 0", allowed},
+        {kExecute, "mount", "killed 31", refused},
+        {kRead, "mount", "broken 11", std::nullopt},
+        {kRead, "mount", "bad", std::nullopt},
+        {kDevice, "device-class", "errno 2 open", refused},
+        {kDevice, "device-class", "errno 16 open", allowed},
+        {kConnect, "network", "errno 101 connect", refused},
+        {kConnect, "network", "errno 115 connect", allowed},
+        {kConnect, "network", "errno 111 connect", allowed},
+        {kCapability, "capability", "ok 0", refused},
+        {kCapability, "capability", "ok 1", allowed},
+        {kCapability, "capability", "errno 1 prctl", std::nullopt},
+    };
+    for (const auto& row : rows) {
+        Answer expected;
+        expected.rule = row.rule;
+        INFO(question_text(row.question) << " " << row.rule << ": " << row.answer);
+        CHECK(ruling_of(row.question, expected, row.answer) == row.ruling);
+    }
+}
