@@ -27,9 +27,9 @@ struct Paths {
     std::string trust = "/etc/pmos/trust";
     std::string cgroup;  // root of the modes' cgroups, absolute
 
-    // A tmpfs of their own: a mode that writes without end fills this and not /run.
     std::string logs() const { return run + "/logs"; }
-    std::string log(std::string_view mode) const { return logs() + "/" + std::string(mode); }
+    std::string log_dir(std::string_view mode) const { return logs() + "/" + std::string(mode); }
+    std::string log(std::string_view mode) const { return log_dir(mode) + "/log"; }
     std::string mode_dir(std::string_view mode) const {
         return run + "/modes/" + std::string(mode);
     }

@@ -6,7 +6,6 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
 #include <array>
@@ -17,6 +16,7 @@
 
 #include "runtime/daemon/bus.h"
 #include "runtime/daemon/journal.h"
+#include "runtime/daemon/mode_log.h"
 #include "runtime/daemon/supervisor.h"
 
 namespace pmos::daemon {
@@ -141,30 +141,9 @@ std::string default_cgroup() {
     return ::access(unit.c_str(), F_OK) == 0 ? unit : "/sys/fs/cgroup/pmos";
 }
 
-Result<> make_directory(const std::string& path) {
-    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
-        return fail(errno_error(errno, "cannot make '" + path + "'"));
-    return {};
-}
-
-// In the host's mount namespace, where a restarted pmosd finds it again.
-Result<> mount_logs(const Paths& paths) {
-    PMOS_TRY(make_directory(paths.run));
-    PMOS_TRY(make_directory(paths.logs()));
-    struct stat above {
-    }, below{};
-    if (::stat(paths.run.c_str(), &above) != 0 || ::stat(paths.logs().c_str(), &below) != 0)
-        return fail(errno_error(errno, "cannot look at '" + paths.logs() + "'"));
-    if (above.st_dev != below.st_dev) return {};
-    if (::mount("pmos-logs", paths.logs().c_str(), "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
-                "size=16m,nr_inodes=256,mode=0700") != 0)
-        return fail(errno_error(errno, "cannot mount '" + paths.logs() + "'"));
-    return {};
-}
-
 // The modes' root trees hang in a mount namespace of our own: nobody else sees or pins them.
-// Whatever the host mounts later still arrives (slave), nothing goes back.
-Result<> confine() {
+// Whatever the host mounts later still arrives (slave), nothing goes back but the modes' logs.
+Result<> confine(const Paths& paths) {
     if (::geteuid() != 0) return fail(Code::denied, "pmosd must run as root");
     if (::prctl(PR_SET_DUMPABLE, 0) != 0)
         return fail(errno_error(errno, "cannot become undumpable"));
@@ -172,10 +151,11 @@ Result<> confine() {
     const rlimit no_core{0, 0};
     if (::setrlimit(RLIMIT_CORE, &no_core) != 0)
         return fail(errno_error(errno, "cannot turn core dumps off"));
+    PMOS_ASSIGN(UniqueFd logs, open_logs(paths));
     if (::unshare(CLONE_NEWNS) != 0 ||
         ::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0)
         return fail(errno_error(errno, "cannot make a mount namespace"));
-    return {};
+    return attach_logs(paths, std::move(logs));
 }
 
 // The bus and the journal behind the supervisor's observer.
@@ -247,8 +227,7 @@ int main(int argc, char** argv) {
     Options options;
     if (const int status = parse_options(argc, argv, options); status >= 0) return status;
     if (options.paths.cgroup.empty()) options.paths.cgroup = default_cgroup();
-    auto result = mount_logs(options.paths);
-    if (result) result = confine();
+    auto result = confine(options.paths);
     if (result) result = serve(options);
     if (result) return 0;
     journal_error(result.error());

@@ -1,4 +1,4 @@
-// daemon: the files of a mode under /run/pmos: log, exit record, state. Holds nothing in memory.
+// daemon: the files of a mode under /run/pmos: exit record, state, plan. Holds nothing in memory.
 #include "runtime/daemon/mode_files.h"
 
 #include <fcntl.h>
@@ -15,13 +15,13 @@
 #include "base/regular_file.h"
 #include "policy/hash.h"
 #include "policy/plan_image.h"
+#include "runtime/daemon/mode_log.h"
 #include "runtime/launch/plan_view.h"
 #include "runtime/launch/protocol.h"
 
 namespace pmos::daemon {
 namespace {
 
-constexpr off_t kLogBound = 1 << 20;
 constexpr std::size_t kStateBound = 64 << 10;
 
 Result<UniqueFd> open_file(const std::string& path, int flags) {
@@ -76,15 +76,6 @@ bool parse(std::string_view text, T& out) {
 
 }  // namespace
 
-Result<UniqueFd> open_log(const Paths& paths, const std::string& mode) {
-    return open_file(paths.log(mode), O_RDWR | O_CREAT | O_APPEND);
-}
-
-Result<UniqueFd> open_log_to_read(const Paths& paths, const std::string& mode) {
-    PMOS_TRY(open_log(paths, mode));
-    return open_file(paths.log(mode), O_RDONLY);
-}
-
 Result<ModeFiles> open_mode_files(const Paths& paths, const std::string& mode) {
     const std::string dir = paths.mode_dir(mode);
     if (::mkdir(dir.c_str(), 0700) != 0 && errno != EEXIST)
@@ -108,21 +99,6 @@ Result<> remove_mode_dir(const Paths& paths, const std::string& mode) {
     if (error)
         return fail(errno_error(error.value(), "cannot remove '" + paths.mode_dir(mode) + "'"));
     return {};
-}
-
-Result<> remove_log(const Paths& paths, const std::string& mode) {
-    return remove_file(paths.log(mode));
-}
-
-void bound_log(const Paths& paths, const std::string& mode) {
-    const auto fd = open_file(paths.log(mode), O_RDWR);
-    struct stat status {};
-    if (!fd || ::fstat(fd->get(), &status) != 0 || status.st_size <= kLogBound) return;
-    std::vector<char> tail(static_cast<std::size_t>(kLogBound / 2));
-    const ssize_t n = ::pread(fd->get(), tail.data(), tail.size(),
-                              status.st_size - static_cast<off_t>(tail.size()));
-    if (::ftruncate(fd->get(), 0) != 0 || n <= 0) return;
-    static_cast<void>(!::pwrite(fd->get(), tail.data(), static_cast<std::size_t>(n), 0));
 }
 
 std::optional<int> read_exit_record(const Paths& paths, const std::string& mode) {

@@ -1,4 +1,4 @@
-// daemon: the files of a mode under /run/pmos: log, exit record, state. Holds nothing in memory.
+// daemon: the files of a mode under /run/pmos: exit record, state, plan. Holds nothing in memory.
 #pragma once
 
 #include <cstdint>
@@ -19,18 +19,10 @@ struct ModeFiles {
 
 // Makes RUN/modes/NAME (0700) with the log kept and the exit record empty.
 Result<ModeFiles> open_mode_files(const Paths& paths, const std::string& mode);
-Result<UniqueFd> open_log(const Paths& paths, const std::string& mode);
-// The same file for a reader; empty log when the mode has not run.
-Result<UniqueFd> open_log_to_read(const Paths& paths, const std::string& mode);
 // Forgets the state and the exit record of a run; the log stays until it is locked.
 Result<> remove_run_files(const Paths& paths, const std::string& mode);
 // Whatever is left of a mode that is no more.
 Result<> remove_mode_dir(const Paths& paths, const std::string& mode);
-Result<> remove_log(const Paths& paths, const std::string& mode);
-
-// Keeps the last half of a log that has grown past its bound. A mode writes it with O_APPEND, so
-// cutting it in place is safe; its memory is charged to the mode that writes.
-void bound_log(const Paths& paths, const std::string& mode);
 
 // wait status that pmos-init recorded; empty where it could not (killed).
 std::optional<int> read_exit_record(const Paths& paths, const std::string& mode);

@@ -8,6 +8,7 @@
 #include "runtime/daemon/cgroup_wait.h"
 #include "runtime/daemon/hook_runner.h"
 #include "runtime/daemon/mode_files.h"
+#include "runtime/daemon/mode_log.h"
 #include "runtime/daemon/process.h"
 
 namespace pmos::daemon {

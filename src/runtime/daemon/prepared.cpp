@@ -12,6 +12,7 @@
 
 #include "runtime/daemon/denials.h"
 #include "runtime/daemon/mode_files.h"
+#include "runtime/daemon/mode_log.h"
 #include "runtime/daemon/policy_source.h"
 #include "runtime/daemon/process.h"
 #include "runtime/launch/client.h"
@@ -30,6 +31,7 @@ Result<> settle_prepared(const Context& ctx, Mode& mode) {
     }
     if (mode.alive()) return {};  // nothing to launch; what it has left over it keeps
     const auto& plan = *mode.plan;
+    PMOS_TRY(make_log(ctx.paths, mode.name));
     if (!ready.plan) {
         const auto image = policy::encode(plan);
         PMOS_TRY(write_plan(ctx.paths, mode.name, image));

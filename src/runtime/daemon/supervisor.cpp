@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "runtime/daemon/hook_runner.h"
 #include "runtime/daemon/mode_files.h"
+#include "runtime/daemon/mode_log.h"
 #include "runtime/daemon/mode_start.h"
 #include "runtime/daemon/mode_stop.h"
 #include "runtime/daemon/prepared.h"
@@ -71,7 +72,7 @@ void Supervisor::enqueue(Mode& mode, std::string verb, JobQueue::Job job, Done d
 // start, which needs it.
 void Supervisor::settle_soon(Mode& mode) {
     loop_.soon([this, &mode] {
-        if (mode.jobs.idle()) static_cast<void>(settle_prepared(ctx_, mode));
+        if (mode.jobs.idle() && !closing_) static_cast<void>(settle_prepared(ctx_, mode));
     });
 }
 

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "policy/names.h"
 #include "runtime/daemon/mode_files.h"
+#include "runtime/daemon/mode_log.h"
 #include "runtime/daemon/mode_start.h"
 #include "runtime/daemon/mode_stop.h"
 #include "runtime/daemon/prepared.h"

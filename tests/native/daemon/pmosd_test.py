@@ -10,6 +10,7 @@ import json
 import os
 import re
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -225,6 +226,109 @@ def test_stdin(phone):
         expect(stdin == inode(f"/proc/{pid}/root/dev/null"), f"stdin of {mode} is its own /dev/null")
         expect(stdin[0] not in {dev for dev, _ in nulls}, f"stdin of {mode} lies on a file system of its own")
         nulls.add(stdin)
+
+
+def mounted(pid, below=""):
+    """Device number and place of what a process has mounted, deepest last."""
+    with open(f"/proc/{pid}/mountinfo", encoding="utf-8") as table:
+        rows = [line.split()[2:5] for line in table]
+    return {place: os.makedev(*map(int, dev.split(":"))) for dev, _, place in rows if place.startswith(below)}
+
+
+def held(pid):
+    """File systems of what a process has open; a pipe lies on none."""
+    found = [os.stat(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+    return {s.st_dev for s in found if not stat.S_ISFIFO(s.st_mode)}
+
+
+def test_nothing_shared(phone):
+    """No file system that a mode has mounted or holds a file of is another's or the phone's."""
+    seen = set(mounted("self").values()) - set(mounted("self", f"{phone.dir}/run/logs/").values())
+    for mode in ("alpha", "beta"):
+        phone.ctl("start", mode)
+        with subprocess.Popen([f"{phone.build}/cli/pmosctl", "--socket", f"{phone.dir}/run/private", "exec", mode, "--",
+                               "sleep", "888"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as caller:
+            try:
+                wait_for("both programs", lambda: len(sleepers(phone, mode)) == 2)
+                own, entered = (set(mounted(pid).values()) for pid in sleepers(phone, mode))
+                expect(own == entered, f"{mode}: what is entered has its mounts")
+                theirs = own.union(*(held(pid) for pid in sleepers(phone, mode)))
+            finally:
+                caller.kill()
+        expect(len(theirs) > 5, f"{mode}: they were found: {theirs}")
+        expect(not theirs & seen, f"{mode} has what somebody else has: {theirs & seen}")
+        seen |= theirs
+        refused = phone.ctl("exec", mode, "--", "ls", "/proc/1/fd", status=1)
+        expect("denied" in refused.stderr.lower(), f"{mode}: what its PID 1 holds is out of its reach: {refused.stderr}")
+
+
+def sleepers(phone, mode):
+    with open(f"{phone.cgroup}/{mode}/cgroup.procs", encoding="ascii") as procs:
+        pids = [int(line) for line in procs]
+    return [pid for pid in pids if open(f"/proc/{pid}/cmdline", encoding="ascii").read().startswith("sleep\0")]
+
+
+def test_logs(phone):
+    """Each log has a file system of its own: what one mode writes is nothing to another's."""
+    write = "trap 'head -c 64000000 /dev/zero' USR1; trap 'echo a word' HUP; while :; do sleep 0.1; done"
+    for mode, start in (("alpha", 200000), ("beta", 300000)):
+        phone.write(profile(mode, start, process={"args": ["/bin/sh", "-c", write]}))
+    phone.ctl("reload")
+    pids = {}
+    for mode in ("alpha", "beta"):
+        phone.ctl("start", mode)
+        pids[mode] = program_of(phone.status(mode)["pid"])
+        flags = open(f"/proc/{pids[mode]}/fdinfo/1", encoding="ascii").read().split("flags:")[1].split()[0]
+        expect(int(flags, 8) & (os.O_ACCMODE | os.O_APPEND) == os.O_WRONLY | os.O_APPEND, f"{mode} can only write: {flags}")
+    log = {mode: f"{phone.dir}/run/logs/{mode}/log" for mode in pids}
+    before = os.statvfs(f"/proc/{pids['beta']}/fd/1")
+    time.sleep(0.2)  # for the traps
+    phone.process.send_signal(signal.SIGSTOP)  # or it cuts the log
+    try:
+        os.kill(pids["alpha"], signal.SIGUSR1)
+        wait_for("a full log", lambda: os.statvfs(f"/proc/{pids['alpha']}/fd/1").f_bfree == 0)
+        expect(os.statvfs(f"/proc/{pids['beta']}/fd/1") == before, "beta sees nothing of it")
+        os.kill(pids["beta"], signal.SIGHUP)
+        wait_for("beta's word", lambda: open(log["beta"], encoding="ascii").read() == "a word\n")
+    finally:
+        phone.process.send_signal(signal.SIGCONT)
+    wait_for("alpha's log within its bound", lambda: os.stat(log["alpha"]).st_size <= 1 << 20)
+
+
+def test_log_mounts(phone):
+    """A log lives as long as what it tells of may be read, and nothing of it is left behind."""
+    place = f"{phone.dir}/run/logs/"
+    names = lambda pid: {path[len(place):] for path in mounted(pid, place)}
+    both = lambda: (names("self"), names(phone.process.pid))
+    wait_for("made ahead", lambda: both() == ({"alpha", "beta"}, {"alpha", "beta"}))
+    for mode in ("alpha", "beta"):
+        phone.ctl("start", mode)
+        wait_for("its log", lambda: f"{mode} is up" in phone.ctl("logs", mode).stdout)
+    devices = mounted("self", place)
+    phone.process.kill()
+    phone.process.wait()
+    expect(mounted("self", place) == devices, "they outlive pmosd")
+    phone.start()
+    expect(mounted(phone.process.pid, place) == devices == mounted("self", place), "the next pmosd takes them over")
+    phone.ctl("stop", "alpha")
+    expect("alpha is up" in phone.ctl("logs", "alpha").stdout, "a mode that is stopped still has its log")
+    phone.ctl("start", "alpha")
+    expect(mounted("self", place) == devices, "the next run writes to the same")
+    phone.ctl("lock", "alpha")
+    wait_for("a new one", lambda: both() == ({"alpha", "beta"}, {"alpha", "beta"}))
+    expect(phone.ctl("logs", "alpha").stdout == "", "the old one went with the lock")
+    os.unlink(f"{phone.dir}/profiles/beta.json")
+    phone.ctl("reload")
+    expect("beta is up" in phone.ctl("logs", "beta").stdout, "one that runs without a profile keeps its log")
+    phone.ctl("stop", "beta")
+    phone.ctl("reload")
+    expect(both() == ({"alpha"}, {"alpha"}), f"a mode that is no more has none: {both()}")
+    expect(os.listdir(place) == ["alpha"], "nor a place for one")
+    phone.process.kill()
+    phone.process.wait()
+    os.unlink(f"{phone.dir}/profiles/alpha.json")
+    phone.start()
+    expect(both() == (set(), set()), f"nor after a restart: {both()}")
 
 
 def test_switch(phone):
