@@ -197,6 +197,33 @@ TEST_CASE("root of a mode keeps the capabilities of its plan over exec, and no o
     CHECK(r["attempts"]["sethostname"] == EPERM);
 }
 
+namespace {
+
+json exhausted_by(World& world, std::uint32_t first_id) {
+    policy::LaunchPlan plan = base_plan();
+    plan.uid_map = plan.gid_map = {{0, first_id, 65536}};
+    plan.process.args = {"probe", "exhaust"};
+    world.use_id_maps(plan);
+    const Running mode = world.start(plan);
+    if (!mode.reply.ok())
+        throw std::runtime_error(launch::describe(mode.reply.reply, plan).message());
+    return json::parse(read_line(mode.output.borrow()));
+}
+
+}  // namespace
+
+TEST_CASE("what the kernel counts per user, no mode can take from another") {
+    World world;
+    const json first = exhausted_by(world, 300000);
+    // The first still runs, with all that there was for it.
+    const json second = exhausted_by(world, 400000);
+    CHECK(first["inotify"][0] > 8);
+    CHECK(first["inotify"][1] == EMFILE);
+    CHECK(first["queues"][0] > 2);
+    CHECK(first["queues"][1] == EMFILE);
+    CHECK(second == first);
+}
+
 TEST_CASE("every start has a session keyring of its own") {
     World world;
     const json first = world.report(base_plan());

@@ -255,6 +255,12 @@ std::string read_all(BorrowedFd fd) {
     }
 }
 
+std::string read_line(BorrowedFd fd) {
+    std::string text;
+    for (char c = 0; ::read(fd.get(), &c, 1) == 1 && c != '\n';) text += c;
+    return text;
+}
+
 int wait_for(BorrowedFd pidfd) {
     siginfo_t info{};
     check(::waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &info, WEXITED | __WALL) == 0,

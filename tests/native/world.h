@@ -80,6 +80,7 @@ class World {
 
 // Blocks until end of file.
 std::string read_all(BorrowedFd fd);
+std::string read_line(BorrowedFd fd);
 // Waits for a process that is ours; its wait status.
 int wait_for(BorrowedFd pidfd);
 // A file with an empty ext4 behind a loop device, gone when this is.

@@ -1,14 +1,17 @@
 // probe: reports as JSON what a process sees from inside a mode; tests assert on it. Judges
-// nothing. "probe" reports; "probe exit N", "probe sleep", "probe spawn" behave.
+// nothing. "probe" reports; "probe exit N", "probe sleep", "probe spawn",
+// "probe exhaust" behave.
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/keyctl.h>
+#include <mqueue.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -219,6 +222,24 @@ int try_call(int argc, char** argv) {
     return 0;
 }
 
+// Takes what the kernel counts per user until there is no more, says how much it was, keeps it.
+int exhaust() {
+    json taken;
+    int instances = 0, queues = 0;
+    while (inotify_init1(IN_CLOEXEC) >= 0) ++instances;
+    taken["inotify"] = {instances, errno};
+    mq_attr attributes{};
+    attributes.mq_maxmsg = 10;
+    attributes.mq_msgsize = 8192;
+    while (mq_open(("/probe" + std::to_string(queues)).c_str(), O_CREAT | O_RDWR, 0600,
+                   &attributes) != -1)
+        ++queues;
+    taken["queues"] = {queues, errno};
+    const std::string text = taken.dump() + "\n";
+    if (write(1, text.data(), text.size()) < 0) return 1;
+    return sleep_until_told();
+}
+
 // Two orphans: PID 1 has to reap them, or they stay in its list for ever.
 int spawn_orphans() {
     for (int i = 0; i < 2; ++i) {
@@ -245,6 +266,7 @@ int main(int argc, char** argv) {
     if (what == "exit") return argc > 2 ? atoi(argv[2]) : 0;
     if (what == "sleep") return sleep_until_told();
     if (what == "spawn") return spawn_orphans();
+    if (what == "exhaust") return exhaust();
     if (what == "call") return try_call(argc, argv);
     const std::string text = report(argc, argv).dump(1) + "\n";
     return fwrite(text.data(), 1, text.size(), stdout) == text.size() ? 0 : 1;

@@ -34,7 +34,7 @@ struct Launch {
     int pid = 0;
     int tty = -1;
     int listener = -1;
-    bool in_net_ns = false, in_time_ns = false, in_pid_ns = false;
+    bool in_net_ns = false, in_time_ns = false, in_pid_ns = false, is_owner = false;
     const char* argv[kMaxStrings + 2]{};  // [0] is pmos-init's name, the plan's start at [1]
     const char* envp[kMaxStrings + 1]{};
 
@@ -53,7 +53,7 @@ int enter_time_ns(Launch& launch) noexcept;
 int clone_child(Launch& launch) noexcept;
 int write_id_maps(Launch& launch) noexcept;
 int adjust_child(Launch& launch) noexcept;
-// Back into the launcher's own namespaces; on failure the launcher must not go on.
+// Back to the launcher's own namespaces and user; on failure the launcher must not go on.
 int leave_namespaces(Launch& launch) noexcept;
 
 // Lets the child go on, waits for what becomes of it, and kills it where that is a failure.

@@ -2,6 +2,7 @@
 // procfs, pmos-init copied out of reach of whoever may write its file. Runs once; no heap.
 #include <errno.h>
 #include <linux/magic.h>
+#include <linux/securebits.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
@@ -135,6 +136,9 @@ int read_own_limits(Self& self) noexcept {
 int prepare_self(Self& self) noexcept {
     sys::sys_umask(0);
     if (const int err = sys::sys_prctl(PR_SET_DUMPABLE, 0); err < 0) return err;
+    // A change of user leaves capabilities alone; a child's new user namespace forgets this again.
+    if (const int err = sys::sys_prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP); err < 0)
+        return err;
     if (const int err = reset_signals(); err < 0) return err;
     if (const int err = fill_low_descriptors(); err < 0) return err;
     if (const int err = seal_init(); err < 0) return err;

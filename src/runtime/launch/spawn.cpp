@@ -2,6 +2,7 @@
 // child is the requester's (CLONE_PARENT): it is killed here, but reaped there. No heap.
 #include <errno.h>
 #include <linux/sched.h>
+#include <sys/prctl.h>
 
 #include <cstring>
 
@@ -47,6 +48,25 @@ int write_map(const Launch& launch, const char* file, std::span<const image::IdM
         text.add('\n');
     }
     return write_child(launch, file, text.text(), text.size());
+}
+
+// What the kernel counts per user (inotify instances, bytes of message queues, pending signals,
+// processes, namespaces) it counts in a user namespace and again, by the namespace's owner, in the
+// one above. With root for an owner that second account would be one for all modes: one could use
+// it up for another, or read off it. So the owner is the mode's own root, an id that no other has.
+// It gives the mode nothing: a namespace's owner has its capabilities only to a process in the
+// namespace above (cap_capable), where nobody has this id but we for the time of the clone. Our
+// capabilities stay meanwhile (prepare_self), our real user too, which is who we count for.
+int become_owner(Launch& launch) noexcept {
+    const PlanView plan = launch.plan();
+    for (const image::IdMap& m : plan.table(plan.header().uid_map)) {
+        if (m.inside != 0) continue;
+        launch.is_owner = true;
+        if (const int err = sys::sys_seteuid(m.outside); err < 0) return err;
+        // A change of user makes it what fs.suid_dumpable says, and the child takes it over.
+        return sys::sys_prctl(PR_SET_DUMPABLE, 0);
+    }
+    return -EINVAL;
 }
 
 // Closes what only the preparation needed while the child is at work on its own copies.
@@ -165,6 +185,7 @@ int clone_child(Launch& launch) noexcept {
     args.cgroup = static_cast<std::uint64_t>(launch.slot(slot_cgroup));
     if (launch.is(Verb::start)) {
         args.flags |= launch.plan().header().namespaces & kClonedNamespaces;
+        if (err = become_owner(launch); err < 0) return err;
     } else {
         err = sys::sys_setns(launch.slot(slot_pidfd), CLONE_NEWPID);
         if (err < 0) return err;
@@ -184,7 +205,8 @@ int leave_namespaces(Launch& launch) noexcept {
     if (launch.in_net_ns) err |= sys::sys_setns(kOwnNetNsFd, CLONE_NEWNET);
     if (launch.in_time_ns) err |= sys::sys_setns(kOwnTimeNsFd, CLONE_NEWTIME);
     if (launch.in_pid_ns) err |= sys::sys_setns(kOwnPidNsFd, CLONE_NEWPID);
-    launch.in_net_ns = launch.in_time_ns = launch.in_pid_ns = false;
+    if (launch.is_owner) err |= sys::sys_seteuid(0) | sys::sys_prctl(PR_SET_DUMPABLE, 0);
+    launch.in_net_ns = launch.in_time_ns = launch.in_pid_ns = launch.is_owner = false;
     return err;
 }
 

@@ -68,6 +68,10 @@ inline int sys_setsid() noexcept { return static_cast<int>(raw(SYS_setsid)); }
 inline int sys_setresuid(unsigned uid) noexcept {
     return static_cast<int>(raw(SYS_setresuid, uid, uid, uid));
 }
+// The real and the saved one stay.
+inline int sys_seteuid(unsigned uid) noexcept {
+    return static_cast<int>(raw(SYS_setresuid, -1, uid, -1));
+}
 inline int sys_setresgid(unsigned gid) noexcept {
     return static_cast<int>(raw(SYS_setresgid, gid, gid, gid));
 }
