@@ -8,13 +8,17 @@
 namespace pmos::policy {
 namespace {
 
-// The first rule of the profile for this call that does not allow it.
-Explanation by_rule(const Profile& profile, const std::string& name) {
-    const auto refuses = [&](const SyscallRule& rule) {
-        return rule.verdict != verdict_allow() && std::ranges::count(rule.names, name) != 0;
-    };
-    const auto rule = std::ranges::find_if(profile.seccomp_rules, refuses);
-    if (rule == profile.seccomp_rules.end()) return {};
+bool names(const SyscallRule& rule, const std::string& name) {
+    return std::ranges::count(rule.names, name) != 0;
+}
+
+// The rule of the profile that refuses this call: by its arguments, or without them the first that
+// allows it not.
+Explanation by_rule(const Profile& profile, const std::string& name, const SyscallData* call) {
+    const auto rule = std::ranges::find_if(profile.seccomp_rules, [&](const SyscallRule& r) {
+        return names(r, name) && (call != nullptr ? holds(r, *call) : r.verdict != verdict_allow());
+    });
+    if (rule == profile.seccomp_rules.end() || rule->verdict == verdict_allow()) return {};
     const auto at = rule - profile.seccomp_rules.begin();
     return {.rule = "seccomp-rule",
             .what = name,
@@ -25,15 +29,14 @@ Explanation by_rule(const Profile& profile, const std::string& name) {
 // A guard that no argument gets past.
 bool is_barred(const std::string& name) {
     const auto guards = guard_rules();
-    const auto first = std::ranges::find_if(
-        guards, [&](const SyscallRule& rule) { return std::ranges::count(rule.names, name) != 0; });
+    const auto first =
+        std::ranges::find_if(guards, [&](const SyscallRule& rule) { return names(rule, name); });
     return first != guards.end() && first->args.empty();
 }
 
 bool is_guarded(const std::string& name) {
-    return std::ranges::any_of(guard_rules(), [&](const SyscallRule& rule) {
-        return std::ranges::count(rule.names, name) != 0;
-    });
+    return std::ranges::any_of(guard_rules(),
+                               [&](const SyscallRule& rule) { return names(rule, name); });
 }
 
 bool is_allowed(const Profile& profile, const std::string& name) {
@@ -42,10 +45,17 @@ bool is_allowed(const Profile& profile, const std::string& name) {
     return expand_syscalls(entries).contains(name);
 }
 
-}  // namespace
+// "socket(0x10, _, 0x0)": the arguments that somebody looks at.
+std::string with_arguments(const std::string& name, std::uint32_t tested, const SyscallData& call) {
+    std::string text;
+    for (unsigned i = 0; i < 6 && tested >> i != 0; ++i)
+        text += fmt::format("{}{}", i == 0 ? "" : ", ",
+                            (tested >> i & 1U) != 0 ? fmt::format("{:#x}", call.args[i]) : "_");
+    return tested == 0 ? name : fmt::format("{}({})", name, text);
+}
 
-Explanation explain_refused_syscall(const Profile& profile, const Arch& arch,
-                                    std::uint32_t number) {
+Explanation explain_call(const Profile& profile, const Arch& arch, std::uint32_t number,
+                         const SyscallData* call) {
     const std::string name = syscall_name(arch, number);
     const Location allow = profile.where("seccomp/allow");
     if (name.empty())
@@ -53,7 +63,7 @@ Explanation explain_refused_syscall(const Profile& profile, const Arch& arch,
                 .what = fmt::format("system call {}", number),
                 .why = "this build's table does not know it; newer ones get ENOSYS",
                 .at = allow};
-    if (auto found = by_rule(profile, name); !found.rule.empty()) return found;
+    if (auto found = by_rule(profile, name, call); !found.rule.empty()) return found;
     if (is_barred(name))
         return {.rule = "seccomp-guard",
                 .what = name,
@@ -65,7 +75,9 @@ Explanation explain_refused_syscall(const Profile& profile, const Arch& arch,
                 .what = name,
                 .why = "nothing in seccomp/allow names it",
                 .at = allow,
-                .fix = fmt::format("add \"{}\" to seccomp/allow", name)};
+                .fix = fmt::format("add \"{}\" to seccomp/allow", name),
+                .key = "seccomp/allow",
+                .value = name};
     if (is_guarded(name))
         return {.rule = "seccomp-guard",
                 .what = name,
@@ -77,6 +89,33 @@ Explanation explain_refused_syscall(const Profile& profile, const Arch& arch,
             .why = "the profile allows it now; the mode was started with another",
             .at = allow,
             .fix = "restart the mode"};
+}
+
+}  // namespace
+
+Explanation explain_refused_syscall(const Profile& profile, const Arch& arch,
+                                    std::uint32_t number) {
+    return explain_call(profile, arch, number, nullptr);
+}
+
+Explanation explain_refused_syscall(const Profile& profile, const Arch& arch,
+                                    const SyscallData& call) {
+    Explanation why = explain_call(profile, arch, call.nr, &call);
+    why.what = with_arguments(why.what, tested_arguments(profile, arch, call.nr), call);
+    return why;
+}
+
+std::uint32_t tested_arguments(const Profile& profile, const Arch& arch, std::uint32_t number) {
+    const std::string name = syscall_name(arch, number);
+    std::uint32_t tested = 0;
+    const auto add = [&](const std::vector<SyscallRule>& rules) {
+        for (const auto& rule : rules)
+            if (names(rule, name))
+                for (const auto& test : rule.args) tested |= 1U << test.index;
+    };
+    add(profile.seccomp_rules);
+    add(guard_rules());
+    return tested;
 }
 
 Explanation explain_foreign_syscall(const Profile& profile, std::uint32_t audit_arch,
@@ -102,7 +141,9 @@ Explanation explain_refused_device(const Profile& profile, std::span<const HostD
         .what = "/dev/" + found->path,
         .why = fmt::format("the profile does not grant the class '{}'", found->device_class),
         .at = profile.where("devices/" + found->device_class),
-        .fix = fmt::format("write \"{}\": \"{}\" in devices", found->device_class, found->right)};
+        .fix = fmt::format("write \"{}\": \"{}\" in devices", found->device_class, found->right),
+        .key = "devices/" + found->device_class,
+        .value = found->right};
 }
 
 }  // namespace pmos::policy

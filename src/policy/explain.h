@@ -17,11 +17,17 @@ struct Explanation {
     std::string why = {};   // lower case, no full stop
     Location at = {};       // the line that decides, or the nearest one above it
     std::string fix = {};   // the smallest change that would allow it, or ""
+    // The same change for a program: what to add or set at which key ("seccomp/allow", "ptrace").
+    std::string key = {}, value = {};
 };
 
-// A system call that the mode's filter has refused or killed for. Its arguments are not known, so
-// that of several rules with arguments the first is named.
+// A system call that the mode's filter has refused or killed for. Where its arguments are not
+// known, of several rules with arguments the first is named.
 Explanation explain_refused_syscall(const Profile& profile, const Arch& arch, std::uint32_t number);
+Explanation explain_refused_syscall(const Profile& profile, const Arch& arch,
+                                    const SyscallData& call);
+// The arguments that a rule or a guard looks at, as bits: what else a call has decides nothing.
+std::uint32_t tested_arguments(const Profile& profile, const Arch& arch, std::uint32_t number);
 
 // A call made for another architecture than the filter's.
 Explanation explain_foreign_syscall(const Profile& profile, std::uint32_t audit_arch,

@@ -25,6 +25,8 @@ std::string words(const Node& list) {
     return out;
 }
 
+std::set<std::string> exec_from_memory() { return {"memfd_create"}; }
+
 class SiteCheck {
   public:
     SiteCheck(const Profile& profile, std::vector<Diagnostic>& out) : p_(profile), out_(out) {}
@@ -100,7 +102,7 @@ void SiteCheck::exec_only_from_root(const Node& rule) {
     };
     for (const auto& v : p_.volumes) refuse(v.options, v.target, v.at);
     for (const auto& m : p_.mounts) refuse(m.options, m.target, m.at);
-    refuse_calls({"memfd_create"}, rule, "a file made in memory can be executed");
+    refuse_calls(exec_from_memory(), rule, "a file made in memory can be executed");
 }
 
 void SiteCheck::syscalls(const Node& never) {
@@ -203,6 +205,29 @@ void check_site_policy(const Node& site, const Profile& profile,
     const Node* require = site.find("require");
     if (require == nullptr) return;
     for (const auto& demand : require->items) SiteCheck(profile, diagnostics).demand(demand);
+}
+
+const Node* production_mark(const Node& site, const std::string& mode) {
+    const Node* require = site.find("require");
+    if (require == nullptr) return nullptr;
+    for (const auto& demand : require->items)
+        if (const Node* mark = asked_of(demand, "production"); mark && holds_for(demand, mode))
+            return mark;
+    return nullptr;
+}
+
+std::set<std::string> refused_syscalls(const Node& site, const std::string& mode) {
+    std::set<std::string> refused;
+    const Node* require = site.find("require");
+    if (require == nullptr) return refused;
+    for (const auto& demand : require->items) {
+        if (!holds_for(demand, mode)) continue;
+        if (const Node* never = demand.at_path("syscalls/never"))
+            for (const auto& item : never->items)
+                refused.merge(expand_syscalls(std::span(&item.text, 1)));
+        if (asked_of(demand, "execOnlyFromRoot") != nullptr) refused.merge(exec_from_memory());
+    }
+    return refused;
 }
 
 void check_site_between(const Node& site, const Profile& profile, const Profile& other,

@@ -153,7 +153,32 @@ ArgTest low_bits(std::uint32_t index, std::uint64_t value, std::uint64_t mask = 
     return {index, Compare::masked_eq, mask, value};
 }
 
+bool holds(const ArgTest& t, std::uint64_t value) {
+    switch (t.op) {
+        case Compare::ne:
+            return value != t.value;
+        case Compare::lt:
+            return value < t.value;
+        case Compare::le:
+            return value <= t.value;
+        case Compare::eq:
+            return value == t.value;
+        case Compare::ge:
+            return value >= t.value;
+        case Compare::gt:
+            return value > t.value;
+        case Compare::masked_eq:
+            return (value & t.value) == (t.value_two & t.value);
+    }
+    return false;
+}
+
 }  // namespace
+
+bool holds(const SyscallRule& rule, const SyscallData& data) {
+    return std::ranges::all_of(rule.args,
+                               [&](const ArgTest& t) { return holds(t, data.args[t.index]); });
+}
 
 Verdict verdict_allow() { return {SECCOMP_RET_ALLOW}; }
 Verdict verdict_kill() { return {SECCOMP_RET_KILL_PROCESS}; }

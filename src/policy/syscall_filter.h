@@ -85,6 +85,8 @@ struct PartialData {
 // Whether some values of what is not known make a filter allow. Never false when they do; may be
 // true though they do not, where a filter tests one unknown word twice. No filter allows all.
 bool may_allow(const BpfProgram& program, const PartialData& data);
+// Whether the tests of a rule hold for these arguments.
+bool holds(const SyscallRule& rule, const SyscallData& data);
 // One instruction a line; names of system calls where a number is compared.
 std::string disassemble(const BpfProgram& program, const Arch& arch);
 std::string verdict_text(std::uint32_t ret);  // "allow", "errno 1", "kill", "ask"

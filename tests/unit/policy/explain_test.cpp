@@ -1,6 +1,7 @@
 // tests: why a system call is refused, down to the line.
 #include "policy/explain.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "support.h"
@@ -42,4 +43,31 @@ TEST_CASE("a rule of the profile comes before the guards and the list") {
                              {{"ptrace", "socket"}, {}, verdict_errno(1)}};
     CHECK(refused(profile, "ptrace").rule == "seccomp-rule");
     CHECK(refused(profile, "socket").rule == "seccomp-rule");
+}
+
+TEST_CASE("a refused system call with its arguments is traced to the rule that looked at them") {
+    const Arch& arch = *find_arch("x86_64");
+    Profile profile;
+    profile.seccomp_allow = {"@system-service"};
+    profile.seccomp_rules = {
+        {{"kill"}, {{1, Compare::eq, 9, 0}}, verdict_errno(1)},
+        {{"kill"}, {{1, Compare::eq, 15, 0}}, verdict_errno(1)},
+    };
+    const auto call = [&](std::string_view name, std::initializer_list<std::uint64_t> args) {
+        SyscallData data;
+        data.nr = *syscall_number(arch, name);
+        std::copy(args.begin(), args.end(), data.args);
+        return explain_refused_syscall(profile, arch, data);
+    };
+    const auto kill = call("kill", {1, 15});
+    CHECK(kill.rule == "seccomp-rule");
+    CHECK(kill.what == "kill(_, 0xf)");
+    const auto socket = call("socket", {17, 3, 0});
+    CHECK(socket.rule == "seccomp-guard");
+    CHECK(socket.what == "socket(0x11, _, 0x0)");
+    CHECK(socket.key.empty());
+    const auto ptrace = call("ptrace", {0, 7});
+    CHECK(ptrace.what == "ptrace");
+    CHECK(ptrace.key == "seccomp/allow");
+    CHECK(ptrace.value == "ptrace");
 }
