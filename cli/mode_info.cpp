@@ -34,6 +34,7 @@ Result<> read_property(const Message& m, std::string_view name, ModeInfo& info) 
     if (name == "Locked") return read_flag(m, info.locked);
     if (name == "Provisioned") return read_flag(m, info.provisioned);
     if (name == "Autostart") return read_flag(m, info.autostart);
+    if (name == "Recording") return read_flag(m, info.recording);
     if (name == "NeedsSecret") return read_flag(m, info.needs_secret);
     if (name == "Pid") return read(m, "v", "u", &info.pid);
     if (name == "StartedAt") return read(m, "v", "t", &info.started_at_us);

@@ -12,7 +12,8 @@ namespace pmos::cli {
 
 struct ModeInfo {
     std::string name, file, plan_digest, state, reason;
-    bool foreground = false, locked = false, provisioned = false, autostart = false;
+    bool foreground = false, locked = false, provisioned = false, autostart = false,
+         recording = false;
     bool needs_secret = true;  // asking once too often is safer than passing an empty secret
     std::uint32_t pid = 0;
     std::uint64_t started_at_us = 0;  // CLOCK_BOOTTIME

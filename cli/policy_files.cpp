@@ -138,8 +138,13 @@ Result<std::string> default_profiles() {
                 "name a directory or files");
 }
 
-Result<CheckedPolicy> check_policy(const std::vector<std::string>& paths) {
+Result<CheckedPolicy> check_policy(const std::vector<std::string>& paths,
+                                   const std::map<std::string, std::string>& instead) {
     PMOS_ASSIGN(auto sources, collect(paths));
+    for (auto& [directory, source] : sources)
+        for (auto& file : source.profiles)
+            if (const auto it = instead.find(file.path); it != instead.end())
+                file.bytes = it->second;
     CheckedPolicy out;
     for (auto& [directory, source] : sources) check(directory, source, out);
     return out;

@@ -23,7 +23,9 @@ Result<std::string> default_profiles();
 // Profiles and directories of them; none: the installed ones, else ./profiles. Files of one
 // directory are checked against each other and against its site.json. A file that cannot be read
 // is a finding; a path that is not there is an error.
-Result<CheckedPolicy> check_policy(const std::vector<std::string>& paths);
+// `instead` holds the bytes of files as they would be, by path.
+Result<CheckedPolicy> check_policy(const std::vector<std::string>& paths,
+                                   const std::map<std::string, std::string>& instead = {});
 
 // What flows between all of them, on a phone that has everything.
 policy::Separation separation_of(const CheckedPolicy& policy);

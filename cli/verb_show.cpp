@@ -29,6 +29,7 @@ std::uint64_t uptime_s(const ModeInfo& mode) {
 Json to_json(const ModeInfo& mode) {
     return Json{{"mode", mode.name},
                 {"state", mode.state},
+                {"recording", mode.recording},
                 {"foreground", mode.foreground},
                 {"locked", mode.locked},
                 {"provisioned", mode.provisioned},
@@ -51,6 +52,12 @@ Style style_of_state(std::string_view state) {
     return Style::plain;
 }
 
+// Who looks must not miss that a mode's filter is open.
+Cell state_cell(const ModeInfo& mode) {
+    if (mode.recording) return {printable(mode.state) + ", RECORDING", Style::bad};
+    return {printable(mode.state), style_of_state(mode.state)};
+}
+
 std::string lock_word(const ModeInfo& mode) {
     if (mode.state == "disabled") return "-";
     if (!mode.provisioned) return "not provisioned";
@@ -63,7 +70,7 @@ Table status_table(const std::vector<ModeInfo>& modes) {
     for (const auto& mode : modes) {
         const bool alive = mode.pid != 0;
         table.rows.push_back({{printable(mode.name), Style::bold},
-                              {printable(mode.state), style_of_state(mode.state)},
+                              state_cell(mode),
                               {mode.foreground ? "*" : "", Style::good},
                               {lock_word(mode), Style::plain},
                               {alive ? fmt::format("{}", mode.pid) : "-", Style::plain},

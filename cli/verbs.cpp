@@ -40,6 +40,8 @@ constexpr std::array kVerbs{
     Verb{"policy test", kPolicy, "hold expectations against the profiles, and the phone",
          attach_policy_test},
     Verb{"policy try", kPolicy, "try something in a running mode, for real", attach_policy_try},
+    Verb{"policy record", kPolicy, "run a mode and propose what its profile lacks",
+         attach_policy_record},
     Verb{"policy rules", kPolicy, "list the rules that findings name", attach_policy_rules},
     Verb{"policy explain-rule", kPolicy, "say what a rule means, with an example",
          attach_policy_explain_rule},

@@ -57,7 +57,7 @@ _pmosctl() {
         '') mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$cur") ;;
         policy)
             if [[ -z $mode ]]; then
-                mapfile -t COMPREPLY < <(compgen -W 'check show explain score separation test try rules explain-rule keygen pack sign verify install status confirm reject' -- "$cur")
+                mapfile -t COMPREPLY < <(compgen -W 'check show explain score record separation test try rules explain-rule keygen pack sign verify install status confirm reject' -- "$cur")
             else
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             fi

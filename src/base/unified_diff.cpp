@@ -87,7 +87,8 @@ std::string unified_diff(std::string_view name, std::string_view before, std::st
         while (first < steps.size() && !changed(first)) ++first;
         if (first == steps.size()) break;
         std::size_t end = first;
-        for (std::size_t next = first; next < steps.size() && next <= end + 2 * kContext + 1; ++next)
+        for (std::size_t next = first; next < steps.size() && next <= end + 2 * kContext + 1;
+             ++next)
             if (changed(next)) end = next;
         const std::size_t begin = std::max(i, first - std::min(first, kContext));
         end = std::min(end + kContext + 1, steps.size());

@@ -168,7 +168,8 @@ void Compiler::seccomp() {
     if (!options_.record) return;
     policy.allow.merge(recordable_syscalls(*arch, options_.never));
     plan_.seccomp_answer = to_bytes(compile_seccomp(policy, *arch));
-    plan_.seccomp_flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    // Who listens tells: an audit record for each question would be a flood that says less.
+    plan_.seccomp_flags = SECCOMP_FILTER_FLAG_NEW_LISTENER;
 }
 
 void Compiler::confinement() {

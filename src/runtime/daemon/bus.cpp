@@ -206,7 +206,7 @@ int Bus::on_disconnected(sd_bus_message*, void* userdata, sd_bus_error*) {
 void Bus::dropped(Connection& connection) {
     const bool was_system = connection.system;
     // With the bus go all of its callers, whose unique names begin with a colon.
-    supervisor_->sessions().drop_owners([&](const std::string& owner) {
+    supervisor_->drop_owners([&](const std::string& owner) {
         return was_system ? owner.starts_with(':') : owner == connection.id;
     });
     connections_.remove_if([&](const Connection& c) { return &c == &connection; });
@@ -218,7 +218,7 @@ int Bus::on_name_owner_changed(sd_bus_message* message, void* userdata, sd_bus_e
     const char *name = nullptr, *before = nullptr, *after = nullptr;
     if (sd_bus_message_read(message, "sss", &name, &before, &after) < 0) return 0;
     if (*after == '\0')
-        connection.bus->supervisor().sessions().drop_owners(
+        connection.bus->supervisor().drop_owners(
             [&](const std::string& owner) { return owner == name; });
     return 0;
 }
@@ -235,7 +235,7 @@ void Bus::mode_changed(const Mode& mode) {
         if (connection.ready)
             sd_bus_emit_properties_changed(connection.handle.get(), mode_path(mode.name).c_str(),
                                            bus::kModeInterface, "State", "Reason", "Foreground",
-                                           "Locked", "Provisioned", "Pid", "StartedAt",
+                                           "Locked", "Provisioned", "Recording", "Pid", "StartedAt",
                                            "ExitStatus", "PlanDigest", nullptr);
 }
 

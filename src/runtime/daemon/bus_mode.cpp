@@ -205,6 +205,38 @@ int wait_exec(sd_bus_message* message, void* userdata, sd_bus_error*) {
     return 1;
 }
 
+void reply_recorded(const Call& call, const Recorded& recorded) {
+    sd_bus_message* reply = nullptr;
+    int r = sd_bus_message_new_method_return(call.get(), &reply);
+    if (r >= 0) r = sd_bus_message_open_container(reply, 'a', "a{ss}");
+    for (const auto& details : recorded.seen) {
+        if (r >= 0) r = sd_bus_message_open_container(reply, 'a', "{ss}");
+        for (const auto& [key, value] : details)
+            if (r >= 0) r = sd_bus_message_append(reply, "{ss}", key.c_str(), value.c_str());
+        if (r >= 0) r = sd_bus_message_close_container(reply);
+    }
+    if (r >= 0) r = sd_bus_message_close_container(reply);
+    if (r >= 0) r = sd_bus_message_append(reply, "t", recorded.lost);
+    if (r >= 0) sd_bus_send(nullptr, reply, nullptr);
+    sd_bus_message_unref(reply);
+}
+
+int record(sd_bus_message* message, void* userdata, sd_bus_error* error) {
+    std::uint32_t for_ms = 60000;
+    const int r = read_options(message, error, [&](std::string_view key) {
+        return key == "for_ms" ? read_basic(message, "u", for_ms) : 0;
+    });
+    if (r < 0) return r;
+    Bus& bus = bus_of(userdata);
+    bus.supervisor().record(mode_of(userdata), std::chrono::milliseconds(for_ms),
+                            bus.owner_of(message),
+                            [call = Call(message)](Result<Recorded> recorded) {
+                                if (!recorded) return call.fail(recorded.error());
+                                reply_recorded(call, *recorded);
+                            });
+    return 1;
+}
+
 int logs(sd_bus_message* message, void* userdata, sd_bus_error* error) {
     const auto log = bus_of(userdata).supervisor().open_log(mode_of(userdata));
     if (!log) return set_error(error, log.error());
@@ -239,6 +271,7 @@ int get_flag(sd_bus*, const char*, const char*, const char* property, sd_bus_mes
     if (name == "Provisioned") flag = mode.provisioned;
     if (name == "Autostart") flag = mode.plan && mode.plan->session.autostart;
     if (name == "NeedsSecret") flag = mode.needs_secret();
+    if (name == "Recording") flag = mode.recorded();
     return sd_bus_message_append(reply, "b", static_cast<int>(flag));
 }
 
@@ -280,6 +313,8 @@ constexpr sd_bus_vtable kVtable[] = {
                              signal_exec, kAnyone),
     SD_BUS_METHOD_WITH_NAMES("WaitExec", "u", SD_BUS_PARAM(session), "i", SD_BUS_PARAM(code),
                              wait_exec, kAnyone),
+    SD_BUS_METHOD_WITH_NAMES("Record", "a{sv}", SD_BUS_PARAM(options), "aa{ss}t",
+                             SD_BUS_PARAM(seen) SD_BUS_PARAM(lost), record, kAnyone),
     SD_BUS_METHOD_WITH_NAMES("Logs", "", , "h", SD_BUS_PARAM(file), logs, kAnyone),
     SD_BUS_METHOD_WITH_NAMES("Inspect", "", , "s", SD_BUS_PARAM(json), inspect, kAnyone),
     SD_BUS_PROPERTY("Name", "s", get_text, 0, kConst),
@@ -290,6 +325,7 @@ constexpr sd_bus_vtable kVtable[] = {
     SD_BUS_PROPERTY("Foreground", "b", get_flag, 0, kChanges),
     SD_BUS_PROPERTY("Locked", "b", get_flag, 0, kChanges),
     SD_BUS_PROPERTY("Provisioned", "b", get_flag, 0, kChanges),
+    SD_BUS_PROPERTY("Recording", "b", get_flag, 0, kChanges),
     SD_BUS_PROPERTY("Autostart", "b", get_flag, 0, 0),
     SD_BUS_PROPERTY("NeedsSecret", "b", get_flag, 0, 0),
     SD_BUS_PROPERTY("Pid", "u", get_pid, 0, kChanges),

@@ -14,7 +14,9 @@
 #include <cstring>
 
 #include "base/text.h"
+#include "runtime/daemon/mode.h"
 #include "runtime/device/filter.h"
+#include "runtime/host/small_file.h"
 
 namespace pmos::daemon {
 
@@ -32,6 +34,9 @@ Result<UniqueFd> open_audit() {
     sockaddr_nl address{};
     address.nl_family = AF_NETLINK;
     address.nl_groups = 1U << (AUDIT_NLGRP_READLOG - 1);
+    // A burst waits here while pmosd is at something else.
+    const int room = 1 << 20;
+    static_cast<void>(::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room));
     if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
         return fail(errno_error(errno, "cannot listen to audit records"));
     return fd;
@@ -42,16 +47,20 @@ bool is_expected(const policy::Explanation& why) {
     return why.rule == "seccomp-guard" && why.what == "clone3";
 }
 
-const char* verdict(const AuditRecord& record) {
-    if (record.layer == AuditRecord::Layer::apparmor) return "refused";
-    switch (record.action & SECCOMP_RET_ACTION_FULL) {
+const char* verdict(std::uint32_t action) {
+    switch (action & SECCOMP_RET_ACTION_FULL) {
         case SECCOMP_RET_ERRNO:
             return "refused";
+        case SECCOMP_RET_ALLOW:
         case SECCOMP_RET_LOG:
             return "allowed";
         default:
             return "killed";
     }
+}
+
+const policy::Arch& arch_of(const Denied& denied) {
+    return *policy::find_arch(denied.phone->arch);  // it has a plan: known
 }
 
 policy::Explanation explain(const AuditRecord& record, const Denied& denied) {
@@ -60,7 +69,7 @@ policy::Explanation explain(const AuditRecord& record, const Denied& denied) {
                 .what = record.operation + " " + record.object,
                 .why = fmt::format("the AppArmor profile denies '{}'", record.denied),
                 .at = denied.profile->where("lsm/apparmor")};
-    const policy::Arch& arch = *policy::find_arch(denied.phone->arch);  // it has a plan: known
+    const policy::Arch& arch = arch_of(denied);
     if (record.arch != arch.audit)
         return policy::explain_foreign_syscall(*denied.profile, record.arch, record.syscall);
     return policy::explain_refused_syscall(*denied.profile, arch, record.syscall);
@@ -75,15 +84,35 @@ struct Attempt {
 };
 
 Details details_of(const Attempt& attempt, const policy::Explanation& why) {
-    return {{"layer", attempt.layer},
-            {"what", printable(why.rule.empty() ? attempt.what : why.what)},
-            {"verdict", attempt.verdict},
-            {"program", printable(attempt.program)},
-            {"pid", std::to_string(attempt.pid)},
-            {"why", why.rule.empty() ? "its profile is gone" : why.why},
-            {"at", to_text(why.at)},
-            {"rule", why.rule},
-            {"hint", why.fix}};
+    Details details{{"layer", attempt.layer},
+                    {"what", printable(why.rule.empty() ? attempt.what : why.what)},
+                    {"verdict", attempt.verdict},
+                    {"program", printable(attempt.program)},
+                    {"pid", std::to_string(attempt.pid)},
+                    {"why", why.rule.empty() ? "its profile is gone" : why.why},
+                    {"at", to_text(why.at)},
+                    {"rule", why.rule},
+                    {"hint", why.fix}};
+    if (!why.key.empty()) details.insert(details.end(), {{"key", why.key}, {"value", why.value}});
+    return details;
+}
+
+// A recording lets through what the list lacks: there it is the arguments that were refused.
+policy::Explanation explain_answer(const policy::Profile& profile, const policy::Arch& arch,
+                                   const policy::SyscallData& call) {
+    const auto why = policy::explain_refused_syscall(profile, arch, call);
+    if (why.value.empty() || policy::tested_arguments(profile, arch, call.nr) == 0) return why;
+    policy::Profile widened = profile;
+    widened.seccomp_allow.push_back(why.value);
+    auto guarded = policy::explain_refused_syscall(widened, arch, call);
+    return guarded.rule == "seccomp-changed" ? why : guarded;
+}
+
+// Untrusted, as all that a mode says of itself; "" where it is gone already.
+std::string program_of(int pid) {
+    auto name = host::read_small_file(fmt::format("/proc/{}/comm", pid)).value_or("");
+    if (name.ends_with('\n')) name.pop_back();
+    return name;
 }
 
 std::string name_of(const AuditRecord& r) {
@@ -93,7 +122,8 @@ std::string name_of(const AuditRecord& r) {
 
 }  // namespace
 
-Denials::Denials(const Context& ctx, WhoIs who_is) : ctx_(ctx), who_is_(std::move(who_is)) {
+Denials::Denials(const Context& ctx, WhoIs who_is, AboutMode about)
+    : ctx_(ctx), who_is_(std::move(who_is)), about_(std::move(about)) {
     if (auto socket = open_audit()) {
         socket_ = std::move(*socket);
         audit_readable_ =
@@ -122,6 +152,7 @@ void Denials::read_audit() {
                                      reinterpret_cast<sockaddr*>(&from), &size);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0 && errno == ENOBUFS) {
+            ++lost_;
             tell("denials-lost", "", "", [] {
                 return Details{{"why", "more came than could be read"}};
             });
@@ -141,9 +172,11 @@ void Denials::take(const AuditRecord& record) {
     const auto denied = who_is_(record.uid);
     if (!denied) return;
     const bool seccomp = record.layer == AuditRecord::Layer::seccomp;
-    const Attempt attempt{seccomp ? "seccomp" : "apparmor", name_of(record), verdict(record),
-                          record.program, record.pid};
-    tell("denied", denied->mode, attempt.what + attempt.verdict, [&]() -> Details {
+    // A question: who answers it tells, and knows how.
+    if (seccomp && (record.action & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_USER_NOTIF) return;
+    const Attempt attempt{seccomp ? "seccomp" : "apparmor", name_of(record),
+                          seccomp ? verdict(record.action) : "refused", record.program, record.pid};
+    tell(*denied, attempt.what + attempt.verdict, [&]() -> Details {
         policy::Explanation why;
         if (denied->profile != nullptr) why = explain(record, *denied);
         if (is_expected(why)) return {};
@@ -158,13 +191,58 @@ void Denials::take(const device::DeviceDenial& denial) {
                           fmt::format("{} device {}:{}", denial.block ? "block" : "character",
                                       denial.major, denial.minor),
                           "refused", denial.program, denial.pid};
-    tell("denied", denied->mode, attempt.what, [&] {
+    tell(*denied, attempt.what, [&] {
         policy::Explanation why;
         if (denied->profile != nullptr)
             why = policy::explain_refused_device(*denied->profile, denied->phone->devices,
                                                  denial.block, denial.major, denial.minor);
         return details_of(attempt, why);
     });
+}
+
+void Denials::take(const Mode& mode, const launch::Question& question, std::uint32_t verdict) {
+    const Denied denied = about_(mode);
+    const policy::Arch& arch = arch_of(denied);
+    const auto& call = question.call;
+    const bool allowed = (verdict & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ALLOW;
+    std::string key = fmt::format("asked {} {}", call.nr, daemon::verdict(verdict));
+    const auto explain = [&] {
+        policy::Explanation why;
+        if (denied.profile != nullptr)
+            why = allowed ? policy::explain_refused_syscall(*denied.profile, arch, call)
+                          : explain_answer(*denied.profile, arch, call);
+        const std::string program = program_of(question.pid);
+        return details_of({"seccomp", fmt::format("system call {}", call.nr),
+                           daemon::verdict(verdict), program, question.pid},
+                          why);
+    };
+    if (allowed) {
+        if (denied.recording != nullptr) remember(*denied.recording, key, explain);
+        return;
+    }
+    if (denied.profile != nullptr) {
+        const auto tested = policy::tested_arguments(*denied.profile, arch, call.nr);
+        for (unsigned i = 0; i < 6; ++i)
+            if ((tested >> i & 1U) != 0) key += fmt::format(" {:x}", call.args[i]);
+    }
+    tell(denied, key, explain);
+}
+
+void Denials::remember(Recording& recording, const std::string& key, const Explain& explain) {
+    auto at = recording.seen.find(key);
+    if (at == recording.seen.end()) {
+        if (recording.seen.size() >= Recording::kMaxSeen) {
+            ++recording.lost;
+            return;
+        }
+        at = recording.seen.emplace(key, Recording::Seen{0, explain()}).first;
+    }
+    ++at->second.times;
+}
+
+void Denials::tell(const Denied& denied, const std::string& key, const Explain& explain) {
+    if (denied.recording != nullptr) remember(*denied.recording, key, explain);
+    tell("denied", denied.mode, key, explain);
 }
 
 void Denials::tell(const std::string& kind, const std::string& mode, std::string key,

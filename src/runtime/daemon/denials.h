@@ -11,7 +11,9 @@
 #include "policy/explain.h"
 #include "runtime/daemon/audit_record.h"
 #include "runtime/daemon/context.h"
+#include "runtime/daemon/recording.h"
 #include "runtime/device/denial_ring.h"
+#include "runtime/launch/questions.h"
 
 namespace pmos::daemon {
 
@@ -20,19 +22,25 @@ struct Denied {
     std::string mode;
     const policy::Profile* profile = nullptr;  // null: there is none any more
     const policy::HostFacts* phone = nullptr;
+    Recording* recording = nullptr;  // null: it is not recorded
 };
 
 class Denials {
   public:
     using WhoIs = std::function<std::optional<Denied>(std::uint32_t uid)>;
+    using AboutMode = std::function<Denied(const Mode& mode)>;
 
     // Listens to the kernel's audit records (netlink(7), AUDIT_NLGRP_READLOG; CAP_AUDIT_READ) and
     // to the device filters. What this kernel does not offer is left out: sees_*() tell.
-    Denials(const Context& ctx, WhoIs who_is);
+    Denials(const Context& ctx, WhoIs who_is, AboutMode about);
     bool sees_audit() const noexcept { return static_cast<bool>(audit_readable_); }
     bool sees_devices() const noexcept { return ring_.has_value(); }
     // Through the verifier, with a report where there is a ring to report to.
     Result<UniqueFd> load_filter(const policy::LaunchPlan& plan) const;
+    // What a filter asked and is answered: told where that is no, recorded either way.
+    void take(const Mode& mode, const launch::Question& question, std::uint32_t verdict);
+    // Records that came faster than they could be read.
+    std::uint64_t lost() const noexcept { return lost_; }
     Denials(const Denials&) = delete;
     Denials& operator=(const Denials&) = delete;
 
@@ -49,12 +57,16 @@ class Denials {
     void read_audit();
     void take(const AuditRecord& record);
     void take(const device::DeviceDenial& denial);
+    static void remember(Recording& recording, const std::string& key, const Explain& explain);
+    void tell(const Denied& denied, const std::string& key, const Explain& explain);
     void tell(const std::string& kind, const std::string& mode, std::string key,
               const Explain& explain);
     void wait(const std::string& kind, const std::string& mode, const std::string& key);
 
     const Context& ctx_;
     WhoIs who_is_;
+    AboutMode about_;
+    std::uint64_t lost_ = 0;
     UniqueFd socket_;
     EventSource audit_readable_;
     std::optional<device::DenialRing> ring_;

@@ -51,8 +51,9 @@ void journal_event(std::string_view kind, std::string_view mode, const Details& 
         text += fmt::format(" {}='{}'", key, printable(value));
         fields.push_back(field_name(key) + "=" + value);
     }
-    const bool bad = std::ranges::any_of(
-        details, [](const auto& d) { return d.first == "error" && !d.second.empty(); });
+    const bool bad = kind == "recording" || std::ranges::any_of(details, [](const auto& d) {
+                         return d.first == "error" && !d.second.empty();
+                     });
     send(bad ? LOG_WARNING : LOG_INFO, text, std::move(fields));
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +11,8 @@
 
 #include "base/fd.h"
 #include "policy/launch_plan.h"
+#include "runtime/daemon/questions.h"
+#include "runtime/daemon/recording.h"
 #include "runtime/daemon/sequence.h"
 #include "runtime/host/cgroup.h"
 #include "runtime/launch/root_image.h"
@@ -39,6 +42,8 @@ struct Running {
     std::uint64_t start_time = 0;  // field 22 of /proc/PID/stat, clock ticks since boot
     std::uint64_t started_at = 0;  // CLOCK_BOOTTIME, µs
     EventSource exited;
+    std::list<Listener> listeners;         // where the plan's filter asks
+    std::shared_ptr<Recording> recording;  // null: an ordinary run
 
     policy::Session session() const { return plan ? plan->session : policy::Session{}; }
 };
@@ -70,6 +75,7 @@ struct Mode {
     JobQueue jobs;  // everything that changes this mode goes through here
 
     bool alive() const noexcept { return running.has_value(); }
+    bool recorded() const noexcept { return running && running->recording != nullptr; }
     bool needs_secret() const noexcept;
 };
 

@@ -22,12 +22,15 @@ namespace {
 
 class Start : public std::enable_shared_from_this<Start> {
   public:
-    Start(const Context& ctx, Mode& mode, OnExit on_exit)
+    Start(const Context& ctx, Mode& mode, std::shared_ptr<const policy::LaunchPlan> recording,
+          OnExit on_exit)
         : ctx_(ctx),
           mode_(mode),
           on_exit_(std::move(on_exit)),
-          plan_(mode.plan),
-          digest_(mode.digest) {}
+          asked_for_(mode.plan),
+          recorded_(recording != nullptr),
+          plan_(recorded_ ? std::move(recording) : mode.plan),
+          digest_(recorded_ ? policy::digest(*plan_) : mode.digest) {}
 
     std::vector<SequenceStep> steps() {
         const auto self = shared_from_this();
@@ -71,7 +74,7 @@ class Start : public std::enable_shared_from_this<Start> {
     // Everything before the launch waits, and a reload may come while it does: what is started is
     // the plan that was asked for, or nothing.
     Result<> same_plan() const {
-        if (mode_.plan == plan_) return {};
+        if (mode_.plan == asked_for_) return {};
         return fail(Code::cancelled, "the profile of '" + mode_.name + "' changed while it started",
                     "", "start it again");
     }
@@ -96,8 +99,14 @@ class Start : public std::enable_shared_from_this<Start> {
         if (ready) ready = settle_prepared(ctx_, mode_);
         if (ready && !mode_.prepared.root)
             ready = fail(Code::locked, "mode '" + mode_.name + "' was locked while it started");
+        if (ready && recorded_) ready = seal_recording();
         if (ready) prepared_ = std::exchange(mode_.prepared, {});
         done(std::move(ready));
+    }
+    // Never among what is prepared for the next start.
+    Result<> seal_recording() {
+        PMOS_ASSIGN(recording_image_, launch::seal_plan(policy::encode(*plan_)));
+        return {};
     }
     void undo_prepare(Done done) {
         give_back();
@@ -105,7 +114,8 @@ class Start : public std::enable_shared_from_this<Start> {
     }
     void give_back() {
         Prepared ready = std::exchange(prepared_, {});
-        if (ready.plan && mode_.plan == plan_ && !mode_.locked) mode_.prepared = std::move(ready);
+        if (ready.plan && mode_.plan == asked_for_ && !mode_.locked)
+            mode_.prepared = std::move(ready);
     }
 
     void files(Done done) {
@@ -151,7 +161,7 @@ class Start : public std::enable_shared_from_this<Start> {
         root_tree_ = std::move(*tree);
         LaunchJob job;
         job.request.verb = launch::Verb::start;
-        job.descriptors.plan = prepared_.plan.borrow();
+        job.descriptors.plan = recorded_ ? recording_image_.borrow() : prepared_.plan.borrow();
         job.descriptors.cgroup = mode_.cgroup->fd();
         job.descriptors.root_tree = root_tree_.borrow();
         job.descriptors.net_ns = prepared_.net_ns.borrow();
@@ -178,8 +188,16 @@ class Start : public std::enable_shared_from_this<Start> {
         running.pidfd = std::move(reply->pidfd);
         running.pid = reply->reply.pid;
         running.started_at = boot_time_usec();
+        if (recorded_) running.recording = std::make_shared<Recording>();
         mode_.running = std::move(running);
-        done(watch_exit(ctx_, mode_, on_exit_));
+        Result<> watched;
+        if (reply->listener) watched = listen(ctx_, mode_, std::move(reply->listener));
+        if (watched) watched = watch_exit(ctx_, mode_, on_exit_);
+        if (watched) return done({});
+        kill_mode(ctx_, mode_,
+                  [watched = std::move(watched), done = std::move(done)](Result<>) mutable {
+                      done(std::move(watched));
+                  });
     }
 
     void undo_launch(Done done) { kill_mode(ctx_, mode_, std::move(done)); }
@@ -188,6 +206,8 @@ class Start : public std::enable_shared_from_this<Start> {
         const auto stat = process_stat(mode_.running->pid);
         if (!stat) return done(fail(Error(stat.error())));
         mode_.running->start_time = stat->start_time;
+        // Without a record of it a new pmosd takes a recording for a launch cut short, and ends it.
+        if (recorded_) return done({});
         done(write_state(ctx_.paths, mode_));
     }
 
@@ -198,8 +218,11 @@ class Start : public std::enable_shared_from_this<Start> {
     const Context& ctx_;
     Mode& mode_;
     OnExit on_exit_;
+    std::shared_ptr<const policy::LaunchPlan> asked_for_;
+    bool recorded_;
     std::shared_ptr<const policy::LaunchPlan> plan_;
     std::string digest_;
+    UniqueFd recording_image_;
     bool was_locked_ = false;
     Prepared prepared_;
     ModeFiles files_;
@@ -222,13 +245,14 @@ Result<> may_start(const Mode& mode) {
 
 }  // namespace
 
-void start_mode(const Context& ctx, Mode& mode, OnExit on_exit, Done done) {
+void start_mode(const Context& ctx, Mode& mode, std::shared_ptr<const policy::LaunchPlan> recording,
+                OnExit on_exit, Done done) {
     refresh_volume_state(mode);
     if (auto ok = may_start(mode); !ok) return done(fail(std::move(ok.error())));
     mode.state = State::starting;
     mode.reason.clear();
     ctx.observer.mode_changed(mode);
-    auto start = std::make_shared<Start>(ctx, mode, std::move(on_exit));
+    auto start = std::make_shared<Start>(ctx, mode, std::move(recording), std::move(on_exit));
     run_sequence(ctx.loop, "start", start->steps(),
                  [&ctx, &mode, done = std::move(done)](Result<> result) mutable {
                      mode.state = result ? State::running : State::failed;

@@ -10,8 +10,10 @@ namespace pmos::daemon {
 using OnExit = std::function<void(Mode&)>;
 
 // The launch as one array of steps, each with its undo. The mode is stopped before, running after.
+// With the plan of a recording the run is recorded, and a new pmosd ends it instead of adopting it.
 // Errors: disabled, not_provisioned, locked, and whatever a step says.
-void start_mode(const Context& ctx, Mode& mode, OnExit on_exit, Done done);
+void start_mode(const Context& ctx, Mode& mode, std::shared_ptr<const policy::LaunchPlan> recording,
+                OnExit on_exit, Done done);
 
 // Watches PID 1 of a mode that was just started or adopted.
 Result<> watch_exit(const Context& ctx, Mode& mode, OnExit on_exit);

@@ -139,7 +139,7 @@ void Sessions::ask(Mode& mode, std::shared_ptr<Asking> asking, Done job_done) {
         job.descriptors.stderr_fd = request.stdio[2].borrow();
     }
     job.plan = asking->plan.get();
-    ctx_.launcher.ask(std::move(job), [this, asking, job_done = std::move(job_done)](
+    ctx_.launcher.ask(std::move(job), [this, &mode, asking, job_done = std::move(job_done)](
                                           Result<launch::LaunchReply> reply) mutable {
         asking->request.stdio.clear();  // the process has its own by now
         if (!reply) return job_done(fail(std::move(reply.error())));
@@ -148,11 +148,13 @@ void Sessions::ask(Mode& mode, std::shared_ptr<Asking> asking, Done job_done) {
         session.owner = asking->owner;
         session.pidfd = std::move(reply->pidfd);
         started(id);
-        if (asking->owner_gone)
+        Result<> heard;
+        if (reply->listener) heard = listen(ctx_, mode, std::move(reply->listener));
+        if (!heard || asking->owner_gone)
             drop(session);
         else
             asking->answer(ExecStarted{id, std::move(reply->tty)});
-        job_done({});
+        job_done(std::move(heard));
     });
 }
 

@@ -17,6 +17,12 @@
 
 namespace pmos::daemon {
 
+using namespace std::chrono_literals;
+
+namespace {
+constexpr std::chrono::milliseconds kShortestRecording = 1s, kLongestRecording = 1h;
+}
+
 std::uint64_t boot_time_usec() noexcept {
     timespec now{};
     ::clock_gettime(CLOCK_BOOTTIME, &now);
@@ -30,8 +36,11 @@ Supervisor::Supervisor(EventLoop& loop, const Paths& paths, Observer& observer,
       paths_(paths),
       launcher_(loop, paths.libexec),
       ctx_{loop, paths, launcher_, observer, denials_, pinned_},
-      denials_(ctx_, [this](std::uint32_t uid) { return whose(uid); }),
+      denials_(
+          ctx_, [this](std::uint32_t uid) { return whose(uid); },
+          [this](const Mode& mode) { return about(mode); }),
       sessions_(ctx_),
+      recorder_(ctx_),
       switchboard_(ctx_,
                    [this](Mode& mode, Done done) {
                        start(mode, [done = std::move(done)](Result<bool> started) mutable {
@@ -78,6 +87,7 @@ void Supervisor::settle_soon(Mode& mode) {
 
 void Supervisor::after_job(Mode& mode, const std::string& verb, const Result<>& result) {
     refresh_volume_state(mode);
+    if (!mode.recorded()) recorder_.ended(mode);
     // It ran on with the plan it had; now nothing can be started any more.
     if (!mode.plan && !mode.alive()) {
         mode.state = State::disabled;
@@ -146,11 +156,12 @@ Result<> Supervisor::shares_nothing(const Mode& mode) const {
     return {};
 }
 
-void Supervisor::start_job(Mode& mode, Done done) {
+void Supervisor::start_job(Mode& mode, std::shared_ptr<const policy::LaunchPlan> recording,
+                           Done done) {
     if (mode.alive()) return done({});
     if (auto apart = shares_nothing(mode); !apart) return done(std::move(apart));
     start_mode(
-        ctx_, mode, [this](Mode& ended) { on_exit(ended); },
+        ctx_, mode, std::move(recording), [this](Mode& ended) { on_exit(ended); },
         [this, &mode, done = std::move(done)](Result<> result) mutable {
             if (result) watch_log(mode);
             done(std::move(result));
@@ -174,7 +185,7 @@ void Supervisor::unlock(Mode& mode, UniqueFd secret, bool start, Done done) {
                              auto then = [this, &mode, start,
                                           job_done = std::move(job_done)](Result<> hooks) mutable {
                                  if (!hooks || !start) return job_done(std::move(hooks));
-                                 start_job(mode, std::move(job_done));
+                                 start_job(mode, nullptr, std::move(job_done));
                              };
                              if (!was_locked) return then({});
                              run_hooks(ctx_, mode, policy::HookPoint::unlock, std::move(then));
@@ -218,7 +229,7 @@ void Supervisor::start(Mode& mode, Answer<bool> answer) {
         mode, "start",
         [this, &mode, started](Done job_done) {
             *started = !mode.alive();
-            start_job(mode, std::move(job_done));
+            start_job(mode, nullptr, std::move(job_done));
         },
         [started, answer = std::move(answer)](Result<> result) mutable {
             if (!result) return answer(fail(std::move(result.error())));
@@ -243,10 +254,40 @@ void Supervisor::restart(Mode& mode, Done done) {
                       [this, &mode, job_done = std::move(job_done)](Result<> stopped) mutable {
                           if (!stopped) return job_done(std::move(stopped));
                           static_cast<void>(settle_prepared(ctx_, mode));
-                          start_job(mode, std::move(job_done));
+                          start_job(mode, nullptr, std::move(job_done));
                       });
         },
         std::move(done));
+}
+
+void Supervisor::record(Mode& mode, std::chrono::milliseconds how_long, std::string owner,
+                        Answer<Recorded> answer) {
+    if (how_long < kShortestRecording || how_long > kLongestRecording)
+        return answer(fail(Code::usage, "a recording takes a second to an hour"));
+    enqueue(
+        mode, "record",
+        [this, &mode](Done job_done) {
+            if (mode.alive())
+                return job_done(fail(Code::busy, "mode '" + mode.name + "' runs",
+                                     "a recording has a plan of its own",
+                                     "stop it with: pmosctl stop " + mode.name));
+            auto plan = recording_plan(mode);
+            if (!plan) return job_done(fail(std::move(plan.error())));
+            start_job(mode, std::move(*plan), std::move(job_done));
+        },
+        [this, &mode, how_long, owner = std::move(owner),
+         answer = std::move(answer)](Result<> started) mutable {
+            if (!started) return answer(fail(std::move(started.error())));
+            recorder_.begin(
+                mode, how_long, std::move(owner), [this, &mode] { stop(mode, 0, [](Result<>) {}); },
+                std::move(answer));
+            ctx_.observer.mode_changed(mode);
+        });
+}
+
+void Supervisor::drop_owners(const std::function<bool(const std::string&)>& gone) {
+    sessions_.drop_owners(gone);
+    recorder_.drop_owners(gone);
 }
 
 void Supervisor::switch_to(std::string_view name, Done done) {

@@ -14,6 +14,7 @@
 #include "runtime/daemon/launcher.h"
 #include "runtime/daemon/mode.h"
 #include "runtime/daemon/policy_source.h"
+#include "runtime/daemon/recorder.h"
 #include "runtime/daemon/sessions.h"
 #include "runtime/daemon/switchboard.h"
 #include "runtime/host/doctor.h"
@@ -48,6 +49,12 @@ class Supervisor {
     void stop(Mode& mode, std::uint32_t timeout_ms, Done done);  // 0: as the profile says
     void restart(Mode& mode, Done done);
     void switch_to(std::string_view name, Done done);  // "" for none
+    // Runs a mode that is stopped under a plan that lets through what its filter refuses, as far as
+    // that may be, for that long; owner names who asked, as for exec.
+    void record(Mode& mode, std::chrono::milliseconds how_long, std::string owner,
+                Answer<Recorded> answer);
+    // What callers that are gone have begun ends.
+    void drop_owners(const std::function<bool(const std::string&)>& gone);
     void stop_all(Done done);
 
     using Changed = std::vector<std::string>;  // modes whose plan did
@@ -78,6 +85,8 @@ class Supervisor {
     host::Finding policy_finding() const;
     void on_devices();
     std::optional<Denied> whose(std::uint32_t uid) const;
+    Denied about(const Mode& mode) const;
+    Result<std::shared_ptr<const policy::LaunchPlan>> recording_plan(const Mode& mode) const;
     // Compiles every profile for this phone; names of the modes whose plan changed.
     std::vector<std::string> take_policy();
     void take_mode(const policy::ModePolicy& policy);
@@ -91,7 +100,7 @@ class Supervisor {
     void settle_soon(Mode& mode);
     void after_job(Mode& mode, const std::string& verb, const Result<>& result);
     Result<> shares_nothing(const Mode& mode) const;
-    void start_job(Mode& mode, Done done);
+    void start_job(Mode& mode, std::shared_ptr<const policy::LaunchPlan> recording, Done done);
     void lock_job(Mode& mode, Done done);
     void close_job(Mode& mode, Result<> stopped, Done done);
     void report_to_us(const Mode& mode);
@@ -105,6 +114,7 @@ class Supervisor {
     Context ctx_;
     Denials denials_;
     Sessions sessions_;
+    Recorder recorder_;
     Switchboard switchboard_;
     std::unique_ptr<DeviceWatch> device_watch_;
     EventSource devices_later_;

@@ -12,6 +12,7 @@
 
 #include "base/text.h"
 #include "policy/names.h"
+#include "policy/site_policy.h"
 #include "runtime/daemon/mode_files.h"
 #include "runtime/daemon/mode_log.h"
 #include "runtime/daemon/mode_start.h"
@@ -105,9 +106,32 @@ std::optional<Denied> Supervisor::whose(std::uint32_t uid) const {
     if (found == modes_.end())
         found = std::ranges::find_if(modes_, [&](const auto& m) { return maps(m.second->plan); });
     if (found == modes_.end()) return std::nullopt;
-    const auto policy = std::ranges::find(policy_.modes, found->first, &policy::ModePolicy::mode);
-    return Denied{found->first, policy != policy_.modes.end() ? policy->profile.get() : nullptr,
-                  &facts_};
+    return about(*found->second);
+}
+
+Denied Supervisor::about(const Mode& mode) const {
+    const auto policy = std::ranges::find(policy_.modes, mode.name, &policy::ModePolicy::mode);
+    return {mode.name, policy != policy_.modes.end() ? policy->profile.get() : nullptr, &facts_,
+            mode.running ? mode.running->recording.get() : nullptr};
+}
+
+Result<std::shared_ptr<const policy::LaunchPlan>> Supervisor::recording_plan(
+    const Mode& mode) const {
+    const auto policy = std::ranges::find(policy_.modes, mode.name, &policy::ModePolicy::mode);
+    if (!mode.plan || policy == policy_.modes.end() || !policy->profile)
+        return fail(Code::disabled, "mode '" + mode.name + "' is disabled", mode.reason,
+                    "see: pmosctl policy check");
+    policy::CompileOptions options{.record = true, .never = {}};
+    if (policy->demands) {
+        if (const auto* mark = policy::production_mark(*policy->demands, mode.name))
+            return fail(Code::denied, "mode '" + mode.name + "' is in production",
+                        "the site policy says so (" + policy::to_text(mark->at) + ")",
+                        "record a profile of a mode that is not");
+        options.never = policy::refused_syscalls(*policy->demands, mode.name);
+    }
+    auto compiled = policy::compile(*policy->profile, facts_, options);
+    if (!compiled.plan) return fail(Code::unsupported, first_error(compiled.diagnostics));
+    return std::make_shared<const policy::LaunchPlan>(std::move(*compiled.plan));
 }
 
 void Supervisor::autostart() {
