@@ -90,31 +90,57 @@ void JsonEdit::append(const Node& array, std::span<const std::string> texts) {
     const std::size_t end = end_of(last);
     // One item on a line stays so; several are filled up to the width.
     if (array.items.size() > 1 && first.at.line != array.items[1].at.line) {
+        const std::string line = "\n" + std::string(column_at(offset_of(last.at)), ' ');
         std::string text;
-        for (const auto& item : texts)
-            text += ",\n" + std::string(column_at(offset_of(last.at)), ' ') + json_quote(item);
-        return change(end, end, std::move(text));
+        for (const auto& item : texts) text += (text.empty() ? "" : ",") + line + json_quote(item);
+        change(end, end, ",");
+        const std::size_t at = end_of_remark(end);
+        return change(at, at, std::move(text));
     }
     change(end, end, wrapped(texts, column_at(end), column_at(offset_of(first.at)), false));
 }
 
 void JsonEdit::add_member(const Node& object, std::string_view key, std::string_view json) {
     const std::string member = json_quote(key) + ": " + std::string(json);
-    if (object.members.empty()) {
-        const std::size_t begin = offset_of(object.at) + 1;
-        return change(begin, begin, member);
+    const auto known = std::ranges::find(members_, &object, &Members::object);
+    if (known == members_.end())
+        members_.push_back({&object, {member}});
+    else
+        known->texts.push_back(member);
+}
+
+void JsonEdit::write_members(const Members& added, std::vector<Change>& changes) const {
+    const auto joined = [&](std::string_view between) {
+        std::string text;
+        for (const auto& member : added.texts)
+            text += (text.empty() ? "" : std::string(between)) + member;
+        return text;
+    };
+    if (added.object->members.empty()) {
+        const std::size_t begin = offset_of(added.object->at) + 1;
+        changes.push_back({begin, begin, joined(", ")});
+        return;
     }
-    const Member& last = object.members.back();
+    const Member& last = added.object->members.back();
     const std::size_t begin = offset_of(last.key_at), end = end_of(last.value);
-    if (!first_on_its_line(begin)) return change(end, end, ", " + member);
-    // What is said behind the last member stays with it.
-    const auto line_end = std::min(bytes_.find('\n', end), bytes_.size());
-    const auto behind = bytes_.substr(end, line_end - end);
+    if (!first_on_its_line(begin)) {
+        changes.push_back({end, end, ", " + joined(", ")});
+        return;
+    }
+    const std::string line = "\n" + std::string(column_at(begin), ' ');
+    changes.push_back({end, end, ","});
+    const std::size_t at = end_of_remark(end);
+    changes.push_back({at, at, line + joined("," + line)});
+}
+
+// Where the line ends if nothing but a // comment is left on it: that stays with what it is said
+// of. Else `offset`.
+std::size_t JsonEdit::end_of_remark(std::size_t offset) const {
+    const auto line_end = std::min(bytes_.find('\n', offset), bytes_.size());
+    const auto behind = bytes_.substr(offset, line_end - offset);
     const auto word = behind.find_first_not_of(" \t");
-    const bool comment = word != std::string_view::npos && behind.substr(word).starts_with("//");
-    change(end, end, ",");
-    const std::size_t at = comment ? line_end : end;
-    change(at, at, "\n" + std::string(column_at(begin), ' ') + member);
+    const bool remark = word != std::string_view::npos && behind.substr(word).starts_with("//");
+    return remark ? line_end : offset;
 }
 
 void JsonEdit::replace(const Node& value, std::string_view json) {
@@ -123,6 +149,7 @@ void JsonEdit::replace(const Node& value, std::string_view json) {
 
 std::string JsonEdit::apply() const {
     auto changes = changes_;
+    for (const auto& added : members_) write_members(added, changes);
     std::ranges::stable_sort(changes, {}, &Change::begin);
     std::string out;
     std::size_t at = 0;

@@ -16,7 +16,8 @@ class JsonEdit {
     explicit JsonEdit(std::string_view bytes) : bytes_(bytes) {}
 
     void append(const Node& array, std::span<const std::string> texts);
-    // `json` is the value as JSON; a member of that name must not be there.
+    // `json` is the value as JSON; a member of that name must not be there. The object is of the
+    // tree, which lives until apply().
     void add_member(const Node& object, std::string_view key, std::string_view json);
     void replace(const Node& value, std::string_view json);
     std::string apply() const;
@@ -26,6 +27,12 @@ class JsonEdit {
         std::size_t begin = 0, end = 0;  // what is replaced
         std::string text;
     };
+    struct Members {
+        const Node* object = nullptr;
+        std::vector<std::string> texts;  // "key": value
+    };
+    void write_members(const Members& added, std::vector<Change>& changes) const;
+    std::size_t end_of_remark(std::size_t offset) const;
     std::size_t offset_of(const Location& at) const;
     std::size_t end_of(const Node& value) const;
     std::size_t column_at(std::size_t offset) const;  // from 0
@@ -34,6 +41,7 @@ class JsonEdit {
 
     std::string_view bytes_;
     std::vector<Change> changes_;
+    std::vector<Members> members_;  // written when all are known: they share their commas
 };
 
 // ["a", "b"] wrapped at the width of a profile, its lines after the first set in by `indent`.

@@ -43,7 +43,7 @@ TEST_CASE("items are appended where the list ends") {
                    {"y"}) == R"({"a": ["]\"}"/* ] */, "[", "y" // ","
         ]})");
     CHECK(appended("{\"a\": [\n    \"x\",  // why\n    \"z\"   // because\n  ]}", {"y", "w"}) ==
-          "{\"a\": [\n    \"x\",  // why\n    \"z\",\n    \"y\",\n    \"w\"   // because\n  ]}");
+          "{\"a\": [\n    \"x\",  // why\n    \"z\",   // because\n    \"y\",\n    \"w\"\n  ]}");
 }
 
 TEST_CASE("a line that would grow too long is wrapped below the list's first item") {
@@ -75,4 +75,21 @@ TEST_CASE("several changes of one text take effect together") {
     edit.add_member(tree, "d", "{}");
     CHECK(edit.apply() ==
           "{\n  \"a\": [\"x\", \"y\"],\n  \"b\": \"render\",\n  \"c\": {},\n  \"d\": {}\n}\n");
+}
+
+TEST_CASE("several members of one object share their commas") {
+    const auto both = [](const std::string& text, const std::string& path) {
+        const Node tree = parsed(text);
+        JsonEdit edit(text);
+        const Node& object = path.empty() ? tree : *tree.at_path(path);
+        edit.add_member(object, "c", "{}");
+        edit.add_member(object, "d", "1");
+        const std::string out = edit.apply();
+        parsed(out);
+        return out;
+    };
+    CHECK(both(R"({"a": {}})", "a") == R"({"a": {"c": {}, "d": 1}})");
+    CHECK(both(R"({"a": {"b": 1}})", "a") == R"({"a": {"b": 1, "c": {}, "d": 1}})");
+    CHECK(both("{\n  \"a\": 1 // so\n}\n", "") ==
+          "{\n  \"a\": 1, // so\n  \"c\": {},\n  \"d\": 1\n}\n");
 }
