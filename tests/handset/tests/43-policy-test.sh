@@ -7,6 +7,8 @@ pin=4711
 fresh_secure "$pin" >/dev/null 2>&1
 pmosctl start personal >/dev/null
 with_pin "$pin" unlock secure >/dev/null
+# Only who leaves the foreground is frozen.
+pmosctl switch personal >/dev/null
 pmosctl switch secure >/dev/null
 
 try() { pmosctl policy try "$@" 2>&1; }
