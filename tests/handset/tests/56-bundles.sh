@@ -23,6 +23,7 @@ dies() { # pmosd is killed, and another is up
     within 60 "another pmosd" another_daemon "$old"
 }
 
+pmosctl start personal >/dev/null
 check "a key" pmosctl policy keygen "$desk/k"
 check "a bundle of the phone's own policy" bundle 7
 equal "a directory is read while nobody is trusted" directory "$(status source)"
