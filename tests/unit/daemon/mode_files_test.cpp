@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "policy/plan_image.h"
+#include "runtime/daemon/mode_log.h"
 #include "runtime/launch/protocol.h"
 
 using namespace pmos;
