@@ -21,13 +21,22 @@
 
 namespace pmos::daemon {
 
+namespace {
+
+std::string root_place(const Context& ctx, const Mode& mode) {
+    return ctx.paths.mode_dir(mode.name) + "/root";
+}
+
+}  // namespace
+
 Result<> settle_prepared(const Context& ctx, Mode& mode) {
     auto& ready = mode.prepared;
     if (!mode.plan || mode.locked) {
         ready = {};
-        // It names what the mode is made of. A run that goes on is adopted by it.
-        if (!mode.alive()) return remove_plan(ctx.paths, mode.name);
-        return {};
+        if (mode.alive()) return {};  // a run that goes on is adopted by its plan
+        // A pmosd that was killed took its mounts along, and left the place of the root.
+        ::rmdir(root_place(ctx, mode).c_str());
+        return remove_plan(ctx.paths, mode.name);  // it names what the mode is made of
     }
     if (mode.alive()) return {};  // nothing to launch; what it has left over it keeps
     const auto& plan = *mode.plan;
@@ -49,7 +58,7 @@ Result<> settle_prepared(const Context& ctx, Mode& mode) {
     if (!ready.root) {
         PMOS_TRY(ctx.pinned.check(plan.root.path));
         PMOS_ASSIGN(ready.root, launch::RootImage::open(plan.root.path, plan.root.filesystem,
-                                                        ctx.paths.mode_dir(mode.name) + "/root"));
+                                                        root_place(ctx, mode)));
     }
     return {};
 }

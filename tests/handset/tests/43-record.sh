@@ -96,6 +96,7 @@ matches "comments are kept" '// Too short' "$(cat "$profile")"
 check "it is sound" pmosctl policy check "$profile"
 check "reload" reload
 check "no log of before" lock
+sleep 11 # what was refused before is counted for ten seconds, and told then
 pmosctl events --denials --json >"$work/denials" &
 listener=$!
 sleep 1
