@@ -97,14 +97,13 @@ void add(policy::PolicySet set, bool no_demands, CheckedPolicy& out) {
         std::ranges::copy(from, std::back_inserter(out.diagnostics));
     };
     take(set.diagnostics);
-    const auto flows = policy::flow_findings(
-        policy::separate(set.modes, policy::whole_phone(), demands_of(set.modes)));
     for (auto& mode : set.modes) {
         take(mode.diagnostics);
         if (no_demands) mode.profile = nullptr;
         out.modes.push_back(std::move(mode));
     }
-    take(flows);
+    take(policy::flow_findings(*set.separation));
+    out.separation = std::move(set.separation);
 }
 
 void check(const std::string& directory, Source& source, CheckedPolicy& out) {
@@ -147,11 +146,11 @@ Result<CheckedPolicy> check_policy(const std::vector<std::string>& paths,
                 file.bytes = it->second;
     CheckedPolicy out;
     for (auto& [directory, source] : sources) check(directory, source, out);
+    // Directories are checked apart, but what flows does not end at them.
+    if (sources.size() > 1)
+        out.separation = std::make_shared<const policy::Separation>(
+            policy::separate(out.modes, policy::whole_phone(), demands_of(out.modes)));
     return out;
-}
-
-policy::Separation separation_of(const CheckedPolicy& policy) {
-    return policy::separate(policy.modes, policy::whole_phone(), demands_of(policy.modes));
 }
 
 CheckedPolicy check_bundle(const policy::Bundle& bundle) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,8 @@ struct CheckedPolicy {
     std::vector<policy::ModePolicy> modes;        // of all directories, by directory and name
     std::vector<policy::Diagnostic> diagnostics;  // of everything, in the order of reading
     std::map<std::string, std::string> texts;     // what was read, by the names in diagnostics
+    // What flows between all of them, on a phone that has everything.
+    std::shared_ptr<const policy::Separation> separation;
 };
 
 // Where the profiles are when nobody says: what pmosd reads, else ./profiles.
@@ -26,9 +29,6 @@ Result<std::string> default_profiles();
 // `instead` holds the bytes of files as they would be, by path.
 Result<CheckedPolicy> check_policy(const std::vector<std::string>& paths,
                                    const std::map<std::string, std::string>& instead = {});
-
-// What flows between all of them, on a phone that has everything.
-policy::Separation separation_of(const CheckedPolicy& policy);
 
 // What is in a bundle, by the same rules.
 CheckedPolicy check_bundle(const policy::Bundle& bundle);

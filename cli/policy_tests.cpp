@@ -57,7 +57,7 @@ Result<PolicyTests> read_policy_tests(const std::string& directory) {
 
 std::vector<policy::TestCase> run_policy_tests(const PolicyTests& tests) {
     return policy::run_expectations(tests.expectations, tests.policy.modes, policy::whole_phone(),
-                                    separation_of(tests.policy));
+                                    *tests.policy.separation);
 }
 
 }  // namespace pmos::cli

@@ -35,7 +35,7 @@ policy::Answer no_start(const std::vector<policy::Diagnostic>& diagnostics) {
 Result<policy::Answer> answer_for(const CheckedPolicy& policy, const policy::ModePolicy& mode,
                                   const policy::Question& question) {
     if (question.topic == policy::Topic::hears)
-        return policy::ask_hears(separation_of(policy), mode.mode, question.what);
+        return policy::ask_hears(*policy.separation, mode.mode, question.what);
     const auto facts = policy::whole_phone();
     const auto compiled = policy::compile(*mode.profile, facts);
     if (!compiled.plan) return no_start(compiled.diagnostics);

@@ -192,7 +192,7 @@ Result<int> policy_separation(const Globals& globals, const Options& options) {
             return fail(Code::disabled, fmt::format("the profile '{}' is broken", mode.file),
                         "nothing can be said of modes that are not known",
                         fmt::format("see 'pmosctl policy check {}'", mode.file));
-    const auto s = separation_of(policy);
+    const auto& s = *policy.separation;
     if (globals.json)
         put_line(to_json(s, options.all).dump(2));
     else

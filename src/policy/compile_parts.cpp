@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 
+#include "policy/machine_wide.h"
 #include "policy/names.h"
 
 namespace pmos::policy {
@@ -97,27 +98,13 @@ void add_own(const Profile& p, std::vector<MountOp>& ops) {
     }
 }
 
-// What no namespace covers, and what programs do without. A path that this kernel does not have is
-// skipped by the launcher.
+// What no namespace covers, and what programs do without.
 void add_masks(std::vector<MountOp>& ops) {
-    for (const char* path :
-         {"/proc/acpi",        "/proc/asound",        "/proc/buddyinfo",     "/proc/bus",
-          "/proc/cgroups",     "/proc/crypto",        "/proc/diskstats",     "/proc/fs",
-          "/proc/interrupts",  "/proc/irq",           "/proc/kcore",         "/proc/keys",
-          "/proc/key-users",   "/proc/kmsg",          "/proc/kallsyms",      "/proc/kpagecount",
-          "/proc/kpageflags",  "/proc/kpagecgroup",   "/proc/latency_stats", "/proc/locks",
-          "/proc/modules",     "/proc/partitions",    "/proc/pressure",      "/proc/sched_debug",
-          "/proc/schedstat",   "/proc/scsi",          "/proc/slabinfo",      "/proc/softirqs",
-          "/proc/swaps",       "/proc/sysrq-trigger", "/proc/timer_list",    "/proc/timer_stats",
-          "/proc/vmallocinfo", "/proc/zoneinfo"})
-        ops.push_back(make_mount(MountKind::mask, "", path, 0));
     for (const char* path : {"/proc/driver", "/proc/sys"})
         ops.push_back(make_mount(MountKind::read_only, "", path, MOUNT_ATTR_RDONLY | kSafest));
-    // Numbers that one mode sets as it likes and another would read.
-    for (const char* path :
-         {"/proc/sys/fs/aio-nr", "/proc/sys/fs/dentry-state", "/proc/sys/fs/file-nr",
-          "/proc/sys/fs/inode-nr", "/proc/sys/fs/inode-state", "/proc/sys/kernel/pty"})
-        ops.push_back(make_mount(MountKind::mask, "", path, 0));
+    for (const auto& file : machine_wide())
+        if (file.cover == Cover::mask)
+            ops.push_back(make_mount(MountKind::mask, "", std::string(file.path), 0));
 }
 
 DeviceNode node(std::string path, std::uint32_t major, std::uint32_t minor) {

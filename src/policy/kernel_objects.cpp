@@ -74,45 +74,9 @@ constexpr std::array kObjects{
                  "CAP_DAC_READ_SEARCH in the initial user namespace"},
 };
 
-constexpr std::array kCounters{
-    Counter{"/proc", "how many processes there are, as links of the directory", true},
-    Counter{"/proc/buddyinfo", "free memory by order"},
-    Counter{"/proc/cgroups", "control groups in all"},
-    Counter{"/proc/crypto", "ciphers in use"},
-    Counter{"/proc/diskstats", "input and output of every block device, by name"},
-    Counter{"/proc/fs", "statistics of every mounted file system"},
-    Counter{"/proc/interrupts", "interrupts by device"},
-    Counter{"/proc/irq", "interrupts, one by one"},
-    Counter{"/proc/key-users", "keys by user"},
-    Counter{"/proc/loadavg", "load, and how many processes there are"},
-    Counter{"/proc/locks", "how many locks are held"},
-    Counter{"/proc/meminfo", "memory in use"},
-    Counter{"/proc/modules", "modules that are loaded"},
-    Counter{"/proc/partitions", "block devices by name"},
-    Counter{"/proc/pressure", "who waits for processors, memory, disks"},
-    Counter{"/proc/schedstat", "scheduling by processor"},
-    Counter{"/proc/self/net/protocols", "sockets' memory by protocol", true},
-    Counter{"/proc/self/net/sockstat", "TCP's sockets and memory in all", true},
-    Counter{"/proc/softirqs", "deferred interrupts"},
-    Counter{"/proc/stat", "time by processor, processes made"},
-    Counter{"/proc/swaps", "swap in use"},
-    Counter{"/proc/sys/fs/aio-nr", "asynchronous requests"},
-    Counter{"/proc/sys/fs/dentry-state", "cached names"},
-    Counter{"/proc/sys/fs/file-nr", "open files in all"},
-    Counter{"/proc/sys/fs/inode-nr", "cached files in all"},
-    Counter{"/proc/sys/fs/inode-state", "cached files in all"},
-    Counter{"/proc/sys/kernel/pty", "terminals in all"},
-    Counter{"/proc/uptime", "idle time"},
-    Counter{"/proc/vmstat", "memory's comings and goings"},
-    Counter{"/proc/zoneinfo", "memory by zone"},
-    Counter{"sysinfo", "load and free memory"},
-};
-
 }  // namespace
 
 std::span<const KernelObject> kernel_objects() { return kObjects; }
-
-std::span<const Counter> counters() { return kCounters; }
 
 bool Filter::admits(const Gate& gate) const {
     const auto nr = syscall_number(arch, gate.syscall);

@@ -42,14 +42,6 @@ std::span<const KernelObject> kernel_objects();
 // The gate of an object that a mode's filter admits; nullptr: none.
 const Gate* open_gate(const KernelObject& object, const Filter& filter);
 
-// A readable file of /proc that tells of the whole machine (proc(5)), or the call sysinfo(2).
-struct Counter {
-    std::string_view path;  // "/proc/loadavg"; a name without a slash is a system call
-    std::string_view what;
-    bool per_process = false;  // there with procSubset "pid" too
-};
-std::span<const Counter> counters();
-
 // Which walls that are made of mounts bind the mode. With CAP_SYS_ADMIN in its own user namespace
 // and the calls of mounting it could take read-only, noexec and masks away again, and see a /proc
 // without masks; in a user namespace that it makes itself, only the latter.

@@ -11,7 +11,9 @@
 #include "policy/lint.h"
 #include "policy/names.h"
 #include "policy/profile.h"
+#include "policy/question.h"
 #include "policy/resolve.h"
+#include "policy/separation.h"
 #include "policy/site_policy.h"
 
 namespace pmos::policy {
@@ -77,7 +79,10 @@ PolicySet read_policy(std::span<const SourceFile> profiles, const SourceFile* si
     const auto shared = demands ? std::make_shared<const Node>(*demands) : nullptr;
     for (auto& mode : set.modes) mode.demands = shared;
     check_between(set.modes, shared.get());
-    if (shared) check_site_separation(*shared, set.modes);
+    std::ranges::stable_sort(set.modes, {}, &ModePolicy::mode);
+    set.separation =
+        std::make_shared<const Separation>(separate(set.modes, whole_phone(), shared.get()));
+    if (shared) check_site_separation(*shared, *set.separation, set.modes);
     for (auto& mode : set.modes) {
         if (site_broken)
             mode.diagnostics.push_back(
@@ -86,7 +91,6 @@ PolicySet read_policy(std::span<const SourceFile> profiles, const SourceFile* si
                         fmt::format("correct '{}'", site->path), {{site->path, 0, 0, ""}}));
         if (has_errors(mode.diagnostics)) mode.disputed = std::exchange(mode.profile, nullptr);
     }
-    std::ranges::stable_sort(set.modes, {}, &ModePolicy::mode);
     return set;
 }
 

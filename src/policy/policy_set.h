@@ -17,8 +17,9 @@
 
 namespace pmos::policy {
 
-struct Node;     // policy/json_reader.h: a tree that knows its places
-struct Profile;  // policy/profile.h: the typed, merged, checked form of one mode's JSON
+struct Node;        // policy/json_reader.h: a tree that knows its places
+struct Profile;     // policy/profile.h: the typed, merged, checked form of one mode's JSON
+struct Separation;  // policy/separation.h: what flows between modes
 
 struct SourceFile {
     std::string path;  // as it is shown in diagnostics
@@ -42,6 +43,8 @@ struct ModePolicy {
 struct PolicySet {
     std::vector<ModePolicy> modes;        // by name
     std::vector<Diagnostic> diagnostics;  // of the site policy
+    // What flows between the modes on a phone that has everything.
+    std::shared_ptr<const Separation> separation;
 };
 
 // All faults of all profiles at once. A fault between two profiles (overlapping id ranges, the

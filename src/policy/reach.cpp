@@ -9,6 +9,7 @@
 
 #include "policy/kernel_objects.h"
 #include "policy/lint.h"
+#include "policy/machine_wide.h"
 #include "policy/names.h"
 
 namespace pmos::policy {
@@ -59,7 +60,7 @@ class Reach {
         return out_.emplace_back(std::move(a));
     }
     bool executes(const MountOp& op) const;
-    bool masked(const Counter& counter) const;
+    bool masked(const MachineWide& counter) const;
 
     const Profile& p_;
     const LaunchPlan& plan_;
@@ -179,7 +180,7 @@ void Reach::kernel() {
     }
 }
 
-bool Reach::masked(const Counter& counter) const {
+bool Reach::masked(const MachineWide& counter) const {
     if (!walls_.masks) return false;
     if (p_.proc_pid_only) return !counter.per_process;
     return std::ranges::any_of(plan_.mounts, [&](const MountOp& op) {
@@ -188,13 +189,14 @@ bool Reach::masked(const Counter& counter) const {
 }
 
 void Reach::numbers() {
-    for (const auto& counter : counters()) {
+    for (const auto& counter : machine_wide()) {
+        if (counter.counts.empty()) continue;
         const bool file = counter.path.starts_with('/');
         const bool readable = file ? !masked(counter) : filter_.admits({counter.path});
         // Whatever a mode does moves them: to write takes no right.
         Access& a = add(Resource::counter, std::string(counter.path),
                         readable ? right_read | right_write : right_write,
-                        std::string(counter.what), p_.where(file ? "" : "seccomp/allow"));
+                        std::string(counter.counts), p_.where(file ? "" : "seccomp/allow"));
         a.ambient = file || !readable;
     }
 }

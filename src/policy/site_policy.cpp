@@ -262,7 +262,8 @@ void check_site_between(const Node& site, const Profile& profile, const Profile&
     }
 }
 
-void check_site_separation(const Node& site, std::vector<ModePolicy>& modes) {
+void check_site_separation(const Node& site, const Separation& found,
+                           std::vector<ModePolicy>& modes) {
     const Node* require = site.find("require");
     if (require == nullptr) return;
     const auto demanded = [&](const std::string& mode) -> const Node* {
@@ -271,9 +272,6 @@ void check_site_separation(const Node& site, std::vector<ModePolicy>& modes) {
                 if (holds_for(demand, mode)) return rule;
         return nullptr;
     };
-    if (std::ranges::none_of(modes, [&](const auto& m) { return demanded(m.mode) != nullptr; }))
-        return;
-    const auto found = separate(modes, whole_phone(), &site);
     for (const auto& flow : found.flows) {
         if (flow.control != Control::open) continue;
         for (const auto& [own, other] : {std::pair(flow.from, flow.to), {flow.to, flow.from}}) {

@@ -26,7 +26,8 @@ std::set<std::string> refused_syscalls(const Node& site, const std::string& mode
 void check_site_between(const Node& site, const Profile& profile, const Profile& other,
                         std::vector<Diagnostic>& diagnostics);
 
-// The demand `separate`, over all modes: each open flow on the mode that it is about.
-void check_site_separation(const Node& site, std::vector<ModePolicy>& modes);
+// The demand `separate`: each open flow that was found, on the mode that it is about.
+void check_site_separation(const Node& site, const Separation& found,
+                           std::vector<ModePolicy>& modes);
 
 }  // namespace pmos::policy
