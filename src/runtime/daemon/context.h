@@ -33,6 +33,8 @@ struct Paths {
     std::string mode_dir(std::string_view mode) const {
         return run + "/modes/" + std::string(mode);
     }
+    // Where a root is mounted ahead.
+    std::string root_place(std::string_view mode) const { return mode_dir(mode) + "/root"; }
 };
 
 using Details = std::vector<std::pair<std::string, std::string>>;

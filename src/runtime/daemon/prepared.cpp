@@ -21,21 +21,11 @@
 
 namespace pmos::daemon {
 
-namespace {
-
-std::string root_place(const Context& ctx, const Mode& mode) {
-    return ctx.paths.mode_dir(mode.name) + "/root";
-}
-
-}  // namespace
-
 Result<> settle_prepared(const Context& ctx, Mode& mode) {
     auto& ready = mode.prepared;
     if (!mode.plan || mode.locked) {
         ready = {};
-        if (mode.alive()) return {};  // a run that goes on is adopted by its plan
-        // A pmosd that was killed took its mounts along, and left the place of the root.
-        ::rmdir(root_place(ctx, mode).c_str());
+        if (mode.alive()) return {};               // a run that goes on is adopted by its plan
         return remove_plan(ctx.paths, mode.name);  // it names what the mode is made of
     }
     if (mode.alive()) return {};  // nothing to launch; what it has left over it keeps
@@ -58,7 +48,7 @@ Result<> settle_prepared(const Context& ctx, Mode& mode) {
     if (!ready.root) {
         PMOS_TRY(ctx.pinned.check(plan.root.path));
         PMOS_ASSIGN(ready.root, launch::RootImage::open(plan.root.path, plan.root.filesystem,
-                                                        root_place(ctx, mode)));
+                                                        ctx.paths.root_place(mode.name)));
     }
     return {};
 }

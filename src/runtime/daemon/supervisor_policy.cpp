@@ -246,6 +246,8 @@ void Supervisor::take_mode(const policy::ModePolicy& policy) {
 // What runs in the mode's cgroup and is the process we wrote down is the mode; anything else there
 // is the rest of a launch that was cut short, and goes.
 void Supervisor::adopt(Mode& mode) {
+    // A pmosd that was killed took its mounts along, and left the place of the root.
+    ::rmdir(paths_.root_place(mode.name).c_str());
     mode.opened = read_opened(paths_, mode.name);
     auto cgroup = host::Cgroup::open(paths_.cgroup, mode.name);
     const auto saved = read_state(paths_, mode.name);
