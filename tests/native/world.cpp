@@ -9,6 +9,7 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -237,7 +238,18 @@ nlohmann::json World::report(const policy::LaunchPlan& plan) {
     return nlohmann::json::parse(text);
 }
 
+// It answers first and closes what is left of the request then: done is when it waits for another.
+void World::wait_for_idle_launcher() const {
+    const std::string file = "/proc/" + std::to_string(launcher_.pid) + "/syscall";
+    for (int tries = 0; tries < 500; ++tries) {
+        if (read_text(file).starts_with(std::to_string(SYS_recvmsg) + " ")) return;
+        ::usleep(10000);
+    }
+    throw std::runtime_error("the launcher does not come to rest");
+}
+
 std::set<std::string> World::launcher_fds() const {
+    wait_for_idle_launcher();
     std::set<std::string> fds;
     const std::string dir = "/proc/" + std::to_string(launcher_.pid) + "/fd";
     for (const auto& entry : fs::directory_iterator(dir)) fds.insert(entry.path().filename());

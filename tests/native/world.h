@@ -69,9 +69,12 @@ class World {
     BorrowedFd net_ns() const { return net_ns_.borrow(); }
     BorrowedFd id_ns() const { return id_ns_.borrow(); }
     launch::LauncherProcess& launcher() { return launcher_; }
+    // Once it waits for a request.
     std::set<std::string> launcher_fds() const;
 
   private:
+    void wait_for_idle_launcher() const;
+
     std::string dir_, cgroup_;
     UniqueFd cgroup_fd_, net_ns_, id_ns_;
     std::optional<launch::RootImage> image_;
