@@ -99,11 +99,11 @@ BpfProgram rule_code(const SyscallRule& rule) {
 }
 
 // What happens to one number: rules in order, the last one without tests.
-BpfProgram syscall_code(const std::vector<const SyscallRule*>& rules, Verdict otherwise) {
+BpfProgram syscall_code(const std::vector<SyscallRule>& rules, Verdict otherwise) {
     BpfProgram code;
-    for (const SyscallRule* rule : rules) {
-        append(code, rule_code(*rule));
-        if (rule->args.empty()) return code;
+    for (const SyscallRule& rule : rules) {
+        append(code, rule_code(rule));
+        if (rule.args.empty()) return code;
     }
     code.push_back(give(otherwise));
     return code;
@@ -235,15 +235,20 @@ Verdict asked(Verdict verdict, Ask ask) {
 
 BpfProgram compile_seccomp(const SeccompPolicy& policy, const Arch& arch, Ask ask) {
     const Verdict enosys = verdict_errno(ENOSYS), eperm = verdict_errno(EPERM);
-    const auto guards = guard_rules();
-    std::map<std::uint32_t, std::vector<const SyscallRule*>> rules_of;
-    const auto index = [&](const std::vector<SyscallRule>& rules) {
+    const std::string ours(startup_syscalls());
+    const auto startup = expand_syscalls(std::span(&ours, 1));
+    std::map<std::uint32_t, std::vector<SyscallRule>> rules_of;
+    const auto index = [&](const std::vector<SyscallRule>& rules, bool guards) {
         for (const auto& rule : rules)
             for (const auto& name : rule.names)
-                if (const auto nr = syscall_number(arch, name)) rules_of[*nr].push_back(&rule);
+                if (const auto nr = syscall_number(arch, name)) {
+                    auto& one = rules_of[*nr].emplace_back(rule);
+                    // A guard stops none of ours, or nothing would ever start.
+                    if (guards || !startup.contains(name)) one.verdict = asked(rule.verdict, ask);
+                }
     };
-    index(policy.rules);
-    index(guards);
+    index(policy.rules, false);
+    index(guard_rules(), true);
     std::set<std::uint32_t> allowed;
     for (const auto& name : policy.allow)
         if (const auto nr = syscall_number(arch, name)) allowed.insert(*nr);
@@ -264,14 +269,9 @@ BpfProgram compile_seccomp(const SeccompPolicy& policy, const Arch& arch, Ask as
             continue;
         }
         // A guard whose verdict is zero leaves the decision to the allow list.
-        std::vector<SyscallRule> settled;
-        for (const SyscallRule* rule : rules->second) {
-            settled.push_back(*rule);
-            settled.back().verdict = rule->verdict.ret == 0 ? otherwise : asked(rule->verdict, ask);
-        }
-        std::vector<const SyscallRule*> order;
-        for (const auto& rule : settled) order.push_back(&rule);
-        add(nr, syscall_code(order, otherwise));
+        for (auto& rule : rules->second)
+            if (rule.verdict.ret == 0) rule.verdict = otherwise;
+        add(nr, syscall_code(rules->second, otherwise));
     }
     add(arch.newest + 1, {give(enosys)});
     BpfProgram program = prologue(arch);

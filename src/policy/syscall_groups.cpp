@@ -119,4 +119,10 @@ std::string_view required_syscalls() {
            "dup2 dup3 ioctl readlink readlinkat fstat newfstatat prctl";
 }
 
+std::string_view startup_syscalls() {
+    // pmos-launch's child passes the listener on and executes; pmos-init takes signals, forks, and
+    // executes the program.
+    return "clone close execve execveat exit_group fcntl prctl read rt_sigprocmask setsid write";
+}
+
 }  // namespace pmos::policy

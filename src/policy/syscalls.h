@@ -45,6 +45,9 @@ std::string syscall_name(const Arch& arch, std::uint32_t number);  // "" when un
 std::set<std::string> expand_syscalls(std::span<const std::string> entries);
 // What pmos-init and a libc need to start and to end; part of every filter.
 std::string_view required_syscalls();
+// What they call between the moment the filter is in force and the moment somebody listens to what
+// it asks.
+std::string_view startup_syscalls();
 // What a recording lets through: every call of that architecture but those that could undo the
 // mode's walls, or the phone's (@privileged, @io-uring, @cpu-emulation, @obsolete), and `never`.
 std::set<std::string> recordable_syscalls(const Arch& arch, const std::set<std::string>& never);

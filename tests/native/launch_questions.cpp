@@ -100,6 +100,44 @@ TEST_CASE("without a listener a question is refused") {
     CHECK(wait_for(mode.reply.pidfd.borrow()) == 0);
 }
 
+// Nobody listens before the launcher has answered: what is asked by then would wait for its limit.
+TEST_CASE("a rule on what is called before somebody listens keeps nobody waiting") {
+    const policy::Arch& arch = *policy::find_arch("x86_64");
+    std::vector<std::string> names{std::string(policy::required_syscalls()),
+                                   std::string(policy::startup_syscalls())};
+    const auto with_rule = [&](const std::string& name, policy::Ask ask) {
+        policy::SeccompPolicy filter;
+        filter.allow = policy::recordable_syscalls(arch, {});
+        filter.rules.push_back({{name}, {}, policy::verdict_errno(EPERM)});
+        policy::LaunchPlan plan = base_plan();
+        plan.process.args = {"probe", "sleep"};
+        plan.seccomp = policy::to_bytes(policy::compile_seccomp(filter, arch, ask));
+        if (ask == policy::Ask::nothing) return plan;
+        plan.seccomp_flags = kNewListener;
+        plan.seccomp_answer = policy::to_bytes(policy::compile_seccomp(filter, arch));
+        return plan;
+    };
+    std::size_t started = 0, refused = 0;
+    for (const auto& name : policy::expand_syscalls(names)) {
+        World world;
+        launch::Request request;
+        request.timeout_ms = 3000;
+        const auto plain = world.start(with_rule(name, policy::Ask::nothing), request);
+        const auto asked = world.start(with_rule(name, policy::Ask::refusals), request);
+        INFO(name << ": as an ordinary start "
+                  << launch::describe(plain.reply.reply, base_plan()).message()
+                  << ", while recording "
+                  << launch::describe(asked.reply.reply, base_plan()).message());
+        CHECK(asked.reply.reply.sys_errno != ETIMEDOUT);
+        // By read(2) the child waits for the launcher to take the listener: refused, but at once.
+        if (name != "read") CHECK(asked.reply.ok() == plain.reply.ok());
+        (plain.reply.ok() ? started : refused)++;
+    }
+    // Both kinds were among them: execve(2) is needed, fcntl(2) is not.
+    CHECK(started > 0);
+    CHECK(refused > 0);
+}
+
 TEST_CASE("a filter that does not ask has no listener") {
     World world;
     policy::LaunchPlan plan = base_plan();

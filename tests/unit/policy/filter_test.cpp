@@ -133,6 +133,21 @@ const Row kShipped[] = {
 
 }  // namespace
 
+TEST_CASE("a recording asks about refusals, but for those that a start makes with nobody there") {
+    SeccompPolicy policy;
+    policy.allow = {"read", "prctl", "clone", "getpid"};
+    policy.rules = {{{"prctl", "getpid"}, {}, verdict_errno(EACCES)},
+                    {{"clone"}, {{0, Compare::eq, 0x4000, 0}}, verdict_errno(EACCES)}};
+    const auto program = compile_seccomp(policy, x86(), Ask::refusals);
+    CHECK(verdict(program, x86(), "prctl") == "errno 13");
+    CHECK(verdict(program, x86(), "clone", {0x4000}) == "errno 13");
+    CHECK(verdict(program, x86(), "clone", {0x10000000}) == "ask");  // a guard
+    CHECK(verdict(program, x86(), "clone", {17}) == "allow");
+    CHECK(verdict(program, x86(), "getpid") == "ask");
+    CHECK(verdict(program, x86(), "write") == "ask");  // not in the list
+    CHECK(verdict(program, x86(), "clone3") == "errno 38");
+}
+
 TEST_CASE("the shipped filters, call by call, on both architectures") {
     for (const std::string mode : {"personal", "secure"}) {
         for (const Arch* arch : {&x86(), &arm()}) {
