@@ -237,6 +237,13 @@ int record(sd_bus_message* message, void* userdata, sd_bus_error* error) {
     return 1;
 }
 
+int end_record(sd_bus_message* message, void* userdata, sd_bus_error* error) {
+    Bus& bus = bus_of(userdata);
+    const auto ended = bus.supervisor().end_record(mode_of(userdata), bus.owner_of(message));
+    if (!ended) return set_error(error, ended.error());
+    return sd_bus_reply_method_return(message, nullptr);
+}
+
 int logs(sd_bus_message* message, void* userdata, sd_bus_error* error) {
     const auto log = bus_of(userdata).supervisor().open_log(mode_of(userdata));
     if (!log) return set_error(error, log.error());
@@ -315,6 +322,7 @@ constexpr sd_bus_vtable kVtable[] = {
                              wait_exec, kAnyone),
     SD_BUS_METHOD_WITH_NAMES("Record", "a{sv}", SD_BUS_PARAM(options), "aa{ss}t",
                              SD_BUS_PARAM(seen) SD_BUS_PARAM(lost), record, kAnyone),
+    SD_BUS_METHOD("EndRecord", "", "", end_record, kAnyone),
     SD_BUS_METHOD_WITH_NAMES("Logs", "", , "h", SD_BUS_PARAM(file), logs, kAnyone),
     SD_BUS_METHOD_WITH_NAMES("Inspect", "", , "s", SD_BUS_PARAM(json), inspect, kAnyone),
     SD_BUS_PROPERTY("Name", "s", get_text, 0, kConst),

@@ -70,6 +70,11 @@ Result<> check(const Mode& mode, const ExecRequest& request) {
         return fail(Code::busy, "the plan that mode '" + mode.name + "' was started with is gone",
                     "a program entered now would not be confined as the mode is",
                     "restart it with: pmosctl restart " + mode.name);
+    if (request.trial && mode.recorded())
+        return fail(Code::busy, "mode '" + mode.name + "' is being recorded",
+                    "its filter asks instead of refusing: what is tried now says nothing of its "
+                    "profile",
+                    "end the recording with: pmosctl stop " + mode.name);
     if (request.args.empty() || request.args.front().empty())
         return fail(Code::usage, "no program to execute");
     if (!request.cwd.empty() && request.cwd.front() != '/')

@@ -19,10 +19,6 @@ namespace pmos::daemon {
 
 using namespace std::chrono_literals;
 
-namespace {
-constexpr std::chrono::milliseconds kShortestRecording = 1s, kLongestRecording = 1h;
-}
-
 std::uint64_t boot_time_usec() noexcept {
     timespec now{};
     ::clock_gettime(CLOCK_BOOTTIME, &now);
@@ -258,31 +254,6 @@ void Supervisor::restart(Mode& mode, Done done) {
                       });
         },
         std::move(done));
-}
-
-void Supervisor::record(Mode& mode, std::chrono::milliseconds how_long, std::string owner,
-                        Answer<Recorded> answer) {
-    if (how_long < kShortestRecording || how_long > kLongestRecording)
-        return answer(fail(Code::usage, "a recording takes a second to an hour"));
-    enqueue(
-        mode, "record",
-        [this, &mode](Done job_done) {
-            if (mode.alive())
-                return job_done(fail(Code::busy, "mode '" + mode.name + "' runs",
-                                     "a recording has a plan of its own",
-                                     "stop it with: pmosctl stop " + mode.name));
-            auto plan = recording_plan(mode);
-            if (!plan) return job_done(fail(std::move(plan.error())));
-            start_job(mode, std::move(*plan), std::move(job_done));
-        },
-        [this, &mode, how_long, owner = std::move(owner),
-         answer = std::move(answer)](Result<> started) mutable {
-            if (!started) return answer(fail(std::move(started.error())));
-            recorder_.begin(
-                mode, how_long, std::move(owner), [this, &mode] { stop(mode, 0, [](Result<>) {}); },
-                std::move(answer));
-            ctx_.observer.mode_changed(mode);
-        });
 }
 
 void Supervisor::drop_owners(const std::function<bool(const std::string&)>& gone) {

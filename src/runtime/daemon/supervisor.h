@@ -53,6 +53,8 @@ class Supervisor {
     // that may be, for that long; owner names who asked, as for exec.
     void record(Mode& mode, std::chrono::milliseconds how_long, std::string owner,
                 Answer<Recorded> answer);
+    // Ends what that owner has asked for of this mode, be it that it waits, starts or goes on.
+    Result<> end_record(const Mode& mode, const std::string& owner);
     // What callers that are gone have begun ends.
     void drop_owners(const std::function<bool(const std::string&)>& gone);
     void stop_all(Done done);
@@ -87,6 +89,8 @@ class Supervisor {
     std::optional<Denied> whose(std::uint32_t uid) const;
     Denied about(const Mode& mode) const;
     Result<std::shared_ptr<const policy::LaunchPlan>> recording_plan(const Mode& mode) const;
+    void end_recording(Mode& mode, std::shared_ptr<const Recording> recording);
+    void recheck_recording(Mode& mode);
     // Compiles every profile for this phone; names of the modes whose plan changed.
     std::vector<std::string> take_policy();
     void take_mode(const policy::ModePolicy& policy);

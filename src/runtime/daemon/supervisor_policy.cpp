@@ -119,14 +119,14 @@ Result<std::shared_ptr<const policy::LaunchPlan>> Supervisor::recording_plan(
     const Mode& mode) const {
     const auto policy = std::ranges::find(policy_.modes, mode.name, &policy::ModePolicy::mode);
     if (!mode.plan || policy == policy_.modes.end() || !policy->profile)
-        return fail(Code::disabled, "mode '" + mode.name + "' is disabled", mode.reason,
+        return fail(Code::disabled, "mode '" + mode.name + "' is disabled", mode.broken,
                     "see: pmosctl policy check");
     policy::CompileOptions options{.record = true, .never = {}};
     if (policy->demands) {
         if (const auto* mark = policy::production_mark(*policy->demands, mode.name))
             return fail(Code::denied, "mode '" + mode.name + "' is in production",
                         "the site policy says so (" + policy::to_text(mark->at) + ")",
-                        "record a profile of a mode that is not");
+                        "record on a developer's phone, whose site policy has no such mark");
         options.never = policy::refused_syscalls(*policy->demands, mode.name);
     }
     auto compiled = policy::compile(*policy->profile, facts_, options);
@@ -201,6 +201,7 @@ std::vector<std::string> Supervisor::take_policy() {
     std::vector<std::string> changed;
     for (const auto& [name, mode] : modes_)
         if (before[name] != mode->digest) changed.push_back(name);
+    for (const auto& [name, mode] : modes_) recheck_recording(*mode);
     return changed;
 }
 
