@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/signalfd.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,14 +13,18 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
+#include <span>
 
 #include "base/unified_diff.h"
 #include "cli/mode_info.h"
 #include "cli/output.h"
 #include "cli/policy_files.h"
+#include "cli/this_arch.h"
 #include "cli/verbs.h"
 #include "policy/names.h"
 #include "policy/proposal.h"
+#include "policy/site_policy.h"
 
 namespace pmos::cli {
 namespace {
@@ -73,15 +76,14 @@ Result<UniqueFd> watch_signals() {
     return signals;
 }
 
-Result<> ask_to_stop(BusClient& bus, const std::string& mode) {
-    PMOS_ASSIGN(const auto stop, bus.new_call(mode_address(mode), "Stop"));
-    if (const int r = sd_bus_message_append(stop.get(), "a{sv}", 0); r < 0)
-        return fail(bus_errno(r, "cannot make a request"));
-    return bus.call_async(stop, [](Result<Message>) {});
+// Ours alone: while it waits for its turn, the mode that runs is somebody else's.
+Result<> ask_to_end(BusClient& bus, const std::string& mode) {
+    PMOS_ASSIGN(const auto end, bus.new_call(mode_address(mode), "EndRecord"));
+    return bus.call_async(end, [](Result<Message>) {});
 }
 
-Result<Recorded> record(BusClient& bus, const std::string& mode, std::uint32_t for_ms) {
-    PMOS_ASSIGN(const auto signals, watch_signals());
+Result<Recorded> record(BusClient& bus, const std::string& mode, std::uint32_t for_ms,
+                        BorrowedFd signals) {
     PMOS_ASSIGN(const auto request, bus.new_call(mode_address(mode), "Record"));
     if (const int r = sd_bus_message_append(request.get(), "a{sv}", 1, "for_ms", "u", for_ms);
         r < 0)
@@ -97,10 +99,46 @@ Result<Recorded> record(BusClient& bus, const std::string& mode, std::uint32_t f
             return fail(errno_error(errno, "cannot wait for pmosd"));
         signalfd_siginfo info{};
         if (::read(signals.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info))
-            PMOS_TRY(ask_to_stop(bus, mode));
+            PMOS_TRY(ask_to_end(bus, mode));
     }
     if (!*answer) return fail(std::move(answer->error()));
     return read_recorded(**answer);
+}
+
+// What the proposal is to change. Looked at before the recording, for nothing is worse to hear
+// after an hour, and read again behind it.
+struct Target {
+    std::string directory;
+    CheckedPolicy policy;
+    policy::ModePolicy mode;
+    const policy::Arch* arch = nullptr;
+
+    const std::string& text() const { return policy.texts.at(mode.file); }
+};
+
+Result<Target> find_target(const RecordOptions& options, const std::string& file) {
+    Target target;
+    target.directory = options.directory;
+    if (target.directory.empty()) {
+        const auto parent = std::filesystem::path(file).parent_path();
+        target.directory = parent.empty() ? "." : parent.string();
+    }
+    PMOS_ASSIGN(target.policy, check_policy({target.directory}));
+    PMOS_ASSIGN(target.mode, find_mode(target.policy, options.mode));
+    PMOS_ASSIGN(target.arch, this_arch());
+    return target;
+}
+
+// Errors of the profile as it would be, found by the code that pmosd uses, which knows the owner's
+// demands and the other modes.
+Result<std::vector<policy::Diagnostic>> errors_of(const Target& target, const std::string& text) {
+    PMOS_ASSIGN(const auto checked, check_policy({target.directory}, {{target.mode.file, text}}));
+    const auto mode = std::ranges::find(checked.modes, target.mode.mode, &policy::ModePolicy::mode);
+    std::vector<policy::Diagnostic> errors;
+    if (mode != checked.modes.end())
+        std::ranges::copy_if(mode->diagnostics, std::back_inserter(errors),
+                             [](const auto& d) { return d.severity == policy::Severity::error; });
+    return errors;
 }
 
 struct Outcome {
@@ -115,28 +153,48 @@ std::string describe(const Seen& s) {
                        s["hint"].empty() ? "" : "; by hand: " + s["hint"]);
 }
 
-// What the changed file would mean, found by the code that pmosd uses.
-void check_proposal(Outcome& outcome) {
-    if (outcome.proposal.text.empty()) return;
-    const auto checked = check_policy({outcome.file}, {{outcome.file, outcome.proposal.text}});
-    if (!checked) return outcome.notes.push_back(checked.error().message());
-    for (const auto& d : checked->diagnostics)
-        if (d.severity == policy::Severity::error)
-            outcome.notes.push_back("with this change the profile does not load: " +
-                                    policy::to_text(d));
+policy::Proposal proposal_for(const Target& target, std::span<const policy::Need> needs) {
+    const auto never = target.mode.demands
+                           ? policy::refused_syscalls(*target.mode.demands, target.mode.mode)
+                           : std::set<std::string>{};
+    return policy::propose(*target.mode.profile, *target.arch, target.text(), needs, never);
 }
 
-Result<Outcome> propose(const Recorded& recorded, const RecordOptions& options,
-                        const std::string& file) {
-    PMOS_ASSIGN(const auto policy,
-                check_policy({options.directory.empty() ? file : options.directory}));
-    PMOS_ASSIGN(const auto mode, find_mode(policy, options.mode));
-    utsname machine{};
-    ::uname(&machine);
-    const policy::Arch* arch = policy::find_arch(machine.machine);
-    if (arch == nullptr)
-        return fail(Code::unsupported,
-                    fmt::format("no system call table for '{}'", machine.machine));
+// A grant that the owner's demands or another mode refuse is said, and not proposed: each is tried
+// alone.
+Result<> drop_refused(const Target& target, std::vector<policy::Need>& needs, Outcome& outcome) {
+    std::vector<policy::Need> kept;
+    for (const auto& need : needs) {
+        std::vector<policy::Diagnostic> errors;
+        if (need.key.starts_with("devices/")) {
+            const auto alone = proposal_for(target, std::span(&need, 1));
+            if (!alone.text.empty()) {
+                PMOS_ASSIGN(errors, errors_of(target, alone.text));
+            }
+        }
+        if (errors.empty())
+            kept.push_back(need);
+        else
+            outcome.notes.push_back(fmt::format("'{}': '{}' is not proposed: {}", need.key,
+                                                need.value, policy::to_text(errors.front())));
+    }
+    needs = std::move(kept);
+    return {};
+}
+
+// What the whole change would mean. What the owner forbids is no proposal; another fault is said.
+Result<> check_proposal(const Target& target, Outcome& outcome) {
+    if (outcome.proposal.text.empty()) return {};
+    PMOS_ASSIGN(const auto errors, errors_of(target, outcome.proposal.text));
+    for (const auto& d : errors) {
+        outcome.notes.push_back("with this change the profile does not load: " +
+                                policy::to_text(d));
+        if (d.rule == policy::Rule::site_policy) outcome.proposal = {};
+    }
+    return {};
+}
+
+Result<Outcome> propose(const Recorded& recorded, const Target& target) {
     std::vector<policy::Need> needs;
     Outcome outcome;
     for (const auto& s : recorded.seen) {
@@ -147,14 +205,15 @@ Result<Outcome> propose(const Recorded& recorded, const RecordOptions& options,
         else
             outcome.notes.push_back(describe(s));
     }
-    outcome.file = mode.file;
-    outcome.before = policy.texts.at(mode.file);
-    outcome.proposal = policy::propose(*mode.profile, *arch, outcome.before, needs);
+    outcome.file = target.mode.file;
+    outcome.before = target.text();
+    PMOS_TRY(drop_refused(target, needs, outcome));
+    outcome.proposal = proposal_for(target, needs);
     std::ranges::copy(outcome.proposal.notes, std::back_inserter(outcome.notes));
     if (recorded.lost > 0)
         outcome.notes.push_back(
             fmt::format("{} records were lost: record again, for less at once", recorded.lost));
-    check_proposal(outcome);
+    PMOS_TRY(check_proposal(target, outcome));
     return outcome;
 }
 
@@ -162,7 +221,8 @@ void print(const Outcome& outcome) {
     for (const auto& note : outcome.notes) fmt::print(stderr, "note: {}\n", printable(note));
     const auto& proposal = outcome.proposal;
     if (proposal.empty()) {
-        fmt::print(stderr, "nothing to propose: the profile allows all that was seen\n");
+        fmt::print(stderr, "nothing to propose{}\n",
+                   outcome.notes.empty() ? ": the profile allows all that was seen" : "");
         return;
     }
     if (proposal.text.empty()) {
@@ -196,13 +256,16 @@ Result<int> policy_record(const Globals& globals, const RecordOptions& options) 
                     "write 30s or 5min");
     PMOS_ASSIGN(auto bus, globals.connect());
     PMOS_ASSIGN(const auto mode, read_mode(bus, options.mode));
+    PMOS_TRY(find_target(options, mode.file));
+    PMOS_ASSIGN(const auto signals, watch_signals());
     fmt::print(stderr,
                "recording {} for {}: what its filter refuses is let through, as far as that may "
                "be; use it as it will be used, Ctrl-C ends it\n",
                options.mode, options.how_long);
     PMOS_ASSIGN(const auto recorded,
-                record(bus, options.mode, static_cast<std::uint32_t>(*for_ms)));
-    PMOS_ASSIGN(const auto outcome, propose(recorded, options, mode.file));
+                record(bus, options.mode, static_cast<std::uint32_t>(*for_ms), signals.borrow()));
+    PMOS_ASSIGN(const auto target, find_target(options, mode.file));
+    PMOS_ASSIGN(const auto outcome, propose(recorded, target));
     if (globals.json)
         put_line(to_json(options.mode, recorded, outcome)
                      .dump(2, ' ', false, Json::error_handler_t::replace));

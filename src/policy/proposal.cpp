@@ -32,12 +32,11 @@ struct Choice {
 };
 
 std::optional<Choice> weigh(const Arch& arch, const SyscallGroup& group,
-                            const std::set<std::string>& used,
-                            const std::set<std::string>& allowed) {
+                            const std::set<std::string>& used, const std::set<std::string>& allowed,
+                            const std::set<std::string>& harmless) {
     const std::string name(group.name);
     Choice choice{group.name, {}, {}};
     const auto members = existing(arch, expand_syscalls(std::span(&name, 1)));
-    const auto harmless = recordable_syscalls(arch, {});
     for (const auto& member : members) {
         if (!harmless.contains(member)) return std::nullopt;
         if (used.contains(member))
@@ -53,14 +52,16 @@ std::optional<Choice> weigh(const Arch& arch, const SyscallGroup& group,
 
 std::vector<std::string> grouped_syscalls(const Arch& arch, const std::set<std::string>& used,
                                           const std::set<std::string>& allowed,
+                                          const std::set<std::string>& never,
                                           std::vector<std::string>& besides) {
+    const auto harmless = recordable_syscalls(arch, never);
     auto left = used;
     auto admitted = allowed;
     std::vector<std::string> entries;
     for (;;) {
         std::optional<Choice> best;
         for (const auto& group : syscall_groups())
-            if (auto choice = weigh(arch, group, left, admitted);
+            if (auto choice = weigh(arch, group, left, admitted, harmless);
                 choice && (!best || choice->fresh.size() > best->fresh.size()))
                 best = std::move(choice);
         if (!best) break;
@@ -80,15 +81,17 @@ namespace {
 
 class Proposer {
   public:
-    Proposer(const Profile& profile, const Arch& arch, std::string_view bytes)
-        : p_(profile), arch_(arch), edit_(bytes) {
+    Proposer(const Profile& profile, const Arch& arch, std::string_view bytes,
+             const std::set<std::string>& never)
+        : p_(profile), arch_(arch), never_(never), edit_(bytes) {
         std::vector<Diagnostic> faults;
         own_ = read_json(profile.file, bytes, faults);
     }
     Proposal take(std::span<const Need> needs);
 
   private:
-    void calls(const std::set<std::string>& used);
+    void calls(std::set<std::string> used);
+    void end(const std::set<std::string>& listed, std::vector<std::string>& entries) const;
     void devices(const std::map<std::string, std::string>& rights);
     const Node* own(std::string_view path) const { return own_ ? own_->at_path(path) : nullptr; }
     void add_to_top(std::string_view key, std::string_view json) {
@@ -97,20 +100,38 @@ class Proposer {
 
     const Profile& p_;
     const Arch& arch_;
+    const std::set<std::string>& never_;
     JsonEdit edit_;
     std::optional<Node> own_;  // this file alone, without what it extends
     std::vector<std::string> fragment_;
     Proposal out_;
 };
 
-void Proposer::calls(const std::set<std::string>& used) {
+void Proposer::end(const std::set<std::string>& listed, std::vector<std::string>& entries) const {
+    if (std::ranges::all_of(kToEnd, [&](auto name) { return listed.contains(std::string(name)); }))
+        return;
+    const std::vector<std::string> whole{"@default"};
+    const auto members = expand_syscalls(whole);
+    if (std::ranges::none_of(members, [&](const auto& m) { return never_.contains(m); })) {
+        entries.insert(entries.begin(), whole.front());
+        return;
+    }
+    for (const auto name : kToEnd)
+        if (const std::string one(name); !listed.contains(one) && !never_.contains(one))
+            entries.push_back(one);
+}
+
+void Proposer::calls(std::set<std::string> used) {
+    for (const auto& name : never_)
+        if (used.erase(name) > 0)
+            out_.notes.push_back(
+                fmt::format("{} is not proposed: the site policy refuses it", name));
     const auto listed = expand_syscalls(p_.seccomp_allow);
     auto allowed = listed;
     allowed.merge(expand_syscalls(std::vector<std::string>{std::string(required_syscalls())}));
-    auto entries = grouped_syscalls(arch_, used, allowed, out_.notes);
+    auto entries = grouped_syscalls(arch_, used, allowed, never_, out_.notes);
     if (entries.empty()) return;
-    if (!std::ranges::all_of(kToEnd, [&](auto name) { return listed.contains(std::string(name)); }))
-        entries.insert(entries.begin(), "@default");
+    end(listed, entries);
     auto whole = p_.seccomp_allow;
     whole.insert(whole.end(), entries.begin(), entries.end());
     fragment_.push_back(fmt::format("  \"seccomp\": {{ \"allow\": {} }}", json_list(whole, 25)));
@@ -154,7 +175,7 @@ Proposal Proposer::take(std::span<const Need> needs) {
         else
             out_.notes.push_back(fmt::format("'{}' would need: {}", need.key, need.value));
     }
-    calls(used);
+    calls(std::move(used));
     devices(rights);
     if (fragment_.empty()) return std::move(out_);
     out_.fragment = fmt::format("{{\n{}\n}}\n", fmt::join(fragment_, ",\n"));
@@ -165,8 +186,8 @@ Proposal Proposer::take(std::span<const Need> needs) {
 }  // namespace
 
 Proposal propose(const Profile& profile, const Arch& arch, std::string_view bytes,
-                 std::span<const Need> needs) {
-    return Proposer(profile, arch, bytes).take(needs);
+                 std::span<const Need> needs, const std::set<std::string>& never) {
+    return Proposer(profile, arch, bytes, never).take(needs);
 }
 
 }  // namespace pmos::policy

@@ -213,6 +213,12 @@ int record_method(sd_bus_message* m, void* userdata, sd_bus_error* error) {
     auto& world = *static_cast<World*>(userdata);
     if (mode_of(world, m).state != "stopped")
         return sd_bus_error_set(error, "org.pmos.Error.Busy", "it runs\nhint: stop it");
+    // One waits for its turn, and somebody else starts the mode meanwhile.
+    if (mode_name(sd_bus_message_get_path(m)) == "device") {
+        world.recording = sd_bus_message_ref(m);
+        mode_of(world, m).state = "running";
+        return 1;
+    }
     return sd_bus_reply_method_return(
         m, "aa{ss}t", 3, 7, "layer", "seccomp", "what", "sethostname", "verdict", "allowed", "why",
         "nothing names it", "key", "seccomp/allow", "value", "syncfs", "times", "3", 6, "layer",
@@ -221,9 +227,20 @@ int record_method(sd_bus_message* m, void* userdata, sd_bus_error* error) {
         "why", "it defeats the walls", "times", "2", std::uint64_t{4});
 }
 
+int end_record_method(sd_bus_message* m, void* userdata, sd_bus_error* error) {
+    auto& world = *static_cast<World*>(userdata);
+    if (world.recording == nullptr)
+        return sd_bus_error_set(error, "org.pmos.Error.NotFound", "no recording of this caller");
+    sd_bus_reply_method_errorf(world.recording, "org.pmos.Error.Cancelled",
+                               "the recording was called off before it began");
+    world.recording = sd_bus_message_unref(world.recording);
+    return sd_bus_reply_method_return(m, nullptr);
+}
+
 const sd_bus_vtable kModeTable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD("Record", "a{sv}", "aa{ss}t", record_method, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("EndRecord", "", "", end_record_method, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Provision", "ha{sv}", "", provision_method, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Unlock", "ha{sv}", "", unlock_method, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Lock", "", "", lock_method, SD_BUS_VTABLE_UNPRIVILEGED),

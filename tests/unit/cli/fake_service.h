@@ -31,6 +31,7 @@ struct World {
     std::vector<sd_bus*> peers;
     std::uint32_t next_session = 1;
     std::string log_path;
+    sd_bus_message* recording = nullptr;  // a call of Record that waits
 };
 
 // fake_exec.cpp: runs commands on this machine, as if inside.

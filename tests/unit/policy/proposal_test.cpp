@@ -21,12 +21,12 @@ std::string profile_with(const std::string& seccomp, const std::string& extra = 
     return text.replace(text.find(list), list.size(), seccomp);
 }
 
-Proposal proposed(const std::string& text, const std::vector<Need>& needs,
-                  const Files& files = {}) {
+Proposal proposed(const std::string& text, const std::vector<Need>& needs, const Files& files = {},
+                  const std::set<std::string>& never = {}) {
     const auto mode = read_one(text, files);
     INFO(texts(mode.diagnostics));
     REQUIRE(mode.profile != nullptr);
-    return propose(*mode.profile, arch(), text, needs);
+    return propose(*mode.profile, arch(), text, needs, never);
 }
 
 // The system calls that a text admits, which must be a sound profile.
@@ -59,9 +59,10 @@ TEST_CASE("what was seen is added to the profile's own list") {
 
 TEST_CASE("a group stands for its members where it is nearly wholly used") {
     std::vector<std::string> besides;
+    std::set<std::string> never;
     const auto grouped = [&](std::set<std::string> used, std::set<std::string> allowed = {}) {
         besides.clear();
-        return grouped_syscalls(arch(), used, allowed, besides);
+        return grouped_syscalls(arch(), used, allowed, never, besides);
     };
     using List = std::vector<std::string>;
     CHECK(grouped({"pkey_alloc", "pkey_free", "pkey_mprotect"}) == List{"@pkey"});
@@ -76,6 +77,29 @@ TEST_CASE("a group stands for its members where it is nearly wholly used") {
     CHECK(grouped({"pkey_free"}, {"pkey_alloc", "pkey_mprotect"}) == List{"pkey_free"});
     // A group that defeats the walls is never proposed, whatever was seen of it.
     CHECK(grouped({"setns", "unshare"}) == List{"setns", "unshare"});
+    // Nor one of which the owner of the phone refuses a member, though all else of it was used.
+    never = {"lchown"};
+    CHECK(grouped({"chown", "fchown", "fchownat", "sync"}) ==
+          List{"chown", "fchown", "fchownat", "sync"});
+    CHECK(besides.empty());
+}
+
+TEST_CASE("what the site policy refuses is in no proposal") {
+    const std::string text = profile_with(R"("seccomp": {"allow": ["read"]})");
+    std::set<std::string> never{"pkey_free", "lchown", "nanosleep"};
+    const auto proposal = proposed(text,
+                                   calls({"pkey_alloc", "pkey_free", "pkey_mprotect", "chown",
+                                          "fchown", "fchownat", "openat"}),
+                                   {}, never);
+    INFO(proposal.text);
+    const auto names = admitted(proposal.text);
+    for (const auto& name : never) CHECK_FALSE(names.contains(name));
+    for (const char* name : {"pkey_alloc", "pkey_mprotect", "chown", "openat", "exit_group"})
+        CHECK(names.contains(name));
+    CHECK(std::ranges::count(proposal.notes,
+                             "pkey_free is not proposed: the site policy refuses it") == 1);
+    // Of nothing but that, nothing is left.
+    CHECK(proposed(text, calls({"pkey_free"}), {}, never).empty());
 }
 
 TEST_CASE("what ends a program is in every proposal") {
