@@ -37,7 +37,7 @@ void read_file(const fs::path& file, PolicyTests& tests) {
     }
     const policy::SourceFile source{file.string(), std::move(*bytes)};
     std::vector<policy::Diagnostic> found;
-    if (auto read = policy::read_expectations(source, found))
+    if (auto read = policy::read_expectations(source, tests.policy.modes, found))
         std::ranges::move(*read, std::back_inserter(tests.expectations));
     std::ranges::move(found, std::back_inserter(diagnostics));
     tests.policy.texts[source.path] = source.bytes;

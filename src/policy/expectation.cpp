@@ -32,17 +32,22 @@ std::string text_of(const Node& node, std::string_view key) {
 
 class Reader {
   public:
-    explicit Reader(std::vector<Diagnostic>& out) : out_(out) {}
+    Reader(std::span<const ModePolicy> modes, std::vector<Diagnostic>& out) : out_(out) {
+        for (const auto& mode : modes) known_.push_back(mode.mode);
+    }
     Expectation read(const Node& node);
 
   private:
     const Node* subject(const Node& node, Topic& topic);
     void companions(const Node& node, Topic topic);
     void question(const Node& node, Topic topic, const Node& value, Expectation& to);
+    void names(const Node& node, Expectation& to);
+    void hearers(const Expectation& e);
     void bad(Rule rule, const Location& at, std::string message, std::string fix = "") {
         out_.push_back(finding(rule, at, std::move(message), std::move(fix)));
     }
     std::vector<Diagnostic>& out_;
+    std::vector<std::string_view> known_;
 };
 
 // The one key that says what is asked about.
@@ -83,6 +88,44 @@ void Reader::companions(const Node& node, Topic topic) {
                 fmt::format("'{}' belongs to '{}'", row.key, belongs), "remove it");
         if (value == nullptr && topic == row.topic && row.needed)
             bad(Rule::missing_key, node.at, fmt::format("'{}' needs '{}'", belongs, row.key));
+    }
+    if (topic != Topic::hears) return;
+    for (const std::string_view key : {"foreground", "locked"})
+        if (const Node* value = node.find(key))
+            bad(Rule::contradiction, value->at,
+                fmt::format("'{}' says nothing about 'hears': a flow is one in any state", key),
+                "remove it");
+}
+
+// A promise about a mode that does not exist holds, and protects nobody.
+void Reader::names(const Node& node, Expectation& to) {
+    const auto take = [&](const Node& value) {
+        to.mentions.push_back({value.text, value.at});
+        if (std::ranges::find(known_, value.text) != known_.end()) return;
+        const auto near = nearest(value.text, known_);
+        bad(Rule::bad_value, value.at, fmt::format("there is no mode '{}'", shown(value.text)),
+            !near.empty()    ? fmt::format("did you mean '{}'?", near)
+            : known_.empty() ? "there is no profile beside the tests"
+                             : fmt::format("one of: {}", fmt::join(known_, ", ")));
+    };
+    for (const std::string_view key : {"modes", "locked", "hears"})
+        if (const Node* list = node.find(key))
+            for (const auto& item : list->items) take(item);
+    if (const Node* value = node.find("foreground")) take(*value);
+}
+
+// A mode is not asked about itself, and what asks nobody is no promise.
+void Reader::hearers(const Expectation& e) {
+    for (const auto& query : e.queries) {
+        const auto& sender = query.question.what;
+        if (has_word(e.modes, sender))
+            bad(Rule::contradiction, query.at,
+                fmt::format("'{0}' is asked whether it hears itself", shown(sender)),
+                "name it in one of 'modes' and 'hears'; without 'modes' all the others are asked");
+        else if (e.modes.empty() && known_.size() == 1 && known_.front() == sender)
+            bad(Rule::contradiction, query.at,
+                fmt::format("there is no other mode that could hear '{}'", shown(sender)),
+                "remove it, or add the profile of the other mode");
     }
 }
 
@@ -130,6 +173,8 @@ Expectation Reader::read(const Node& node) {
     for (const auto& item : value->items) question(node, topic, item, out);
     if (out.queries.empty())
         bad(Rule::missing_key, value->at, "the expectation is about nothing", "name something");
+    names(node, out);
+    if (topic == Topic::hears) hearers(out);
     return out;
 }
 
@@ -204,6 +249,7 @@ void judge(const Expectation& e, const Asker& asker, TestCase& test) {
 }  // namespace
 
 std::optional<std::vector<Expectation>> read_expectations(const SourceFile& file,
+                                                          std::span<const ModePolicy> modes,
                                                           std::vector<Diagnostic>& diagnostics) {
     auto tree = read_json(file.path, file.bytes, diagnostics);
     if (!tree) return std::nullopt;
@@ -211,7 +257,7 @@ std::optional<std::vector<Expectation>> read_expectations(const SourceFile& file
     if (has_errors(diagnostics)) return std::nullopt;
     std::vector<Expectation> out;
     for (const auto& node : tree->find("expect")->items)
-        out.push_back(Reader(diagnostics).read(node));
+        out.push_back(Reader(modes, diagnostics).read(node));
     if (has_errors(diagnostics)) return std::nullopt;
     return out;
 }

@@ -20,17 +20,27 @@ struct Query {
     Location at;             // of the value that names it
 };
 
+// Where an expectation names a mode.
+struct Mention {
+    std::string mode;
+    Location at;
+};
+
 struct Expectation {
     std::string why;
     std::vector<std::string> modes;  // empty: all
     std::vector<std::string> locked;
+    std::vector<Mention> mentions;  // every name of a mode in it
     std::vector<Query> queries;
     Ruling is{};
     Location at;
 };
 
-// Faults of shape and sense, all of them; empty when there is an error.
+// Faults of shape and sense, all of them; empty when there is an error. `modes` are the profiles
+// beside the file, broken ones too: a name that none of them has is a fault, and so is what would
+// ask nothing.
 std::optional<std::vector<Expectation>> read_expectations(const SourceFile& file,
+                                                          std::span<const ModePolicy> modes,
                                                           std::vector<Diagnostic>& diagnostics);
 
 enum class Outcome : std::uint8_t {
@@ -51,7 +61,8 @@ struct TestCase {
 };
 
 // Of every expectation, each of its questions to each of its modes, in their order. `modes` are
-// profiles of one directory; a mode that is not among them, or is broken, fails.
+// profiles of one directory; one that is broken fails. Without modes in it, an expectation about
+// what a mode hears asks all the others.
 std::vector<TestCase> run_expectations(std::span<const Expectation> expectations,
                                        std::span<const ModePolicy> modes, const HostFacts& facts,
                                        const Separation& separation);

@@ -342,7 +342,13 @@ Result<Answer> ask_device(const Subject& s, const std::string& device_class,
     }
     const bool node = std::ranges::any_of(
         s.plan.device_nodes, [&](const DeviceNode& n) { return n.device_class == device_class; });
-    if (granted == right && node)
+    // What this build cannot enforce has no node, and means a grant all the same.
+    const auto enforced = split_list(spec->enforced);
+    const bool meant =
+        spec->enforced == "*" || std::ranges::find(enforced, granted) != enforced.end()
+            ? node
+            : granted != "none";
+    if (granted == right && meant)
         return Answer{Ruling::allowed,
                       "device-class",
                       fmt::format("'{}' is granted", right),
@@ -368,6 +374,32 @@ Result<Answer> ask_device(const Subject& s, const std::string& device_class,
     });
     return answer;
 }
+
+namespace {
+
+// No build has them yet; what they mean is known.
+Answer uplink(const Subject& s, const Location& at) {
+    if (s.plan.network == "tunnel") {
+        const Node* name = s.profile.source.at_path("network/tunnel");
+        const auto tunnel = name == nullptr ? "" : shown(name->text);
+        return {
+            Ruling::depends,
+            "network",
+            "there is the tunnel and no other way",
+            at,
+            {fmt::format("through the tunnel '{}': allowed", tunnel), "by any other way: refused"},
+            "",
+            {}};
+    }
+    Answer answer{Ruling::allowed, "network", "the mode has the phone's uplink", at, {}, "", {}};
+    if (s.profile.source.at_path("network/egress") == nullptr) return answer;
+    answer.ruling = Ruling::depends;
+    answer.why = "the mode has the phone's uplink, under rules that no build reads yet";
+    answer.conditions = {"where network/egress admits it: allowed", "elsewhere: refused"};
+    return answer;
+}
+
+}  // namespace
 
 Result<Answer> ask_connect(const Subject& s, const std::string& destination) {
     const auto colon = destination.rfind(':');
@@ -404,6 +436,8 @@ Result<Answer> ask_connect(const Subject& s, const std::string& destination) {
         return answer;
     }
     const auto at = s.profile.where("network");
+    if (!loopback && (s.plan.network == "direct" || s.plan.network == "tunnel"))
+        return uplink(s, at);
     if (s.plan.network == "loopback" && loopback)
         return Answer{Ruling::allowed,
                       "network",

@@ -17,16 +17,25 @@ std::string file_of(const std::string& expectations) {
     return "{\"pmos\": 1, \"expect\": [" + expectations + "]}";
 }
 
-std::vector<std::string> faults(const std::string& expectations) {
+std::vector<Diagnostic> findings(const std::string& expectations,
+                                 std::initializer_list<std::string> modes = {"personal",
+                                                                             "secure"}) {
+    std::vector<ModePolicy> known;
+    for (const auto& mode : modes)
+        known.push_back({mode, mode + ".json", nullptr, nullptr, {}, {}});
     std::vector<Diagnostic> found;
-    CHECK_FALSE(read_expectations({"t.json", file_of(expectations)}, found).has_value());
-    return rules_of(found);
+    CHECK_FALSE(read_expectations({"t.json", file_of(expectations)}, known, found).has_value());
+    return found;
+}
+
+std::vector<std::string> faults(const std::string& expectations) {
+    return rules_of(findings(expectations));
 }
 
 struct Run {
     explicit Run(PolicySet the_set, const std::string& expectations) : set(std::move(the_set)) {
         std::vector<Diagnostic> found;
-        auto read = read_expectations({"t.json", file_of(expectations)}, found);
+        auto read = read_expectations({"t.json", file_of(expectations)}, set.modes, found);
         INFO(texts(found));
         REQUIRE(read.has_value());
         expected = std::move(*read);
@@ -74,10 +83,47 @@ TEST_CASE("faults of expectations are found by rule, at their line") {
     CHECK(faults("{" + kWhy + R"("sycalls": ["read"]})") ==
           std::vector<std::string>{"unknown-key"});
     std::vector<Diagnostic> found;
-    CHECK_FALSE(read_expectations({"t.json", "{\n\"pmos\": 1,\n\"expect\": [\n7]}"}, found));
+    CHECK_FALSE(read_expectations({"t.json", "{\n\"pmos\": 1,\n\"expect\": [\n7]}"}, {}, found));
     REQUIRE(found.size() == 1);
     CHECK(found[0].at.line == 4);
     CHECK(found[0].at.pointer == "/expect/0");
+}
+
+TEST_CASE("a mode that no profile is of is a fault, wherever it is named") {
+    const std::string ask = R"("paths": ["/data"], "access": "read"})";
+    const std::string keys[] = {R"("modes": ["secrue"], )", R"("locked": ["secrue"], )",
+                                R"("foreground": "secrue", )"};
+    for (const auto& key : keys) {
+        const auto found = findings("{" + kWhy + key + ask);
+        INFO(texts(found));
+        REQUIRE(rules_of(found) == std::vector<std::string>{"bad-value"});
+        CHECK(found[0].message == "there is no mode 'secrue'");
+        CHECK(found[0].fix == "did you mean 'secure'?");
+    }
+    const auto hears = findings("{" + kWhy + R"("hears": ["other"]})");
+    REQUIRE(rules_of(hears) == std::vector<std::string>{"bad-value"});
+    CHECK(hears[0].at.pointer == "/expect/0/hears/0");
+    CHECK(hears[0].fix == "one of: personal, secure");
+}
+
+TEST_CASE("what would be ignored, or ask nobody, is a fault") {
+    const std::string hears = R"("hears": ["personal"]})";
+    for (const std::string key : {R"("foreground": "secure", )", R"("locked": ["secure"], )"}) {
+        const auto found = findings("{" + kWhy + key + hears);
+        INFO(texts(found));
+        REQUIRE(rules_of(found) == std::vector<std::string>{"contradiction"});
+        CHECK(found[0].message.find("says nothing about 'hears'") != std::string::npos);
+    }
+    // Of itself, though another is in the list.
+    const auto self = findings("{" + kWhy + R"("modes": ["secure", "personal"], )" + hears);
+    REQUIRE(rules_of(self) == std::vector<std::string>{"contradiction"});
+    CHECK(self[0].message == "'personal' is asked whether it hears itself");
+    CHECK(rules_of(findings("{" + kWhy + hears, {"personal"})) ==
+          std::vector<std::string>{"contradiction"});
+    // Without modes every other one is asked.
+    const auto all = shipped(R"({"why": "w", "is": "depends", "hears": ["personal", "secure"]})");
+    REQUIRE(all.tests.size() == 2);
+    CHECK(all.tests[0].mode != all.tests[1].mode);
 }
 
 TEST_CASE("an expectation holds or fails for each mode and question, and says by which line") {
@@ -89,8 +135,6 @@ TEST_CASE("an expectation holds or fails for each mode and question, and says by
     CHECK(run.tests[1].answer.rule == "seccomp-allowed");
     CHECK(run.tests[1].answer.at.line > 0);
     CHECK(run.tests[1].query.at.pointer == "/expect/0/syscalls/1");
-    CHECK(shipped("{" + kWhy + R"("modes": ["nobody"], "syscalls": ["ptrace"]})").outcomes() ==
-          Outcomes{Outcome::failed});
     // What is no question fails, too.
     const auto bad = shipped("{" + kWhy + R"("modes": ["secure"], "device": "gpu", "right": "x"})");
     CHECK(bad.outcomes() == Outcomes{Outcome::failed});
@@ -131,15 +175,57 @@ TEST_CASE("what this build cannot enforce is pending, never passed, and still ca
     CHECK(own(camera, R"({"why": "w", "is": "allowed", "syscalls": ["ptrace"]})").outcomes() ==
           Outcomes{Outcome::failed});
     CHECK(own("", "{" + kWhy + ask).outcomes() == Outcomes{Outcome::passed});
+    // A grant is one though no build can give it: no promise of its absence.
+    CHECK(own(camera, "{" + kWhy + ask).outcomes() == Outcomes{Outcome::failed});
+    CHECK(own(camera, R"({"why": "w", "is": "allowed", )" + ask).outcomes() ==
+          Outcomes{Outcome::pending});
+}
+
+TEST_CASE("the issue's two promises: nowhere but the tunnel, no microphone behind another mode") {
+    const auto connect = [](const std::string& network, const std::string& is) {
+        std::string text = profile_text("alpha", 200000);
+        const std::string none = R"("network": "none")";
+        REQUIRE(text.find(none) != std::string::npos);
+        text.replace(text.find(none), none.size(), "\"network\": " + network);
+        const std::string calls = R"("@default")";
+        text.replace(text.find(calls), calls.size(), calls + R"(, "@network-io")");
+        const std::vector<SourceFile> files{{"alpha.json", text}};
+        return Run(read_policy(files, nullptr, {}),
+                   R"({"why": "w", "is": ")" + is + R"(", "connect": ["10.0.0.1:443"]})")
+            .outcomes();
+    };
+    CHECK(connect(R"("none")", "refused") == Outcomes{Outcome::passed});
+    CHECK(connect(R"({"tunnel": "work"})", "depends") == Outcomes{Outcome::pending});
+    CHECK(connect(R"({"tunnel": "work"})", "refused") == Outcomes{Outcome::failed});
+    CHECK(connect(R"({"tunnel": "work"})", "allowed") == Outcomes{Outcome::failed});
+    CHECK(connect(R"("direct")", "refused") == Outcomes{Outcome::failed});
+    CHECK(connect(R"("direct")", "allowed") == Outcomes{Outcome::pending});
+
+    const auto capture = [](const std::string& right, const std::string& background) {
+        const std::vector<SourceFile> files{
+            {"alpha.json",
+             profile_text("alpha", 200000,
+                          R"(, "devices": {"audio": {"capture": ")" + right +
+                              R"("}}, "session": {"background": ")" + background + "\"}")},
+            {"beta.json", profile_text("beta", 300000)}};
+        return Run(read_policy(files, nullptr, {}),
+                   R"({"why": "w", "is": "refused", "modes": ["alpha"], "foreground": "beta",
+                       "device": "audio", "right": "capture"})")
+            .outcomes();
+    };
+    CHECK(capture("background", "run") == Outcomes{Outcome::failed});
+    CHECK(capture("background", "freeze") == Outcomes{Outcome::pending});
+    CHECK(capture("foreground", "run") == Outcomes{Outcome::pending});
+    CHECK(capture("none", "run") == Outcomes{Outcome::passed});
 }
 
 TEST_CASE("the shipped promises hold, every one, and ask of everything a test can ask") {
     std::vector<Diagnostic> found;
     const std::string name = "profiles/tests/promises.json";
-    const auto read = read_expectations({name, read_file(source_path(name))}, found);
+    const auto set = shipped_policy();
+    const auto read = read_expectations({name, read_file(source_path(name))}, set.modes, found);
     INFO(texts(found));
     REQUIRE(read.has_value());
-    const auto set = shipped_policy();
     const auto separation =
         separate(set.modes, whole_phone(), find_mode(set, "secure").demands.get());
     std::vector<std::size_t> topics(6);
