@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 #include <linux/seccomp.h>
-#include <sys/utsname.h>
 
 #include <algorithm>
 #include <map>
@@ -11,6 +10,7 @@
 #include <set>
 
 #include "cli/mode_info.h"
+#include "cli/this_arch.h"
 #include "cli/trial.h"
 
 namespace pmos::cli {
@@ -36,12 +36,8 @@ std::string judged(std::uint32_t verdict) {
 
 class OnDevice {
   public:
-    OnDevice(BusClient& bus, const PolicyTests& tests) : bus_(bus), tests_(tests) {
-        facts_ = policy::whole_phone();
-        utsname name{};
-        if (::uname(&name) == 0 && policy::find_arch(name.machine) != nullptr)
-            facts_.arch = name.machine;
-    }
+    OnDevice(BusClient& bus, const PolicyTests& tests)
+        : bus_(bus), tests_(tests), facts_(policy::whole_phone()) {}
 
     Result<> run(std::vector<Judged>& results);
 
@@ -55,26 +51,24 @@ class OnDevice {
     std::string front_for(const policy::TestCase& test) const {
         return test.query.foreground.empty() ? test.mode : test.query.foreground;
     }
-    bool is_up(const std::string& mode) const {
-        const auto it = state_.find(mode);
-        return it != state_.end() && (it->second == "running" || it->second == "frozen");
-    }
+    // Why nothing can be tried in it; "" where it runs as its profile says.
+    std::string away(const std::string& mode) const;
 
     BusClient& bus_;
     const PolicyTests& tests_;
     policy::HostFacts facts_;
-    std::map<std::string, std::string> state_;
-    std::set<std::string> locked_;
+    std::map<std::string, ModeInfo> modes_;
     std::map<std::string, std::set<std::string>> nodes_;  // by class, those that any mode has
     std::string front_, front_before_;
     std::map<std::string, Trial> trials_;  // of modes that run now
 };
 
 Result<> OnDevice::learn() {
+    PMOS_ASSIGN(const policy::Arch* arch, this_arch());
+    facts_.arch = arch->name;
     PMOS_ASSIGN(const auto modes, read_modes(bus_));
     for (const auto& mode : modes) {
-        state_[mode.name] = mode.state;
-        if (mode.locked) locked_.insert(mode.name);
+        modes_[mode.name] = mode;
         if (mode.foreground) front_ = front_before_ = mode.name;
         PMOS_ASSIGN(const auto answer, bus_.call(mode_address(mode.name), "Inspect"));
         PMOS_ASSIGN(const auto text, read_string(answer));
@@ -86,6 +80,15 @@ Result<> OnDevice::learn() {
             if (node.contains("class")) nodes_[node["class"]].insert(node["path"]);
     }
     return {};
+}
+
+std::string OnDevice::away(const std::string& mode) const {
+    const auto it = modes_.find(mode);
+    if (it == modes_.end()) return "this phone has no such mode";
+    const ModeInfo& m = it->second;
+    if (m.recording) return "it is being recorded, and its filter asks instead of refusing";
+    if (m.state == "running" || m.state == "frozen") return "";
+    return m.locked ? "it is locked" : fmt::format("it is {}", m.state);
 }
 
 Result<> OnDevice::bring_forward(const std::string& mode) {
@@ -153,12 +156,15 @@ Result<DeviceResult> OnDevice::try_one(const policy::TestCase& test) {
     if (test.query.question.topic == Topic::hears)
         return not_tried("flows take two modes; see docs/separation.md");
     if (test.outcome == policy::Outcome::pending) return not_tried(test.note);
-    if (test.query.locked != locked_.contains(test.mode))
-        return not_tried(fmt::format("the mode is {}locked", test.query.locked ? "not " : ""));
     const auto front = front_for(test);
-    if (!test.query.locked) {
+    if (test.query.locked) {
+        // To run and to be locked are two runs of these tests; neither is the whole.
+        const auto it = modes_.find(test.mode);
+        if (it == modes_.end() || !it->second.locked) return not_tried("the mode is not locked");
+    } else {
         for (const auto& mode : {test.mode, front})
-            if (!is_up(mode)) return not_tried(fmt::format("'{}' does not run", mode));
+            if (auto why = away(mode); !why.empty())
+                return DeviceResult{DeviceVerdict::not_up, std::move(why), mode};
         PMOS_TRY(bring_forward(front));
     }
     auto trial = trials_.find(test.mode);

@@ -14,13 +14,15 @@ namespace pmos::cli {
 enum class DeviceVerdict : std::uint8_t {
     agrees,
     disagrees,  // the evaluator says one thing and the kernel another
-    not_tried,  // why is in `says`
+    not_tried,  // it cannot be tried, or not as this phone is; why is in `says`
+    not_up,     // it could be, if a mode that is stopped, locked or recorded were running
 };
-inline constexpr std::string_view kDeviceVerdictNames = "agrees|disagrees|not-tried";
+inline constexpr std::string_view kDeviceVerdictNames = "agrees|disagrees|not-tried|not-up";
 
 struct DeviceResult {
     DeviceVerdict verdict{};
-    std::string says;  // the kernel's answers: "errno 13 execute"
+    std::string says;    // the kernel's answers: "errno 13 execute"
+    std::string mode{};  // not_up: which is not
 };
 
 struct Judged {

@@ -2,6 +2,7 @@
 // (src/runtime/probe), and judges none.
 #pragma once
 
+#include <chrono>
 #include <string>
 
 #include "cli/bus_client.h"
@@ -12,10 +13,15 @@ class Trial {
   public:
     // The bus must outlive it: pmos-try ends when its caller leaves, or when this is dropped.
     static Result<Trial> start(BusClient& bus, const std::string& mode);
-    // "read /proc/meminfo" to "ok 64". Calls may be named: "judge ptrace".
-    Result<std::string> ask(const std::string& line);
+    // "read /proc/meminfo" to "ok 64". Calls may be named: "judge ptrace". No answer within that
+    // time is an error: a mode that is frozen meanwhile answers no more.
+    Result<std::string> ask(const std::string& line,
+                            std::chrono::milliseconds within = std::chrono::seconds(10));
 
   private:
+    using Deadline = std::chrono::steady_clock::time_point;
+    Result<> say(std::string_view text, Deadline until) const;
+    Result<> hear(Deadline until);
     Trial(UniqueFd to, UniqueFd from) : to_(std::move(to)), from_(std::move(from)) {}
     UniqueFd to_, from_;
     std::string unread_;

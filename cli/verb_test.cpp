@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -26,7 +27,18 @@ struct Options {
 
 struct Counts {
     std::size_t passed = 0, failed = 0, pending = 0, disagree = 0, not_tried = 0, tried = 0;
-    bool good() const { return failed == 0 && disagree == 0; }
+    struct Away {
+        std::string why;
+        std::size_t expectations = 0;
+    };
+    std::map<std::string, Away> away;  // by mode: what was not tried because it was not up
+    std::size_t not_up = 0;
+
+    // What was not tried for want of a mode is no pass, and no failure of the policy either.
+    int status() const {
+        if (failed > 0 || disagree > 0) return 1;
+        return not_up > 0 ? code_info(Code::not_running).exit_status : 0;
+    }
 };
 
 Counts count(const std::vector<Judged>& results) {
@@ -36,9 +48,15 @@ Counts count(const std::vector<Judged>& results) {
          : r.test.outcome == Outcome::failed ? c.failed
                                              : c.pending)++;
         if (!r.device) continue;
-        (r.device->verdict == DeviceVerdict::agrees      ? c.tried
-         : r.device->verdict == DeviceVerdict::disagrees ? c.disagree
-                                                         : c.not_tried)++;
+        const auto verdict = r.device->verdict;
+        (verdict == DeviceVerdict::agrees      ? c.tried
+         : verdict == DeviceVerdict::disagrees ? c.disagree
+         : verdict == DeviceVerdict::not_up    ? c.not_up
+                                               : c.not_tried)++;
+        if (verdict != DeviceVerdict::not_up) continue;
+        auto& away = c.away[r.device->mode];
+        away.why = r.device->says;
+        ++away.expectations;
     }
     c.tried += c.disagree;
     return c;
@@ -160,20 +178,33 @@ void print_tap(const std::vector<Judged>& results) {
     std::size_t number = 0;
     for (const auto& r : results) {
         const bool differs = r.device && r.device->verdict == DeviceVerdict::disagrees;
-        const bool good = r.test.outcome == Outcome::passed && !differs;
-        put_line(fmt::format(
-            "{} {} - {}{}", good ? "ok" : "not ok", ++number, printable(name_of(r)),
-            r.test.outcome == Outcome::pending ? " # TODO " + printable(r.test.note)
-                                               : (good ? "" : ": " + printable(verdict_words(r)))));
+        const bool away = r.device && r.device->verdict == DeviceVerdict::not_up;
+        const bool skipped = r.device && r.device->verdict == DeviceVerdict::not_tried;
+        const bool passed = r.test.outcome == Outcome::passed;
+        const bool good = passed && !differs && !away;
+        std::string after;
+        if (r.test.outcome == Outcome::pending)
+            after = " # TODO " + printable(r.test.note);
+        else if (!passed || differs)
+            after = ": " + printable(verdict_words(r));
+        else if (away)
+            after = fmt::format(": not tried, {} is not up", printable(r.device->mode));
+        else if (skipped)
+            after = " # SKIP not tried on this phone: " + printable(r.device->says);
+        put_line(fmt::format("{} {} - {}{}", good ? "ok" : "not ok", ++number,
+                             printable(name_of(r)), after));
         if (differs) put_line("# the kernel: " + printable(r.device->says));
     }
 }
 
-void print_summary(const Counts& c, bool on_device) {
+void print_summary(const Counts& c, bool on_device, bool colour) {
     put_line(fmt::format("{} passed, {} failed, {} pending", c.passed, c.failed, c.pending));
-    if (on_device)
-        put_line(fmt::format("on this phone: {} tried, {} disagree, {} not tried", c.tried,
-                             c.disagree, c.not_tried));
+    if (!on_device) return;
+    for (const auto& [mode, away] : c.away)
+        put_line(fmt::format("{} {}: {} not tried: {}", paint("NOT UP ", Style::bad, colour),
+                             printable(mode), away.expectations, printable(away.why)));
+    put_line(fmt::format("on this phone: {} tried, {} disagree, {} not tried, {} of modes not up",
+                         c.tried, c.disagree, c.not_tried, c.not_up));
 }
 
 Result<int> policy_test(const Globals& globals, const Options& options) {
@@ -189,14 +220,15 @@ Result<int> policy_test(const Globals& globals, const Options& options) {
         PMOS_TRY(try_on_device(bus, tests, results));
     }
     const auto counts = count(results);
+    const bool colour = wants_colour(STDOUT_FILENO);
     if (globals.json || options.format == "json")
         put_line(to_json(results).dump(2));
     else if (options.format == "tap")
         print_tap(results);
     else
-        Text(tests, wants_colour(STDOUT_FILENO)).print(results, options.all);
-    if (!globals.json && options.format == "text") print_summary(counts, options.on_device);
-    return counts.good() ? 0 : 1;
+        Text(tests, colour).print(results, options.all);
+    if (!globals.json && options.format == "text") print_summary(counts, options.on_device, colour);
+    return counts.status();
 }
 
 }  // namespace

@@ -1,7 +1,16 @@
 // tests: what is asked of pmos-try for a question, and how its answers read.
+#include <stdlib.h>
+
 #include <catch2/catch.hpp>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 
 #include "cli/on_device.h"
+#include "cli/this_arch.h"
+#include "cli/trial.h"
+#include "harness.h"
 
 using namespace pmos::cli;
 using pmos::policy::Answer;
@@ -29,6 +38,39 @@ TEST_CASE("a question becomes one line, or none") {
     CHECK(attempt_for({Topic::connect, "nowhere"}).empty());
     CHECK(attempt_for({Topic::syscall, "ptrace"}).empty());
     CHECK(attempt_for({Topic::hears, "personal"}).empty());
+}
+
+TEST_CASE("pmos-try that does not answer is not waited for without end") {
+    // In place of pmos-try: one that falls silent, as it does in a mode that is frozen.
+    char dir[] = "/tmp/pmos-trial-XXXXXX";
+    REQUIRE(::mkdtemp(dir) != nullptr);
+    const std::string program = std::string(dir) + "/pmos-try";
+    std::ofstream(program) << "#!/bin/sh\nread line\necho ok 1\nread line\nexec cat >/dev/null\n";
+    std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+    const std::string before = std::getenv("PATH");
+    ::setenv("PATH", (std::string(dir) + ":" + before).c_str(), 1);
+    {
+        const test::Service service;
+        auto bus = BusClient::connect({.socket = service.socket()});
+        REQUIRE(bus.has_value());
+        auto trial = Trial::start(*bus, "personal");
+        REQUIRE(trial.has_value());
+        CHECK(trial->ask("read /x", std::chrono::seconds(60)).value() == "ok 1");
+        const auto begun = std::chrono::steady_clock::now();
+        const auto late = trial->ask("read /y", std::chrono::milliseconds(300));
+        REQUIRE_FALSE(late.has_value());
+        CHECK(late.error().code == pmos::Code::timed_out);
+        CHECK(late.error().what.find("(at 'read /y')") != std::string::npos);
+        CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(30));
+    }
+    ::setenv("PATH", before.c_str(), 1);
+    std::filesystem::remove_all(dir);
+}
+
+TEST_CASE("the machine's architecture is one that there is a table for") {
+    const auto arch = this_arch();
+    REQUIRE(arch.has_value());
+    CHECK(pmos::policy::syscall_number(**arch, "ptrace").has_value());
 }
 
 TEST_CASE("answers of the kernel read as rulings, or as nothing") {

@@ -261,6 +261,52 @@ TEST_CASE("policy test shows what fails with both lines, and its status tells a 
     CHECK_THAT(bad.out, Contains("[bad-value]") && Contains("tests/a.json:1:"));
 }
 
+TEST_CASE("on a phone, what was not tried for want of a mode is no pass") {
+    const Service service;
+    const Directory dir;
+    std::string profile = kGood;
+    profile.replace(profile.find("\"good\""), 6, "\"secure\"");
+    dir.write("secure.json", profile);
+    fs::create_directory(dir.path / "tests");
+    dir.write("tests/a.json", R"({"pmos": 1, "expect": [
+{"why": "nobody traces", "is": "refused", "syscalls": ["ptrace"]},
+{"why": "nobody is traced", "is": "refused", "modes": ["secure"],
+ "foreground": "secure", "syscalls": ["ptrace"]}]})");
+    const auto with = [&](std::initializer_list<const char*> more) {
+        Args args{"policy", "test", "--on-device", dir.path.string()};
+        args.insert(args.end(), more.begin(), more.end());
+        return service.run(args);
+    };
+    const auto r = with({});
+    INFO(r.out << r.err);
+    CHECK(r.status == 11);
+    CHECK_THAT(r.out, Contains("NOT UP  secure: 2 not tried: it is locked\n") &&
+                          Contains("on this phone: 0 tried, 0 disagree, 0 not tried, "
+                                   "2 of modes not up\n"));
+    const auto json = nlohmann::json::parse(with({"--json"}).out);
+    CHECK(json[0]["device"]["verdict"] == "not-up");
+    const auto tap = with({"--format", "tap"});
+    CHECK(tap.status == 11);
+    CHECK_THAT(tap.out, Contains("not ok 1 - secure: syscall ptrace: not tried, secure is not up"));
+    // A policy that is wrong comes first.
+    dir.write("tests/a.json", R"({"pmos": 1, "expect": [
+{"why": "everybody traces", "is": "allowed", "syscalls": ["ptrace"]}]})");
+    CHECK(with({}).status == 1);
+}
+
+TEST_CASE("policy test names what a misspelt mode was to be") {
+    const Service service;
+    const Directory dir;
+    dir.write("good.json", kGood);
+    fs::create_directory(dir.path / "tests");
+    dir.write("tests/a.json", R"({"pmos": 1, "expect": [
+{"why": "w", "is": "refused", "foreground": "goood", "syscalls": ["ptrace"]}]})");
+    const auto r = service.run({"policy", "test", dir.path.string()});
+    CHECK(r.status == 1);
+    CHECK_THAT(r.out, Contains("tests/a.json:2:45: error: there is no mode 'goood'") &&
+                          Contains("did you mean 'good'?"));
+}
+
 TEST_CASE("the shipped promises hold") {
     const Service service;
     const auto r = service.run({"policy", "test", std::getenv("PROFILES")});
