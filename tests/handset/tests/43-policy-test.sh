@@ -1,5 +1,5 @@
 #!/bin/bash
-# timeout: 180
+# timeout: 240
 # What the evaluator says of both modes, and what the kernel does.
 . "$HANDSET_LIB"
 
@@ -39,6 +39,29 @@ check "most was tried" test "$(by '.device.verdict == "agrees"')" -gt 100
 equal "the mode that was in front is there again" true "$(field personal foreground)"
 note "not tried: $(jq -r '[.[] | select(.device.verdict == "not-tried") | .device.says] | group_by(.)
     | map("\(.[0]) (\(length))") | join("; ")' "$results")"
+
+# What did not run has not passed.
+pmosctl switch personal >/dev/null
+check "secure is stopped" pmosctl stop secure
+told=$(pmosctl policy test --on-device 2>&1)
+equal "tests of a mode that is stopped are no pass" 11 $?
+matches "which is said, with their number" 'NOT UP  secure: [0-9]+ not tried: it is stopped' "$told"
+check "secure again" pmosctl start secure
+
+# A mode that is frozen while it is tried.
+pmosctl switch secure >/dev/null
+mkfifo "$results.in"
+pmosctl policy try secure <"$results.in" >"$results.out" 2>&1 &
+trying=$!
+exec 9>"$results.in"
+echo 'read /' >&9
+within 20 "it answers" grep -q '^ok' "$results.out"
+pmosctl switch personal >/dev/null
+echo 'read /' >&9
+wait $trying
+equal "is not waited for without end" 17 $?
+exec 9>&-
+rm "$results.in" "$results.out"
 
 # A lie must be found out: the tests of a directory whose profile is not the one that runs.
 lie=$(mktemp -d)

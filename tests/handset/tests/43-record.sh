@@ -33,6 +33,16 @@ works() { pmosctl logs personal | grep -q 'all of it worked'; }
 ended() { [ "$(field personal pid)" = 0 ]; }
 lock() { pmosctl lock personal; } # which drops its log
 
+note "as it ships"
+pmosctl stop personal >/dev/null
+record
+wait $recorder
+equal "no mode is recorded" 14 $?
+matches "by the owner's line" 'site.json:[0-9]+' "$(cat "$work/notes")"
+equal "and none was started" stopped "$(field personal state)"
+# From here on a developer's phone.
+sed -i '/"production": true,/d' "$profiles/site.json"
+
 note "too short a list"
 check "personal is locked" lock
 check "the profile is sound" pmosctl policy check "$profile"
@@ -124,12 +134,15 @@ within 20 "does not adopt a recording" ended
 within 10 "nothing of it runs" sh -c '! grep -q 1 /sys/fs/cgroup/system.slice/pmos-modes.service/personal/cgroup.events'
 
 note "production"
-sed -i '0,/"separateIdRanges"/s//"production": true, "separateIdRanges"/' "$profiles/site.json"
-check "reload" reload
-record
+record --for 60s
+within 20 "a fourth" recording
+expect_code 9 "what is recorded is not tried: its filter is another" pmosctl policy try personal 'judge ptrace'
+cp "$work/site.json" "$profiles"
+check "the mark comes, by a reload" reload
 wait $recorder
-equal "a mode in production is not recorded" 14 $?
-matches "and the line is named" 'site.json:[0-9]+' "$(cat "$work/notes")"
+equal "and ends the recording" 14 $?
+matches "by its line" 'site.json:[0-9]+' "$(cat "$work/notes")"
+within 20 "nothing of it runs" ended
 
 cp "$work/personal.json" "$work/site.json" "$profiles"
 check "as it was" reload

@@ -9,6 +9,7 @@ usage: pmosd_test.py BUILD_DIR [TEST...]
 import json
 import os
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -525,6 +526,134 @@ def test_exec_caller_dies(phone):
     caller.kill()
     caller.wait()
     wait_for("its end", lambda: not in_mode(), 5)
+
+
+def recorder_of(phone, *more):
+    """pmosctl policy record alpha, in the background."""
+    return subprocess.Popen([f"{phone.build}/cli/pmosctl", "--socket", f"{phone.dir}/run/private",
+                             "policy", "record", "alpha", *more],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def hold(phone, what, point="preStart"):
+    """alpha's hook at that point is slow: it says that it runs, and ends when it is let go."""
+    for sign in ("begun", "go"):
+        if os.path.exists(f"{phone.dir}/{sign}"):
+            os.unlink(f"{phone.dir}/{sign}")
+    os.makedirs(f"{phone.dir}/hooks", exist_ok=True)
+    phone.hook("hooks/slow", f"#!/bin/sh\n: >{phone.dir}/begun\n"
+                             f"until [ -e {phone.dir}/go ]; do sleep 0.05; done\n")
+    phone.write(profile("alpha", 200000, hooks={point: ["slow"]}))
+    phone.ctl("reload")
+    return lambda: wait_for(f"{what} has begun", lambda: os.path.exists(f"{phone.dir}/begun"))
+
+
+def let_go(phone):
+    open(f"{phone.dir}/go", "w", encoding="ascii").close()
+
+
+def test_record_caller_dies_during_start(phone):
+    begun = hold(phone, "a recording's start")
+    recorder = recorder_of(phone, "--for", "60s")
+    begun()
+    recorder.kill()
+    recorder.wait()
+    time.sleep(0.3)  # pmosd hears of it
+    let_go(phone)
+    wait_for("nothing is recorded for nobody", lambda: phone.status("alpha")["state"] == "stopped", 15)
+    expect(not phone.status("alpha")["recording"], "no recording is left")
+
+
+def test_record_interrupt_in_the_queue(phone):
+    begun = hold(phone, "somebody else's start")
+    starting = subprocess.Popen([f"{phone.build}/cli/pmosctl", "--socket", f"{phone.dir}/run/private", "start", "alpha"])
+    begun()
+    recorder = recorder_of(phone, "--for", "60s")
+    wait_for("it is about to record", lambda: "Ctrl-C ends it" in recorder.stderr.readline())
+    time.sleep(0.3)
+    recorder.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    let_go(phone)
+    expect(starting.wait(30) == 0, "the start of the other goes well")
+    expect(recorder.wait(30) == 16, "the recording was called off")
+    time.sleep(1)
+    expect(phone.status("alpha")["state"] == "running", "what the other has started goes on")
+
+
+def test_record_interrupt_during_start(phone):
+    begun = hold(phone, "a recording's start")
+    recorder = recorder_of(phone, "--for", "60s")
+    begun()
+    recorder.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    let_go(phone)
+    said = recorder.communicate(timeout=30)[1]
+    expect(recorder.returncode == 0, f"it ends as soon as it has begun: {said}")
+    expect(phone.status("alpha")["state"] == "stopped", "and the mode with it")
+
+
+def test_record_production(phone):
+    def demand(**more):
+        phone.write({"pmos": 1, "require": [{"separateIdRanges": True, **more}]}, "site.json")
+        phone.ctl("reload")
+
+    demand()
+    recorder = recorder_of(phone, "--for", "60s")
+    wait_for("a recording", lambda: phone.status("alpha")["recording"])
+    demand()
+    time.sleep(0.5)
+    expect(phone.status("alpha")["recording"], "a reload of the same is no reason to end")
+    demand(production=True)
+    said = recorder.communicate(timeout=30)[1]
+    expect(recorder.returncode == 14, f"a production mark ends it: {said}")
+    expect("is in production" in said and "site.json:1:" in said, f"by its line: {said}")
+    expect(phone.status("alpha")["state"] == "stopped", "and the mode with it")
+    phone.ctl("policy", "record", "alpha", status=14)
+    demand()
+    recorder = recorder_of(phone, "--for", "60s")
+    wait_for("another", lambda: phone.status("alpha")["recording"])
+    demand(syscalls={"never": ["name_to_handle_at"]})
+    said = recorder.communicate(timeout=30)[1]
+    expect(recorder.returncode == 16, f"so does what it may not let through any more: {said}")
+    # Also one that comes while the mode starts.
+    begun = hold(phone, "a recording's start")
+    recorder = recorder_of(phone, "--for", "60s")
+    begun()
+    demand(production=True)
+    let_go(phone)
+    said = recorder.communicate(timeout=30)[1]
+    expect(recorder.returncode == 14, f"the mark is seen when it has started: {said}")
+    wait_for("the mode ends", lambda: phone.status("alpha")["state"] == "stopped")
+
+
+def test_record_with_rules(phone):
+    """What pmos-init calls before pmosd listens is answered by the filter, or a start would wait."""
+    rule = {"names": ["prctl", "fcntl", "setsid"], "action": "errno"}
+    phone.write(profile("alpha", 200000, seccomp={"allow": ["@system-service"], "rules": [rule]}))
+    phone.ctl("reload")
+    begun = time.monotonic()
+    phone.ctl("policy", "record", "alpha", "--for", "1s")
+    took = time.monotonic() - begun
+    expect(took < 8, f"a recording of a second took {took:.1f} s")
+
+
+def test_record_is_not_tried(phone):
+    shutil.copy(f"{phone.build}/src/runtime/probe/pmos-try", f"{phone.dir}/libexec/pmos-try")
+    recorder = recorder_of(phone, "--for", "60s")
+    wait_for("a recording", lambda: phone.status("alpha")["recording"])
+    refused = phone.ctl("policy", "try", "alpha", "judge ptrace", status=9)
+    expect("is being recorded" in refused.stderr, f"its filter is not the profile's: {refused.stderr}")
+    os.mkdir(f"{phone.dir}/profiles/tests")
+    phone.write({"pmos": 1, "expect": [{"why": "w", "is": "refused", "modes": ["alpha"], "syscalls": ["ptrace"]}]},
+                "tests/a.json")
+    tested = phone.ctl("policy", "test", "--on-device", f"{phone.dir}/profiles", status=11)
+    expect("NOT UP  alpha: 1 not tried: it is being recorded" in tested.stdout, tested.stdout)
+    phone.ctl("stop", "alpha")
+    expect(recorder.wait(30) == 0, "the recording has an answer")
+    phone.ctl("start", "alpha")
+    phone.ctl("switch", "alpha")
+    expect(phone.ctl("policy", "try", "alpha", "judge ptrace").stdout == "errno 1 judge\n", "else it is asked")
+    phone.ctl("policy", "test", "--on-device", f"{phone.dir}/profiles")
 
 
 def steps_of():
