@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
 
 #include "cli/output.h"
@@ -107,7 +108,9 @@ Result<int> parse_and_run(Split split) {
         return 0;
     } catch (const CLI::Error& e) {
         std::string why = e.what();
-        if (!why.empty()) why[0] = static_cast<char>(std::tolower(why[0]));
+        // "MODE is required" begins with a name and no sentence.
+        if (why.size() > 1 && std::islower(static_cast<unsigned char>(why[1])) != 0)
+            why[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(why[0])));
         std::ranges::replace(why, '\n', ' ');
         return fail(Code::usage, std::move(why), "",
                     fmt::format("see 'pmosctl {} --help'", split.verb->name));

@@ -97,6 +97,8 @@ void add(policy::PolicySet set, bool no_demands, CheckedPolicy& out) {
         std::ranges::copy(from, std::back_inserter(out.diagnostics));
     };
     take(set.diagnostics);
+    std::ranges::copy_if(set.diagnostics, std::back_inserter(out.unknown),
+                         [](const auto& d) { return d.severity == policy::Severity::error; });
     for (auto& mode : set.modes) {
         take(mode.diagnostics);
         if (no_demands) mode.profile = nullptr;
@@ -121,6 +123,7 @@ void check(const std::string& directory, Source& source, CheckedPolicy& out) {
     auto set =
         policy::read_policy(source.profiles, source.site ? &*source.site : nullptr, read_block);
     std::ranges::copy(source.unreadable, std::back_inserter(out.diagnostics));
+    std::ranges::copy(source.unreadable, std::back_inserter(out.unknown));
     const bool no_demands = std::ranges::any_of(
         source.unreadable, [](const auto& d) { return d.rule == Rule::unreadable_site_policy; });
     add(std::move(set), no_demands, out);
@@ -160,9 +163,18 @@ CheckedPolicy check_bundle(const policy::Bundle& bundle) {
     return out;
 }
 
+Result<> all_known(const CheckedPolicy& policy) {
+    if (policy.unknown.empty()) return {};
+    const auto& first = policy.unknown.front();
+    return fail(Code::disabled, fmt::format("'{}' is broken: {}", first.at.file, first.message),
+                "nothing can be said of modes or demands that are not known",
+                fmt::format("see 'pmosctl policy check {}'", first.at.file));
+}
+
 Result<policy::ModePolicy> find_mode(const CheckedPolicy& policy, const std::string& mode) {
     const auto it = std::ranges::find(policy.modes, mode, &policy::ModePolicy::mode);
     if (it == policy.modes.end()) {
+        PMOS_TRY(all_known(policy));  // it may be in a file that could not be read
         std::vector<std::string_view> names;
         for (const auto& m : policy.modes) names.push_back(m.mode);
         return fail(Code::unknown_mode, fmt::format("there is no mode '{}'", mode), "",

@@ -15,6 +15,7 @@ namespace pmos::cli {
 struct CheckedPolicy {
     std::vector<policy::ModePolicy> modes;        // of all directories, by directory and name
     std::vector<policy::Diagnostic> diagnostics;  // of everything, in the order of reading
+    std::vector<policy::Diagnostic> unknown;      // of these, what hides a mode or a demand
     std::map<std::string, std::string> texts;     // what was read, by the names in diagnostics
     // What flows between all of them, on a phone that has everything.
     std::shared_ptr<const policy::Separation> separation;
@@ -29,6 +30,10 @@ Result<std::string> default_profiles();
 // `instead` holds the bytes of files as they would be, by path.
 Result<CheckedPolicy> check_policy(const std::vector<std::string>& paths,
                                    const std::map<std::string, std::string>& instead = {});
+
+// Nothing if every file could be read and the owner's demands are known. Otherwise an answer about
+// all modes would leave out one that nobody has seen.
+Result<> all_known(const CheckedPolicy& policy);
 
 // What is in a bundle, by the same rules.
 CheckedPolicy check_bundle(const policy::Bundle& bundle);

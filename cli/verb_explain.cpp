@@ -77,9 +77,13 @@ Result<std::vector<policy::ModePolicy>> modes_of(const CheckedPolicy& policy,
         modes.push_back(std::move(mode));
     }
     const bool hears = asked.question.topic == policy::Topic::hears;
-    if (asked.modes.empty())
-        for (const auto& mode : policy.modes)
-            if (mode.profile && !(hears && mode.mode == asked.question.what)) modes.push_back(mode);
+    if (hears || asked.modes.empty()) PMOS_TRY(all_known(policy));
+    if (!asked.modes.empty()) return modes;
+    // Of every one: a mode that is left out would pass for one that may not.
+    for (const auto& known : policy.modes) {
+        PMOS_ASSIGN(auto mode, find_mode(policy, known.mode));
+        if (!hears || mode.mode != asked.question.what) modes.push_back(std::move(mode));
+    }
     return modes;
 }
 
@@ -89,7 +93,13 @@ Result<int> explain(const Globals& globals, const ExplainOptions& options) {
     PMOS_ASSIGN(const auto policy, check_policy(paths));
     std::vector<std::string> names;
     for (const auto& mode : policy.modes) names.push_back(mode.mode);
-    PMOS_ASSIGN(auto asked, policy::parse_question(options.words, names));
+    auto parsed = policy::parse_question(options.words, names);
+    if (!parsed) {
+        // A word that it does not know may be the name of a mode that could not be read.
+        PMOS_TRY(all_known(policy));
+        return fail(std::move(parsed.error()));
+    }
+    auto asked = std::move(*parsed);
     if (!options.mode.empty()) asked.modes = {options.mode};
     PMOS_ASSIGN(const auto modes, modes_of(policy, asked));
     auto array = nlohmann::ordered_json::array();

@@ -55,6 +55,10 @@ Result<int> policy_score(const Globals& globals, const std::vector<std::string>&
     PMOS_ASSIGN(const auto policy, check_policy(paths));
     auto array = nlohmann::ordered_json::array();
     int status = 0;
+    if (const auto known = all_known(policy); !known) {
+        print_error(known.error());
+        status = 1;
+    }
     for (const auto& mode : policy.modes) {
         if (!mode.profile) {
             print_error(fail(Code::disabled, fmt::format("the profile '{}' is broken", mode.file),

@@ -187,6 +187,7 @@ Result<int> policy_separation(const Globals& globals, const Options& options) {
     std::vector<std::string> paths;
     if (!options.path.empty()) paths.push_back(options.path);
     PMOS_ASSIGN(const auto policy, check_policy(paths));
+    PMOS_TRY(all_known(policy));
     for (const auto& mode : policy.modes)
         if (!mode.profile && !mode.disputed)
             return fail(Code::disabled, fmt::format("the profile '{}' is broken", mode.file),

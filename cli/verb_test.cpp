@@ -207,12 +207,22 @@ void print_summary(const Counts& c, bool on_device, bool colour) {
                          c.tried, c.disagree, c.not_tried, c.not_up));
 }
 
-Result<int> policy_test(const Globals& globals, const Options& options) {
-    PMOS_ASSIGN(const auto tests, read_policy_tests(options.path));
-    if (policy::has_errors(tests.policy.diagnostics)) {
+// Nothing was asked. Who reads standard output by a program is told so in its own format.
+int say_faults(const PolicyTests& tests, std::string_view format) {
+    if (format == "text") {
         put(findings_text(tests.policy, wants_colour(STDOUT_FILENO)));
         return 1;
     }
+    put_line(format == "json" ? "[]" : "Bail out! there are errors in the profiles or the tests");
+    fmt::print(stderr, "{}", findings_text(tests.policy, wants_colour(STDERR_FILENO)));
+    return 1;
+}
+
+Result<int> policy_test(const Globals& globals, const Options& options) {
+    const bool json = globals.json || options.format == "json";
+    PMOS_ASSIGN(const auto tests, read_policy_tests(options.path));
+    if (policy::has_errors(tests.policy.diagnostics))
+        return say_faults(tests, json ? "json" : options.format);
     std::vector<Judged> results;
     for (auto& test : run_policy_tests(tests)) results.push_back({std::move(test), {}});
     if (options.on_device) {
@@ -221,13 +231,13 @@ Result<int> policy_test(const Globals& globals, const Options& options) {
     }
     const auto counts = count(results);
     const bool colour = wants_colour(STDOUT_FILENO);
-    if (globals.json || options.format == "json")
+    if (json)
         put_line(to_json(results).dump(2));
     else if (options.format == "tap")
         print_tap(results);
     else
         Text(tests, colour).print(results, options.all);
-    if (!globals.json && options.format == "text") print_summary(counts, options.on_device, colour);
+    if (!json && options.format == "text") print_summary(counts, options.on_device, colour);
     return counts.status();
 }
 

@@ -13,6 +13,7 @@
 
 using namespace pmos::cli::test;
 using Catch::Matchers::Contains;
+using Catch::Matchers::StartsWith;
 namespace fs = std::filesystem;
 
 namespace {
@@ -305,6 +306,66 @@ TEST_CASE("policy test names what a misspelt mode was to be") {
     CHECK(r.status == 1);
     CHECK_THAT(r.out, Contains("tests/a.json:2:45: error: there is no mode 'goood'") &&
                           Contains("did you mean 'good'?"));
+}
+
+TEST_CASE("a file that could not be read is not taken for one that is not there") {
+    const Service service;
+    const Directory dir;
+    dir.write("good.json", kGood);
+    const auto path = dir.path.string();
+    const auto asked = [&](Args args, int status) {
+        const auto r = service.run(std::move(args));
+        INFO(r.out);
+        CHECK(r.status == status);
+        return r.err;
+    };
+    const auto all = [&](const std::string& why) {
+        CHECK_THAT(asked({"policy", "separation", path}, 4), Contains(why));
+        CHECK_THAT(asked({"policy", "score", path}, 1), Contains(why));
+        CHECK_THAT(asked({"policy", "explain", "--dir", path, "who may use the modem?"}, 4),
+                   Contains(why));
+    };
+    SECTION("a profile") {
+        REQUIRE(::mkfifo((dir.path / "other.json").c_str(), 0600) == 0);
+        all("other.json' is broken: cannot read");
+        CHECK_THAT(asked({"policy", "show", "other", path}, 4), Contains("other.json' is broken"));
+        CHECK_THAT(asked({"policy", "explain", "--dir", path, "can good reach other?"}, 4),
+                   Contains("other.json' is broken"));
+        // What is known of one mode does not depend on it.
+        CHECK(asked({"policy", "show", "good", path}, 0).empty());
+        CHECK(asked({"policy", "explain", "--dir", path, "-m", "good", "syscall", "ptrace"}, 0)
+                  .empty());
+    }
+    SECTION("the owner's demands") {
+        dir.write("site.json", R"({"pmos": 1, "requir": []})");
+        all("site.json' is broken: unknown key 'requir'");
+    }
+    SECTION("a profile that is broken") {
+        dir.write("other.json", "{");
+        CHECK_THAT(asked({"policy", "explain", "--dir", path, "who may use the modem?"}, 4),
+                   Contains("other.json' is broken"));
+    }
+}
+
+TEST_CASE("faults of tests do not spoil what a program reads") {
+    const Service service;
+    const Directory dir;
+    dir.write("good.json", kGood);
+    fs::create_directory(dir.path / "tests");
+    dir.write("tests/a.json", "{");
+    const auto path = dir.path.string();
+    const auto json = service.run({"policy", "test", path, "--json"});
+    CHECK(json.status == 1);
+    CHECK(json.out == "[]\n");
+    CHECK_THAT(json.err, Contains("tests/a.json:1:"));
+    const auto tap = service.run({"policy", "test", path, "--format", "tap"});
+    CHECK(tap.status == 1);
+    CHECK_THAT(tap.out, StartsWith("Bail out! "));
+}
+
+TEST_CASE("an argument that is missing is named as the help names it") {
+    const Service service;
+    CHECK_THAT(service.run({"policy", "show"}).err, StartsWith("pmosctl: MODE is required"));
 }
 
 TEST_CASE("the shipped promises hold") {
