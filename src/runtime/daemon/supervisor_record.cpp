@@ -23,12 +23,13 @@ void Supervisor::record(Mode& mode, std::chrono::milliseconds how_long, std::str
             if (asked->called_off)
                 return job_done(fail(Code::cancelled, "the recording of mode '" + mode.name +
                                                           "' was called off before it began"));
+            // First: nobody need stop a mode to learn that it is not recorded.
+            auto plan = recording_plan(mode);
+            if (!plan) return job_done(fail(std::move(plan.error())));
             if (mode.alive())
                 return job_done(fail(Code::busy, "mode '" + mode.name + "' runs",
                                      "a recording has a plan of its own",
                                      "stop it with: pmosctl stop " + mode.name));
-            auto plan = recording_plan(mode);
-            if (!plan) return job_done(fail(std::move(plan.error())));
             start_job(mode, std::move(*plan), std::move(job_done));
         },
         [this, &mode, how_long, asked, answer = std::move(answer)](Result<> started) mutable {

@@ -619,7 +619,9 @@ def test_record_production(phone):
     begun = hold(phone, "a recording's start")
     recorder = recorder_of(phone, "--for", "60s")
     begun()
+    phone.ctl("start", "beta")
     demand(production=True)
+    phone.ctl("policy", "record", "beta", status=14)  # nobody need stop it to be told
     let_go(phone)
     said = recorder.communicate(timeout=30)[1]
     expect(recorder.returncode == 14, f"the mark is seen when it has started: {said}")
