@@ -1,4 +1,6 @@
 // cli: policy try: what the kernel says when a mode tries something, for real.
+#include <cerrno>
+#include <cstdio>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -19,6 +21,7 @@ Result<int> policy_try(const Globals& globals, const Options& options) {
     PMOS_ASSIGN(auto bus, globals.connect());
     PMOS_ASSIGN(auto trial, Trial::start(bus, options.mode));
     auto array = nlohmann::ordered_json::array();
+    bool heard = true;
     const auto one = [&](const std::string& attempt) -> Result<> {
         PMOS_ASSIGN(const auto answer, trial.ask(attempt));
         if (globals.json) {
@@ -26,13 +29,19 @@ Result<int> policy_try(const Globals& globals, const Options& options) {
         } else {
             // Whoever asks by a pipe waits for it.
             put_line(answer);
-            std::fflush(stdout);
+            heard = std::fflush(stdout) == 0;
         }
         return {};
     };
-    for (const auto& attempt : options.attempts) PMOS_TRY(one(attempt));
-    if (options.attempts.empty())
-        for (std::string line; std::getline(std::cin, line);) PMOS_TRY(one(line));
+    for (const auto& attempt : options.attempts)
+        if (heard) PMOS_TRY(one(attempt));
+    if (options.attempts.empty()) {
+        errno = 0;
+        // Nothing is tried that nobody hears of; main says so.
+        for (std::string line; heard && std::getline(std::cin, line); errno = 0)
+            PMOS_TRY(one(line));
+        if (std::ferror(stdin) != 0) return fail(errno_error(errno, "cannot read standard input"));
+    }
     if (globals.json) put_line(array.dump(2));
     return 0;
 }

@@ -1,5 +1,6 @@
 // tests: what is asked of pmos-try for a question, and how its answers read.
 #include <stdlib.h>
+#include <sys/wait.h>
 
 #include <catch2/catch.hpp>
 #include <chrono>
@@ -19,6 +20,24 @@ using pmos::policy::Ruling;
 using pmos::policy::Topic;
 
 namespace {
+
+// A script that the fake pmosd runs for pmos-try.
+struct InPlace {
+    explicit InPlace(const std::string& script) {
+        char name[] = "/tmp/pmos-trial-XXXXXX";
+        REQUIRE(::mkdtemp(name) != nullptr);
+        directory = name;
+        std::ofstream(directory + "/pmos-try") << "#!/bin/sh\n" << script;
+        std::filesystem::permissions(directory + "/pmos-try", std::filesystem::perms::owner_all);
+        ::setenv("PATH", (directory + ":" + before).c_str(), 1);
+    }
+    ~InPlace() {
+        ::setenv("PATH", before.c_str(), 1);
+        std::filesystem::remove_all(directory);
+    }
+    std::string directory;
+    const std::string before = std::getenv("PATH");
+};
 
 const Question kRead{Topic::path, "/x", "read"};
 const Question kWrite{Topic::path, "/x", "write"};
@@ -41,30 +60,36 @@ TEST_CASE("a question becomes one line, or none") {
 }
 
 TEST_CASE("pmos-try that does not answer is not waited for without end") {
-    // In place of pmos-try: one that falls silent, as it does in a mode that is frozen.
-    char dir[] = "/tmp/pmos-trial-XXXXXX";
-    REQUIRE(::mkdtemp(dir) != nullptr);
-    const std::string program = std::string(dir) + "/pmos-try";
-    std::ofstream(program) << "#!/bin/sh\nread line\necho ok 1\nread line\nexec cat >/dev/null\n";
-    std::filesystem::permissions(program, std::filesystem::perms::owner_all);
-    const std::string before = std::getenv("PATH");
-    ::setenv("PATH", (std::string(dir) + ":" + before).c_str(), 1);
-    {
-        const test::Service service;
-        auto bus = BusClient::connect({.socket = service.socket()});
-        REQUIRE(bus.has_value());
-        auto trial = Trial::start(*bus, "personal");
-        REQUIRE(trial.has_value());
-        CHECK(trial->ask("read /x", std::chrono::seconds(60)).value() == "ok 1");
-        const auto begun = std::chrono::steady_clock::now();
-        const auto late = trial->ask("read /y", std::chrono::milliseconds(300));
-        REQUIRE_FALSE(late.has_value());
-        CHECK(late.error().code == pmos::Code::timed_out);
-        CHECK(late.error().what.find("(at 'read /y')") != std::string::npos);
-        CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(30));
-    }
-    ::setenv("PATH", before.c_str(), 1);
-    std::filesystem::remove_all(dir);
+    // It falls silent, as it does in a mode that is frozen.
+    const InPlace program("read line\necho ok 1\nread line\nexec cat >/dev/null\n");
+    const test::Service service;
+    auto bus = BusClient::connect({.socket = service.socket()});
+    REQUIRE(bus.has_value());
+    auto trial = Trial::start(*bus, "personal");
+    REQUIRE(trial.has_value());
+    CHECK(trial->ask("read /x", std::chrono::seconds(60)).value() == "ok 1");
+    const auto begun = std::chrono::steady_clock::now();
+    const auto late = trial->ask("read /y", std::chrono::milliseconds(300));
+    REQUIRE_FALSE(late.has_value());
+    CHECK(late.error().code == pmos::Code::timed_out);
+    CHECK(late.error().what.find("(at 'read /y')") != std::string::npos);
+    CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(30));
+}
+
+TEST_CASE("nothing is tried that nobody hears of, and what cannot be read is no end of input") {
+    const InPlace program("while read line; do echo ok 1; done\n");
+    const test::Service service;
+    const std::string ours = test::pmosctl() + " --socket '" + service.socket() + "'";
+    const std::string status = program.directory + "/status";
+    const std::string endless = "yes 'read /' | (timeout 60 " + ours +
+                                " policy try personal 2>/dev/null; echo $? >" + status +
+                                ") | head -n 1 >/dev/null";
+    REQUIRE(std::system(endless.c_str()) == 0);
+    int code = 0;
+    std::ifstream(status) >> code;
+    CHECK(code == 1);
+    const std::string directory = ours + " policy try personal </tmp 2>/dev/null";
+    CHECK(WEXITSTATUS(std::system(directory.c_str())) == 1);
 }
 
 TEST_CASE("the machine's architecture is one that there is a table for") {
