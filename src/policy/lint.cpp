@@ -212,6 +212,15 @@ std::string unarbitrated(const Profile& p, std::string_view device_class) {
     return "";
 }
 
+bool weakens_walls_capability(std::string_view name) {
+    return note_of(kDangerous, name) != nullptr;
+}
+
+bool idle_capability(std::string_view name) {
+    const auto outside = split_list(kOutside);
+    return std::ranges::find(outside, name) != outside.end();
+}
+
 void lint(const Profile& profile, std::vector<Diagnostic>& diagnostics) {
     std::vector<Diagnostic> found;
     Lint lint(profile, found);

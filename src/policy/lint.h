@@ -14,4 +14,10 @@ void lint_seccomp(const Profile& profile, std::vector<Diagnostic>& diagnostics);
 // when it goes to the background. "" where the right is arbitrated or not granted.
 std::string unarbitrated(const Profile& profile, std::string_view device_class);
 
+// Calls and capabilities that a profile should have a very good reason for.
+bool weakens_walls(const std::string& syscall);
+bool weakens_walls_capability(std::string_view name);
+// The kernel asks for it outside of what a mode's namespaces own: a mode that holds it has nothing.
+bool idle_capability(std::string_view name);
+
 }  // namespace pmos::policy

@@ -125,6 +125,8 @@ void SeccompLint::libc() {
 
 }  // namespace
 
+bool weakens_walls(const std::string& syscall) { return dangerous_calls().contains(syscall); }
+
 void lint_seccomp(const Profile& profile, std::vector<Diagnostic>& diagnostics) {
     SeccompLint lint(profile, diagnostics);
     lint.rules();

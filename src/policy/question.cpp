@@ -91,12 +91,8 @@ std::vector<CallCase> cases(const Subject& s, const Arch& arch, std::uint32_t nr
     for (const auto& rule : rules) {
         if (rule.args.empty()) break;
         CallCase one;
-        std::vector<std::string> words;
-        for (const auto& t : rule.args) {
-            one.args.at(t.index) = passing(t);
-            words.push_back(test_words(t));
-        }
-        one.words = fmt::format("{}", fmt::join(words, " and "));
+        for (const auto& t : rule.args) one.args.at(t.index) = passing(t);
+        one.words = tests_text(rule.args);
         out.push_back(std::move(one));
     }
     // What no rule speaks of: bits that no flag and no family uses.
@@ -224,6 +220,12 @@ std::vector<CallCase> call_cases(const Subject& s, const Question& question) {
     one.verdict = outcome(s, arch, *nr, one.args);
     one.words = "with these arguments";
     return {one};
+}
+
+std::string tests_text(const std::vector<ArgTest>& tests) {
+    std::vector<std::string> words;
+    for (const auto& t : tests) words.push_back(test_words(t));
+    return fmt::format("{}", fmt::join(words, " and "));
 }
 
 Result<Answer> ask_call(const Subject& s, const std::string& name,

@@ -71,6 +71,8 @@ struct CallCase {
     std::string words;          // "argument 0 == 0x2", "otherwise"
 };
 std::vector<CallCase> call_cases(const Subject& subject, const Question& question);
+// "argument 0 == 0x2 and argument 1 > 0x3"
+std::string tests_text(const std::vector<ArgTest>& tests);
 
 // What a changed profile would bring besides: demands broken, keys that cannot be enforced, new
 // findings, and system calls that open. `edit` changes the merged tree.

@@ -1,0 +1,180 @@
+// policy: diff: devices by class, part and service, and networks. Asks no host.
+#include <fmt/format.h>
+
+#include <map>
+#include <optional>
+
+#include "policy/diff_parts.h"
+#include "policy/names.h"
+
+namespace pmos::policy {
+namespace {
+
+using enum ChangeKind;
+
+struct DeviceWords {
+    std::string_view key, words;
+    Danger weight{};
+};
+// What hears, sees or speaks for its owner weighs most.
+constexpr DeviceWords kDevices[] = {
+    {"gpu", "the GPU", Danger::moderate},
+    {"display", "the screen", Danger::serious},
+    {"input", "touch and keys", Danger::serious},
+    {"audio", "sound", Danger::serious},
+    {"audio/playback", "the loudspeaker", Danger::moderate},
+    {"audio/capture", "the microphone", Danger::serious},
+    {"camera", "the cameras", Danger::serious},
+    {"modem", "the modem", Danger::serious},
+    {"modem/data", "the modem's data connection", Danger::serious},
+    {"modem/sms", "text messages", Danger::serious},
+    {"modem/voice", "calls", Danger::serious},
+    {"gnss", "the position", Danger::serious},
+    {"sensors", "the sensors", Danger::moderate},
+    {"usb", "USB devices", Danger::serious},
+    {"bluetooth", "Bluetooth", Danger::serious},
+    {"vibrator", "the vibration motor", Danger::slight},
+    {"torch", "the torch", Danger::slight},
+};
+
+DeviceWords words_of(const std::string& key) {
+    const auto* it = std::ranges::find(kDevices, key, &DeviceWords::key);
+    return it == std::end(kDevices) ? DeviceWords{key, key, Danger::serious} : *it;
+}
+
+struct RightWords {
+    std::string_view right, words;
+    int rank = 1;  // of one class, the more the wider
+};
+constexpr RightWords kRights[] = {
+    {"none", "", 0},
+    {"foreground", " in the foreground"},
+    {"background", " in the background", 2},
+    {"render", " (render nodes)"},
+    {"full", " (the display controller too)", 2},
+    {"port", " (the serial port itself)"},
+    {"broker", " by the broker"},
+};
+
+RightWords right_of(const std::string& right) {
+    const auto* it = std::ranges::find(kRights, right, &RightWords::right);
+    return it == std::end(kRights) ? RightWords{right, " in another way"} : *it;
+}
+
+// "gpu" -> "render"; of a class in parts or services, each by itself: "modem/sms" -> "broker".
+std::map<std::string, std::string> grants(const Half& half) {
+    std::map<std::string, std::string> out;
+    const Node* classes = half.whole.find("devices");
+    if (classes == nullptr) return out;
+    for (const auto& [key, key_at, node] : classes->members) {
+        if (node.is(Node::Kind::string)) out[key] = node.text;
+        for (const auto& item : node.items) out[key + "/" + item.text] = "broker";
+        for (const auto& member : node.members) out[key + "/" + member.key] = member.value.text;
+    }
+    std::erase_if(out, [](const auto& grant) { return grant.second == "none"; });
+    return out;
+}
+
+Location device_place(const Half& half, const std::string& key) {
+    const auto slash = key.find('/');
+    const std::string whole = "devices/" + key.substr(0, slash);
+    const Node* node = half.profile.source.at_path(whole);
+    if (node != nullptr && slash != std::string::npos)
+        for (const auto& item : node->items)
+            if (item.text == key.substr(slash + 1)) return item.at;
+    return half.where("devices/" + key);
+}
+
+void compare_device(Teller& t, const std::string& key, const std::string& was,
+                    const std::string& is) {
+    const auto from = right_of(was), to = right_of(is);
+    const auto device = words_of(key);
+    const Turn turn = turn_of(from.rank, to.rank);
+    std::string words;
+    if (from.rank == 0 || to.rank == 0)
+        words = fmt::format("{} {} {}{}", t.m, pick(turn, "gains", "loses"), device.words,
+                            from.rank == 0 ? to.words : from.words);
+    else
+        words = fmt::format("{} has {}{} instead of{}", t.m, device.words, to.words, from.words);
+    t.say(ChangeKind::device, turn, device.weight, key, std::move(words), device_place(t.a, key),
+          device_place(t.b, key));
+}
+
+std::vector<std::string> list(const Half& half, std::string_view key) {
+    std::vector<std::string> out;
+    if (const Node* node = half.whole.at_path(key))
+        for (const auto& item : node->items) out.push_back(item.text);
+    return out;
+}
+
+// Destinations of which more is wider (`allow`), or narrower (`deny`).
+void compare_destinations(Teller& t, std::string_view key, bool wider) {
+    const bool had = t.a.whole.at_path(key) != nullptr, has = t.b.whole.at_path(key) != nullptr;
+    if (wider && had != has) {
+        // Without a list there is no bound.
+        t.say(network, had ? Turn::gain : Turn::loss, Danger::serious, std::string(key),
+              had ? fmt::format("{} may connect anywhere its network leads", t.m)
+                  : fmt::format("{} may connect only to: {}", t.m, fmt::join(list(t.b, key), ", ")),
+              key);
+        return;
+    }
+    const auto a = list(t.a, key), b = list(t.b, key);
+    const auto tell = [&](const auto& some, const auto& others, bool added) {
+        for (const auto& destination : some)
+            if (!has_word(others, destination))
+                t.say(network, added == wider ? Turn::gain : Turn::loss, Danger::moderate,
+                      destination,
+                      fmt::format("{} may {}connect to '{}'", t.m,
+                                  added == wider ? "" : "no longer ", shown(destination)),
+                      key);
+    };
+    tell(b, a, true);
+    tell(a, b, false);
+}
+
+}  // namespace
+
+void compare_devices(Teller& t) {
+    auto a = grants(t.a), b = grants(t.b);
+    std::set<std::string> keys;
+    for (const auto* side : {&a, &b})
+        for (const auto& [key, right] : *side) keys.insert(key);
+    const auto right = [](const auto& side, const std::string& key) {
+        const auto it = side.find(key);
+        return it == side.end() ? std::string("none") : it->second;
+    };
+    for (const auto& key : keys)
+        if (right(a, key) != right(b, key)) compare_device(t, key, right(a, key), right(b, key));
+}
+
+void compare_network(Teller& t) {
+    constexpr std::string_view kKinds[] = {"none", "loopback", "tunnel", "direct"};
+    constexpr std::string_view kWords[] = {"no network", "a loopback of its own", "a tunnel",
+                                           "the phone's uplink"};
+    const auto rank = [&](const std::string& kind) {
+        // A profile that names none has none.
+        const auto* it = std::ranges::find(kKinds, kind);
+        return it == std::end(kKinds) ? std::ptrdiff_t{0} : it - std::begin(kKinds);
+    };
+    const auto was = rank(t.a.plan.network), is = rank(t.b.plan.network);
+    if (was != is)
+        t.say(network, turn_of(was, is), std::max(was, is) > 1 ? Danger::serious : Danger::slight,
+              "network", fmt::format("{} has {} instead of {}", t.m, kWords[is], kWords[was]),
+              "network");
+    const auto from = t.a.text("network/tunnel"), to = t.b.text("network/tunnel");
+    if (from != to && !from.empty() && !to.empty())
+        t.say(network, Turn::change, Danger::serious, "network/tunnel",
+              fmt::format("{}'s tunnel is '{}' instead of '{}'", t.m, to, from), "network/tunnel");
+    const auto before = list(t.a, "network/dns"), after = list(t.b, "network/dns");
+    if (before != after)
+        t.say(network, Turn::change, Danger::moderate, "network/dns",
+              fmt::format(
+                  "{} asks for names at {} instead of {}", t.m,
+                  after.empty() ? "no resolver" : shown(fmt::format("{}", fmt::join(after, ", "))),
+                  before.empty() ? "none" : shown(fmt::format("{}", fmt::join(before, ", ")))),
+              "network/dns");
+    compare_destinations(t, "network/egress/allow", true);
+    compare_destinations(t, "network/egress/deny", false);
+}
+
+}  // namespace pmos::policy

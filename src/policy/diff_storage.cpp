@@ -1,0 +1,182 @@
+// policy: diff: the image and the volumes of a mode, and how well they are kept. Asks no host.
+#include <fmt/format.h>
+
+#include <map>
+
+#include "policy/diff_parts.h"
+#include "policy/names.h"
+
+namespace pmos::policy {
+namespace {
+
+using enum ChangeKind;
+
+void compare_image(Teller& t) {
+    if (t.a.profile.image != t.b.profile.image)
+        t.say(image, Turn::change, Danger::moderate, "root/image",
+              fmt::format("{} runs the image '{}' instead of '{}'", t.m, t.b.profile.image,
+                          t.a.profile.image),
+              "root/image");
+    const bool was = t.a.whole.at_path("root/verity") != nullptr,
+               is = t.b.whole.at_path("root/verity") != nullptr;
+    if (was != is) {
+        t.say(verified, was ? Turn::gain : Turn::loss, Danger::severe, "root/verity",
+              fmt::format("{}'s image is {} verified", t.m, was ? "no longer" : "now"),
+              "root/verity");
+        return;
+    }
+    for (const std::string_view key : {"root/verity/rootHash", "root/verity/hashImage"})
+        if (t.a.text(key) != t.b.text(key))
+            t.say(verified, Turn::change, Danger::moderate, std::string(key),
+                  fmt::format("{}'s image is verified by another {}", t.m,
+                              key.ends_with("rootHash") ? "root hash" : "hash tree"),
+                  key);
+}
+
+// One volume on both sides.
+class VolumeDiff {
+  public:
+    VolumeDiff(Teller& t, std::size_t i, std::size_t j)
+        : t_(t),
+          a_(t.a.profile.volumes[i]),
+          b_(t.b.profile.volumes[j]),
+          key_a_(fmt::format("volumes/{}/", i)),
+          key_b_(fmt::format("volumes/{}/", j)) {}
+
+    void all() {
+        place();
+        cipher();
+        derivation();
+        methods();
+        lock_strength();
+    }
+
+  private:
+    void say(ChangeKind kind, Turn turn, Danger weight, std::string_view key, std::string words) {
+        t_.say(kind, turn, weight, fmt::format("{}/{}", a_.name, key),
+               fmt::format("{}'s volume '{}' {}", t_.m, a_.name, words),
+               t_.a.where(key_a_ + std::string(key)), t_.b.where(key_b_ + std::string(key)));
+    }
+    std::string was(std::string_view key) const { return t_.a.text(key_a_ + std::string(key)); }
+    std::string is(std::string_view key) const { return t_.b.text(key_b_ + std::string(key)); }
+
+    void place() {
+        if (a_.target != b_.target)
+            say(storage, Turn::change, Danger::slight, "target",
+                fmt::format("is at '{}' instead of '{}'", b_.target, a_.target));
+        if (a_.size != b_.size)
+            say(storage, turn_of(a_.size, b_.size), Danger::none, "size",
+                fmt::format("has {} instead of {}", size_words(b_.size), size_words(a_.size)));
+        const auto source = [&](const Half& half, const VolumeSpec& v) {
+            return std::ranges::find(half.plan.volumes, v.name, &Volume::name)->source;
+        };
+        const auto from = source(t_.a, a_), to = source(t_.b, b_);
+        if (from != to)
+            say(storage, Turn::change, Danger::moderate, "source",
+                fmt::format("is kept in '{}' instead of '{}'", shown(to), shown(from)));
+    }
+
+    void cipher() {
+        if (a_.cipher != b_.cipher)
+            say(encryption, Turn::change, Danger::moderate, "luks/cipher",
+                fmt::format("is encrypted by {} instead of {}", b_.cipher, a_.cipher));
+        if (a_.key_bits != b_.key_bits)
+            say(encryption, turn_of(b_.key_bits, a_.key_bits), Danger::moderate, "luks/keySize",
+                fmt::format("has a key of {} bits instead of {}", b_.key_bits, a_.key_bits));
+        if (a_.sector_size != b_.sector_size)
+            say(encryption, Turn::change, Danger::none, "luks/sectorSize",
+                fmt::format("has sectors of {} bytes instead of {}", b_.sector_size,
+                            a_.sector_size));
+        const auto from = was("luks/integrity"), to = is("luks/integrity");
+        if (from != to)
+            say(encryption,
+                to == "none"     ? Turn::gain
+                : from == "none" ? Turn::loss
+                                 : Turn::change,
+                Danger::serious, "luks/integrity",
+                fmt::format("has integrity '{}' instead of '{}'", to, from));
+    }
+
+    // How much a guess at the PIN costs.
+    void derivation() {
+        if (a_.pbkdf != b_.pbkdf)
+            say(encryption, b_.pbkdf == "pbkdf2" ? Turn::gain : Turn::loss, Danger::serious,
+                "luks/pbkdf/type",
+                fmt::format("has its key derived by {} instead of {}: a guess costs {}", b_.pbkdf,
+                            a_.pbkdf, b_.pbkdf == "pbkdf2" ? "no memory" : "memory"));
+        if (a_.pbkdf_memory_max != b_.pbkdf_memory_max)
+            say(encryption, turn_of(b_.pbkdf_memory_max, a_.pbkdf_memory_max), Danger::serious,
+                "luks/pbkdf/memoryMax",
+                fmt::format("lets a guess take {} of memory instead of {}",
+                            size_words(b_.pbkdf_memory_max), size_words(a_.pbkdf_memory_max)));
+        if (a_.pbkdf_time_ms != b_.pbkdf_time_ms)
+            say(encryption, turn_of(b_.pbkdf_time_ms, a_.pbkdf_time_ms), Danger::serious,
+                "luks/pbkdf/timeMs",
+                fmt::format("lets a guess take {} instead of {}", time_words(b_.pbkdf_time_ms),
+                            time_words(a_.pbkdf_time_ms)));
+    }
+
+    void method(Turn turn, const std::string& name) {
+        const bool alone = name == "device-key";
+        say(unlock, turn, alone ? Danger::severe : Danger::serious, "unlock",
+            fmt::format("{} opened by '{}'{}", pick(turn, "can be", "can no longer be"), name,
+                        alone ? ", with nobody there" : ""));
+    }
+    void methods() {
+        for (const auto& name : b_.unlock)
+            if (!has_word(a_.unlock, name)) method(Turn::gain, name);
+        for (const auto& name : a_.unlock)
+            if (!has_word(b_.unlock, name)) method(Turn::loss, name);
+    }
+
+    void lock_strength() {
+        const auto from = was("onLock"), to = is("onLock");
+        if (from != to)
+            say(lock, to == "evict" ? Turn::loss : Turn::gain, Danger::serious, "onLock",
+                to == "evict" ? "loses its key on lock" : "keeps its key in memory when locked");
+    }
+
+    Teller& t_;
+    const VolumeSpec &a_, &b_;
+    const std::string key_a_, key_b_;
+};
+
+}  // namespace
+
+void compare_storage(Teller& t) {
+    compare_image(t);
+    const auto &a = t.a.profile.volumes, &b = t.b.profile.volumes;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        const auto same = std::ranges::find(b, a[i].name, &VolumeSpec::name);
+        if (same != b.end()) VolumeDiff(t, i, static_cast<std::size_t>(same - b.begin())).all();
+    }
+    // What a volume lets a mode do is told with the paths; here, that there is one.
+    const auto alone = [&](const auto& some, const auto& others, Turn turn) {
+        for (const auto& v : some)
+            if (std::ranges::find(others, v.name, &VolumeSpec::name) == others.end())
+                t.say(storage, turn, Danger::slight, v.name,
+                      fmt::format("{} {} the encrypted volume '{}' at '{}', opened by {}", t.m,
+                                  pick(turn, "gains", "loses"), v.name, v.target,
+                                  fmt::join(v.unlock, ", ")),
+                      turn == Turn::gain ? t.a.where("volumes") : v.at,
+                      turn == Turn::gain ? v.at : t.b.where("volumes"));
+    };
+    alone(b, a, Turn::gain);
+    alone(a, b, Turn::loss);
+    // The order of opening, of those that both have.
+    const auto common = [](const auto& some, const auto& others) {
+        std::vector<std::string> names;
+        for (const auto& v : some)
+            if (std::ranges::find(others, v.name, &VolumeSpec::name) != others.end())
+                names.push_back(v.name);
+        return names;
+    };
+    const auto was = common(a, b), is = common(b, a);
+    if (was != is)
+        t.say(storage, Turn::change, Danger::none, "volumes",
+              fmt::format("{}'s volumes open in the order {} instead of {}", t.m,
+                          fmt::join(is, ", "), fmt::join(was, ", ")),
+              "volumes");
+}
+
+}  // namespace pmos::policy
