@@ -50,8 +50,8 @@ class Differ {
         : a_(a),
           b_(b),
           facts_(whole_phone()),
-          flows_a_(separate(a.modes, facts_, a.site)),
-          flows_b_(separate(b.modes, facts_, b.site)) {}
+          flows_a_(a.separation ? *a.separation : separate(a.modes, facts_, a.site)),
+          flows_b_(b.separation ? *b.separation : separate(b.modes, facts_, b.site)) {}
 
     std::vector<Change> take() {
         site();
@@ -231,7 +231,8 @@ std::string time_words(std::uint64_t ms) {
 DiffSide diff_side(const PolicySet& set) {
     const auto with =
         std::ranges::find_if(set.modes, [](const auto& m) { return m.demands != nullptr; });
-    return {set.modes, with == set.modes.end() ? nullptr : with->demands.get(), set.diagnostics};
+    return {set.modes, with == set.modes.end() ? nullptr : with->demands.get(), set.diagnostics,
+            set.separation.get()};
 }
 
 std::vector<Change> diff(const DiffSide& a, const DiffSide& b) { return Differ(a, b).take(); }

@@ -75,6 +75,7 @@ struct DiffSide {
     std::span<const ModePolicy> modes;
     const Node* site = nullptr;                 // the site policy, or nullptr
     std::span<const Diagnostic> site_findings;  // an error: the site policy cannot be read
+    const Separation* separation = nullptr;     // of these modes; nullptr: it is worked out
 };
 DiffSide diff_side(const PolicySet& set);
 

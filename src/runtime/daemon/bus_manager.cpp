@@ -1,8 +1,11 @@
 // daemon: the Manager object. Translates, decides nothing.
 #include <fcntl.h>
+#include <fmt/format.h>
 
 #include <cerrno>
 
+#include "base/text.h"
+#include "policy/bundle.h"
 #include "runtime/daemon/bus.h"
 #include "runtime/daemon/bus_names.h"
 
@@ -86,6 +89,37 @@ int policy_status(sd_bus_message* message, void* userdata, sd_bus_error*) {
     return r;
 }
 
+int append(sd_bus_message* reply, const PolicyFile& file) {
+    int r = sd_bus_message_open_container(reply, 'r', "says");
+    // A name on disk need not be text.
+    if (r >= 0) r = sd_bus_message_append(reply, "s", printable(file.path).c_str());
+    if (r >= 0) r = sd_bus_message_append_array(reply, 'y', file.bytes.data(), file.bytes.size());
+    if (r >= 0) r = sd_bus_message_append(reply, "s", printable(file.error).c_str());
+    if (r >= 0) r = sd_bus_message_close_container(reply);
+    return r;
+}
+
+int profiles(sd_bus_message* message, void* userdata, sd_bus_error* error) {
+    const auto files = supervisor_of(userdata).profiles();
+    if (!files) return set_error(error, files.error());
+    std::size_t size = 0;
+    for (const auto& file : *files) size += file.bytes.size();
+    // What a bundle may have, and well below what a bus daemon passes on.
+    if (size > policy::kMaxBundle)
+        return set_error(error, fail(Code::unsupported, "the profiles are too large to hand over",
+                                     fmt::format("{} bytes in all", size))
+                                    .error());
+    sd_bus_message* reply = nullptr;
+    int r = sd_bus_message_new_method_return(message, &reply);
+    if (r >= 0) r = sd_bus_message_open_container(reply, 'a', "(says)");
+    for (const auto& file : *files)
+        if (r >= 0) r = append(reply, file);
+    if (r >= 0) r = sd_bus_message_close_container(reply);
+    if (r >= 0) r = sd_bus_send(nullptr, reply, nullptr);
+    sd_bus_message_unref(reply);
+    return r;
+}
+
 int doctor(sd_bus_message* message, void* userdata, sd_bus_error*) {
     sd_bus_message* reply = nullptr;
     int r = sd_bus_message_new_method_return(message, &reply);
@@ -126,6 +160,8 @@ constexpr sd_bus_vtable kVtable[] = {
     SD_BUS_METHOD("ConfirmPolicy", "", "", confirm_policy, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("RejectPolicy", "", "", reject_policy, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_NAMES("PolicyStatus", "", , "a{ss}", SD_BUS_PARAM(status), policy_status,
+                             SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_NAMES("Profiles", "", , "a(says)", SD_BUS_PARAM(files), profiles,
                              SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_NAMES("Doctor", "", , "a(ssss)", SD_BUS_PARAM(findings), doctor,
                              SD_BUS_VTABLE_UNPRIVILEGED),

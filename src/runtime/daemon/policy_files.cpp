@@ -20,10 +20,21 @@ void add_unreadable(policy::PolicySet& set, const std::filesystem::path& path, c
     set.modes.push_back(std::move(mode));
 }
 
+void keep(std::vector<PolicyFile>& read, std::string path, const Result<std::string>& bytes) {
+    read.push_back(bytes ? PolicyFile{std::move(path), *bytes}
+                         : PolicyFile{std::move(path), "", bytes.error().message()});
+}
+
+const PolicyFile* find(const std::vector<PolicyFile>& read, const std::string& path) {
+    const auto it = std::ranges::find(read, path, &PolicyFile::path);
+    return it == read.end() ? nullptr : &*it;
+}
+
 }  // namespace
 
-policy::PolicySet load_policy(const Paths& paths) {
+policy::PolicySet load_policy(const Paths& paths, std::vector<PolicyFile>& read) {
     namespace fs = std::filesystem;
+    read.clear();
     std::vector<fs::path> files;
     std::error_code ec;
     for (const auto& entry : fs::directory_iterator(paths.profiles, ec))
@@ -35,6 +46,7 @@ policy::PolicySet load_policy(const Paths& paths) {
     std::vector<std::pair<fs::path, Error>> unreadable;
     for (const auto& file : files) {
         auto bytes = read_regular_file(file.string(), policy::kMaxFileSize);
+        keep(read, file.filename().string(), bytes);
         if (!bytes) {
             unreadable.emplace_back(file, std::move(bytes.error()));
         } else if (file.filename() == "site.json") {
@@ -43,9 +55,15 @@ policy::PolicySet load_policy(const Paths& paths) {
             profiles.push_back({file.string(), std::move(*bytes)});
         }
     }
-    auto set =
-        policy::read_policy(profiles, site ? &*site : nullptr, [&](const std::string& block) {
-            return read_regular_file_below(paths.profiles, block, policy::kMaxFileSize);
+    auto set = policy::read_policy(
+        profiles, site ? &*site : nullptr, [&](const std::string& block) -> Result<std::string> {
+            // Two profiles that extend it must not find two versions.
+            if (const auto* known = find(read, block); known != nullptr)
+                return known->error.empty() ? Result<std::string>(known->bytes)
+                                            : fail(Code::failed, known->error);
+            auto bytes = read_regular_file_below(paths.profiles, block, policy::kMaxFileSize);
+            keep(read, block, bytes);
+            return bytes;
         });
     if (!site && std::ranges::none_of(
                      unreadable, [](const auto& u) { return u.first.filename() == "site.json"; })) {

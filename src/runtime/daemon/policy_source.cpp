@@ -81,15 +81,30 @@ Result<bundle::Report> PolicySource::ask_now(BundleJob job, const std::string& m
     return answer_of(run_helper_now(request(std::move(job), model)));
 }
 
-Result<policy::PolicySet> PolicySource::load(const bundle::Report& report) {
+namespace {
+
+Result<policy::Bundle> read_bundle(const bundle::Report& report) {
     PMOS_ASSIGN(const auto bytes, read_regular_file(report.file, policy::kMaxBundle));
     // The signature is over what the worker has read.
     if (policy::sha256_hex(std::as_bytes(std::span(bytes.data(), bytes.size()))) != report.sha256)
         return fail(Code::failed, fmt::format("'{}' is not used", report.file),
                     "it was changed since its signature was found good");
     PMOS_ASSIGN(const auto sealed, policy::split_bundle(report.file, bytes));
-    PMOS_ASSIGN(const auto bundle, policy::read_payload(report.file, sealed.payload));
+    return policy::read_payload(report.file, sealed.payload);
+}
+
+}  // namespace
+
+Result<policy::PolicySet> PolicySource::load(const bundle::Report& report) {
+    PMOS_ASSIGN(const auto bundle, read_bundle(report));
     return policy::read_policy(bundle);
+}
+
+Result<std::vector<PolicyFile>> PolicySource::files(const bundle::Report& report) {
+    PMOS_ASSIGN(auto bundle, read_bundle(report));
+    std::vector<PolicyFile> out;
+    for (auto& file : bundle.files) out.push_back({std::move(file.path), std::move(file.bytes)});
+    return out;
 }
 
 }  // namespace pmos::daemon

@@ -8,6 +8,7 @@
 #include "policy/policy_set.h"
 #include "runtime/bundle/protocol.h"
 #include "runtime/daemon/context.h"
+#include "runtime/daemon/policy_files.h"
 #include "runtime/daemon/process.h"
 
 namespace pmos::daemon {
@@ -40,6 +41,7 @@ class PolicySource {
     Result<bundle::Report> ask_now(BundleJob job, const std::string& model) const;
     // The profiles of the bundle that was reported, if its file is still that one.
     static Result<policy::PolicySet> load(const bundle::Report& report);
+    static Result<std::vector<PolicyFile>> files(const bundle::Report& report);
 
   private:
     RunRequest request(BundleJob job, const std::string& model) const;

@@ -69,6 +69,8 @@ class Supervisor {
     void end_policy();
     // What there is to know of the policy's source, by names that docs/bus.md has.
     Details policy_status() const;
+    // What the policy that is used now is made of.
+    Result<std::vector<PolicyFile>> profiles() const;
     std::vector<host::Finding> doctor() const;
     std::string inspect(const Mode& mode) const;
     Result<UniqueFd> open_log(const Mode& mode) const;
@@ -129,6 +131,7 @@ class Supervisor {
     std::chrono::seconds confirm_after_;
     EventSource confirm_later_;
     policy::PolicySet policy_;
+    std::vector<PolicyFile> directory_;  // what a policy of a directory was read from
     std::map<std::string, std::unique_ptr<Mode>, std::less<>> modes_;
     // One for all logs: closing an inotify instance takes the kernel ten milliseconds.
     UniqueFd inotify_;

@@ -48,7 +48,7 @@ Supervisor::Changed Supervisor::take_directory() {
     bundle_.reset();
     confirm_later_.reset();
     pinned_.take({});
-    policy_ = load_policy(paths_);
+    policy_ = load_policy(paths_, directory_);
     return take_policy();
 }
 
@@ -57,6 +57,7 @@ Supervisor::Changed Supervisor::take_bundle(Result<bundle::Report> report) {
     const std::string fallen_before = bundle_ ? bundle_->fallen : "";
     bundle_ = report ? std::move(*report) : unusable(report.error());
     policy_ = {};
+    directory_.clear();
     if (bundle_->usable()) {
         auto set = PolicySource::load(*bundle_);
         if (set)
@@ -230,6 +231,12 @@ Details Supervisor::policy_status() const {
                            {"state", bundle_->trial ? "trial" : "confirmed"},
                            {"tries", fmt::format("{}", bundle_->tries)}});
     return out;
+}
+
+Result<std::vector<PolicyFile>> Supervisor::profiles() const {
+    if (!bundle_) return directory_;
+    if (!bundle_->usable()) return fail(Code::not_found, "no policy is used", bundle_->why);
+    return PolicySource::files(*bundle_);
 }
 
 host::Finding Supervisor::policy_finding() const {
