@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <optional>
+#include <utility>
 
 #include "base/regular_file.h"
 #include "policy/json_reader.h"
@@ -101,23 +102,21 @@ void add(policy::PolicySet set, bool no_demands, CheckedPolicy& out) {
                          [](const auto& d) { return d.severity == policy::Severity::error; });
     for (auto& mode : set.modes) {
         take(mode.diagnostics);
-        if (no_demands) mode.profile = nullptr;
+        if (no_demands && mode.profile) mode.disputed = std::exchange(mode.profile, nullptr);
         out.modes.push_back(std::move(mode));
     }
     take(policy::flow_findings(*set.separation));
     out.separation = std::move(set.separation);
 }
 
-void check(const std::string& directory, Source& source, CheckedPolicy& out) {
+// `prefix`: before the path of a block, as it is shown.
+void check(const Source& source, const std::string& prefix, const policy::ReadBlock& read,
+           CheckedPolicy& out) {
     for (const auto& file : source.profiles) out.texts[file.path] = file.bytes;
     if (source.site) out.texts[source.site->path] = source.site->bytes;
-    // As the profile's own path reads: "personal.json" lies in "", not in ".".
-    const bool plain =
-        directory == "." && !source.profiles.empty() && !source.profiles.front().path.contains('/');
     const auto read_block = [&](const std::string& block) -> Result<std::string> {
-        auto bytes = read_regular_file_below(directory, block, policy::kMaxFileSize);
-        const auto shown = plain ? block : (fs::path(directory) / block).string();
-        if (bytes) out.texts[shown] = *bytes;
+        auto bytes = read(block);
+        if (bytes) out.texts[prefix + block] = *bytes;
         return bytes;
     };
     auto set =
@@ -127,6 +126,18 @@ void check(const std::string& directory, Source& source, CheckedPolicy& out) {
     const bool no_demands = std::ranges::any_of(
         source.unreadable, [](const auto& d) { return d.rule == Rule::unreadable_site_policy; });
     add(std::move(set), no_demands, out);
+}
+
+void check(const std::string& directory, const Source& source, CheckedPolicy& out) {
+    // As the profile's own path reads: "personal.json" lies in "", not in ".".
+    const bool plain =
+        directory == "." && !source.profiles.empty() && !source.profiles.front().path.contains('/');
+    check(
+        source, plain ? "" : (fs::path(directory) / "").string(),
+        [&](const std::string& block) {
+            return read_regular_file_below(directory, block, policy::kMaxFileSize);
+        },
+        out);
 }
 
 }  // namespace
@@ -153,6 +164,37 @@ Result<CheckedPolicy> check_policy(const std::vector<std::string>& paths,
     if (sources.size() > 1)
         out.separation = std::make_shared<const policy::Separation>(
             policy::separate(out.modes, policy::whole_phone(), demands_of(out.modes)));
+    return out;
+}
+
+CheckedPolicy check_files(const FileSet& set, const std::string& one) {
+    // A revision's own directory has nothing after the colon.
+    const std::string prefix = set.shown.ends_with(':') ? set.shown : set.shown + "/";
+    CheckedPolicy out;
+    Source source;
+    for (const auto& [path, file] : set.files) {
+        const bool site = path == kSiteName;
+        if (path.contains('/') || !path.ends_with(".json") ||
+            (!site && !one.empty() && path != one))
+            continue;
+        if (!file.error.empty())
+            source.unreadable.push_back(
+                policy::finding(site ? Rule::unreadable_site_policy : Rule::unreadable_profile,
+                                {prefix + path, 0, 0, ""}, file.error));
+        else if (site)
+            source.site = policy::SourceFile{prefix + path, file.bytes};
+        else
+            source.profiles.push_back({prefix + path, file.bytes});
+    }
+    check(
+        source, prefix,
+        [&](const std::string& block) -> Result<std::string> {
+            const auto it = set.files.find(block);
+            if (it == set.files.end()) return fail(Code::not_found, "there is no such file");
+            if (!it->second.error.empty()) return fail(Code::failed, it->second.error);
+            return it->second.bytes;
+        },
+        out);
     return out;
 }
 

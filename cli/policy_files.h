@@ -35,6 +35,18 @@ Result<CheckedPolicy> check_policy(const std::vector<std::string>& paths,
 // all modes would leave out one that nobody has seen.
 Result<> all_known(const CheckedPolicy& policy);
 
+// Files of one profiles directory that lie somewhere else than on this disk.
+struct FileSet {
+    struct File {
+        std::string bytes;
+        std::string error = {};  // why it could not be read, "" else
+    };
+    std::string shown;                  // where they are: "phone", "HEAD~1:profiles"
+    std::map<std::string, File> files;  // by their paths from that directory
+};
+// By the same rules; of one profile, where it is named.
+CheckedPolicy check_files(const FileSet& set, const std::string& one = "");
+
 // What is in a bundle, by the same rules.
 CheckedPolicy check_bundle(const policy::Bundle& bundle);
 

@@ -36,6 +36,8 @@ constexpr std::array kVerbs{
          attach_policy_explain},
     Verb{"policy separation", kPolicy, "show what flows between modes, and by which lines",
          attach_policy_separation},
+    Verb{"policy diff", kPolicy, "say who gains or loses what from one policy to another",
+         attach_policy_diff},
     Verb{"policy score", kPolicy, "show how exposed each mode is", attach_policy_score},
     Verb{"policy test", kPolicy, "hold expectations against the profiles, and the phone",
          attach_policy_test},

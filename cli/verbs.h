@@ -54,6 +54,7 @@ Action attach_logs(CLI::App& app);
 Action attach_events(CLI::App& app);
 Action attach_policy_check(CLI::App& app);
 Action attach_policy_show(CLI::App& app);
+Action attach_policy_diff(CLI::App& app);
 Action attach_policy_explain(CLI::App& app);
 Action attach_policy_record(CLI::App& app);
 Action attach_policy_score(CLI::App& app);
