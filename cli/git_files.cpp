@@ -286,7 +286,9 @@ Result<GitFiles> git_files(const std::string& text) {
         PMOS_ASSIGN(path, default_path(revision));
     } else {
         path = text.substr(colon + 1);
-        while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+        // "./" is where we are; git knows no "." there.
+        while (path.size() > 1 && path != "./" && path.ends_with('/')) path.pop_back();
+        if (path == ".") path = "./";
     }
     PMOS_ASSIGN(auto object, object_of(revision + ":" + path));
     if (object.empty()) return none(fmt::format("'{}' has no '{}'", printable(revision), path));
@@ -298,6 +300,7 @@ Result<GitFiles> git_files(const std::string& text) {
         path = slash == std::string::npos ? "" : path.substr(0, slash);
         PMOS_ASSIGN(object, object_of(revision + ":" + path));
     }
+    if (path == "./") path = ".";
     PMOS_ASSIGN(out.files, read_tree(object, fmt::format("{}:{}", revision, path)));
     return out;
 }

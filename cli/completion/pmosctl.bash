@@ -56,8 +56,10 @@ _pmosctl() {
     case $verb in
         '') mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$cur") ;;
         policy)
-            if [[ -z $mode ]]; then
-                mapfile -t COMPREPLY < <(compgen -W 'check show explain score record separation test try rules explain-rule keygen pack sign verify install status confirm reject' -- "$cur")
+            if [[ $mode == diff ]]; then
+                mapfile -t COMPREPLY < <(compgen -f -W phone -- "$cur")
+            elif [[ -z $mode ]]; then
+                mapfile -t COMPREPLY < <(compgen -W 'check show explain diff score record separation test try rules explain-rule keygen pack sign verify install status confirm reject' -- "$cur")
             else
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             fi

@@ -195,6 +195,34 @@ int doctor_method(sd_bus_message* m, void*, sd_bus_error*) {
                                       "dm-crypt", "not in this kernel", "load dm_crypt");
 }
 
+int append_file(sd_bus_message* reply, const char* path, std::string_view bytes,
+                const char* error) {
+    int r = sd_bus_message_open_container(reply, 'r', "says");
+    if (r >= 0) r = sd_bus_message_append(reply, "s", path);
+    if (r >= 0) r = sd_bus_message_append_array(reply, 'y', bytes.data(), bytes.size());
+    if (r >= 0) r = sd_bus_message_append(reply, "s", error);
+    return r >= 0 ? sd_bus_message_close_container(reply) : r;
+}
+
+int profiles_method(sd_bus_message* m, void*, sd_bus_error*) {
+    sd_bus_message* reply = nullptr;
+    int r = sd_bus_message_new_method_return(m, &reply);
+    if (r >= 0) r = sd_bus_message_open_container(reply, 'a', "(says)");
+    if (r >= 0)
+        r = append_file(reply, "far.json",
+                        R"({"pmos": 1, "mode": "far", "extends": ["blocks/b.json"],
+"root": {"image": "far.erofs"}, "identity": {"uidRange": {"start": 200000, "count": 65536}},
+"process": {"args": ["/bin/true"]}, "seccomp": {"allow": ["@default"]}})",
+                        "");
+    if (r >= 0)
+        r = append_file(reply, "blocks/b.json", R"({"pmos": 1, "network": "loopback"})", "");
+    if (r >= 0) r = append_file(reply, "lost.json", "", "cannot read it");
+    if (r >= 0) r = sd_bus_message_close_container(reply);
+    if (r >= 0) r = sd_bus_send(nullptr, reply, nullptr);
+    sd_bus_message_unref(reply);
+    return r;
+}
+
 // Ends in the middle of a call, as a daemon that dies does.
 int restart_method(sd_bus_message*, void*, sd_bus_error*) { ::_exit(1); }
 
@@ -203,6 +231,7 @@ const sd_bus_vtable kManagerTable[] = {
     SD_BUS_METHOD("Switch", "s", "", switch_method, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("StopAll", "", "", stop_all_method, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Reload", "", "as", reload_method, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Profiles", "", "a(says)", profiles_method, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Doctor", "", "a(ssss)", doctor_method, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_PROPERTY("Version", "s", get_text, 0, 0),
     SD_BUS_SIGNAL("Event", "tssa{ss}", 0),
