@@ -70,6 +70,13 @@ Result<PolicyInput> open_signed(const std::string& path, const std::string& byte
     return finish(path, check_bundle(genuine.bundle), false);
 }
 
+// Without modes beside it there is nothing that its demands could be compared on.
+Result<> not_site(const fs::path& path) {
+    if (path.filename() != "site.json") return {};
+    return fail(Code::usage, fmt::format("'{}' is no profile", path.string()),
+                "a site policy is compared with the profiles beside it", "name its directory");
+}
+
 Result<PolicyInput> read_path(const std::string& path, const InputTrust& trust) {
     std::error_code ignored;
     const bool directory = fs::is_directory(path, ignored);
@@ -77,6 +84,7 @@ Result<PolicyInput> read_path(const std::string& path, const InputTrust& trust) 
         PMOS_ASSIGN(const auto bytes, read_bundle_file(path));
         if (policy::looks_like_bundle(bytes)) return open_signed(path, bytes, trust);
     }
+    if (!directory) PMOS_TRY(not_site(path));
     PMOS_ASSIGN(auto checked, check_policy({path}));
     return finish(path, std::move(checked), !directory);
 }
@@ -109,6 +117,12 @@ Result<PolicyInput> read_input(const Globals& globals, const std::string& text,
     std::error_code ignored;
     if (fs::exists(fs::symlink_status(text, ignored))) return read_path(text, trust);
     PMOS_ASSIGN(const auto git, git_files(text));
+    PMOS_TRY(not_site(git.one));
+    if (std::ranges::none_of(git.files.files, [](const auto& file) {
+            return !file.first.contains('/') && file.first != "site.json";
+        }))
+        return fail(Code::not_found, fmt::format("no profiles in '{}'", git.files.shown),
+                    "no file there ends in .json");
     return finish(git.files.shown, check_files(git.files, git.one), !git.one.empty());
 }
 

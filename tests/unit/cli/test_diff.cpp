@@ -155,6 +155,9 @@ TEST_CASE("what is not there is trouble") {
     CHECK(r.status == 2);
     CHECK_THAT(r.err, Contains("cannot read 'nowhere'") && Contains("hint: "));
     CHECK(desk.run({"policy", "diff", desk.path("a")}).status == 2);
+    const auto site = desk.diff(desk.path("a/site.json"), desk.path("b/site.json"));
+    CHECK(site.status == 2);
+    CHECK_THAT(site.err, Contains("is no profile") && Contains("name its directory"));
 }
 
 TEST_CASE("revisions are read without the work tree") {
@@ -189,7 +192,8 @@ TEST_CASE("revisions are read without the work tree") {
     // The work tree itself is broken by now.
     CHECK(desk.diff_in("repo", "HEAD", "profiles").status == 2);
     for (const std::string bad :
-         {"HEAD~9", "HEAD:nothing", "--output=x", ":profiles", "HEAD^{/a b"}) {
+         {"HEAD~9", "HEAD:nothing", "HEAD:profiles/blocks/..", "HEAD:profiles/site.json",
+          "--output=x", ":profiles", "HEAD^{/a b"}) {
         INFO(bad);
         r = desk.diff_in("repo", bad, "HEAD");
         CHECK(r.status == 2);
