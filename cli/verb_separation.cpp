@@ -11,8 +11,8 @@
 #include "cli/output.h"
 #include "cli/policy_files.h"
 #include "cli/verbs.h"
+#include "policy/channels.h"
 #include "policy/names.h"
-#include "policy/separation.h"
 
 namespace pmos::cli {
 namespace {
@@ -30,40 +30,14 @@ std::string_view kind_name(const Access& access) {
     return policy::word_at(policy::kResourceNames, access.kind);
 }
 
-// All that flows through one thing under one control: two hundred modes with one hook are one.
-struct Channel {
-    std::string heading;  // "open tree '/srv/music'"
-    Control control{};
-    std::set<std::uint32_t> senders, receivers;
-    std::set<std::pair<std::uint32_t, std::uint32_t>> ends;  // mode, access
-    std::set<std::string> consents;
-};
-
-std::vector<Channel> channels(const Separation& s) {
-    std::vector<Channel> out;
-    std::map<std::string, std::size_t> known;
-    for (const auto& f : s.flows) {
-        const Access &from = s.access(f.from), &to = s.access(f.to);
-        // The longer of two directories is the one that both reach.
-        const Access& at = to.resource.size() > from.resource.size() ? to : from;
-        const std::string& by = from.by.empty() ? to.by : from.by;
-        auto heading = fmt::format(
-            "{} {} '{}'{}{}", policy::word_at(policy::kControlNames, f.control), kind_name(at),
-            printable(at.resource), f.control == Control::arbitrated ? ", by " + by : "",
-            from.enforced && to.enforced ? "" : " (this build does not grant it yet)");
-        const auto [it, fresh] = known.emplace(heading, out.size());
-        if (fresh) out.push_back({std::move(heading), f.control, {}, {}, {}, {}});
-        Channel& channel = out[it->second];
-        channel.senders.insert(f.from.mode);
-        channel.receivers.insert(f.to.mode);
-        channel.ends.insert({f.from.mode, f.from.access});
-        channel.ends.insert({f.to.mode, f.to.access});
-        if (f.control == Control::consented) channel.consents.insert(policy::to_text(f.consent));
-    }
-    return out;
+std::string heading(const policy::Channel& c) {
+    return fmt::format("{} {} '{}'{}{}", policy::word_at(policy::kControlNames, c.control),
+                       policy::word_at(policy::kResourceNames, c.kind), printable(c.resource),
+                       c.control == Control::arbitrated ? ", by " + c.by : "",
+                       c.enforced ? "" : " (this build does not grant it yet)");
 }
 
-void print_channel(const Separation& s, const Channel& channel, bool colour) {
+void print_channel(const Separation& s, const policy::Channel& channel, bool colour) {
     const auto names = [&](const std::set<std::uint32_t>& modes, std::string_view between) {
         std::vector<std::string_view> all;
         for (const auto mode : modes) all.push_back(s.modes[mode].mode);
@@ -74,14 +48,14 @@ void print_channel(const Separation& s, const Channel& channel, bool colour) {
             ? names(channel.senders, " <-> ")
             : fmt::format("{} -> {}", names(channel.senders, ", "), names(channel.receivers, ", "));
     const auto style = channel.control == Control::open ? Style::bad : Style::plain;
-    put_line(fmt::format("{}: {}", way, paint(channel.heading, style, colour)));
+    put_line(fmt::format("{}: {}", way, paint(heading(channel), style, colour)));
     for (const auto& [mode, access] : channel.ends) {
         const Access& a = s.access({mode, access});
         put_line(fmt::format("    {}: {} can {} ({})", printable(policy::to_text(a.at)),
                              s.modes[mode].mode, policy::rights_text(a.rights), printable(a.how)));
     }
     for (const auto& consent : channel.consents)
-        put_line(fmt::format("    {}: accepted here", printable(consent)));
+        put_line(fmt::format("    {}: accepted here", printable(policy::to_text(consent))));
 }
 
 void print_counters(const Separation& s) {
@@ -169,7 +143,7 @@ void print(const Separation& s, bool all, bool colour) {
     for (const auto& mode : s.modes) names.push_back(mode.mode);
     const auto open = std::ranges::count(s.flows, Control::open, &policy::Flow::control);
     put_line(fmt::format("{}: {}", counted(names.size(), "mode"), fmt::join(names, ", ")));
-    for (const auto& channel : channels(s)) print_channel(s, channel, colour);
+    for (const auto& channel : policy::channels(s)) print_channel(s, channel, colour);
     for (const auto& way : s.indirect) {
         std::vector<std::string_view> steps;
         for (const auto mode : way) steps.push_back(s.modes[mode].mode);

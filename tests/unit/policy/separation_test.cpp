@@ -11,6 +11,7 @@
 #include <csignal>
 #include <random>
 
+#include "policy/channels.h"
 #include "policy/kernel_objects.h"
 #include "support.h"
 
@@ -331,4 +332,28 @@ TEST_CASE("what may be let in is never less than what is let in") {
         CHECK_FALSE(filter.admits({"clone", {PartialWord::with(CLONE_NEWUSER)}}));
         CHECK(filter.admits({"clone", {PartialWord::is(SIGCHLD)}}));
     }
+}
+
+TEST_CASE("flows through one thing under one control make one channel") {
+    const std::string site = R"({"pmos": 1, "require": [], "accept":
+        [{"from": "alpha", "to": "blpha", "through": "/srv/x"}]})";
+    const auto set = set_of({bind("/srv/x"), bind("/srv"), bind("/srv/x")}, site);
+    const auto s = separate(set.modes, whole_phone(), set.modes.front().demands.get());
+    std::vector<Channel> found;
+    for (auto& c : channels(s))
+        if (c.kind == Resource::tree) found.push_back(std::move(c));
+    REQUIRE(found.size() == 2);
+    // Five of the six directions are open; what lies in both directories is what both reach.
+    CHECK(found[0].control == Control::open);
+    CHECK(found[0].resource == "/srv/x");
+    CHECK(found[0].senders == std::set<std::uint32_t>{0, 1, 2});
+    CHECK(found[0].receivers == std::set<std::uint32_t>{0, 1, 2});
+    CHECK(found[0].ends.size() == 3);
+    CHECK(found[0].consents.empty());
+    CHECK(found[0].enforced);
+    CHECK(found[1].control == Control::consented);
+    CHECK(found[1].senders == std::set<std::uint32_t>{0});
+    CHECK(found[1].receivers == std::set<std::uint32_t>{1});
+    REQUIRE(found[1].consents.size() == 1);
+    CHECK(found[1].consents[0].file == "site.json");
 }
