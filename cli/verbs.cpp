@@ -38,6 +38,8 @@ constexpr std::array kVerbs{
          attach_policy_separation},
     Verb{"policy diff", kPolicy, "say who gains or loses what from one policy to another",
          attach_policy_diff},
+    Verb{"policy report", kPolicy, "write all of it as one page to read", attach_policy_report},
+    Verb{"policy map", kPolicy, "draw the modes and what they share", attach_policy_map},
     Verb{"policy score", kPolicy, "show how exposed each mode is", attach_policy_score},
     Verb{"policy test", kPolicy, "hold expectations against the profiles, and the phone",
          attach_policy_test},

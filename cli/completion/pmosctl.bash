@@ -16,7 +16,7 @@ _pmosctl_options() {
         logs) echo "$common --follow --lines" ;;
         events) echo "$common --count --denials" ;;
         policy)
-            echo "$common --format --resolved --origin --mode --dir --all --on-device --output --name --version --for --root
+            echo "$common --format --resolved --origin --mode --dir --all --on-device --output --against --svg --dot --name --version --for --root
                 --images --hooks --key --key-fd --digest --signature --public --trust"
             ;;
         *) echo "$common" ;;
@@ -56,10 +56,10 @@ _pmosctl() {
     case $verb in
         '') mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$cur") ;;
         policy)
-            if [[ $mode == diff ]]; then
+            if [[ $mode == diff || $mode == report || $mode == map ]]; then
                 mapfile -t COMPREPLY < <(compgen -f -W phone -- "$cur")
             elif [[ -z $mode ]]; then
-                mapfile -t COMPREPLY < <(compgen -W 'check show explain diff score record separation test try rules explain-rule keygen pack sign verify install status confirm reject' -- "$cur")
+                mapfile -t COMPREPLY < <(compgen -W 'check show explain diff score record separation report map test try rules explain-rule keygen pack sign verify install status confirm reject' -- "$cur")
             else
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             fi
