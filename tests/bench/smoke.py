@@ -14,7 +14,8 @@ SKIP = 77
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROWS = {"start-vs-bare", "start-vs-crun", "start-vs-bubblewrap", "start-vs-runc",
         "switch-1-p99", "switch-5-p99", "exec-vs-crun", "exec-vs-nsenter", "pmosd-pss", "mode-pss",
-        "policy-check-shipped", "policy-check-50", "separation-200", "filter-refused-vs-libseccomp"}
+        "policy-check-shipped", "policy-check-50", "policy-report-50",
+        "separation-200", "filter-refused-vs-libseccomp"}
 KEYS = {"name", "unit", "ours", "peer", "ratio", "goal"}
 
 

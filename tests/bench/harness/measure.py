@@ -214,7 +214,7 @@ class Bench:
         pmosctl = os.path.join(self.world.build, "cli", "pmosctl")
         series = {name: Series(times) for name, times in
                   policy.measure(pmosctl, self.shipped, self.turns(20)).items()}
-        say(f"policy check and separation: {self.turns(20)} turns of each set")
+        say(f"policy check, separation and report: {self.turns(20)} turns of each set")
         for (verb, name), one in series.items():
             say(one.line(f"{verb}: {name}"))
 
@@ -223,6 +223,8 @@ class Bench:
                         if key[0] == verb and key[1].startswith(name))
         return [row("policy-check-shipped", of("check", "shipped"), None, 30),
                 row("policy-check-50", of("check", "50 "), None, 1000),
+                row("policy-report-shipped", of("report", "shipped"), None, 100),
+                row("policy-report-50", of("report", "50 "), None, 1000),
                 *(row(f"separation-{count}", of("separation", f"{count} "), None)
                   for count in (2, 10, 50, 200))]
 

@@ -9,6 +9,7 @@ import time
 from .world import Broken
 
 LINES = 100  # of one profile
+VERBS = {"check": (), "separation": (), "report": ("-o", "-")}  # with what each needs besides
 
 
 def profile(index):
@@ -36,7 +37,7 @@ def verb_times(pmosctl, verb, directory, turns):
     times = []
     for _ in range(turns):
         begin = time.monotonic()
-        done = subprocess.run([pmosctl, "policy", verb, directory], check=False,
+        done = subprocess.run([pmosctl, "policy", verb, *VERBS[verb], directory], check=False,
                               stdout=subprocess.PIPE, text=True)
         times.append((time.monotonic() - begin) * 1000)
         if done.returncode != 0:
@@ -46,9 +47,8 @@ def verb_times(pmosctl, verb, directory, turns):
 
 def measure(pmosctl, shipped, turns):
     """{(verb, set): sorted times}: the shipped set, and sets of 2, 10, 50 and 200 profiles. check
-    has the proof in it; separation prints it too."""
-    verbs = ("check", "separation")
-    series = {(verb, "shipped"): verb_times(pmosctl, verb, shipped, turns) for verb in verbs}
+    has the proof in it; separation prints it too, and report makes a page of it."""
+    series = {(verb, "shipped"): verb_times(pmosctl, verb, shipped, turns) for verb in VERBS}
     for count in (2, 10, 50, 200):
         directory = tempfile.mkdtemp(prefix="pmos-bench-policy-")
         try:
@@ -58,7 +58,7 @@ def measure(pmosctl, shipped, turns):
                 lines += text.count("\n")
                 with open(os.path.join(directory, f"{index}.json"), "w", encoding="ascii") as file:
                     file.write(text)
-            for verb in verbs:
+            for verb in VERBS:
                 series[verb, f"{count} profiles, {lines} lines"] = \
                     verb_times(pmosctl, verb, directory, turns)
         finally:
