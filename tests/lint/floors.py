@@ -18,7 +18,10 @@ BELOW = {
     "base": (),
     "policy": ("base",),
     "runtime/sys": ("base",),
+    # What workers share, and pmosd does not link.
+    "runtime/tpm": ("base",),
     **{f"runtime/{room}": ("base", "policy", "runtime/sys") for room in ROOMS},
+    "runtime/bundle": ("base", "policy", "runtime/sys", "runtime/tpm"),
     "runtime/daemon": ("base", "policy", "runtime/sys", *[f"runtime/{room}" for room in ROOMS]),
     "cli": ("base", "policy"),
 }

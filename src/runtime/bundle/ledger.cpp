@@ -24,6 +24,8 @@ bool parse_slot(std::string_view text, std::optional<Slot>& out) {
     return text == "a" || text == "b" || text == "none";
 }
 
+std::string_view kept_in(bool keeper) { return keeper ? "file-and-tpm" : "file"; }
+
 template <class T>
 bool parse_number(std::string_view text, T& out) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
@@ -68,8 +70,9 @@ Ledger Ledger::confirmed(std::uint64_t version) const {
 }
 
 std::string write_ledger(const Ledger& ledger) {
-    return fmt::format("{}floor {}\ngood {}\ntrial {}\ntries {}\nfallen {}\n", kHead, ledger.floor,
-                       name_of(ledger.good), name_of(ledger.trial), ledger.tries, ledger.fallen);
+    return fmt::format("{}floor {}\ngood {}\ntrial {}\ntries {}\nfallen {}\nkept {}\n", kHead,
+                       ledger.floor, name_of(ledger.good), name_of(ledger.trial), ledger.tries,
+                       ledger.fallen, kept_in(ledger.in_keeper));
 }
 
 Result<Ledger> read_ledger(std::string_view text) {
@@ -90,13 +93,14 @@ Result<Ledger> read_ledger(std::string_view text) {
     };
     Ledger out;
     const auto floor = value("floor"), good = value("good"), trial = value("trial"),
-               tries = value("tries"), fallen = value("fallen");
-    if (!floor || !good || !trial || !tries || !fallen || !text.empty() ||
+               tries = value("tries"), fallen = value("fallen"), kept = value("kept");
+    if (!floor || !good || !trial || !tries || !fallen || !kept || !text.empty() ||
         !parse_number(*floor, out.floor) || !parse_slot(*good, out.good) ||
         !parse_slot(*trial, out.trial) || !parse_number(*tries, out.tries) ||
-        (out.trial && out.trial == out.good))
+        (out.trial && out.trial == out.good) || (*kept != kept_in(false) && *kept != kept_in(true)))
         return bad();
     out.fallen = *fallen;
+    out.in_keeper = *kept == kept_in(true);
     return out;
 }
 

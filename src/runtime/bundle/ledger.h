@@ -20,6 +20,7 @@ struct Ledger {
     std::optional<Slot> trial;  // installed, not confirmed
     std::uint32_t tries = 0;    // starts of pmosd with the trial that nobody ended in order
     std::string fallen;         // why the last trial was given up
+    bool in_keeper = false;     // a keeper beside this one has the floor, too
 
     bool operator==(const Ledger&) const = default;
 

@@ -27,6 +27,7 @@ struct Options {
     bool at_once = false;
     std::string state = "/var/lib/pmos", run = "/run/pmos", trust = "/etc/pmos/trust";
     std::string images = "/usr/share/pmos/images", hooks = "/usr/share/pmos/hooks", model;
+    std::string floor = "file";
 };
 
 constexpr const char* kUsage =
@@ -39,18 +40,26 @@ constexpr const char* kUsage =
     "  --run DIR     state of this boot (default /run/pmos)\n"
     "  --trust DIR   public keys (default /etc/pmos/trust)\n"
     "  --images DIR, --hooks DIR, --model NAME: what the bundle is measured by\n"
+    "  --floor WHERE file (default), auto: in the TPM too if there is one, or tpm: not without\n"
     "  --why TEXT    of reject\n"
     "  --at-once     of install: a pmosd that runs goes over to it\n";
 
+std::optional<FloorIn> floor_in(std::string_view word) {
+    if (word == "file") return FloorIn::file;
+    if (word == "auto") return FloorIn::tpm_if_there;
+    if (word == "tpm") return FloorIn::tpm;
+    return std::nullopt;
+}
+
 bool parse_options(int argc, char** argv, Options& o) {
-    const std::array<std::string*, 7> texts{&o.state, &o.run,   &o.trust, &o.images,
-                                            &o.hooks, &o.model, &o.why};
+    const std::array<std::string*, 8> texts{&o.state, &o.run,   &o.trust, &o.images,
+                                            &o.hooks, &o.model, &o.why,   &o.floor};
     static constexpr std::array kOptions{
-        option{"state", 1, nullptr, 0}, option{"run", 1, nullptr, 1},
-        option{"trust", 1, nullptr, 2}, option{"images", 1, nullptr, 3},
-        option{"hooks", 1, nullptr, 4}, option{"model", 1, nullptr, 5},
-        option{"why", 1, nullptr, 6},   option{"at-once", 0, nullptr, 'a'},
-        option{nullptr, 0, nullptr, 0}};
+        option{"state", 1, nullptr, 0},     option{"run", 1, nullptr, 1},
+        option{"trust", 1, nullptr, 2},     option{"images", 1, nullptr, 3},
+        option{"hooks", 1, nullptr, 4},     option{"model", 1, nullptr, 5},
+        option{"why", 1, nullptr, 6},       option{"floor", 1, nullptr, 7},
+        option{"at-once", 0, nullptr, 'a'}, option{nullptr, 0, nullptr, 0}};
     for (int key; (key = ::getopt_long(argc, argv, "", kOptions.data(), nullptr)) != -1;) {
         if (key == '?') return false;
         if (key == 'a')
@@ -58,7 +67,7 @@ bool parse_options(int argc, char** argv, Options& o) {
         else
             *texts[static_cast<std::size_t>(key)] = ::optarg;
     }
-    if (::optind + 1 != argc) return false;
+    if (::optind + 1 != argc || !floor_in(o.floor)) return false;
     o.verb = argv[::optind];
     return true;
 }
@@ -117,6 +126,9 @@ Result<Report> work(const Options& o) {
     phone.model = o.model;
     const PinCheck pins(o.images, o.hooks, o.run + "/verified");
     phone.check_pins = [&](const policy::Bundle& bundle) { return pins.check(bundle); };
+    const auto keeper = make_tpm_keeper();
+    phone.keeper = keeper.get();
+    phone.floor_in = *floor_in(o.floor);
     const std::string directory = o.state + "/policy";
     PMOS_ASSIGN(auto disk, DirectoryDisk::open(directory));
     Slots slots(disk, phone);

@@ -50,6 +50,7 @@ bool take(Report& report, std::string_view key, std::string_view value) {
     if (key == "for") return text(report.made_for);
     if (key == "key") return text(report.key);
     if (key == "kept") return text(report.floor_kept);
+    if (key == "kept-fault") return text(report.floor_fault);
     if (key == "why") return text(report.why);
     if (key == "fallen") return text(report.fallen);
     if (key == "version") return parse(value, report.version);
@@ -94,6 +95,7 @@ std::string encode(const Report& r) {
     line("for", r.made_for);
     line("key", r.key);
     line("kept", r.floor_kept);
+    line("kept-fault", r.floor_fault);
     line("why", r.why);
     line("fallen", r.fallen);
     out += fmt::format("version={}\nfloor={}\ntries={}\ntrial={}\n", r.version, r.floor, r.tries,

@@ -37,6 +37,7 @@ struct Report {
     bool trial = false;       // not confirmed yet
     std::uint32_t tries = 0;  // starts of pmosd with the trial
     std::string floor_kept;   // "file" or "file and TPM"
+    std::string floor_fault;  // why a TPM that is there does not keep it
     std::string why;          // no bundle can be used: why not
     std::string fallen;       // why the last trial was given up, until another is installed
     std::vector<VerifiedPin> pins;

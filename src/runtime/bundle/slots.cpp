@@ -26,18 +26,31 @@ Result<> Slots::load() {
     if (text) {
         PMOS_ASSIGN(ledger_, read_ledger(*text));
     }
-    floor_ = ledger_.floor;
-    if (phone_.keeper == nullptr) return {};
-    PMOS_ASSIGN(const auto kept, phone_.keeper->read());
-    floor_ = std::max(floor_, kept);
+    PMOS_TRY(floor_.settle(ledger_));
+    if (!floor_.keeper_has_it()) return {};
+    bring_keeper_up();
+    auto next = ledger_;
+    next.in_keeper = true;
+    // On a storage that is full it is noted another time: the keeper's word counts all the same.
+    static_cast<void>(save(next));
     return {};
+}
+
+// What was confirmed and has not reached its keeper: power went in between, or it refused.
+void Slots::bring_keeper_up() {
+    if (!ledger_.good || !floor_.keeper_is_behind()) return;
+    const auto name = slot_file(*ledger_.good);
+    const auto bytes = disk_.read(name, policy::kMaxBundle);
+    if (!bytes) return;
+    const auto good = policy::open_bundle(name, *bytes, phone_.trusted);
+    if (good && good->bundle.version == ledger_.floor) floor_.raise(ledger_.floor);
 }
 
 Result<> Slots::save(const Ledger& next) {
     if (next == ledger_) return {};
     PMOS_TRY(replace(disk_, kLedger, write_ledger(next)));
     ledger_ = next;
-    floor_ = std::max(floor_, next.floor);
+    floor_.ledger_has(next.floor);
     return {};
 }
 
@@ -50,10 +63,11 @@ Result<> Slots::meant_for_us(const policy::Bundle& bundle) const {
                               bundle.made_for)
                 : fmt::format("it is for '{}', and this is '{}'", bundle.made_for, phone_.model),
             "the phone's model stands in handset.json");
-    if (bundle.version < floor_)
-        return fail(Code::denied, fmt::format("{} is too old", bundle.label()),
-                    fmt::format("this phone has used version {}, and versions only rise", floor_),
-                    "have the policy packed and signed with a higher version");
+    if (bundle.version < floor_.version())
+        return fail(
+            Code::denied, fmt::format("{} is too old", bundle.label()),
+            fmt::format("this phone has used version {}, and versions only rise", floor_.version()),
+            "have the policy packed and signed with a higher version");
     return {};
 }
 
@@ -96,9 +110,6 @@ Result<Report> Slots::choose() {
         auto candidate = examine(*ledger_.good);
         if (candidate) {
             report = std::move(candidate->report);
-            // What was confirmed before the power went, and had not reached its keeper.
-            if (phone_.keeper != nullptr && report.version == ledger_.floor)
-                PMOS_TRY(phone_.keeper->raise(report.version));
         } else {
             report.why = candidate.error().message();
         }
@@ -106,9 +117,10 @@ Result<Report> Slots::choose() {
     if (!report.usable() && report.why.empty())
         report.why = ledger_.fallen.empty() ? "no policy bundle is installed" : ledger_.fallen;
     report.tries = ledger_.tries;
-    report.floor = floor_;
+    report.floor = floor_.version();
     report.fallen = ledger_.fallen;
-    report.floor_kept = phone_.keeper != nullptr ? "file and TPM" : "file";
+    report.floor_kept = floor_.kept_in();
+    report.floor_fault = floor_.fault();
     return report;
 }
 
@@ -132,14 +144,14 @@ Result<Report> Slots::ended() {
 
 // A version says which of two policies is the later one, so it is used once.
 Result<> Slots::newer_than_good(const policy::Bundle& bundle, const std::string& bytes) const {
-    if (!ledger_.good || bundle.version > floor_) return {};
+    if (!ledger_.good || bundle.version > floor_.version()) return {};
     const auto good = disk_.read(slot_file(*ledger_.good), policy::kMaxBundle);
     if (good && *good == bytes)
         return fail(Code::already_exists, fmt::format("{} is installed", bundle.label()));
     // The good one cannot be used any more: this repairs it.
     if (!examine(*ledger_.good)) return {};
     return fail(Code::denied, fmt::format("{} is not newer", bundle.label()),
-                fmt::format("version {} is in use, with other contents", floor_),
+                fmt::format("version {} is in use, with other contents", floor_.version()),
                 "have the policy packed and signed with a higher version");
 }
 
@@ -162,7 +174,7 @@ Result<Report> Slots::confirm() {
     // The ledger first: a keeper that is behind is raised at the next start, one that is ahead of
     // the ledger would lock the good slot out.
     PMOS_TRY(save(ledger_.confirmed(candidate.report.version)));
-    if (phone_.keeper != nullptr) PMOS_TRY(phone_.keeper->raise(candidate.report.version));
+    floor_.raise(candidate.report.version);
     return choose();
 }
 

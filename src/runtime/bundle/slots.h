@@ -20,12 +20,14 @@ struct Phone {
     std::string model;  // "": not said
     // Where the images and hooks are what the bundle pins, what they look like now.
     std::function<Result<std::vector<VerifiedPin>>(const policy::Bundle&)> check_pins;
-    FloorKeeper* keeper = nullptr;  // null: the ledger alone keeps the floor
+    FloorKeeper* keeper = nullptr;  // of the floor, beside the ledger
+    FloorIn floor_in = FloorIn::file;
 };
 
 class Slots {
   public:
-    Slots(Disk& disk, const Phone& phone) : disk_(disk), phone_(phone) {}
+    Slots(Disk& disk, const Phone& phone)
+        : disk_(disk), phone_(phone), floor_(phone.keeper, phone.floor_in) {}
 
     // Another pmosd begins: the trial, if it may be tried once more, else the good one.
     Result<Report> start();
@@ -45,6 +47,7 @@ class Slots {
         Report report;
     };
     Result<> load();
+    void bring_keeper_up();
     Result<> save(const Ledger& next);
     Result<Candidate> examine(const std::string& name, const std::string& bytes) const;
     Result<Candidate> examine(Slot slot) const;
@@ -55,7 +58,7 @@ class Slots {
     Disk& disk_;
     const Phone& phone_;
     Ledger ledger_;
-    std::uint64_t floor_ = 0;  // the higher one of the ledger's and the keeper's
+    Floor floor_;
 };
 
 }  // namespace pmos::bundle

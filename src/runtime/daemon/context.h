@@ -25,7 +25,8 @@ struct Paths {
     std::string hooks = "/usr/share/pmos/hooks";
     std::string handset = "/etc/pmos/handset.json";
     std::string trust = "/etc/pmos/trust";
-    std::string cgroup;  // root of the modes' cgroups, absolute
+    std::string floor = "auto";  // of pmos-bundle --floor
+    std::string cgroup;          // root of the modes' cgroups, absolute
 
     std::string logs() const { return run + "/logs"; }
     std::string log_dir(std::string_view mode) const { return logs() + "/" + std::string(mode); }

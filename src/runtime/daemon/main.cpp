@@ -43,6 +43,9 @@ constexpr const char* kUsage =
     "  --handset FILE     devices of this phone (default /etc/pmos/handset.json)\n"
     "  --trust DIR        keys of who may sign the policy (default /etc/pmos/trust); while it\n"
     "                     holds one, the policy is a bundle and --profiles is not read\n"
+    "  --floor WHERE      the version below which no policy is used is kept in the TPM too if "
+    "there\n"
+    "                     is one (auto, the default), not without one (tpm), or not in it (file)\n"
     "  --confirm-after S  seconds that a mode must run under a new bundle (default 30)\n"
     "  --cgroup DIR       where the modes' cgroups are made (default: pmos-modes.service's,\n"
     "                     or /sys/fs/cgroup/pmos under another init)\n"
@@ -69,6 +72,7 @@ int parse_options(int argc, char** argv, Options& options) {
         cgroup,
         trust,
         confirm_after,
+        floor,
         bus,
         ready_fd,
         no_autostart,
@@ -85,6 +89,7 @@ int parse_options(int argc, char** argv, Options& options) {
                                          option{"cgroup", 1, nullptr, cgroup},
                                          option{"trust", 1, nullptr, trust},
                                          option{"confirm-after", 1, nullptr, confirm_after},
+                                         option{"floor", 1, nullptr, floor},
                                          option{"bus", 1, nullptr, bus},
                                          option{"ready-fd", 1, nullptr, ready_fd},
                                          option{"no-autostart", 0, nullptr, no_autostart},
@@ -112,6 +117,10 @@ int parse_options(int argc, char** argv, Options& options) {
             if (error != std::errc() || *end != '\0' || options.confirm_after > 3600)
                 return usage_error(
                     fmt::format("--confirm-after takes seconds up to 3600, not '{}'", value));
+        } else if (key == floor) {
+            if (value != "auto" && value != "tpm" && value != "file")
+                return usage_error(fmt::format("--floor takes auto, tpm or file, not '{}'", value));
+            paths.floor = value;
         } else if (key == ready_fd) {
             const auto [end, error] =
                 std::from_chars(value.data(), value.data() + value.size(), options.ready_fd);

@@ -57,7 +57,8 @@ RunRequest PolicySource::request(BundleJob job, const std::string& model) const 
     request.spawn.path = paths_.libexec + "/pmos-bundle";
     request.spawn.args = {job.verb,     "--state",    paths_.state, "--run",       paths_.run,
                           "--trust",    paths_.trust, "--images",   paths_.images, "--hooks",
-                          paths_.hooks, "--model",    model,        "--why",       job.why};
+                          paths_.hooks, "--model",    model,        "--floor",     paths_.floor,
+                          "--why",      job.why};
     if (job.file) request.spawn.args.push_back("--at-once");
     request.spawn.env = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8"};
 #ifdef PMOS_FAULTS

@@ -221,6 +221,7 @@ Details Supervisor::policy_status() const {
     Details out{{"source", bundle_->usable() ? "bundle" : "none"},
                 {"floor", fmt::format("{}", bundle_->floor)},
                 {"floorKept", bundle_->floor_kept},
+                {"floorFault", bundle_->floor_fault},
                 {"why", bundle_->why},
                 {"fellBack", bundle_->fallen}};
     if (!bundle_->usable()) return out;
@@ -258,6 +259,10 @@ host::Finding Supervisor::policy_finding() const {
         return {"warning", "policy",
                 fmt::format("{}; a newer one was given up: {}", what, bundle_->fallen),
                 "have that mended and install it with a higher version"};
+    if (!bundle_->floor_fault.empty())
+        return {"warning", "policy",
+                fmt::format("{}; the TPM does not keep the floor: {}", what, bundle_->floor_fault),
+                "see docs/bundles.md, Floor"};
     return {"ok", "policy", what, ""};
 }
 

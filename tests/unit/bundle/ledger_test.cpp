@@ -13,6 +13,7 @@ TEST_CASE("a ledger comes back as it was written") {
     ledger.trial = Slot::a;
     ledger.tries = 2;
     ledger.fallen = "for a reason: 'x' [y]";
+    ledger.in_keeper = true;
     CHECK(read_ledger(write_ledger(ledger)).value() == ledger);
     // A reason is one line, whatever it was made of.
     const auto odd = ledger.without_trial("two\nlines\x1b[2J");
@@ -30,7 +31,8 @@ TEST_CASE("a damaged ledger is no ledger") {
     for (const auto& [from, to] :
          {std::pair("floor 7", "floor 07x"), std::pair("floor 7", "floor"),
           std::pair("good a", "good c"), std::pair("trial none", "trial a"),
-          std::pair("tries 0", "tries -1"), std::pair("slots 1", "slots 2")}) {
+          std::pair("tries 0", "tries -1"), std::pair("kept file", "kept tpm"),
+          std::pair("slots 1", "slots 2")}) {
         std::string changed = text;
         changed.replace(changed.find(from), std::string_view(from).size(), to);
         CHECK_FALSE(read_ledger(changed));

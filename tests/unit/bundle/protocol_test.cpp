@@ -16,6 +16,8 @@ TEST_CASE("a report is read back") {
     report.floor = 6;
     report.trial = true;
     report.tries = 2;
+    report.floor_kept = "file";
+    report.floor_fault = "the TPM refuses";
     report.fallen = "because\nof = this";
     report.pins = {{"/images/a b.erofs", {1, 2, 3, -4, 5}}};
     const auto text = encode(report);
@@ -23,6 +25,8 @@ TEST_CASE("a report is read back") {
     REQUIRE(back);
     CHECK(back->file == report.file);
     CHECK(back->version == 7);
+    CHECK(back->floor_kept == "file");
+    CHECK(back->floor_fault == "the TPM refuses");
     CHECK(back->trial);
     CHECK(back->pins.at(0).path == "/images/a b.erofs");
     CHECK(back->pins.at(0).identity == report.pins[0].identity);

@@ -1,141 +1,11 @@
 // tests: the slots on a disk whose power can go between any two operations, and come back with
 // any of what was not yet on the storage.
-#include "runtime/bundle/slots.h"
-
-#include <fmt/format.h>
-#include <sodium.h>
-
-#include <catch2/catch.hpp>
-#include <cstring>
-#include <map>
-#include <set>
+#include "world.h"
 
 using namespace pmos;
 using namespace pmos::bundle;
+using namespace pmos::bundle::test;
 using Catch::Matchers::Contains;
-
-namespace {
-
-using Files = std::map<std::string, std::string>;
-
-// What is on the storage, and what of the names is not yet. Ends at the operation `power`.
-class FakeDisk : public Disk {
-  public:
-    explicit FakeDisk(Files files = {}, int power = -1) : power_(power) {
-        files_ = std::move(files);
-        durable_ = {files_};
-    }
-
-    Result<std::string> read(const std::string& name, std::size_t) override {
-        const auto it = files_.find(name);
-        if (it == files_.end()) return fail(Code::not_found, name);
-        return it->second;
-    }
-    // First any part of it may be there, under a name that may be; then all of it.
-    Result<> write(const std::string& name, std::string_view bytes) override {
-        Files torn = files_;
-        torn[name] = std::string(bytes.substr(0, bytes.size() / 2));
-        PMOS_TRY(may_become(torn));
-        torn[name] = "";
-        PMOS_TRY(may_become(torn));
-        torn[name] = bytes;
-        return may_become(torn);
-    }
-    Result<> rename(const std::string& from, const std::string& to) override {
-        Files moved = files_;
-        moved[to] = moved.at(from);
-        moved.erase(from);
-        return may_become(moved);
-    }
-    Result<> sync() override {
-        if (power_-- == 0) return off();
-        durable_ = {files_};
-        return {};
-    }
-    // Each state that a phone may find after the power came back.
-    const std::vector<Files>& found() const { return durable_; }
-    const Files& files() const { return files_; }
-    bool is_off() const { return off_; }
-
-  private:
-    Result<> off() {
-        off_ = true;
-        return fail(Code::cancelled, "the power is off");
-    }
-    // Until a sync any state since the last one may be what is found.
-    Result<> may_become(const Files& files) {
-        if (off_ || power_-- == 0) return off();
-        files_ = files;
-        durable_.push_back(files);
-        return {};
-    }
-    Files files_;
-    std::vector<Files> durable_;
-    int power_;
-    bool off_ = false;
-};
-
-class FakeKeeper : public FloorKeeper {
-  public:
-    Result<std::uint64_t> read() override { return version; }
-    Result<> raise(std::uint64_t to) override {
-        version = std::max(version, to);
-        return {};
-    }
-    std::uint64_t version = 0;
-};
-
-struct World {
-    World() {
-        std::array<unsigned char, 32> seed{}, key{};
-        seed.fill(9);
-        crypto_sign_ed25519_seed_keypair(key.data(), secret.data(), seed.data());
-        policy::PublicKey trusted;
-        std::memcpy(trusted.bytes.data(), key.data(), key.size());
-        phone.trusted = {trusted};
-        phone.model = "x1";
-        phone.check_pins = [this](const policy::Bundle& b) -> Result<std::vector<VerifiedPin>> {
-            if (bad_images.contains(b.version)) return fail(Code::failed, "another image");
-            return std::vector<VerifiedPin>();
-        };
-    }
-    std::string bundle(std::uint64_t version, const std::string& made_for = "any",
-                       const std::string& text = "{}") const {
-        policy::Bundle b;
-        b.name = "acme";
-        b.version = version;
-        b.made_for = made_for;
-        b.files = {{"a.json", text}};
-        auto bytes = policy::write_bundle(b).value();
-        const auto sealed = policy::split_bundle("b", bytes).value();
-        policy::Signature signature{};
-        crypto_sign_ed25519_detached(
-            reinterpret_cast<unsigned char*>(signature.data()), nullptr,
-            reinterpret_cast<const unsigned char*>(sealed.statement.data()),
-            sealed.statement.size(), secret.data());
-        return policy::attach_signature(std::move(bytes), policy::key_id(phone.trusted[0]),
-                                        signature);
-    }
-    Slots on(Disk& disk) const { return {disk, phone}; }
-    // A disk with version 1 confirmed.
-    Files with_one() const {
-        FakeDisk disk;
-        REQUIRE(on(disk).install(bundle(1)));
-        REQUIRE(on(disk).confirm());
-        return disk.files();
-    }
-    Phone phone;
-    std::set<std::uint64_t> bad_images;
-    std::array<unsigned char, 64> secret{};
-};
-
-std::string state(const Result<Report>& r) {
-    if (!r) return "error: " + r.error().message();
-    if (!r->usable()) return "none";
-    return fmt::format("{}{}", r->version, r->trial ? " on trial" : "");
-}
-
-}  // namespace
 
 TEST_CASE("a bundle is on trial until it is confirmed, and then it is the floor") {
     const World world;
@@ -220,24 +90,6 @@ TEST_CASE("storage that was tampered with is not used") {
     // The same version again repairs it.
     CHECK(state(world.on(old).install(world.bundle(2))) == "2 on trial");
     CHECK(state(world.on(old).confirm()) == "2");
-}
-
-TEST_CASE("a keeper outlives a storage that was set back") {
-    World world;
-    FakeKeeper keeper;
-    world.phone.keeper = &keeper;
-    FakeDisk disk(world.with_one());
-    CHECK(keeper.version == 1);
-    const auto old = disk.files();
-    REQUIRE(world.on(disk).install(world.bundle(2)));
-    CHECK(keeper.version == 1);
-    REQUIRE(world.on(disk).confirm());
-    CHECK(keeper.version == 2);
-    FakeDisk set_back(old);
-    CHECK(state(world.on(set_back).current()) == "none");
-    FakeDisk empty;
-    CHECK_THAT(state(world.on(empty).install(world.bundle(1))), Contains("versions only rise"));
-    CHECK(state(world.on(empty).install(world.bundle(2))) == "2 on trial");
 }
 
 // Cuts the power at every operation of the verb and looks at every state that a phone could then

@@ -1,0 +1,73 @@
+// tpm: one conversation with the phone's TPM 2.0. Waits for its answers, so it is for workers that
+// live for one request; pmosd never links it. Keeps no secret.
+#include "runtime/tpm/tpm.h"
+
+#include <fmt/format.h>
+#include <tss2/tss2_rc.h>
+#include <tss2/tss2_tcti_device.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <thread>
+
+namespace pmos::tpm {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+constexpr auto kBetween = 100ms;
+
+}  // namespace
+
+void FreeTcti::operator()(TSS2_TCTI_CONTEXT* tcti) const noexcept {
+    Tss2_Tcti_Finalize(tcti);
+    std::free(tcti);
+}
+
+Error tpm_error(TSS2_RC rc, std::string what) {
+    Error error;
+    error.what = std::move(what);
+    error.why = fmt::format("{} ({:#x})", Tss2_RC_Decode(rc), rc);
+    return error;
+}
+
+Result<Tpm> Tpm::open(const std::string& device, std::chrono::milliseconds patience) {
+    const std::string what = fmt::format("cannot open the TPM '{}'", device);
+    for (const auto end = Clock::now() + patience; ::access(device.c_str(), F_OK) != 0;) {
+        if (errno != ENOENT || Clock::now() >= end) return fail(errno_error(errno, what));
+        std::this_thread::sleep_for(kBetween);
+    }
+    std::size_t size = 0;
+    if (const auto rc = Tss2_Tcti_Device_Init(nullptr, &size, nullptr); rc != TSS2_RC_SUCCESS)
+        return fail(tpm_error(rc, what));
+    std::unique_ptr<void, decltype(&std::free)> memory(std::calloc(1, size), &std::free);
+    if (!memory) return fail(errno_error(ENOMEM, what));
+    auto* const tcti = static_cast<TSS2_TCTI_CONTEXT*>(memory.get());
+    if (const auto rc = Tss2_Tcti_Device_Init(tcti, &size, device.c_str()); rc != TSS2_RC_SUCCESS)
+        return fail(tpm_error(rc, what));
+    memory.release();
+    return over(Tcti(tcti));
+}
+
+Result<Tpm> Tpm::over(Tcti tcti) {
+    ESYS_CONTEXT* esys = nullptr;
+    if (const auto rc = Esys_Initialize(&esys, tcti.get(), nullptr); rc != TSS2_RC_SUCCESS)
+        return fail(tpm_error(rc, "cannot talk to the TPM"));
+    return Tpm(std::move(tcti), esys);
+}
+
+TSS2_RC patiently(const std::function<TSS2_RC()>& command) {
+    for (const auto end = Clock::now() + 2s;;) {
+        const TSS2_RC rc = command();
+        // The layer says who hands the answer on (the kernel's resource manager has its own).
+        const TSS2_RC answer = rc & ~TSS2_RC_LAYER_MASK;
+        const bool busy = answer == TPM2_RC_RETRY || answer == TPM2_RC_YIELDED ||
+                          answer == TPM2_RC_TESTING || answer == TPM2_RC_NV_RATE;
+        if (!busy || Clock::now() >= end) return rc;
+        std::this_thread::sleep_for(kBetween);
+    }
+}
+
+}  // namespace pmos::tpm

@@ -1,0 +1,143 @@
+// tests: a software TPM of one's own, by swtpm: started, killed and started again on one state.
+#include "soft_tpm.h"
+
+#include <fmt/format.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <tss2/tss2_tcti_swtpm.h>
+#include <unistd.h>
+
+#include <array>
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <thread>
+
+namespace pmos::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Between Esys and the TPM: passes everything on, but for the commands that are to be refused.
+struct Between {
+    TSS2_TCTI_CONTEXT_COMMON_V1 common;
+    TSS2_TCTI_CONTEXT* inner;
+    std::deque<TSS2_RC>* refusals;
+    TSS2_RC refused;  // of the command that waits for its answer
+};
+Between& of(TSS2_TCTI_CONTEXT* tcti) { return *reinterpret_cast<Between*>(tcti); }
+
+TSS2_RC transmit(TSS2_TCTI_CONTEXT* tcti, std::size_t size, const std::uint8_t* command) {
+    auto& self = of(tcti);
+    self.refused = TSS2_RC_SUCCESS;
+    if (!self.refusals->empty()) {
+        self.refused = self.refusals->front();
+        self.refusals->pop_front();
+    }
+    if (self.refused != TSS2_RC_SUCCESS) return TSS2_RC_SUCCESS;
+    return Tss2_Tcti_Transmit(self.inner, size, command);
+}
+
+TSS2_RC receive(TSS2_TCTI_CONTEXT* tcti, std::size_t* size, std::uint8_t* response,
+                std::int32_t timeout) {
+    auto& self = of(tcti);
+    if (self.refused == TSS2_RC_SUCCESS)
+        return Tss2_Tcti_Receive(self.inner, size, response, timeout);
+    if ((self.refused & TSS2_RC_LAYER_MASK) == TSS2_TCTI_RC_LAYER) return self.refused;
+    const auto rc = self.refused;
+    const std::array<std::uint8_t, 10> answer{0x80,
+                                              0x01,
+                                              0,
+                                              0,
+                                              0,
+                                              10,
+                                              0,
+                                              0,
+                                              static_cast<std::uint8_t>(rc >> 8U),
+                                              static_cast<std::uint8_t>(rc)};
+    *size = answer.size();
+    if (response != nullptr) std::memcpy(response, answer.data(), answer.size());
+    return TSS2_RC_SUCCESS;
+}
+
+void finalize(TSS2_TCTI_CONTEXT* tcti) { tpm::FreeTcti()(of(tcti).inner); }
+
+}  // namespace
+
+SoftTpm::SoftTpm() {
+    std::string pattern = "/tmp/pmos-tpm-XXXXXX";
+    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
+    directory_ = pattern;
+    start();
+}
+
+SoftTpm::~SoftTpm() {
+    pull_plug();
+    std::filesystem::remove_all(directory_);
+}
+
+void SoftTpm::start() {
+    std::vector<std::string> words{"swtpm",
+                                   "socket",
+                                   "--tpm2",
+                                   "--tpmstate",
+                                   "dir=" + directory_,
+                                   "--server",
+                                   "type=unixio,path=" + socket(),
+                                   "--ctrl",
+                                   "type=unixio,path=" + socket() + ".ctrl",
+                                   "--flags",
+                                   "not-need-init,startup-clear",
+                                   "--log",
+                                   "level=0,file=" + directory_ + "/log"};
+    std::vector<char*> argv;
+    for (auto& word : words) argv.push_back(word.data());
+    argv.push_back(nullptr);
+    INFO("swtpm (Debian's package of that name) is needed");
+    REQUIRE(::posix_spawnp(&pid_, "swtpm", nullptr, nullptr, argv.data(), environ) == 0);
+    for (int i = 0; i < 600 && ::access((socket() + ".ctrl").c_str(), F_OK) != 0; ++i)
+        std::this_thread::sleep_for(50ms);
+    REQUIRE(::access(socket().c_str(), F_OK) == 0);
+}
+
+void SoftTpm::pull_plug() {
+    if (pid_ < 0) return;
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+    pid_ = -1;
+    ::unlink(socket().c_str());
+    ::unlink((socket() + ".ctrl").c_str());
+}
+
+Result<tpm::Tpm> SoftTpm::open() {
+    const std::string how = "path=" + socket();
+    std::size_t size = 0;
+    Tss2_Tcti_Swtpm_Init(nullptr, &size, how.c_str());
+    auto* const inner = static_cast<TSS2_TCTI_CONTEXT*>(std::calloc(1, size));
+    const auto rc = Tss2_Tcti_Swtpm_Init(inner, &size, how.c_str());
+    if (rc != TSS2_RC_SUCCESS) {
+        std::free(inner);
+        return fail(tpm::tpm_error(rc, "no TPM"));
+    }
+    auto* const self = static_cast<Between*>(std::calloc(1, sizeof(Between)));
+    self->common.magic = 0x706d6f73;
+    self->common.version = 1;
+    self->common.transmit = transmit;
+    self->common.receive = receive;
+    self->common.finalize = finalize;
+    self->inner = inner;
+    self->refusals = &refusals;
+    return tpm::Tpm::over(tpm::Tcti(reinterpret_cast<TSS2_TCTI_CONTEXT*>(self)));
+}
+
+int SoftTpm::tool(const std::string& command) const {
+    const auto line = fmt::format("cd {} && export TPM2TOOLS_TCTI=swtpm:path={} && ({}) >out 2>&1",
+                                  directory_, socket(), command);
+    const int status = std::system(line.c_str());
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
+}  // namespace pmos::test

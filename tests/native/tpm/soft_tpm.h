@@ -1,0 +1,34 @@
+// tests: a software TPM of one's own, by swtpm: started, killed and started again on one state.
+#pragma once
+
+#include <deque>
+#include <string>
+
+#include "runtime/tpm/tpm.h"
+
+namespace pmos::test {
+
+class SoftTpm {
+  public:
+    SoftTpm();
+    ~SoftTpm();
+    SoftTpm(const SoftTpm&) = delete;
+    SoftTpm& operator=(const SoftTpm&) = delete;
+
+    void start();
+    void pull_plug();  // SIGKILL: nothing is said farewell to
+    // Answers that the next commands get instead of the TPM's; TSS2_RC_SUCCESS: the TPM's own. A
+    // code of the TCTI's layer is what the way to the TPM says.
+    std::deque<TSS2_RC> refusals;
+    Result<tpm::Tpm> open();
+    // A tool of tpm2-tools, by a shell; its exit status.
+    int tool(const std::string& command) const;
+
+  private:
+    std::string socket() const { return directory_ + "/tpm"; }
+
+    std::string directory_;
+    int pid_ = -1;
+};
+
+}  // namespace pmos::test
