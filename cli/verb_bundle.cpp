@@ -8,6 +8,7 @@
 
 #include "base/regular_file.h"
 #include "cli/bundle_files.h"
+#include "cli/bundle_place.h"
 #include "cli/output.h"
 #include "cli/policy_report.h"
 #include "cli/signing_key.h"
@@ -21,6 +22,10 @@ using Json = nlohmann::ordered_json;
 
 std::span<const std::byte> bytes_of(std::string_view text) {
     return std::as_bytes(std::span(text.data(), text.size()));
+}
+
+policy::oci::Shown shown_of(const policy::Bundle& bundle) {
+    return {bundle.name, bundle.made_for, bundle.version};
 }
 
 std::string short_id(const policy::KeyId& id) { return policy::to_hex(id).substr(0, 16); }
@@ -64,16 +69,19 @@ Result<int> pack(const Globals& globals, const PackOptions& options) {
     bundle.version = options.version;
     bundle.made_for = options.made_for;
     const std::string label = bundle.label();
+    const auto shown = shown_of(bundle);
     const auto files = bundle.files.size(), pins = bundle.pins.size();
     PMOS_ASSIGN(const auto bytes, policy::write_bundle(std::move(bundle)));
-    PMOS_TRY(write_file(options.output, bytes_of(bytes), 0644, true));
+    PMOS_ASSIGN(const auto place, parse_place(options.output));
+    PMOS_ASSIGN(const auto written, write_bundle_at(place, bytes, shown));
     say(globals,
-        {{"file", options.output},
+        {{"file", written.place},
+         {"manifest", written.digest},
          {"bundle", label},
          {"files", files},
          {"pins", pins},
          {"size", bytes.size()}},
-        fmt::format("{}: {}, {} files, {} pins, {} bytes; not signed yet", options.output, label,
+        fmt::format("{}: {}, {} files, {} pins, {} bytes; not signed yet", written.place, label,
                     files, pins, bytes.size()));
     return 0;
 }
@@ -122,7 +130,8 @@ Result<int> sign(const Globals& globals, const SignOptions& options) {
     if (ways != 1)
         return fail(Code::usage, "say how to sign", "",
                     "one of --key FILE, --key-fd N, --signature FILE, --digest");
-    PMOS_ASSIGN(auto bytes, read_bundle_file(options.file));
+    PMOS_ASSIGN(const auto from, parse_place(options.file));
+    PMOS_ASSIGN(auto bytes, read_bundle_at(from));
     PMOS_ASSIGN(const auto sealed, policy::split_bundle(options.file, bytes));
     // Nobody should put a name to what no phone will read.
     PMOS_TRY(policy::check_payload(options.file, sealed));
@@ -136,11 +145,16 @@ Result<int> sign(const Globals& globals, const SignOptions& options) {
                                        ? sign_here(options, sealed.statement)
                                        : from_outside(options, sealed.statement));
     const auto id = policy::key_id(signer.key);
-    const std::string& output = options.output.empty() ? options.file : options.output;
+    PMOS_ASSIGN(const auto to,
+                options.output.empty() ? Result<BundlePlace>(from) : parse_place(options.output));
     bytes = policy::attach_signature(std::move(bytes), id, signer.signature);
-    PMOS_TRY(write_file(output, bytes_of(bytes), 0644, true));
-    say(globals, {{"file", output}, {"bundle", bundle.label()}, {"key", policy::to_hex(id)}},
-        fmt::format("{}: {}, signed by key {}", output, bundle.label(), short_id(id)));
+    PMOS_ASSIGN(const auto written, write_bundle_at(to, bytes, shown_of(bundle)));
+    say(globals,
+        {{"file", written.place},
+         {"manifest", written.digest},
+         {"bundle", bundle.label()},
+         {"key", policy::to_hex(id)}},
+        fmt::format("{}: {}, signed by key {}", written.place, bundle.label(), short_id(id)));
     return 0;
 }
 
@@ -190,7 +204,8 @@ std::string bundle_text(const policy::GenuineBundle& genuine) {
 
 Result<int> verify(const Globals& globals, const VerifyOptions& options) {
     PMOS_ASSIGN(const auto trusted, read_trusted(options.keys, options.trust));
-    PMOS_ASSIGN(const auto bytes, read_bundle_file(options.file));
+    PMOS_ASSIGN(const auto place, parse_place(options.file));
+    PMOS_ASSIGN(const auto bytes, read_bundle_at(place));
     PMOS_ASSIGN(const auto genuine, policy::open_bundle(options.file, bytes, trusted));
     const auto checked = check_bundle(genuine.bundle);
     const bool broken = policy::has_errors(checked.diagnostics);
@@ -206,6 +221,24 @@ Result<int> verify(const Globals& globals, const VerifyOptions& options) {
     return broken ? 1 : 0;
 }
 
+// The same bytes at another place: into a layout for a registry's tools, or out of one.
+Result<int> copy(const Globals& globals, const std::string& from, const std::string& to) {
+    PMOS_ASSIGN(const auto source, parse_place(from));
+    PMOS_ASSIGN(const auto target, parse_place(to));
+    PMOS_ASSIGN(const auto bytes, read_bundle_at(source));
+    PMOS_ASSIGN(const auto sealed, policy::split_bundle(from, bytes));
+    PMOS_TRY(policy::check_payload(from, sealed));
+    PMOS_ASSIGN(const auto bundle, policy::read_payload(from, sealed.payload));
+    PMOS_ASSIGN(const auto written, write_bundle_at(target, bytes, shown_of(bundle)));
+    say(globals,
+        {{"file", written.place}, {"manifest", written.digest}, {"bundle", bundle.label()}},
+        fmt::format("{}: {}, {}", written.place, bundle.label(),
+                    sealed.is_signed() ? "as it was signed; see policy verify" : "not signed yet"));
+    return 0;
+}
+
+constexpr const char* kPlace = "the bundle: FILE, or DIR[:TAG] of an OCI layout";
+
 }  // namespace
 
 Action attach_policy_keygen(CLI::App& app) {
@@ -218,7 +251,8 @@ Action attach_policy_pack(CLI::App& app) {
     auto options = std::make_shared<PackOptions>();
     auto& request = options->request;
     app.add_option("DIR", request.directory, "the profiles' directory")->required();
-    app.add_option("-o,--output", options->output, "the bundle to write")->required();
+    app.add_option("-o,--output", options->output, "the bundle to write: FILE, or oci:DIR[:TAG]")
+        ->required();
     app.add_option("--name", options->name, "whose policy it is")->required();
     app.add_option("--version", options->version, "a number that only rises")->required();
     app.add_option("--for", options->made_for, "the model of phone it is for (default: any)");
@@ -230,8 +264,8 @@ Action attach_policy_pack(CLI::App& app) {
 
 Action attach_policy_sign(CLI::App& app) {
     auto options = std::make_shared<SignOptions>();
-    app.add_option("FILE", options->file, "the bundle")->required();
-    app.add_option("-o,--output", options->output, "write it there, not into FILE");
+    app.add_option("BUNDLE", options->file, kPlace)->required();
+    app.add_option("-o,--output", options->output, "write it there: FILE, or oci:DIR[:TAG]");
     app.add_option("--key", options->key, "the private key's file, of mode 0600");
     app.add_option("--key-fd", options->key_fd,
                    "an open descriptor that the private key is read from");
@@ -241,9 +275,17 @@ Action attach_policy_sign(CLI::App& app) {
     return [options](const Globals& globals) { return sign(globals, *options); };
 }
 
+Action attach_policy_copy(CLI::App& app) {
+    auto places = std::make_shared<std::pair<std::string, std::string>>();
+    app.add_option("FROM", places->first, kPlace)->required();
+    app.add_option("TO", places->second, "FILE, or oci:DIR[:TAG]")->required();
+    return
+        [places](const Globals& globals) { return copy(globals, places->first, places->second); };
+}
+
 Action attach_policy_verify(CLI::App& app) {
     auto options = std::make_shared<VerifyOptions>();
-    app.add_option("FILE", options->file, "the bundle")->required();
+    app.add_option("BUNDLE", options->file, kPlace)->required();
     app.add_option("--key", options->keys, "a public key to trust, instead of the phone's");
     app.add_option("--trust", options->trust, "the directory of trusted keys");
     return [options](const Globals& globals) { return verify(globals, *options); };

@@ -1,10 +1,10 @@
 // cli: policy install, status, confirm and reject: which policy this phone uses.
-#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "cli/bundle_place.h"
 #include "cli/outcome.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
@@ -15,9 +15,9 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // pmosd gets the open file, and looks at nothing of it before its signature.
-Result<int> install(const Globals& globals, const std::string& file) {
-    const UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-    if (!fd) return fail(errno_error(errno, fmt::format("cannot open '{}'", file)));
+Result<int> install(const Globals& globals, const std::string& from) {
+    PMOS_ASSIGN(const auto place, parse_place(from));
+    PMOS_ASSIGN(const auto fd, open_bundle_at(place));
     PMOS_ASSIGN(auto bus, globals.connect());
     PMOS_ASSIGN(const auto answer, bus.call(manager(), "InstallPolicy", "h", fd.get()));
     PMOS_ASSIGN(const auto label, read_string(answer));
@@ -62,7 +62,8 @@ Result<int> simple(const Globals& globals, const char* member, const char* resul
 
 Action attach_policy_install(CLI::App& app) {
     auto file = std::make_shared<std::string>();
-    app.add_option("FILE", *file, "the signed bundle")->required();
+    app.add_option("BUNDLE", *file, "the signed bundle: FILE, or DIR[:TAG] of an OCI layout")
+        ->required();
     return [file](const Globals& globals) { return install(globals, *file); };
 }
 

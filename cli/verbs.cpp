@@ -53,6 +53,8 @@ constexpr std::array kVerbs{
     Verb{"policy pack", kPolicy, "make a bundle of profiles and what they name",
          attach_policy_pack},
     Verb{"policy sign", kPolicy, "sign a bundle", attach_policy_sign},
+    Verb{"policy copy", kPolicy, "carry a bundle into an OCI layout, or out of one",
+         attach_policy_copy},
     Verb{"policy verify", kPolicy, "say who signed a bundle, and what is in it",
          attach_policy_verify},
     Verb{"policy install", kPolicy, "give a signed bundle to this phone", attach_policy_install},

@@ -68,6 +68,7 @@ Action attach_policy_explain_rule(CLI::App& app);
 Action attach_policy_keygen(CLI::App& app);
 Action attach_policy_pack(CLI::App& app);
 Action attach_policy_sign(CLI::App& app);
+Action attach_policy_copy(CLI::App& app);
 Action attach_policy_verify(CLI::App& app);
 Action attach_policy_install(CLI::App& app);
 Action attach_policy_status(CLI::App& app);

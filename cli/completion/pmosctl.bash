@@ -59,7 +59,7 @@ _pmosctl() {
             if [[ $mode == diff || $mode == report || $mode == map ]]; then
                 mapfile -t COMPREPLY < <(compgen -f -W phone -- "$cur")
             elif [[ -z $mode ]]; then
-                mapfile -t COMPREPLY < <(compgen -W 'check show explain diff score record separation report map test try rules explain-rule keygen pack sign verify install status confirm reject' -- "$cur")
+                mapfile -t COMPREPLY < <(compgen -W 'check show explain diff score record separation report map test try rules explain-rule keygen pack sign copy verify install status confirm reject' -- "$cur")
             else
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             fi

@@ -1,0 +1,175 @@
+// cli: where a bundle lies: a file, or a tag of an OCI layout. Parses no JSON itself, talks to
+// nobody, and believes nothing that a layout says of a bundle.
+#include "cli/bundle_place.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <span>
+
+#include "base/regular_file.h"
+#include "cli/bundle_files.h"
+#include "policy/bundle.h"
+#include "policy/json_reader.h"
+
+namespace pmos::cli {
+namespace {
+
+namespace fs = std::filesystem;
+namespace oci = policy::oci;
+
+constexpr std::string_view kScheme = "oci:";
+
+std::span<const std::byte> bytes_of(std::string_view text) {
+    return std::as_bytes(std::span(text.data(), text.size()));
+}
+
+bool is_directory(const std::string& path) {
+    std::error_code ignored;
+    return fs::is_directory(path, ignored);
+}
+
+// "DIR:TAG" at its last colon; the whole is a directory's name when there is one of that name.
+BundlePlace split(const std::string& text) {
+    const auto colon = text.rfind(':');
+    if (is_directory(text) || colon == text.npos || text.find('/', colon) != text.npos)
+        return {true, text, ""};
+    return {true, text.substr(0, colon), text.substr(colon + 1)};
+}
+
+Result<std::string> read_below(const std::string& layout, const std::string& name,
+                               std::size_t limit) {
+    auto bytes = read_regular_file_below(layout, name, limit);
+    if (!bytes && bytes.error().code == Code::not_found)
+        bytes.error().what =
+            fmt::format("'{}' is not a whole OCI layout: {}", layout, bytes.error().what);
+    return bytes;
+}
+
+Result<std::string> read_blob(const std::string& layout, const oci::Descriptor& descriptor,
+                              std::size_t limit) {
+    PMOS_ASSIGN(const auto name, oci::blob_path(descriptor));
+    if (descriptor.size > limit)
+        return fail(Code::usage, fmt::format("'{}/{}' is not read", layout, name),
+                    fmt::format("{} bytes are more than it may have", descriptor.size));
+    PMOS_ASSIGN(auto bytes, read_below(layout, name, limit));
+    PMOS_TRY(oci::check_blob(layout + "/" + name, descriptor, bytes));
+    return bytes;
+}
+
+Result<std::vector<oci::Descriptor>> read_index_of(const std::string& layout) {
+    PMOS_ASSIGN(const auto marker, read_below(layout, oci::kMarker, policy::kMaxFileSize));
+    PMOS_TRY(oci::check_marker(layout + "/" + oci::kMarker, marker));
+    PMOS_ASSIGN(const auto index, read_below(layout, oci::kIndex, policy::kMaxFileSize));
+    return oci::read_index(layout + "/" + oci::kIndex, index);
+}
+
+Result<> make_directory(const std::string& path) {
+    if (::mkdir(path.c_str(), 0755) == 0) return {};
+    struct stat st {};
+    if (errno == EEXIST && ::lstat(path.c_str(), &st) == 0 && S_ISDIR(st.st_mode)) return {};
+    return fail(errno_error(errno, fmt::format("cannot make the directory '{}'", path)));
+}
+
+Result<> write_blob(const std::string& layout, const oci::Descriptor& descriptor,
+                    std::string_view bytes) {
+    PMOS_ASSIGN(const auto name, oci::blob_path(descriptor));
+    return write_file(layout + "/" + name, bytes_of(bytes), 0644, true);
+}
+
+// What the layout has beside the tag that is to be written.
+Result<std::vector<oci::Descriptor>> other_manifests(const std::string& layout,
+                                                     const std::string& tag) {
+    std::error_code error;
+    if (!fs::exists(layout, error) || fs::is_empty(layout, error))
+        return std::vector<oci::Descriptor>();
+    PMOS_ASSIGN(auto manifests, read_index_of(layout));
+    std::erase_if(manifests, [&](const oci::Descriptor& d) { return d.tag() == tag; });
+    for (const auto& manifest : manifests)
+        if (!manifest.whole)
+            return fail(Code::unsupported, fmt::format("cannot add to '{}'", layout),
+                        fmt::format("'{}' in it has members that would be lost", manifest.tag()),
+                        "write into a new directory, and join the two with skopeo copy");
+    return manifests;
+}
+
+}  // namespace
+
+Result<BundlePlace> parse_place(const std::string& text) {
+    BundlePlace place{false, text, ""};
+    if (text.starts_with(kScheme)) {
+        place = split(text.substr(kScheme.size()));
+    } else if (auto parts = split(text); is_directory(parts.path)) {
+        std::error_code ignored;
+        if (!fs::exists(text, ignored) || parts.tag.empty()) place = std::move(parts);
+    }
+    if (place.path.empty()) return fail(Code::usage, "no place is named", "", "oci:DIR:TAG");
+    if (!place.tag.empty() && !oci::is_tag(place.tag))
+        return fail(Code::usage, fmt::format("'{}' is no tag", place.tag),
+                    "letters, digits, '_', '.' and '-', at most 128");
+    return place;
+}
+
+Result<std::string> read_bundle_at(const BundlePlace& place) {
+    if (!place.layout) return read_bundle_file(place.path);
+    PMOS_ASSIGN(const auto index, read_index_of(place.path));
+    PMOS_ASSIGN(const auto chosen, oci::choose(place.path, index, place.tag));
+    PMOS_ASSIGN(const auto manifest, read_blob(place.path, chosen, policy::kMaxFileSize));
+    PMOS_ASSIGN(const auto bundle, oci::read_manifest(chosen.digest, manifest));
+    return read_blob(place.path, bundle, policy::kMaxBundle);
+}
+
+Result<UniqueFd> open_bundle_at(const BundlePlace& place) {
+    if (!place.layout) {
+        UniqueFd fd(::open(place.path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+        if (!fd) return fail(errno_error(errno, fmt::format("cannot open '{}'", place.path)));
+        return fd;
+    }
+    PMOS_ASSIGN(const auto bytes, read_bundle_at(place));
+    const std::string what = "cannot hand the bundle on";
+    UniqueFd fd(::memfd_create("pmos-bundle", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    if (!fd) return fail(errno_error(errno, what));
+    for (std::size_t at = 0; at < bytes.size();) {
+        const ssize_t n = ::write(fd.get(), bytes.data() + at, bytes.size() - at);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return fail(errno_error(n < 0 ? errno : ENOSPC, what));
+        at += static_cast<std::size_t>(n);
+    }
+    constexpr int kSeals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+    if (::fcntl(fd.get(), F_ADD_SEALS, kSeals) != 0 || ::lseek(fd.get(), 0, SEEK_SET) != 0)
+        return fail(errno_error(errno, what));
+    return fd;
+}
+
+Result<Written> write_bundle_at(const BundlePlace& place, const std::string& bytes,
+                                const oci::Shown& shown) {
+    if (!place.layout) {
+        PMOS_TRY(write_file(place.path, bytes_of(bytes), 0644, true));
+        return Written{place.path, ""};
+    }
+    const std::string& layout = place.path;
+    const std::string tag = place.tag.empty() ? fmt::format("{}", shown.version) : place.tag;
+    PMOS_ASSIGN(auto manifests, other_manifests(layout, tag));
+    for (const char* directory : {"", "/blobs", "/blobs/sha256"})
+        PMOS_TRY(make_directory(layout + directory));
+    const auto bundle = oci::describe(oci::kBundleType, bytes);
+    const std::string text = oci::write_manifest(bundle, shown);
+    auto manifest = oci::describe(oci::kManifestType, text);
+    PMOS_TRY(write_blob(layout, bundle, bytes));
+    PMOS_TRY(write_blob(layout, oci::describe("", oci::kNoConfig), oci::kNoConfig));
+    PMOS_TRY(write_blob(layout, manifest, text));
+    PMOS_TRY(write_file(layout + "/" + oci::kMarker, bytes_of(oci::write_marker()), 0644, true));
+    manifest.artifact_type = oci::kBundleType;
+    manifest.annotations = {oci::tagged(tag)};
+    manifests.push_back(manifest);
+    PMOS_TRY(
+        write_file(layout + "/" + oci::kIndex, bytes_of(oci::write_index(manifests)), 0644, true));
+    return Written{fmt::format("oci:{}:{}", layout, tag), manifest.digest};
+}
+
+}  // namespace pmos::cli
