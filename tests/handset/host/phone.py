@@ -15,6 +15,8 @@ CMDLINE = (
     "systemd.condition-needs-update=0 systemd.show_status=0 init_on_free=1 apparmor=1 "
     "security=apparmor lsm=landlock,lockdown,yama,apparmor,bpf"
 )
+# Entered by PVH, the kernel finds no ACPI tables that would tell it of a TPM.
+TPM_CMDLINE = "tpm_tis.force=1"
 BOOT_SECONDS = 240 * base.PATIENCE
 
 
@@ -28,6 +30,7 @@ class Options:
     boot_log: pathlib.Path | None = None
     out: pathlib.Path = base.BUILD / "out"
     append: str = ""
+    tpm: pathlib.Path | None = None  # where a TPM keeps its state; none: the phone has none
 
 
 class Phone:
@@ -37,6 +40,7 @@ class Phone:
         self.options = options
         self.interactive = interactive
         self.process = None
+        self.tpm = None
         self.link = None
         self.monitor = None
 
@@ -52,9 +56,10 @@ class Phone:
         return self
 
     def __exit__(self, *_):
-        if self.process is not None and self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        for process in (self.process, self.tpm):
+            if process is not None and process.poll() is None:
+                process.kill()
+                process.wait()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def command(self):
@@ -65,7 +70,7 @@ class Phone:
                  "-no-user-config", "-m", o.memory, "-smp", "2", "-display", "none",
                  "-no-reboot",
                  "-kernel", self.parts.kernel, "-initrd", self.parts.initrd,
-                 "-append", f"{CMDLINE} {o.append}".strip()]
+                 "-append", f"{CMDLINE} {TPM_CMDLINE if o.tpm else ''} {o.append}".strip()]
         if self.interactive:
             words += ["-chardev", "stdio,id=console,mux=on,signal=off", "-mon",
                       "chardev=console,mode=readline"]
@@ -93,11 +98,32 @@ class Phone:
                   "-device", "virtio-tablet-pci", "-device", "virtio-rng-pci",
                   "-netdev", "user,id=uplink,restrict=on", "-device",
                   "virtio-net-pci,netdev=uplink,romfile="]
+        if o.tpm:
+            words += ["-chardev", f"socket,id=tpm,path={d}/tpm", "-tpmdev",
+                      "emulator,id=tpm,chardev=tpm", "-device", "tpm-tis,tpmdev=tpm"]
         if o.capture:
             words += ["-object", f"filter-dump,id=capture,netdev=uplink,file={o.capture}"]
         return [str(word) for word in words]
 
+    def start_tpm(self):
+        """What is in its NV memory stays in the directory, whatever becomes of the phone."""
+        self.options.tpm.mkdir(parents=True, exist_ok=True)
+        socket = self.directory / "tpm"
+        self.tpm = subprocess.Popen(
+            ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={self.options.tpm}", "--ctrl",
+             f"type=unixio,path={socket}", "--log", f"level=1,file={self.options.tpm}/log"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        for _ in range(500):
+            if socket.exists():
+                return
+            if self.tpm.poll() is not None:
+                break
+            time.sleep(0.02)
+        raise base.Failure("swtpm did not start", f"see {self.options.tpm}/log")
+
     def start(self):
+        if self.options.tpm:
+            self.start_tpm()
         stdin = None if self.interactive else subprocess.DEVNULL
         self.started = time.monotonic()
         self.process = subprocess.Popen(self.command(), stdin=stdin,
