@@ -34,6 +34,13 @@ std::unexpected<Error> bad(std::string what) {
                 R"(write {"devices":{"modem":["/dev/ttyUSB2"]}})");
 }
 
+Result<nlohmann::json> parse_object(const std::string& text) {
+    auto json = nlohmann::json::parse(text, nullptr, false, true);
+    if (json.is_discarded()) return bad("it is not JSON");
+    if (!json.is_object()) return bad("it is not an object");
+    return json;
+}
+
 Result<> add(const NamedClass& named, const std::string& path, NamedDevices& found) {
     if (!path.starts_with("/dev/")) return bad(fmt::format("'{}' is not below /dev", path));
     const std::unique_ptr<char, decltype(&::free)> real(::realpath(path.c_str(), nullptr), &::free);
@@ -79,17 +86,20 @@ std::vector<policy::HostDevice> gpu_devices(const std::string& sys_class_drm) {
     return found;
 }
 
+Result<std::string> parse_model(const std::string& text) {
+    PMOS_ASSIGN(const auto json, parse_object(text));
+    const auto model = json.find("model");
+    if (model == json.end()) return std::string();
+    if (!model->is_string()) return bad("'model' is not a text");
+    return model->get<std::string>();
+}
+
 Result<NamedDevices> parse_handset(const std::string& text) {
-    const auto json = nlohmann::json::parse(text, nullptr, false, true);
-    if (json.is_discarded()) return bad("it is not JSON");
-    if (!json.is_object()) return bad("it is not an object");
+    PMOS_ASSIGN(const auto json, parse_object(text));
     NamedDevices found;
     for (const auto& [key, value] : json.items())
         if (key != "devices" && key != "model") return bad(fmt::format("unknown key '{}'", key));
-    if (json.contains("model")) {
-        if (!json["model"].is_string()) return bad("'model' is not a text");
-        found.model = json["model"].get<std::string>();
-    }
+    PMOS_TRY(parse_model(text));
     if (!json.contains("devices")) return found;
     const auto& devices = json.find("devices").value();
     if (!devices.is_object()) return bad("'devices' is not an object");

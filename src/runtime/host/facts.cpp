@@ -110,9 +110,7 @@ void read_devices(const HostPaths& paths, policy::HostFacts& facts) {
 
 std::string handset_model(const std::string& handset_json) {
     const auto json = read_small_file(handset_json);
-    const auto named =
-        json ? parse_handset(*json) : Result<NamedDevices>(fail(Code::not_found, "no file"));
-    return named ? named->model : "";
+    return json ? parse_model(*json).value_or("") : "";
 }
 
 Result<policy::HostFacts> read_host_facts(const HostPaths& paths) {

@@ -24,9 +24,10 @@ Result<policy::HostFacts> read_host_facts(const HostPaths& paths);
 struct NamedDevices {
     std::vector<policy::HostDevice> devices;
     std::vector<std::string> missing;  // paths
-    std::string model;
 };
 Result<NamedDevices> parse_handset(const std::string& json);
+// "" where it names none. What is wrong with a device makes no other phone of it.
+Result<std::string> parse_model(const std::string& json);
 // "" where the file says none, or cannot be read: then read_host_facts() tells why.
 std::string handset_model(const std::string& handset_json);
 

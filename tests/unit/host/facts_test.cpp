@@ -39,10 +39,22 @@ TEST_CASE("a device of handset.json becomes the node itself") {
     CHECK(modem.major == 1);
     CHECK(modem.minor == 3);
     CHECK(host::parse_handset("{}")->devices.empty());
-    CHECK(host::parse_handset("{}")->model.empty());
-    CHECK(host::parse_handset(R"({"model": "x1"})")->model == "x1");
     CHECK_FALSE(host::parse_handset(R"({"model": 1})"));
-    CHECK(host::handset_model("/nonexistent").empty());
+}
+
+TEST_CASE("the model of phone is read whatever its devices are") {
+    CHECK(host::parse_model("{}").value().empty());
+    CHECK_FALSE(host::parse_model(R"({"model": 1})"));
+    std::string path = "/tmp/pmos-handset-XXXXXX";
+    const UniqueFd fd(::mkstemp(path.data()));
+    // A device that cannot be looked at: a part of its path is no directory.
+    const std::string_view text =
+        R"({"model": "x1", "devices": {"modem": ["/dev/null/port", "/etc/passwd"]}, "more": 1})";
+    REQUIRE(::write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()));
+    CHECK_FALSE(host::parse_handset(std::string(text)));
+    CHECK(host::handset_model(path) == "x1");
+    ::unlink(path.c_str());
+    CHECK(host::handset_model(path).empty());
 }
 
 TEST_CASE("a node that is not there takes no other with it") {
