@@ -51,6 +51,16 @@ Result<int> keygen(const Globals& globals, const std::string& name) {
     return 0;
 }
 
+// As a phone will read it: what it would refuse is not handed out.
+Result<> check_packed(const std::string& bytes) {
+    PMOS_ASSIGN(const auto sealed, policy::split_bundle("the bundle", bytes));
+    PMOS_ASSIGN(const auto bundle, policy::read_payload("the bundle", sealed.payload));
+    const auto checked = check_bundle(bundle);
+    if (!policy::has_errors(checked.diagnostics)) return {};
+    put(findings_text(checked, wants_colour(STDOUT_FILENO)));
+    return fail(Code::failed, "nothing is packed", "what was packed has errors");
+}
+
 struct PackOptions {
     PackRequest request;
     std::string output, name, made_for = "any";
@@ -72,6 +82,7 @@ Result<int> pack(const Globals& globals, const PackOptions& options) {
     const auto shown = shown_of(bundle);
     const auto files = bundle.files.size(), pins = bundle.pins.size();
     PMOS_ASSIGN(const auto bytes, policy::write_bundle(std::move(bundle)));
+    PMOS_TRY(check_packed(bytes));
     PMOS_ASSIGN(const auto place, parse_place(options.output));
     PMOS_ASSIGN(const auto written, write_bundle_at(place, bytes, shown));
     say(globals,

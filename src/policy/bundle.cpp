@@ -10,6 +10,7 @@
 
 #include "policy/bundle_index.h"
 #include "policy/hash.h"
+#include "policy/profile.h"
 
 namespace pmos::policy {
 namespace {
@@ -44,6 +45,28 @@ Statement statement_of(std::string_view payload) {
     const auto digest = sha256(payload);
     std::ranges::copy(digest, out.begin() + kDigestAt);
     return out;
+}
+
+// What is not pinned could be any file of that name, so it is none.
+void demand_pins(const Bundle& bundle, ModePolicy& mode) {
+    const auto demand = [&](Pin::Kind kind, const std::string& path, const Location& at) {
+        if (std::ranges::any_of(bundle.pins, [&](const Pin& pin) {
+                return pin.kind == kind && pin.path == path;
+            }))
+            return;
+        mode.diagnostics.push_back(finding(
+            Rule::missing_pin, at,
+            fmt::format("the {} '{}' is not pinned by {}", pin_kind_name(kind), shown(path),
+                        bundle.label()),
+            "have the policy packed again by 'pmosctl policy pack'"));
+    };
+    if (!mode.profile) return;
+    const Profile& profile = *mode.profile;
+    demand(Pin::Kind::image, profile.image, profile.where("root/image"));
+    for (const auto& hook : profile.hooks)
+        demand(Pin::Kind::hook, hook.path,
+               profile.where(fmt::format("hooks/{}", hook_point_name(hook.point))));
+    if (has_errors(mode.diagnostics)) mode.disputed = std::exchange(mode.profile, nullptr);
 }
 
 }  // namespace
@@ -136,7 +159,14 @@ PolicySet read_policy(const Bundle& bundle) {
             return fail(Code::not_found, "it is not in the bundle");
         return it->bytes;
     };
-    return read_policy(profiles, site ? &*site : nullptr, read_block);
+    auto set = read_policy(profiles, site ? &*site : nullptr, read_block);
+    if (!site)
+        set.diagnostics.push_back(
+            finding(Rule::no_site_policy, {shown_as(std::string(kSiteName)), 0, 0, ""},
+                    "there is no site policy: the profiles answer to nobody",
+                    "have it packed with a site.json of what this phone's owner demands"));
+    for (auto& mode : set.modes) demand_pins(bundle, mode);
+    return set;
 }
 
 }  // namespace pmos::policy

@@ -81,7 +81,7 @@ Result<Bundle> read_payload(std::string_view file, std::string_view payload);
 Result<std::string> write_bundle(Bundle bundle);
 std::string attach_signature(std::string bytes, const KeyId& key, const Signature& signature);
 
-// The profiles in it, read as those of a directory are.
+// The profiles in it, read as those of a directory are; what they name must be pinned.
 PolicySet read_policy(const Bundle& bundle);
 
 }  // namespace pmos::policy

@@ -33,6 +33,9 @@ constexpr std::array kRules{
              "Without the owner's demands nothing says what a profile may not do."},
     RuleInfo{Rule::no_site_policy, "no-site-policy", kWarning, "no site policy",
              "Nothing bounds what a profile may ask for."},
+    RuleInfo{Rule::missing_pin, "missing-pin", kError, "an image or hook that is not pinned",
+             "A bundle names what it was tried with by its digest: without one, any file of that "
+             "name would be used."},
 
     RuleInfo{Rule::unknown_key, "unknown-key", kError, "a key that the language does not have",
              "A key that is ignored is a wall that somebody believes in.",

@@ -21,6 +21,7 @@ enum class Rule : std::uint8_t {
     unreadable_profile,
     unreadable_site_policy,
     no_site_policy,
+    missing_pin,
     // Names that the language does not have.
     unknown_key,
     unknown_class,

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "harness.h"
+#include "policy/bundle.h"
 
 using namespace pmos::cli::test;
 using Catch::Matchers::Contains;
@@ -116,6 +117,22 @@ TEST_CASE("profiles with errors are not packed, nor profiles whose files are mis
     desk.write("images/good.erofs", "an image");
     CHECK(desk.pack("b", "0").status == 2);
     CHECK(desk.pack().status == 0);
+}
+
+TEST_CASE("a bundle that does not pin what it names is not sound") {
+    namespace policy = pmos::policy;
+    const Desk desk;
+    REQUIRE(desk.pack().status == 0);
+    const std::string packed = desk.read("b");
+    auto bundle =
+        policy::read_payload("b", policy::split_bundle("b", packed).value().payload).value();
+    REQUIRE(bundle.pins.size() == 2);
+    bundle.pins.pop_back();
+    desk.write("b", policy::write_bundle(bundle).value());
+    REQUIRE(desk.sign().status == 0);
+    const auto r = desk.verify();
+    CHECK(r.status == 1);
+    CHECK_THAT(r.out, Contains("the image 'good.erofs' is not pinned") && Contains("missing-pin"));
 }
 
 TEST_CASE("a key that others can read does not sign") {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <sodium.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstring>
 
@@ -266,9 +267,44 @@ TEST_CASE("the profiles of a bundle are read as those of a directory") {
     INFO(texts(set.modes[0].diagnostics));
     CHECK(set.modes[0].profile);
     CHECK(set.modes[0].file == "acme@7/a.json");
+    CHECK(set.diagnostics.empty());
     Bundle missing = small();
     missing.files[0].bytes = profile_text("a", 200000, R"(, "extends": ["blocks/none.json"])");
     const auto broken = read_policy(missing);
     CHECK_FALSE(broken.modes.at(0).profile);
     CHECK_THAT(texts(broken.modes.at(0).diagnostics), Contains("it is not in the bundle"));
+}
+
+TEST_CASE("what a profile names is pinned, or the mode has no profile") {
+    const auto with_hook = [](Bundle bundle) {
+        bundle.files[0].bytes =
+            profile_text("a", 200000, R"(, "hooks": {"preStart": ["check", "/opt/check"]})");
+        return bundle;
+    };
+    Bundle bundle = with_hook(small());
+    auto mode = read_policy(bundle).modes.at(0);
+    CHECK_FALSE(mode.profile);
+    CHECK(mode.disputed);
+    REQUIRE(std::ranges::count(mode.diagnostics, Rule::missing_pin, &Diagnostic::rule) == 1);
+    const auto& found = *std::ranges::find(mode.diagnostics, Rule::missing_pin, &Diagnostic::rule);
+    CHECK(found.at.line > 0);
+    CHECK(found.at.pointer == "/hooks/preStart");
+    CHECK_THAT(found.message, Contains("the hook '/opt/check' is not pinned"));
+    bundle.pins.push_back({Pin::Kind::hook, "/opt/check", 3, kHash});
+    CHECK(read_policy(bundle).modes.at(0).profile);
+    // A pin of the other kind is none.
+    bundle.pins[1].kind = Pin::Kind::hook;
+    mode = read_policy(bundle).modes.at(0);
+    CHECK_FALSE(mode.profile);
+    CHECK_THAT(texts(mode.diagnostics), Contains("the image 'a.erofs' is not pinned"));
+}
+
+TEST_CASE("a bundle without a site policy says so") {
+    Bundle bundle = small();
+    bundle.files.pop_back();
+    const auto set = read_policy(bundle);
+    REQUIRE(set.diagnostics.size() == 1);
+    CHECK(set.diagnostics[0].rule == Rule::no_site_policy);
+    CHECK(set.diagnostics[0].at.file == "acme@7/site.json");
+    CHECK(set.modes.at(0).profile);
 }

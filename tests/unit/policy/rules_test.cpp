@@ -94,7 +94,7 @@ TEST_CASE("the example of every rule shows it, with its severity and its place")
     const std::set<std::string_view> without{
         "invalid-utf8",       "too-deep",         "too-large",     "unreadable-profile",
         "no-site-policy",     "extends-cycle",    "mode-in-block", "unreadable-site-policy",
-        "site-policy-broken", "no-time-namespace"};
+        "site-policy-broken", "no-time-namespace", "missing-pin"};
     for (const auto& rule : rules()) {
         INFO(rule.id << ": " << rule.example);
         CHECK(rule.example.empty() == without.contains(rule.id));
