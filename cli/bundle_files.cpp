@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "base/directory.h"
 #include "base/file_hash.h"
 #include "base/regular_file.h"
 #include "policy/profile.h"
@@ -19,8 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using policy::Pin;
-
-constexpr std::size_t kMaxKeyFile = 4096;
 
 Result<> add_pin(policy::Bundle& bundle, Pin::Kind kind, const std::string& path,
                  const std::string& file) {
@@ -93,23 +92,16 @@ Result<std::vector<policy::PublicKey>> read_trusted(const std::vector<std::strin
                                                     const std::string& directory) {
     std::vector<std::string> paths = files;
     if (paths.empty()) {
-        std::error_code error;
-        for (fs::directory_iterator it(directory, error), end; !error && it != end;
-             it.increment(error))
-            if (it->path().extension() == ".pub") paths.push_back(it->path());
-        if (error)
-            return fail(errno_error(error.value(),
-                                    fmt::format("cannot read the trusted keys of '{}'", directory),
-                                    "name the public key: --key FILE.pub"));
-        std::ranges::sort(paths);
+        auto found = list_directory(directory, ".pub");
+        if (!found) {
+            found.error().fix = "name the public key: --key FILE.pub";
+            return fail(std::move(found.error()));
+        }
+        paths = std::move(*found);
     }
-    std::vector<policy::PublicKey> keys;
-    for (const auto& path : paths) {
-        PMOS_ASSIGN(auto bytes, read_regular_file(path, kMaxKeyFile));
-        PMOS_ASSIGN(auto key, policy::read_public_key({path, std::move(bytes)}));
-        keys.push_back(std::move(key));
-    }
-    return keys;
+    return policy::read_public_keys(paths, [](const std::string& path) {
+        return read_regular_file(path, policy::kMaxPublicKeyFile);
+    });
 }
 
 }  // namespace pmos::cli

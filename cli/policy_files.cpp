@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/directory.h"
 #include "base/regular_file.h"
 #include "policy/json_reader.h"
 
@@ -142,13 +143,26 @@ void check(const std::string& directory, const Source& source, CheckedPolicy& ou
 
 }  // namespace
 
-Result<std::string> default_profiles() {
+Result<std::string> default_profiles(const ProfilePlaces& places) {
     std::error_code ignored;
-    for (const char* directory : {PMOS_PROFILES_DIR, "profiles"})
-        if (fs::is_directory(directory, ignored)) return std::string(directory);
+    if (fs::is_directory(places.installed, ignored)) {
+        const auto keys = list_directory(places.trust, ".pub");
+        if (keys ? keys->empty() : keys.error().code == Code::not_found) return places.installed;
+        return fail(Code::usage, "name the profiles",
+                    fmt::format("this phone's policy is a signed bundle ('{}' holds a key), and "
+                                "nobody reads '{}'",
+                                places.trust, places.installed),
+                    "see 'pmosctl policy status' for the bundle that is used, and check the file "
+                    "with 'pmosctl policy verify FILE', or name a directory");
+    }
+    if (fs::is_directory(places.here, ignored)) return places.here;
     return fail(Code::not_found, "no profiles to check",
-                fmt::format("neither '{}' nor './profiles' exists", PMOS_PROFILES_DIR),
+                fmt::format("neither '{}' nor './{}' exists", places.installed, places.here),
                 "name a directory or files");
+}
+
+Result<std::string> default_profiles() {
+    return default_profiles({PMOS_PROFILES_DIR, PMOS_TRUST_DIR, "profiles"});
 }
 
 Result<CheckedPolicy> check_policy(const std::vector<std::string>& paths,

@@ -21,8 +21,14 @@ struct CheckedPolicy {
     std::shared_ptr<const policy::Separation> separation;
 };
 
-// Where the profiles are when nobody says: what pmosd reads, else ./profiles.
-Result<std::string> default_profiles();
+// Where the profiles are when nobody says: what pmosd reads, else ./profiles. On a phone whose
+// policy is a signed bundle pmosd reads no directory: an error that says so, for what is found
+// right in one that nobody uses would be believed.
+struct ProfilePlaces {
+    std::string installed, trust, here;
+};
+Result<std::string> default_profiles(const ProfilePlaces& places);
+Result<std::string> default_profiles();  // in their usual places
 
 // Profiles and directories of them; none: the installed ones, else ./profiles. Files of one
 // directory are checked against each other and against its site.json. A file that cannot be read

@@ -50,15 +50,14 @@ Statement statement_of(std::string_view payload) {
 // What is not pinned could be any file of that name, so it is none.
 void demand_pins(const Bundle& bundle, ModePolicy& mode) {
     const auto demand = [&](Pin::Kind kind, const std::string& path, const Location& at) {
-        if (std::ranges::any_of(bundle.pins, [&](const Pin& pin) {
-                return pin.kind == kind && pin.path == path;
-            }))
+        if (std::ranges::any_of(
+                bundle.pins, [&](const Pin& pin) { return pin.kind == kind && pin.path == path; }))
             return;
-        mode.diagnostics.push_back(finding(
-            Rule::missing_pin, at,
-            fmt::format("the {} '{}' is not pinned by {}", pin_kind_name(kind), shown(path),
-                        bundle.label()),
-            "have the policy packed again by 'pmosctl policy pack'"));
+        mode.diagnostics.push_back(
+            finding(Rule::missing_pin, at,
+                    fmt::format("the {} '{}' is not pinned by {}", pin_kind_name(kind), shown(path),
+                                bundle.label()),
+                    "have the policy packed again by 'pmosctl policy pack'"));
     };
     if (!mode.profile) return;
     const Profile& profile = *mode.profile;

@@ -58,6 +58,17 @@ Result<PublicKey> read_public_key(const SourceFile& file) {
     return key;
 }
 
+Result<std::vector<PublicKey>> read_public_keys(const std::vector<std::string>& paths,
+                                                const ReadBlock& read) {
+    std::vector<PublicKey> keys;
+    for (const auto& path : paths) {
+        PMOS_ASSIGN(auto bytes, read(path));
+        PMOS_ASSIGN(auto key, read_public_key({path, std::move(bytes)}));
+        keys.push_back(std::move(key));
+    }
+    return keys;
+}
+
 std::string write_public_key(const PublicKey& key) {
     std::array<unsigned char, kPrefix.size() + 32> der{};
     std::ranges::copy(kPrefix, der.begin());

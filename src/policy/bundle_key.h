@@ -25,6 +25,12 @@ std::string to_hex(std::span<const std::byte> bytes);
 Result<PublicKey> read_public_key(const SourceFile& file);
 std::string write_public_key(const PublicKey& key);
 
+inline constexpr std::size_t kMaxPublicKeyFile = 4096;
+// All of them, or what is wrong with the first that is none. The caller decides how they are read,
+// and whom it lets write them.
+Result<std::vector<PublicKey>> read_public_keys(const std::vector<std::string>& paths,
+                                                const ReadBlock& read);
+
 bool verifies(const PublicKey& key, const Statement& statement, const Signature& signature);
 
 // A bundle that one of the keys has signed, and which. Nothing but sizes is looked at before the

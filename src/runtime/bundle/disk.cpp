@@ -40,14 +40,7 @@ Result<> replace(Disk& disk, const std::string& name, std::string_view bytes) {
 
 Result<DirectoryDisk> DirectoryDisk::open(const std::string& path) {
     const std::string what = fmt::format("cannot use '{}'", path);
-    if (::mkdir(path.c_str(), 0700) == 0) {
-        // Its own name must last as well.
-        const std::string above = path.substr(0, path.rfind('/') + 1);
-        const UniqueFd parent(::open(above.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        if (!parent || ::fsync(parent.get()) != 0) return fail(errno_error(errno, what));
-    } else if (errno != EEXIST) {
-        return fail(errno_error(errno, what));
-    }
+    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return fail(errno_error(errno, what));
     UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
     struct stat st {};
     if (!fd || ::fstat(fd.get(), &st) != 0) return fail(errno_error(errno, what));
@@ -89,7 +82,13 @@ Result<> DirectoryDisk::rename(const std::string& from, const std::string& to) {
 
 Result<> DirectoryDisk::sync() {
     may_die();
-    if (::fsync(fd_.get()) != 0) return fail(errno_error(errno, "cannot sync '" + path_ + "'"));
+    const auto refused = [this] { return fail(errno_error(errno, "cannot sync '" + path_ + "'")); };
+    if (::fsync(fd_.get()) != 0) return refused();
+    if (name_lasts_) return {};
+    // Its own name must last as well, also where one that was cut off has made it.
+    const UniqueFd above(::openat(fd_.get(), "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!above || ::fsync(above.get()) != 0) return refused();
+    name_lasts_ = true;
     return {};
 }
 

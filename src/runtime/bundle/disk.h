@@ -40,6 +40,7 @@ class DirectoryDisk : public Disk {
     DirectoryDisk(std::string path, UniqueFd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
     std::string path_;
     UniqueFd fd_;
+    bool name_lasts_ = false;
 };
 
 }  // namespace pmos::bundle

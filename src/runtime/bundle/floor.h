@@ -43,7 +43,6 @@ class Floor {
     std::uint64_t version() const noexcept { return version_; }
     // The ledger may say so from now on.
     bool keeper_has_it() const noexcept { return kept_.has_value(); }
-    bool keeper_is_behind() const noexcept { return kept_ && *kept_ < version_; }
     void ledger_has(std::uint64_t version);
     // What the ledger has already, of a bundle that is genuine: an invented one would shut the
     // phone for good. A keeper that refuses has another chance at the next start.

@@ -13,8 +13,8 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
-#include <filesystem>
 
+#include "base/directory.h"
 #include "base/regular_file.h"
 #include "runtime/bundle/pins.h"
 #include "runtime/bundle/slots.h"
@@ -23,16 +23,16 @@ namespace pmos::bundle {
 namespace {
 
 struct Options {
-    std::string verb, why;
-    bool at_once = false;
+    std::string verb, why, digest, in_use;
     std::string state = "/var/lib/pmos", run = "/run/pmos", trust = "/etc/pmos/trust";
     std::string images = "/usr/share/pmos/images", hooks = "/usr/share/pmos/hooks", model;
     std::string floor = "file";
 };
 
 constexpr const char* kUsage =
-    "usage: pmos-bundle start|current|ended|confirm|reject [OPTION...]\n"
-    "       pmos-bundle install [OPTION...] <BUNDLE\n"
+    "usage: pmos-bundle start|current|ended|go-over|confirm|reject [OPTION...]\n"
+    "       pmos-bundle install|stage [OPTION...] <BUNDLE\n"
+    "       pmos-bundle copy <BUNDLE >COPY\n"
     "The phone's policy slots. Started by pmosd; by hand only to put a policy into the\n"
     "storage of a phone that has never run.\n"
     "\n"
@@ -42,7 +42,8 @@ constexpr const char* kUsage =
     "  --images DIR, --hooks DIR, --model NAME: what the bundle is measured by\n"
     "  --floor WHERE file (default), auto: in the TPM too if there is one, or tpm: not without\n"
     "  --why TEXT    of reject\n"
-    "  --at-once     of install: a pmosd that runs goes over to it\n";
+    "  --digest SHA  of go-over, confirm and reject: which bundle is meant\n"
+    "  --in-use SHA  of current: the bundle that the pmosd has\n";
 
 std::optional<FloorIn> floor_in(std::string_view word) {
     if (word == "file") return FloorIn::file;
@@ -52,20 +53,18 @@ std::optional<FloorIn> floor_in(std::string_view word) {
 }
 
 bool parse_options(int argc, char** argv, Options& o) {
-    const std::array<std::string*, 8> texts{&o.state, &o.run,   &o.trust, &o.images,
-                                            &o.hooks, &o.model, &o.why,   &o.floor};
+    const std::array<std::string*, 10> texts{&o.state, &o.run, &o.trust,  &o.images, &o.hooks,
+                                             &o.model, &o.why, &o.digest, &o.in_use, &o.floor};
     static constexpr std::array kOptions{
-        option{"state", 1, nullptr, 0},     option{"run", 1, nullptr, 1},
-        option{"trust", 1, nullptr, 2},     option{"images", 1, nullptr, 3},
-        option{"hooks", 1, nullptr, 4},     option{"model", 1, nullptr, 5},
-        option{"why", 1, nullptr, 6},       option{"floor", 1, nullptr, 7},
-        option{"at-once", 0, nullptr, 'a'}, option{nullptr, 0, nullptr, 0}};
+        option{"state", 1, nullptr, 0},  option{"run", 1, nullptr, 1},
+        option{"trust", 1, nullptr, 2},  option{"images", 1, nullptr, 3},
+        option{"hooks", 1, nullptr, 4},  option{"model", 1, nullptr, 5},
+        option{"why", 1, nullptr, 6},    option{"digest", 1, nullptr, 7},
+        option{"in-use", 1, nullptr, 8}, option{"floor", 1, nullptr, 9},
+        option{nullptr, 0, nullptr, 0}};
     for (int key; (key = ::getopt_long(argc, argv, "", kOptions.data(), nullptr)) != -1;) {
         if (key == '?') return false;
-        if (key == 'a')
-            o.at_once = true;
-        else
-            *texts[static_cast<std::size_t>(key)] = ::optarg;
+        *texts[static_cast<std::size_t>(key)] = ::optarg;
     }
     if (::optind + 1 != argc || !floor_in(o.floor)) return false;
     o.verb = argv[::optind];
@@ -82,26 +81,26 @@ Result<> only_roots(const std::string& path) {
     return {};
 }
 
-Result<std::vector<policy::PublicKey>> read_trusted(const std::string& directory) {
-    namespace fs = std::filesystem;
-    PMOS_TRY(only_roots(directory));
-    std::vector<std::string> paths;
-    std::error_code error;
-    for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error))
-        if (it->path().extension() == ".pub") paths.push_back(it->path());
-    if (error) return fail(errno_error(error.value(), fmt::format("cannot read '{}'", directory)));
-    std::ranges::sort(paths);
-    std::vector<policy::PublicKey> keys;
-    for (const auto& path : paths) {
+// Whoever has a bundle installed has trusted somebody: that nobody is trusted any more opens no
+// way around the signature.
+Result<std::vector<policy::PublicKey>> read_trusted(const Options& o) {
+    auto paths = list_directory(o.trust, ".pub");
+    if (paths ? paths->empty() : paths.error().code == Code::not_found)
+        return fail(
+            Code::denied, "nobody is trusted to sign the policy",
+            fmt::format("'{}' holds no key", o.trust),
+            fmt::format("put the signer's .pub file there; a developer who means it removes "
+                        "'{}/policy', and profiles are read unsigned again",
+                        o.state));
+    if (!paths) return fail(std::move(paths.error()));
+    PMOS_TRY(only_roots(o.trust));
+    return policy::read_public_keys(*paths, [](const std::string& path) -> Result<std::string> {
         PMOS_TRY(only_roots(path));
-        PMOS_ASSIGN(auto bytes, read_regular_file(path, 4096));
-        PMOS_ASSIGN(auto key, policy::read_public_key({path, std::move(bytes)}));
-        keys.push_back(std::move(key));
-    }
-    return keys;
+        return read_regular_file(path, policy::kMaxPublicKeyFile);
+    });
 }
 
-// From standard input, which must be a file: nobody keeps us waiting.
+// From standard input, which must be a file.
 Result<std::string> read_bundle() {
     struct stat st {};
     if (::fstat(STDIN_FILENO, &st) != 0 || !S_ISREG(st.st_mode))
@@ -120,9 +119,19 @@ Result<std::string> read_bundle() {
     return fail(Code::usage, "cannot read the bundle", "it is too large to be one");
 }
 
+// A file of somebody else's may keep who reads it waiting: copied first, by a process that holds
+// nothing and that nobody waits for longer than it has time. Nothing of it is looked at.
+Result<> copy() {
+    PMOS_ASSIGN(const auto bytes, read_bundle());
+    if (std::fwrite(bytes.data(), 1, bytes.size(), stdout) != bytes.size() ||
+        std::fflush(stdout) != 0)
+        return fail(errno_error(errno, "cannot copy the bundle"));
+    return {};
+}
+
 Result<Report> work(const Options& o) {
     Phone phone;
-    PMOS_ASSIGN(phone.trusted, read_trusted(o.trust));
+    PMOS_ASSIGN(phone.trusted, read_trusted(o));
     phone.model = o.model;
     const PinCheck pins(o.images, o.hooks, o.run + "/verified");
     phone.check_pins = [&](const policy::Bundle& bundle) { return pins.check(bundle); };
@@ -134,13 +143,15 @@ Result<Report> work(const Options& o) {
     Slots slots(disk, phone);
     auto report = [&]() -> Result<Report> {
         if (o.verb == "start") return slots.start();
-        if (o.verb == "current") return slots.current();
+        if (o.verb == "current") return slots.current(o.in_use);
         if (o.verb == "ended") return slots.ended();
-        if (o.verb == "confirm") return slots.confirm();
-        if (o.verb == "reject") return slots.reject(o.why);
-        if (o.verb != "install") return fail(Code::usage, "there is no verb '" + o.verb + "'");
+        if (o.verb == "confirm") return slots.confirm(o.digest);
+        if (o.verb == "reject") return slots.reject(o.why, o.digest);
+        if (o.verb == "go-over") return slots.go_over(o.digest);
+        if (o.verb != "install" && o.verb != "stage")
+            return fail(Code::usage, "there is no verb '" + o.verb + "'");
         PMOS_ASSIGN(const auto bytes, read_bundle());
-        return slots.install(bytes, o.at_once);
+        return o.verb == "stage" ? slots.stage(bytes) : slots.install(bytes);
     }();
     if (report && report->usable()) report->file = directory + "/" + report->file;
     return report;
@@ -162,6 +173,11 @@ int main(int argc, char** argv) {
         (::geteuid() == 0 && ::unshare(CLONE_NEWNET) != 0)) {
         fmt::print(stderr, "pmos-bundle: cannot leave the network\n");
         return 1;
+    }
+    if (options.verb == "copy") {
+        const auto copied = copy();
+        if (!copied) fmt::print("{}", encode(copied.error()));
+        return copied ? 0 : 1;
     }
     const auto report = work(options);
     fmt::print("{}", report ? encode(*report) : encode(report.error()));

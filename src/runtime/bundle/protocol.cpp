@@ -16,6 +16,11 @@ namespace {
 
 std::int64_t nanoseconds(const timespec& t) { return t.tv_sec * 1'000'000'000LL + t.tv_nsec; }
 
+Identity identity_in(const struct stat& st) {
+    return {st.st_dev, st.st_ino, static_cast<std::uint64_t>(st.st_size), nanoseconds(st.st_mtim),
+            nanoseconds(st.st_ctim)};
+}
+
 template <class T>
 bool parse(std::string_view text, T& out) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
@@ -52,6 +57,8 @@ bool take(Report& report, std::string_view key, std::string_view value) {
     if (key == "kept") return text(report.floor_kept);
     if (key == "kept-fault") return text(report.floor_fault);
     if (key == "why") return text(report.why);
+    if (key == "fix") return text(report.fix);
+    if (key == "unsaved") return text(report.unsaved);
     if (key == "fallen") return text(report.fallen);
     if (key == "version") return parse(value, report.version);
     if (key == "floor") return parse(value, report.floor);
@@ -80,8 +87,14 @@ Result<Identity> identity_of(const std::string& path) {
     struct stat st {};
     if (::lstat(path.c_str(), &st) != 0)
         return fail(errno_error(errno, fmt::format("cannot look at '{}'", path)));
-    return Identity{st.st_dev, st.st_ino, static_cast<std::uint64_t>(st.st_size),
-                    nanoseconds(st.st_mtim), nanoseconds(st.st_ctim)};
+    return identity_in(st);
+}
+
+Result<Identity> identity_of(BorrowedFd fd, const std::string& path) {
+    struct stat st {};
+    if (::fstat(fd.get(), &st) != 0)
+        return fail(errno_error(errno, fmt::format("cannot look at '{}'", path)));
+    return identity_in(st);
 }
 
 std::string encode(const Report& r) {
@@ -97,6 +110,8 @@ std::string encode(const Report& r) {
     line("kept", r.floor_kept);
     line("kept-fault", r.floor_fault);
     line("why", r.why);
+    line("fix", r.fix);
+    line("unsaved", r.unsaved);
     line("fallen", r.fallen);
     out += fmt::format("version={}\nfloor={}\ntries={}\ntrial={}\n", r.version, r.floor, r.tries,
                        r.trial ? "yes" : "no");

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/fd.h"
 #include "base/result.h"
 
 namespace pmos::bundle {
@@ -23,6 +24,8 @@ struct Identity {
     bool operator==(const Identity&) const = default;
 };
 Result<Identity> identity_of(const std::string& path);
+// Of what is open, whatever its path names by now.
+Result<Identity> identity_of(BorrowedFd fd, const std::string& path);
 
 struct VerifiedPin {
     std::string path;  // absolute
@@ -38,8 +41,9 @@ struct Report {
     std::uint32_t tries = 0;  // starts of pmosd with the trial
     std::string floor_kept;   // "file" or "file and TPM"
     std::string floor_fault;  // why a TPM that is there does not keep it
-    std::string why;          // no bundle can be used: why not
+    std::string why, fix;     // no bundle can be used: why not, and what to do
     std::string fallen;       // why the last trial was given up, until another is installed
+    std::string unsaved;      // why what is reported could not be written down; "": it was
     std::vector<VerifiedPin> pins;
 
     bool usable() const noexcept { return !file.empty(); }

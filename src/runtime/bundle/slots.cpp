@@ -27,8 +27,8 @@ Result<> Slots::load() {
         PMOS_ASSIGN(ledger_, read_ledger(*text));
     }
     PMOS_TRY(floor_.settle(ledger_));
+    take_floor_of_good();
     if (!floor_.keeper_has_it()) return {};
-    bring_keeper_up();
     auto next = ledger_;
     next.in_keeper = true;
     // On a storage that is full it is noted another time: the keeper's word counts all the same.
@@ -36,14 +36,17 @@ Result<> Slots::load() {
     return {};
 }
 
-// What was confirmed and has not reached its keeper: power went in between, or it refused.
-void Slots::bring_keeper_up() {
-    if (!ledger_.good || !floor_.keeper_is_behind()) return;
-    const auto name = slot_file(*ledger_.good);
+// A ledger that was set back alone does not take the floor along. And what was confirmed may not
+// have reached its keeper: power went in between, or it refused.
+void Slots::take_floor_of_good() {
+    if (!ledger_.good) return;
+    const auto name = slot_file(ledger_.good->slot);
     const auto bytes = disk_.read(name, policy::kMaxBundle);
     if (!bytes) return;
     const auto good = policy::open_bundle(name, *bytes, phone_.trusted);
-    if (good && good->bundle.version == ledger_.floor) floor_.raise(ledger_.floor);
+    if (!good) return;
+    floor_.ledger_has(good->bundle.version);
+    if (good->bundle.version == ledger_.floor) floor_.raise(ledger_.floor);
 }
 
 Result<> Slots::save(const Ledger& next) {
@@ -85,9 +88,40 @@ Result<Slots::Candidate> Slots::examine(const std::string& name, const std::stri
     return Candidate{std::move(genuine), std::move(report)};
 }
 
-Result<Slots::Candidate> Slots::examine(Slot slot) const {
-    PMOS_ASSIGN(const auto bytes, disk_.read(slot_file(slot), policy::kMaxBundle));
-    return examine(slot_file(slot), bytes);
+Result<Slots::Candidate> Slots::examine(const Held& held) const {
+    const std::string name = slot_file(held.slot);
+    PMOS_ASSIGN(const auto bytes, disk_.read(name, policy::kMaxBundle));
+    if (hash_of(bytes) != held.sha256)
+        return fail(Code::failed, fmt::format("'{}' is not used", name),
+                    "it is not what was installed there",
+                    "install the newest bundle; see docs/bundles.md, Recovery");
+    return examine(name, bytes);
+}
+
+// A storage that is full must not leave the phone without the good one: what cannot be written
+// down holds for this answer, and is found again at the next start.
+void Slots::give_up(const std::string& why) {
+    const Ledger next = ledger_.without_trial(why);
+    const auto saved = save(next);
+    if (saved) return;
+    ledger_ = next;
+    unsaved_ = saved.error().message();
+}
+
+// Before it is tried: a trial that takes the phone down has been tried. One whose starts cannot be
+// counted would be tried for ever, so it is not.
+void Slots::count_try() {
+    const auto counted = save(ledger_.with_try());
+    if (counted) return;
+    unsaved_ = counted.error().message();
+    ledger_ = ledger_.without_trial("its starts cannot be counted: " + unsaved_);
+}
+
+Result<> Slots::on_trial(const std::string& sha256) const {
+    if (!ledger_.trial) return fail(Code::usage, "no policy waits to be confirmed");
+    if (sha256.empty() || sha256 == ledger_.trial->sha256) return {};
+    return fail(Code::usage, "that policy does not wait to be confirmed any more",
+                "another one is on trial by now", "see: pmosctl policy status");
 }
 
 // Reports the trial if it can be used, else gives it up for the good one.
@@ -103,7 +137,7 @@ Result<Report> Slots::choose() {
             report = std::move(candidate->report);
             report.trial = true;
         } else {
-            PMOS_TRY(save(ledger_.without_trial(candidate.error().message())));
+            give_up(candidate.error().message());
         }
     }
     if (!report.usable() && ledger_.good) {
@@ -112,6 +146,7 @@ Result<Report> Slots::choose() {
             report = std::move(candidate->report);
         } else {
             report.why = candidate.error().message();
+            report.fix = candidate.error().fix;
         }
     }
     if (!report.usable() && report.why.empty())
@@ -121,18 +156,19 @@ Result<Report> Slots::choose() {
     report.fallen = ledger_.fallen;
     report.floor_kept = floor_.kept_in();
     report.floor_fault = floor_.fault();
+    report.unsaved = unsaved_;
     return report;
 }
 
-Result<Report> Slots::current() {
+Result<Report> Slots::current(const std::string& in_use) {
     PMOS_TRY(load());
+    if (ledger_.trial && !in_use.empty() && ledger_.trial->sha256 != in_use) count_try();
     return choose();
 }
 
 Result<Report> Slots::start() {
     PMOS_TRY(load());
-    // Counted before it is tried: a trial that takes the phone down has been tried.
-    if (ledger_.trial) PMOS_TRY(save(ledger_.with_try()));
+    if (ledger_.trial) count_try();
     return choose();
 }
 
@@ -145,8 +181,8 @@ Result<Report> Slots::ended() {
 // A version says which of two policies is the later one, so it is used once.
 Result<> Slots::newer_than_good(const policy::Bundle& bundle, const std::string& bytes) const {
     if (!ledger_.good || bundle.version > floor_.version()) return {};
-    const auto good = disk_.read(slot_file(*ledger_.good), policy::kMaxBundle);
-    if (good && *good == bytes)
+    const auto good = disk_.read(slot_file(ledger_.good->slot), policy::kMaxBundle);
+    if (good && *good == bytes && hash_of(bytes) == ledger_.good->sha256)
         return fail(Code::already_exists, fmt::format("{} is installed", bundle.label()));
     // The good one cannot be used any more: this repairs it.
     if (!examine(*ledger_.good)) return {};
@@ -155,21 +191,37 @@ Result<> Slots::newer_than_good(const policy::Bundle& bundle, const std::string&
                 "have the policy packed and signed with a higher version");
 }
 
-Result<Report> Slots::install(const std::string& bytes, bool at_once) {
+Result<Report> Slots::stage(const std::string& bytes) {
     PMOS_TRY(load());
-    PMOS_ASSIGN(const auto candidate, examine("the bundle", bytes));
+    PMOS_ASSIGN(auto candidate, examine("the bundle", bytes));
     PMOS_TRY(newer_than_good(candidate.genuine.bundle, bytes));
-    // Nothing points at the slot while it is written.
-    if (ledger_.trial) PMOS_TRY(save(ledger_.without_trial("another was installed in its place")));
-    const Slot slot = ledger_.free_slot();
-    PMOS_TRY(replace(disk_, slot_file(slot), bytes));
-    PMOS_TRY(save(at_once ? ledger_.with_trial(slot).with_try() : ledger_.with_trial(slot)));
+    // Nothing points at that slot before the ledger does.
+    candidate.report.file = slot_file(ledger_.free_slot());
+    PMOS_TRY(replace(disk_, candidate.report.file, bytes));
+    candidate.report.floor = floor_.version();
+    candidate.report.trial = true;
+    return std::move(candidate.report);
+}
+
+Result<Report> Slots::go_over(const std::string& sha256) {
+    PMOS_TRY(load());
+    Held held{ledger_.free_slot(), sha256};
+    PMOS_ASSIGN(const auto bytes, disk_.read(slot_file(held.slot), policy::kMaxBundle));
+    PMOS_ASSIGN(const auto candidate, examine(held));
+    PMOS_TRY(newer_than_good(candidate.genuine.bundle, bytes));
+    PMOS_TRY(save(ledger_.with_trial(std::move(held)).with_try()));
     return choose();
 }
 
-Result<Report> Slots::confirm() {
+Result<Report> Slots::install(const std::string& bytes) {
+    PMOS_TRY(stage(bytes));
+    PMOS_TRY(save(ledger_.with_trial({ledger_.free_slot(), hash_of(bytes)})));
+    return choose();
+}
+
+Result<Report> Slots::confirm(const std::string& sha256) {
     PMOS_TRY(load());
-    if (!ledger_.trial) return fail(Code::usage, "no policy waits to be confirmed");
+    PMOS_TRY(on_trial(sha256));
     PMOS_ASSIGN(const auto candidate, examine(*ledger_.trial));
     // The ledger first: a keeper that is behind is raised at the next start, one that is ahead of
     // the ledger would lock the good slot out.
@@ -178,10 +230,10 @@ Result<Report> Slots::confirm() {
     return choose();
 }
 
-Result<Report> Slots::reject(const std::string& why) {
+Result<Report> Slots::reject(const std::string& why, const std::string& sha256) {
     PMOS_TRY(load());
-    if (!ledger_.trial) return fail(Code::usage, "no policy waits to be confirmed");
-    PMOS_TRY(save(ledger_.without_trial(why)));
+    PMOS_TRY(on_trial(sha256));
+    give_up(why);
     return choose();
 }
 

@@ -31,13 +31,21 @@ class Slots {
 
     // Another pmosd begins: the trial, if it may be tried once more, else the good one.
     Result<Report> start();
-    // The same without counting.
-    Result<Report> current();
-    // A bundle becomes the trial. at_once: a pmosd that runs goes over to it: its first try.
-    Result<Report> install(const std::string& bytes, bool at_once = false);
-    // The trial becomes the good one, and the floor its version.
-    Result<Report> confirm();
-    Result<Report> reject(const std::string& why);
+    // Which one it is to be. in_use: the digest of what the pmosd that asks has; a trial that is
+    // another is tried by it now, and that counts. Empty: nobody goes over to it.
+    Result<Report> current(const std::string& in_use = "");
+    // Verifies a bundle and writes it where nothing is in use: it may be tried. What is used, and
+    // what is on trial, stays.
+    Result<Report> stage(const std::string& bytes);
+    // What was staged becomes the trial, and a pmosd that runs goes over to it: its first try.
+    Result<Report> go_over(const std::string& sha256);
+    // Both, for a pmosd that is yet to start.
+    Result<Report> install(const std::string& bytes);
+    // The trial becomes the good one, and the floor its version. sha256: if it is still that one;
+    // "": whichever it is.
+    Result<Report> confirm(const std::string& sha256 = "");
+    // Given up also where that cannot be written down: then the report says so.
+    Result<Report> reject(const std::string& why, const std::string& sha256 = "");
     // pmosd ended in order: its start does not count against the trial.
     Result<Report> ended();
 
@@ -47,10 +55,13 @@ class Slots {
         Report report;
     };
     Result<> load();
-    void bring_keeper_up();
+    void take_floor_of_good();
     Result<> save(const Ledger& next);
     Result<Candidate> examine(const std::string& name, const std::string& bytes) const;
-    Result<Candidate> examine(Slot slot) const;
+    Result<Candidate> examine(const Held& held) const;
+    void count_try();
+    void give_up(const std::string& why);
+    Result<> on_trial(const std::string& sha256) const;
     Result<Report> choose();
     Result<> meant_for_us(const policy::Bundle& bundle) const;
     Result<> newer_than_good(const policy::Bundle& bundle, const std::string& bytes) const;
@@ -59,6 +70,7 @@ class Slots {
     const Phone& phone_;
     Ledger ledger_;
     Floor floor_;
+    std::string unsaved_;  // why the ledger on the storage is not this one; "": it is
 };
 
 }  // namespace pmos::bundle

@@ -44,19 +44,22 @@ std::uint64_t volume_bytes(const policy::LaunchPlan& plan) {
 class HookRun : public std::enable_shared_from_this<HookRun> {
   public:
     HookRun(const Context& ctx, std::string input, std::vector<policy::Hook> hooks,
-            std::string mode, policy::HookPoint point, std::uint64_t volume_bytes, Done done)
+            std::string mode, policy::HookPoint point, std::uint64_t volume_bytes, bool pinned,
+            Done done)
         : ctx_(ctx),
           input_(std::move(input)),
           hooks_(std::move(hooks)),
           mode_(std::move(mode)),
           point_(point),
           volume_bytes_(volume_bytes),
+          pinned_(pinned),
           done_(std::move(done)) {}
 
     void next() {
         if (at_ == hooks_.size()) return done_({});
         const auto& hook = hooks_[at_];
-        if (auto same = ctx_.pinned.check(hook.path); !same) return done_(std::move(same));
+        if (pinned_ || ctx_.pinned.has(hook.path))
+            if (auto same = ctx_.pinned.check(hook.path); !same) return done_(std::move(same));
         RunRequest request;
         request.spawn.path = hook.path;
         request.spawn.args = hook.args;
@@ -100,6 +103,7 @@ class HookRun : public std::enable_shared_from_this<HookRun> {
     std::string mode_;
     policy::HookPoint point_;
     std::uint64_t volume_bytes_;
+    bool pinned_;  // each must be
     Done done_;
     std::chrono::milliseconds limit_{};
     std::size_t at_ = 0;
@@ -131,8 +135,10 @@ void run_hooks(const Context& ctx, const Mode& mode, const policy::LaunchPlan* p
             if (h.point == point) hooks.push_back(h);
     if (hooks.empty()) return done({});
     const std::uint64_t bytes = point == policy::HookPoint::volume_check ? volume_bytes(*plan) : 0;
+    // What runs on under an earlier policy ends by the hooks of that one.
+    const bool pinned = plan == mode.plan.get();
     std::make_shared<HookRun>(ctx, state_json(mode, *plan, point), std::move(hooks), mode.name,
-                              point, bytes, std::move(done))
+                              point, bytes, pinned, std::move(done))
         ->next();
 }
 

@@ -37,6 +37,7 @@ struct Running {
     // switched, not entered.
     std::shared_ptr<const policy::LaunchPlan> plan;
     std::string digest;
+    std::string policy;  // digest of the bundle that it was started under; "": it was none
     UniqueFd pidfd;
     int pid = 0;
     std::uint64_t start_time = 0;  // field 22 of /proc/PID/stat, clock ticks since boot

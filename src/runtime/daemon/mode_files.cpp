@@ -112,9 +112,10 @@ std::optional<int> read_exit_record(const Paths& paths, const std::string& mode)
 
 Result<> write_state(const Paths& paths, const Mode& mode) {
     const auto& run = *mode.running;
-    return replace_file(paths.mode_dir(mode.name) + "/state",
-                        fmt::format("pid={}\nstart_time={}\nstarted_at={}\ndigest={}\n", run.pid,
-                                    run.start_time, run.started_at, run.digest));
+    return replace_file(
+        paths.mode_dir(mode.name) + "/state",
+        fmt::format("pid={}\nstart_time={}\nstarted_at={}\ndigest={}\npolicy={}\n", run.pid,
+                    run.start_time, run.started_at, run.digest, run.policy));
 }
 
 std::optional<SavedState> read_state(const Paths& paths, const std::string& mode) {
@@ -125,6 +126,7 @@ std::optional<SavedState> read_state(const Paths& paths, const std::string& mode
         !parse(value_of(text, "started_at"), saved.started_at))
         return std::nullopt;
     saved.digest = value_of(text, "digest");
+    saved.policy = value_of(text, "policy");
     return saved;
 }
 

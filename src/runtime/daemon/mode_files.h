@@ -31,7 +31,7 @@ std::optional<int> read_exit_record(const Paths& paths, const std::string& mode)
 struct SavedState {
     int pid = 0;
     std::uint64_t start_time = 0, started_at = 0;
-    std::string digest;
+    std::string digest, policy;
 };
 Result<> write_state(const Paths& paths, const Mode& mode);
 std::optional<SavedState> read_state(const Paths& paths, const std::string& mode);

@@ -12,6 +12,7 @@
 #include "runtime/daemon/launcher.h"
 #include "runtime/daemon/mode_files.h"
 #include "runtime/daemon/mode_stop.h"
+#include "runtime/daemon/policy_source.h"
 #include "runtime/daemon/prepared.h"
 #include "runtime/daemon/process_stat.h"
 #include "runtime/daemon/volumes.h"
@@ -28,6 +29,7 @@ class Start : public std::enable_shared_from_this<Start> {
           mode_(mode),
           on_exit_(std::move(on_exit)),
           asked_for_(mode.plan),
+          policy_(ctx.pinned.bundle()),
           recorded_(recording != nullptr),
           plan_(recorded_ ? std::move(recording) : mode.plan),
           digest_(recorded_ ? policy::digest(*plan_) : mode.digest) {}
@@ -156,6 +158,9 @@ class Start : public std::enable_shared_from_this<Start> {
     }
 
     void launch(Done done) {
+        // Waited since it was prepared, and may have been written to since.
+        if (auto same = ctx_.pinned.check(plan_->root.path, prepared_.root->image()); !same)
+            return done(std::move(same));
         auto tree = prepared_.root->clone_tree();
         if (!tree) return done(fail(std::move(tree.error())));
         root_tree_ = std::move(*tree);
@@ -185,6 +190,7 @@ class Start : public std::enable_shared_from_this<Start> {
         Running running;
         running.plan = plan_;
         running.digest = digest_;
+        running.policy = policy_;
         running.pidfd = std::move(reply->pidfd);
         running.pid = reply->reply.pid;
         running.started_at = boot_time_usec();
@@ -219,6 +225,7 @@ class Start : public std::enable_shared_from_this<Start> {
     Mode& mode_;
     OnExit on_exit_;
     std::shared_ptr<const policy::LaunchPlan> asked_for_;
+    std::string policy_;
     bool recorded_;
     std::shared_ptr<const policy::LaunchPlan> plan_;
     std::string digest_;

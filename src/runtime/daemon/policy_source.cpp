@@ -3,9 +3,11 @@
 #include "runtime/daemon/policy_source.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
-#include <filesystem>
+#include <cerrno>
 
+#include "base/directory.h"
 #include "base/regular_file.h"
 #include "policy/bundle.h"
 #include "policy/hash.h"
@@ -18,6 +20,12 @@ namespace {
 
 // An image of a gigabyte takes a slow phone seconds to read.
 constexpr auto kPatience = 10min;
+// A bundle has 16 MiB at most.
+constexpr auto kCopyPatience = 10s;
+// Also those that the kernel does not let end, because a file system in user space owes an answer.
+constexpr int kMaxCopies = 8;
+// As many pins as a bundle may have, each with a path of 4 KiB at most, and what is said beside.
+constexpr std::size_t kMaxReport = policy::kMaxBundleEntries * (4096 + 128) + (64U << 10);
 
 Result<bundle::Report> answer_of(Result<RunResult> result) {
     if (!result) return fail(std::move(result.error()));
@@ -27,29 +35,48 @@ Result<bundle::Report> answer_of(Result<RunResult> result) {
     return report;
 }
 
+Result<> compare(const std::string& path, const std::map<std::string, bundle::Identity>& pins,
+                 Result<bundle::Identity> now) {
+    const auto refused = [&](std::string why, std::string fix) {
+        return fail(Code::failed, fmt::format("'{}' is not used", path), std::move(why),
+                    std::move(fix));
+    };
+    const auto pin = pins.find(path);
+    if (pin == pins.end())
+        return refused("the policy bundle does not pin it", "have the policy packed again");
+    if (!now) return fail(std::move(now.error()));
+    if (*now == pin->second) return {};
+    return refused("it was changed since its digest was found to be the policy's",
+                   "have it looked at again: pmosctl reload");
+}
+
 }  // namespace
 
-void PinnedFiles::take(const std::vector<bundle::VerifiedPin>& pins) {
+void PinnedFiles::take(std::string sha256, const std::vector<bundle::VerifiedPin>& pins) {
+    bundle_ = std::move(sha256);
     pins_.clear();
     for (const auto& pin : pins) pins_[pin.path] = pin.identity;
 }
 
 Result<> PinnedFiles::check(const std::string& path) const {
-    const auto pin = pins_.find(path);
-    if (pin == pins_.end()) return {};
-    PMOS_ASSIGN(const auto now, bundle::identity_of(path));
-    if (now == pin->second) return {};
-    return fail(Code::failed, fmt::format("'{}' is not used", path),
-                "it was changed since its digest was found to be the policy's",
-                "have it looked at again: pmosctl reload");
+    if (bundle_.empty()) return {};
+    return compare(path, pins_, bundle::identity_of(path));
+}
+
+Result<> PinnedFiles::check(const std::string& path, BorrowedFd opened) const {
+    if (bundle_.empty()) return {};
+    return compare(path, pins_, bundle::identity_of(opened, path));
 }
 
 bool PolicySource::signed_only() const {
-    std::error_code error;
-    for (std::filesystem::directory_iterator it(paths_.trust, error), end; !error && it != end;
-         it.increment(error))
-        if (it->path().extension() == ".pub") return true;
-    return error && error != std::errc::no_such_file_or_directory;
+    const auto there = [](const Result<std::vector<std::string>>& found) {
+        return found ? !found->empty() : found.error().code != Code::not_found;
+    };
+    if (there(list_directory(paths_.trust, ".pub"))) return true;
+    const std::string slots = paths_.state + "/policy";
+    struct stat st {};
+    return there(list_directory(slots, ".bundle")) ||
+           ::lstat((slots + "/slots").c_str(), &st) == 0 || errno != ENOENT;
 }
 
 RunRequest PolicySource::request(BundleJob job, const std::string& model) const {
@@ -58,8 +85,8 @@ RunRequest PolicySource::request(BundleJob job, const std::string& model) const 
     request.spawn.args = {job.verb,     "--state",    paths_.state, "--run",       paths_.run,
                           "--trust",    paths_.trust, "--images",   paths_.images, "--hooks",
                           paths_.hooks, "--model",    model,        "--floor",     paths_.floor,
-                          "--why",      job.why};
-    if (job.file) request.spawn.args.push_back("--at-once");
+                          "--why",      job.why,      "--digest",   job.sha256,    "--in-use",
+                          job.in_use};
     request.spawn.env = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8"};
 #ifdef PMOS_FAULTS
     if (const char* when = std::getenv("PMOS_BUNDLE_DIE_AT"); when != nullptr)
@@ -67,7 +94,37 @@ RunRequest PolicySource::request(BundleJob job, const std::string& model) const 
 #endif
     request.input_fd = std::move(job.file);
     request.timeout = kPatience;
+    request.max_output = kMaxReport;
     return request;
+}
+
+void PolicySource::copy(UniqueFd file, Answer<UniqueFd> answer) {
+    if (*copying_ == kMaxCopies)
+        return answer(fail(Code::busy, "the bundle is not read",
+                           fmt::format("{} others are being read", kMaxCopies)));
+    RunRequest request;
+    request.spawn.path = paths_.libexec + "/pmos-bundle";
+    request.spawn.args = {"copy"};
+    request.spawn.env = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8"};
+    request.input_fd = std::move(file);
+    request.timeout = kCopyPatience;
+    request.let_go = true;
+    ++*copying_;
+    request.gone = [copying = copying_] { --*copying; };
+    run_helper(
+        loop_, std::move(request), [answer = std::move(answer)](Result<RunResult> result) mutable {
+            if (!result) return answer(fail(std::move(result.error())));
+            if (result->timed_out)
+                return answer(
+                    fail(Code::timed_out, "the bundle cannot be read",
+                         fmt::format("its file did not answer within {} s", kCopyPatience / 1s),
+                         "copy it to the phone's own storage first"));
+            if (result->code == 0) return answer(std::move(result->output_file));
+            auto refused = bundle::decode(result->output);
+            if (refused) refused = fail(Code::failed, "the bundle cannot be read");
+            if (result->output.empty()) refused.error().why = result->error_text;
+            answer(fail(std::move(refused.error())));
+        });
 }
 
 void PolicySource::ask(BundleJob job, const std::string& model,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 
 #include "policy/policy_set.h"
@@ -13,29 +14,42 @@
 
 namespace pmos::daemon {
 
-// Images and hooks as they were when a bundle's digests were found right. Empty: none is pinned.
+// Images and hooks as they were when a bundle's digests were found right.
 class PinnedFiles {
   public:
-    void take(const std::vector<bundle::VerifiedPin>& pins);
-    // What was changed since is not used.
+    // sha256 names the bundle; "": the policy is none, and nothing is pinned.
+    void take(std::string sha256, const std::vector<bundle::VerifiedPin>& pins);
+    // The bundle that the pins are of.
+    const std::string& bundle() const noexcept { return bundle_; }
+    // What was changed since is not used, nor what the bundle does not pin.
     Result<> check(const std::string& path) const;
+    // Of what is open: its path may name another file by now.
+    Result<> check(const std::string& path, BorrowedFd opened) const;
+    bool has(const std::string& path) const { return pins_.contains(path); }
 
   private:
+    std::string bundle_;
     std::map<std::string, bundle::Identity> pins_;
 };
 
 struct BundleJob {
     const char* verb = "";
-    std::string why = {};  // of reject
-    UniqueFd file = {};    // of install
+    std::string why = {};     // of reject
+    std::string sha256 = {};  // of go-over, confirm and reject: which is meant
+    std::string in_use = {};  // of current
+    UniqueFd file = {};       // of stage
 };
 
 class PolicySource {
   public:
     PolicySource(EventLoop& loop, const Paths& paths) : loop_(loop), paths_(paths) {}
 
-    // A key is there, or it cannot be told that none is.
+    // A key is there or a bundle is installed, or it cannot be told that neither is: who takes the
+    // keys away does not open the unsigned directory.
     bool signed_only() const;
+    // A caller's file, copied into memory: its storage may never answer, so nothing waits for it
+    // but the answer, and that not for long.
+    void copy(UniqueFd file, Answer<UniqueFd> answer);
     void ask(BundleJob job, const std::string& model, Answer<bundle::Report> answer) const;
     // Waits: only before the loop runs, and after it.
     Result<bundle::Report> ask_now(BundleJob job, const std::string& model) const;
@@ -48,6 +62,7 @@ class PolicySource {
 
     EventLoop& loop_;
     const Paths& paths_;
+    std::shared_ptr<int> copying_ = std::make_shared<int>(0);
 };
 
 }  // namespace pmos::daemon

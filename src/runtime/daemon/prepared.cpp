@@ -21,6 +21,19 @@
 
 namespace pmos::daemon {
 
+namespace {
+
+// What was mounted may be another file than the one that the policy pins by now.
+void drop_stale_root(const Context& ctx, Mode& mode) {
+    auto& root = mode.prepared.root;
+    if (!root || ctx.pinned.check(mode.plan->root.path, root->image())) return;
+    Prepared stale;
+    stale.root = std::exchange(root, std::nullopt);
+    release_prepared(ctx, std::move(stale), [](Result<>) {});
+}
+
+}  // namespace
+
 Result<> settle_prepared(const Context& ctx, Mode& mode) {
     auto& ready = mode.prepared;
     if (!mode.plan || mode.locked) {
@@ -45,10 +58,13 @@ Result<> settle_prepared(const Context& ctx, Mode& mode) {
     if (!ready.device_filter) {
         PMOS_ASSIGN(ready.device_filter, ctx.denials.load_filter(plan));
     }
+    drop_stale_root(ctx, mode);
     if (!ready.root) {
-        PMOS_TRY(ctx.pinned.check(plan.root.path));
-        PMOS_ASSIGN(ready.root, launch::RootImage::open(plan.root.path, plan.root.filesystem,
-                                                        ctx.paths.root_place(mode.name)));
+        PMOS_ASSIGN(auto image, launch::RootImage::open_image(plan.root.path));
+        PMOS_TRY(ctx.pinned.check(plan.root.path, image.borrow()));
+        PMOS_ASSIGN(ready.root,
+                    launch::RootImage::open(std::move(image), plan.root.path, plan.root.filesystem,
+                                            ctx.paths.root_place(mode.name)));
     }
     return {};
 }

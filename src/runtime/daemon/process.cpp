@@ -13,6 +13,7 @@
 #include <array>
 #include <csignal>
 #include <cstring>
+#include <utility>
 
 #include "runtime/sys/process.h"
 
@@ -113,7 +114,10 @@ Result<> send_signal(BorrowedFd pidfd, int signal) {
 
 namespace {
 
-constexpr std::size_t kMaxOutput = 1U << 20;
+using namespace std::chrono_literals;
+
+// What SIGKILL takes, where the kernel lets a process end.
+constexpr auto kGrace = 1s;
 
 // One helper from its start to its end; who waits for that is another question.
 class HelperProcess {
@@ -151,8 +155,13 @@ class HelperProcess {
         const auto status = reap(pidfd());
         result_.code = status ? exit_code(*status) : 255;
         result_.error_text = last_line();
-        result_.output = text_of(output_.borrow(), 0, kMaxOutput);
+        result_.output = text_of(output_.borrow(), 0, request_.max_output);
+        result_.output_file = std::move(output_);
         return std::move(result_);
+    }
+    bool may_let_go() const noexcept { return request_.let_go; }
+    void is_gone() {
+        if (auto gone = std::exchange(request_.gone, nullptr)) gone();
     }
 
   private:
@@ -192,22 +201,38 @@ class Helper : public std::enable_shared_from_this<Helper> {
         PMOS_TRY(process_.start());
         ended_ = loop_.on_io(process_.pidfd(), EPOLLIN,
                              [self = shared_from_this()](std::uint32_t) { self->finish(); });
-        deadline_ = loop_.after(process_.timeout(),
-                                [self = shared_from_this()] { self->process_.out_of_time(); });
+        deadline_ = loop_.after(process_.timeout(), [self = shared_from_this()] {
+            self->process_.out_of_time();
+            if (self->process_.may_let_go()) self->let_go_soon();
+        });
         if (!ended_ || !deadline_) {
             static_cast<void>(send_signal(process_.pidfd(), SIGKILL));
             return fail(Code::no_space, "cannot watch a helper");
         }
         return {};
     }
-    void refuse(Error error) { answer_(fail(std::move(error))); }
+    void refuse(Error error) {
+        process_.is_gone();
+        answer_(fail(std::move(error)));
+    }
 
   private:
+    // Its end is still waited for, by nobody but us.
+    void let_go_soon() {
+        deadline_ = loop_.after(kGrace, [self = shared_from_this()] {
+            RunResult result;
+            result.timed_out = true;
+            if (auto answer = std::exchange(self->answer_, nullptr)) answer(std::move(result));
+            self->deadline_.reset();
+        });
+    }
     void finish() {
         const auto keep = shared_from_this();
         ended_.reset();
         deadline_.reset();
-        answer_(process_.finish());
+        auto result = process_.finish();
+        process_.is_gone();
+        if (answer_) answer_(std::move(result));
     }
 
     EventLoop& loop_;

@@ -1,6 +1,8 @@
 // daemon: starting and reaping the helper processes. Waits for none while the loop runs.
 #pragma once
 
+#include <chrono>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -43,12 +45,18 @@ struct RunRequest {
     std::string input;
     UniqueFd input_fd = {};  // instead of the text
     std::chrono::milliseconds timeout{10000};
+    std::size_t max_output = 1U << 20;
+    // Past its time it is answered for, though it has not ended: the kernel lets nobody end who
+    // waits for a file system in user space.
+    bool let_go = false;
+    std::move_only_function<void()> gone = nullptr;  // once it has ended, or was never started
 };
 struct RunResult {
     int code = 0;  // exit code, or 128 + signal
     bool timed_out = false;
     std::string error_text;  // the last line it wrote to standard error
-    std::string output;      // of standard output the first 1 MiB
+    std::string output;      // of standard output the first max_output bytes
+    UniqueFd output_file;    // all of it
 };
 void run_helper(EventLoop& loop, RunRequest request, Answer<RunResult> answer);
 // Waits for it. Only before the loop runs, and after it.

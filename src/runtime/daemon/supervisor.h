@@ -82,11 +82,17 @@ class Supervisor {
     Changed take_directory();
     Changed take_bundle(Result<bundle::Report> report);
     std::string fault_in(const policy::PolicySet& set) const;
-    void judge(bundle::Report report, Answer<bundle::Report> answer);
+    std::string fault_in(const bundle::Report& trial) const;
+    void take_or_fall_back(Result<bundle::Report> report, Answer<Changed> answer);
+    void stage(UniqueFd copy, Answer<Changed> answer);
+    void go_over(const bundle::Report& staged, Answer<Changed> answer);
+    using PolicyJob = std::move_only_function<void(Answer<Changed>)>;
+    void queue_policy(PolicyJob job, Answer<Changed> answer);
     void ask_and_take(BundleJob job, Answer<Changed> answer);
+    Result<> takes_bundles() const;
+    void confirm(const std::string& sha256, Done done);
     bool trial_works() const;
     void watch_trial();
-    host::Finding policy_finding() const;
     void on_devices();
     std::optional<Denied> whose(std::uint32_t uid) const;
     Denied about(const Mode& mode) const;
@@ -130,6 +136,7 @@ class Supervisor {
     JobQueue policy_jobs_;
     std::chrono::seconds confirm_after_;
     EventSource confirm_later_;
+    std::string confirm_what_;  // the trial that confirm_later_ is about
     policy::PolicySet policy_;
     std::vector<PolicyFile> directory_;  // what a policy of a directory was read from
     std::map<std::string, std::unique_ptr<Mode>, std::less<>> modes_;

@@ -1,9 +1,11 @@
-// daemon: how the supervisor comes to its policy, tries a new one and falls back. See supervisor.h.
+// daemon: how the supervisor comes to its policy and falls back from one that this phone cannot
+// have. See supervisor.h.
 #include <fmt/format.h>
 #include <systemd/sd-daemon.h>
 
 #include <algorithm>
 
+#include "runtime/daemon/bundle_words.h"
 #include "runtime/daemon/journal.h"
 #include "runtime/daemon/policy_files.h"
 #include "runtime/daemon/supervisor.h"
@@ -13,14 +15,15 @@ namespace pmos::daemon {
 
 namespace {
 
-std::string label_of(const bundle::Report& report) {
-    return fmt::format("{}@{}", report.name, report.version);
-}
-
 bundle::Report unusable(const Error& error) {
     bundle::Report report;
     report.why = error.message();
+    report.fix = error.fix;
     return report;
+}
+
+BundleJob rejection(const bundle::Report& trial, std::string why) {
+    return {.verb = "reject", .why = std::move(why), .sha256 = trial.sha256};
 }
 
 }  // namespace
@@ -35,11 +38,9 @@ Result<> Supervisor::begin_policy() {
     }
     sd_notify(0, "EXTEND_TIMEOUT_USEC=600000000\nSTATUS=Verifying the policy");
     auto report = source_.ask_now({.verb = "start"}, model());
-    if (report && report->trial) {
-        const auto set = PolicySource::load(*report);
-        const std::string fault = set ? fault_in(*set) : set.error().message();
-        if (!fault.empty()) report = source_.ask_now({.verb = "reject", .why = fault}, model());
-    }
+    if (report && report->trial)
+        if (auto fault = fault_in(*report); !fault.empty())
+            report = source_.ask_now(rejection(*report, std::move(fault)), model());
     take_bundle(std::move(report));
     return {};
 }
@@ -47,7 +48,8 @@ Result<> Supervisor::begin_policy() {
 Supervisor::Changed Supervisor::take_directory() {
     bundle_.reset();
     confirm_later_.reset();
-    pinned_.take({});
+    confirm_what_.clear();
+    pinned_.take("", {});
     policy_ = load_policy(paths_, directory_);
     return take_policy();
 }
@@ -65,7 +67,7 @@ Supervisor::Changed Supervisor::take_bundle(Result<bundle::Report> report) {
         else
             bundle_ = unusable(set.error());
     }
-    pinned_.take(bundle_->pins);
+    pinned_.take(bundle_->sha256, bundle_->pins);
     if (!bundle_->usable()) ctx_.observer.event("policy-missing", "", {{"why", bundle_->why}});
     if (!bundle_->fallen.empty() && bundle_->fallen != fallen_before)
         ctx_.observer.event(
@@ -94,41 +96,32 @@ std::string Supervisor::fault_in(const policy::PolicySet& set) const {
     return set.modes.empty() ? "it has no mode" : "";
 }
 
-// A trial that this phone cannot have is given up before it displaces anything.
-void Supervisor::judge(bundle::Report report, Answer<bundle::Report> answer) {
-    const auto set = report.trial ? PolicySource::load(report) : policy::PolicySet();
-    const std::string fault = !report.trial ? "" : set ? fault_in(*set) : set.error().message();
-    if (fault.empty()) return answer(std::move(report));
-    source_.ask({.verb = "reject", .why = fault}, model(),
-                [fault, answer = std::move(answer)](Result<bundle::Report> rest) mutable {
-                    auto refused = fail(Code::unsupported, "this phone cannot have that policy",
-                                        fault, "the policy from before is used");
-                    if (!rest) refused.error().undo_failures.push_back(std::move(rest.error()));
-                    answer(std::move(refused));
+std::string Supervisor::fault_in(const bundle::Report& trial) const {
+    const auto set = PolicySource::load(trial);
+    return set ? fault_in(*set) : set.error().message();
+}
+
+// A trial that this phone cannot have gives way to the good one at once.
+void Supervisor::take_or_fall_back(Result<bundle::Report> report, Answer<Changed> answer) {
+    if (!report) return answer(fail(std::move(report.error())));
+    auto fault = report->trial ? fault_in(*report) : "";
+    if (fault.empty()) return answer(take_bundle(std::move(*report)));
+    source_.ask(rejection(*report, std::move(fault)), model(),
+                [this, answer = std::move(answer)](Result<bundle::Report> rest) mutable {
+                    if (!rest) return answer(fail(std::move(rest.error())));
+                    answer(take_bundle(std::move(*rest)));
                 });
 }
 
-void Supervisor::ask_and_take(BundleJob job, Answer<Changed> answer) {
-    if (closing_) return answer(fail(Code::cancelled, "pmosd is shutting down"));
-    if (!source_.signed_only())
-        return answer(
-            fail(Code::denied, "no policy bundle can be installed",
-                 fmt::format("nobody is trusted to sign one: '{}' holds no key", paths_.trust),
-                 "put the signer's .pub file there"));
+void Supervisor::queue_policy(PolicyJob job, Answer<Changed> answer) {
     auto changed = std::make_shared<Changed>();
     policy_jobs_.add(
-        [this, changed, job = std::make_shared<BundleJob>(std::move(job))](Done done) {
-            source_.ask(
-                std::move(*job), model(),
-                [this, changed, done = std::move(done)](Result<bundle::Report> report) mutable {
-                    if (!report) return done(fail(std::move(report.error())));
-                    judge(std::move(*report), [this, changed, done = std::move(done)](
-                                                  Result<bundle::Report> judged) mutable {
-                        if (!judged) return done(fail(std::move(judged.error())));
-                        *changed = take_bundle(std::move(*judged));
-                        done({});
-                    });
-                });
+        [changed, job = std::move(job)](Done done) mutable {
+            job([changed, done = std::move(done)](Result<Changed> taken) mutable {
+                if (!taken) return done(fail(std::move(taken.error())));
+                *changed = std::move(*taken);
+                done({});
+            });
         },
         [changed, answer = std::move(answer)](Result<> result) mutable {
             if (!result) return answer(fail(std::move(result.error())));
@@ -136,12 +129,26 @@ void Supervisor::ask_and_take(BundleJob job, Answer<Changed> answer) {
         });
 }
 
+void Supervisor::ask_and_take(BundleJob job, Answer<Changed> answer) {
+    if (auto may = takes_bundles(); !may) return answer(fail(std::move(may.error())));
+    queue_policy(
+        [this, job = std::move(job)](Answer<Changed> taken) mutable {
+            // Of the moment when it is its turn.
+            if (bundle_ && bundle_->usable()) job.in_use = bundle_->sha256;
+            source_.ask(std::move(job), model(),
+                        [this, taken = std::move(taken)](Result<bundle::Report> report) mutable {
+                            take_or_fall_back(std::move(report), std::move(taken));
+                        });
+        },
+        std::move(answer));
+}
+
 void Supervisor::reload(Answer<Changed> answer) {
     auto facts = read_facts();
     if (!facts) return answer(fail(std::move(facts.error())));
     facts_ = std::move(*facts);
     if (!source_.signed_only()) return answer(take_directory());
-    ask_and_take({.verb = "current"},
+    ask_and_take({.verb = "current", .in_use = "none"},
                  [this, answer = std::move(answer)](Result<Changed> changed) mutable {
                      // What was trusted before and cannot be verified now is not used on.
                      if (!changed && changed.error().code != Code::cancelled)
@@ -150,120 +157,10 @@ void Supervisor::reload(Answer<Changed> answer) {
                  });
 }
 
-void Supervisor::install_policy(UniqueFd file, Answer<std::string> answer) {
-    ask_and_take(
-        {.verb = "install", .file = std::move(file)},
-        [this, answer = std::move(answer)](Result<Changed> changed) mutable {
-            if (!changed) {
-                ctx_.observer.event("policy-refused", "", {{"error", changed.error().message()}});
-                return answer(fail(std::move(changed.error())));
-            }
-            const std::string label = label_of(*bundle_);
-            ctx_.observer.event("policy-installed", "", {{"bundle", label}});
-            answer(label);
-        });
-}
-
-void Supervisor::confirm_policy(Done done) {
-    ask_and_take(
-        {.verb = "confirm"}, [this, done = std::move(done)](Result<Changed> changed) mutable {
-            if (!changed) return done(fail(std::move(changed.error())));
-            ctx_.observer.event(
-                "policy-confirmed", "",
-                {{"bundle", label_of(*bundle_)}, {"floor", fmt::format("{}", bundle_->floor)}});
-            done({});
-        });
-}
-
-void Supervisor::reject_policy(Done done) {
-    ask_and_take({.verb = "reject", .why = "it was rejected by hand"},
-                 [done = std::move(done)](Result<Changed> changed) mutable {
-                     if (!changed) return done(fail(std::move(changed.error())));
-                     done({});
-                 });
-}
-
-void Supervisor::end_policy() {
-    if (!bundle_ || !bundle_->trial) return;
-    if (const auto ended = source_.ask_now({.verb = "ended"}, model()); !ended)
-        journal_error(ended.error());
-}
-
-// Good is what a mode has run under, while no other broke.
-bool Supervisor::trial_works() const {
-    if (!bundle_ || !bundle_->trial) return false;
-    return std::ranges::all_of(policy_.modes,
-                               [&](const policy::ModePolicy& p) {
-                                   const auto mode = modes_.find(p.mode);
-                                   return mode != modes_.end() && mode->second->plan &&
-                                          mode->second->state != State::failed;
-                               }) &&
-           std::ranges::any_of(modes_, [](const auto& m) {
-               return m.second->alive() && m.second->plan &&
-                      m.second->running->digest == m.second->digest;
-           });
-}
-
-void Supervisor::watch_trial() {
-    if (closing_ || !trial_works()) return confirm_later_.reset();
-    if (confirm_later_) return;
-    confirm_later_ = loop_.after(confirm_after_, [this] {
-        confirm_later_.reset();
-        if (!trial_works()) return;
-        confirm_policy([](Result<> result) {
-            if (!result) journal_error(result.error());
-        });
-    });
-}
-
-Details Supervisor::policy_status() const {
-    if (!bundle_) return {{"source", "directory"}, {"directory", paths_.profiles}};
-    Details out{{"source", bundle_->usable() ? "bundle" : "none"},
-                {"floor", fmt::format("{}", bundle_->floor)},
-                {"floorKept", bundle_->floor_kept},
-                {"floorFault", bundle_->floor_fault},
-                {"why", bundle_->why},
-                {"fellBack", bundle_->fallen}};
-    if (!bundle_->usable()) return out;
-    out.insert(out.end(), {{"name", bundle_->name},
-                           {"version", fmt::format("{}", bundle_->version)},
-                           {"for", bundle_->made_for},
-                           {"key", bundle_->key},
-                           {"state", bundle_->trial ? "trial" : "confirmed"},
-                           {"tries", fmt::format("{}", bundle_->tries)}});
-    return out;
-}
-
 Result<std::vector<PolicyFile>> Supervisor::profiles() const {
     if (!bundle_) return directory_;
     if (!bundle_->usable()) return fail(Code::not_found, "no policy is used", bundle_->why);
     return PolicySource::files(*bundle_);
-}
-
-host::Finding Supervisor::policy_finding() const {
-    if (!bundle_)
-        return {"note", "policy",
-                fmt::format("read from '{}', not signed: whoever can write there decides",
-                            paths_.profiles),
-                fmt::format("trust a signer: put a .pub file into '{}'", paths_.trust)};
-    if (!bundle_->usable())
-        return {"error", "policy", "none can be used: " + bundle_->why,
-                "pmosctl policy install BUNDLE"};
-    const std::string what =
-        fmt::format("{}, signed by key {}, floor {} (kept in {})", label_of(*bundle_),
-                    bundle_->key.substr(0, 16), bundle_->floor, bundle_->floor_kept);
-    if (bundle_->trial)
-        return {"note", "policy", what + ": on trial",
-                "it is confirmed when a mode has run under it, or by: pmosctl policy confirm"};
-    if (!bundle_->fallen.empty())
-        return {"warning", "policy",
-                fmt::format("{}; a newer one was given up: {}", what, bundle_->fallen),
-                "have that mended and install it with a higher version"};
-    if (!bundle_->floor_fault.empty())
-        return {"warning", "policy",
-                fmt::format("{}; the TPM does not keep the floor: {}", what, bundle_->floor_fault),
-                "see docs/bundles.md, Floor"};
-    return {"ok", "policy", what, ""};
 }
 
 }  // namespace pmos::daemon

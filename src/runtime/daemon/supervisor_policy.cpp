@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "policy/names.h"
 #include "policy/site_policy.h"
+#include "runtime/daemon/bundle_words.h"
 #include "runtime/daemon/mode_files.h"
 #include "runtime/daemon/mode_log.h"
 #include "runtime/daemon/mode_start.h"
@@ -272,6 +273,7 @@ void Supervisor::adopt(Mode& mode) {
     running.plan =
         saved->digest == mode.digest ? mode.plan : read_plan(paths_, mode.name, saved->digest);
     running.digest = saved->digest;
+    running.policy = saved->policy;
     running.pidfd = std::move(*pidfd);
     running.pid = saved->pid;
     running.start_time = saved->start_time;
@@ -320,8 +322,20 @@ void Supervisor::bound_logs() {
 
 std::vector<host::Finding> Supervisor::doctor() const {
     auto findings = host::examine(facts_, policy_);
-    findings.push_back(policy_finding());
+    if (bundle_)
+        findings.push_back(policy_finding(*bundle_));
+    else
+        findings.push_back(
+            {"note", "policy",
+             fmt::format("read from '{}', not signed: whoever can write there decides",
+                         paths_.profiles),
+             fmt::format("trust a signer: put a .pub file into '{}'", paths_.trust)});
     return findings;
+}
+
+Details Supervisor::policy_status() const {
+    if (!bundle_) return {{"source", "directory"}, {"directory", paths_.profiles}};
+    return policy_details(*bundle_);
 }
 
 std::string Supervisor::inspect(const Mode& mode) const {

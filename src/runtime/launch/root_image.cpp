@@ -34,10 +34,8 @@ Result<UniqueFd> mount_device(const std::string& device, const std::string& file
     return tree;
 }
 
-Result<UniqueFd> mount_image(const std::string& path, const std::string& filesystem,
-                             const std::string& attach_dir) {
-    const UniqueFd image(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!image) return fail(errno_error(errno, "cannot open the root image '" + path + "'"));
+Result<UniqueFd> mount_image(BorrowedFd image, const std::string& path,
+                             const std::string& filesystem, const std::string& attach_dir) {
     // The device's descriptor must outlive the mount call: autoclear follows the last opener.
     sys::LoopPath device;
     const UniqueFd loop(sys::sys_attach_loop(
@@ -54,26 +52,41 @@ Result<UniqueFd> mount_image(const std::string& path, const std::string& filesys
 
 }  // namespace
 
+Result<UniqueFd> RootImage::open_image(const std::string& path) {
+    UniqueFd image(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!image) return fail(errno_error(errno, "cannot open the root image '" + path + "'"));
+    return image;
+}
+
 Result<RootImage> RootImage::open(const std::string& path, const std::string& filesystem,
                                   const std::string& attach_dir) {
+    PMOS_ASSIGN(auto image, open_image(path));
+    return open(std::move(image), path, filesystem, attach_dir);
+}
+
+Result<RootImage> RootImage::open(UniqueFd image, const std::string& path,
+                                  const std::string& filesystem, const std::string& attach_dir) {
     if (::mkdir(attach_dir.c_str(), 0700) < 0 && errno != EEXIST)
         return fail(errno_error(errno, "cannot make '" + attach_dir + "'"));
-    auto tree = mount_image(path, filesystem, attach_dir);
+    auto tree = mount_image(image.borrow(), path, filesystem, attach_dir);
     if (!tree) {
         ::rmdir(attach_dir.c_str());
         return fail(std::move(tree.error()));
     }
-    return RootImage(attach_dir, std::move(*tree));
+    return RootImage(attach_dir, std::move(*tree), std::move(image));
 }
 
 RootImage::RootImage(RootImage&& other) noexcept
-    : attach_dir_(std::move(other.attach_dir_)), root_(std::move(other.root_)) {}
+    : attach_dir_(std::move(other.attach_dir_)),
+      root_(std::move(other.root_)),
+      image_(std::move(other.image_)) {}
 
 RootImage& RootImage::operator=(RootImage&& other) noexcept {
     if (this != &other) {
         close();
         attach_dir_ = std::move(other.attach_dir_);
         root_ = std::move(other.root_);
+        image_ = std::move(other.image_);
     }
     return *this;
 }
@@ -90,6 +103,7 @@ Result<UniqueFd> RootImage::clone_tree() const {
 void RootImage::close() noexcept {
     if (!root_) return;
     root_.reset();
+    image_.reset();
     sys::sys_umount2(attach_dir_.c_str(), sys::kUmountDetach);
     ::rmdir(attach_dir_.c_str());
 }

@@ -17,6 +17,10 @@ class RootImage {
     // caller's own.
     static Result<RootImage> open(const std::string& path, const std::string& filesystem,
                                   const std::string& attach_dir);
+    // In two steps, for who wants to look at the file before the kernel reads it.
+    static Result<UniqueFd> open_image(const std::string& path);
+    static Result<RootImage> open(UniqueFd image, const std::string& path,
+                                  const std::string& filesystem, const std::string& attach_dir);
     RootImage(RootImage&& other) noexcept;
     RootImage& operator=(RootImage&& other) noexcept;
     ~RootImage();
@@ -24,15 +28,17 @@ class RootImage {
     // A fresh detached mount of the root, for one launch (slot_root_tree).
     Result<UniqueFd> clone_tree() const;
     BorrowedFd tree() const noexcept { return root_.borrow(); }
+    // The file that is mounted.
+    BorrowedFd image() const noexcept { return image_.borrow(); }
     // Unmounts; modes that run keep their own clones.
     void close() noexcept;
 
   private:
-    RootImage(std::string attach_dir, UniqueFd root)
-        : attach_dir_(std::move(attach_dir)), root_(std::move(root)) {}
+    RootImage(std::string attach_dir, UniqueFd root, UniqueFd image)
+        : attach_dir_(std::move(attach_dir)), root_(std::move(root)), image_(std::move(image)) {}
 
     std::string attach_dir_;
-    UniqueFd root_;
+    UniqueFd root_, image_;
 };
 
 }  // namespace pmos::launch

@@ -1,7 +1,7 @@
 #!/bin/bash
 # A signed policy on the phone: only a trusted key's, only newer ones, and back to the last good one
 # when the new one does not come up.
-# timeout: 240
+# timeout: 300
 . "$HANDSET_LIB"
 
 desk=$(mktemp -d) trust=/etc/pmos/trust
@@ -42,6 +42,35 @@ check "to the front" pmosctl switch personal
 check "confirm" pmosctl policy confirm
 equal "it is the floor" "7 confirmed 7" "$(status version) $(status state) $(status floor)"
 check "the slot lasts" test -s /var/lib/pmos/policy/a.bundle
+expect_code 2 "a directory that nobody reads is not checked unasked" pmosctl policy check
+check "named, it is" pmosctl policy check /usr/share/pmos/profiles
+
+note "a full storage at the start"
+check "a newer one" bundle 8
+check "is installed" pmosctl policy install "$desk/8"
+mv /var/lib/pmos/policy /var/lib/pmos/kept && mkdir -m 0700 /var/lib/pmos/policy
+systemctl stop pmosd
+mount -t tmpfs -o size=1m,mode=0700 none /var/lib/pmos/policy
+cp -a /var/lib/pmos/kept/. /var/lib/pmos/policy/
+head -c 2m /dev/zero >/var/lib/pmos/policy/filler 2>/dev/null
+systemctl start pmosd
+equal "the good one is used" "7 confirmed 7" "$(status version) $(status state) $(status floor)"
+matches "status says why" 'cannot be counted' "$(status fellBack)"
+check "reject, with room" sh -c 'rm /var/lib/pmos/policy/filler && pmosctl policy reject'
+systemctl stop pmosd
+umount /var/lib/pmos/policy && rm -r /var/lib/pmos/policy
+mv /var/lib/pmos/kept /var/lib/pmos/policy
+systemctl start pmosd
+check "back on the phone's own storage" pmosctl policy reject
+check "personal still runs" state_is personal running
+
+note "keys that are taken away"
+mv $trust/k.pub "$desk/away.pub"
+expect_fail "nobody is trusted" pmosctl reload
+equal "and no directory is opened" none "$(status source)"
+mv "$desk/away.pub" $trust/k.pub
+check "the key again" reload
+equal "and the policy" "7 confirmed" "$(status version) $(status state)"
 
 note "what may not be installed"
 check "an older one" bundle 6

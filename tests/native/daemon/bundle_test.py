@@ -4,10 +4,13 @@ killed at each of its operations. As pmosd_test.py, whose phone it uses.
 
 usage: bundle_test.py BUILD_DIR [TEST...]
 """
+import ctypes
+import hashlib
 import json
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import time
 
@@ -202,6 +205,276 @@ def test_bad_input(phone):
     phone.ctl("policy", "install", good, status=2)
     os.unlink(f"{phone.dir}/trust/x.pub")
     phone.ctl("policy", "install", good)
+
+
+def test_reload_falls_back(phone):
+    """A trial that this phone cannot have any more gives way to the good one, and no mode is without a plan."""
+    make = desk(phone)
+    trust(phone)
+    phone.ctl("policy", "install", make(1))
+    phone.ctl("policy", "confirm")
+    phone.ctl("policy", "install", make(2))
+    expect(in_use(phone) == ("2", "trial", "1"), f"on trial: {in_use(phone)}")
+    # Nothing bounds devices without cgroup v2: no profile can be had.
+    inside = ["nsenter", "-m", "-t", str(phone.process.pid)]
+    subprocess.run([*inside, "mount", "-t", "tmpfs", "none", phone.cgroup], check=True)
+    phone.ctl("reload")
+    subprocess.run([*inside, "umount", phone.cgroup], check=True)
+    expect(in_use(phone) == ("1", "confirmed", "1"), f"the good one at once: {status(phone)}")
+    expect("cgroup v2 is not mounted" in status(phone)["fellBack"], f"and why: {status(phone)}")
+    expect("policy-fell-back bundle='acme@1'" in phone.said(), "and an event")
+    phone.ctl("reload")
+    phone.ctl("start", "alpha")
+    again(phone)
+    expect(in_use(phone) == ("1", "confirmed", "1"), "also after a start")
+
+
+class Full:
+    """The policy slots on a storage of their own that has no room left."""
+
+    def __init__(self, phone):
+        self.place = f"{phone.dir}/state/policy"
+
+    def __enter__(self):
+        kept = self.place + ".kept"
+        shutil.copytree(self.place, kept)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=0700", "none", self.place], check=True)
+        shutil.copytree(kept, self.place, dirs_exist_ok=True)
+        self.fill()
+        return self
+
+    def __exit__(self, *_):
+        subprocess.run(["umount", self.place], check=True)
+
+    def fill(self):
+        with open(f"{self.place}/filler", "wb", buffering=0) as out:
+            try:
+                while out.write(bytes(4096)):
+                    pass
+            except OSError:
+                pass
+
+    def make_room(self):
+        os.unlink(f"{self.place}/filler")
+
+
+def test_full_storage(phone):
+    make = desk(phone)
+    trust(phone)
+    phone.ctl("policy", "install", make(1))
+    phone.ctl("policy", "confirm")
+    phone.ctl("policy", "install", make(2))
+    phone.process.kill()
+    phone.process.wait()
+    with Full(phone) as storage:
+        phone.start()
+        expect(in_use(phone) == ("1", "confirmed", "1"), f"a try that cannot be counted is none: {status(phone)}")
+        expect("cannot be counted" in status(phone)["fellBack"], status(phone)["fellBack"])
+        phone.ctl("start", "alpha")
+        phone.ctl("reload")
+        expect(in_use(phone) == ("1", "confirmed", "1"), "nor does a reload try it")
+        phone.ctl("policy", "install", make(3), status=15)
+        phone.ctl("policy", "confirm", status=2)
+        refused = phone.ctl("policy", "reject", status=1)
+        expect("until the next start" in refused.stderr, refused.stderr)
+        storage.make_room()
+        phone.ctl("reload")
+        expect(in_use(phone) == ("2", "trial", "1"), f"with room it is tried: {in_use(phone)}")
+        storage.fill()
+        phone.ctl("policy", "install", make(3), status=15)
+        expect(in_use(phone) == ("2", "trial", "1"), "an install without room takes nothing away")
+        phone.process.terminate()
+        phone.process.wait()
+    phone.start()
+
+
+def test_only_what_ran_under_it(phone):
+    """Neither a mode that was started before, nor the time of an earlier trial, speaks for a policy."""
+    make = desk(phone)
+    trust(phone)
+    again(phone, signal.SIGTERM, "--confirm-after", "3")
+    phone.ctl("policy", "install", make(1))
+    phone.ctl("start", "alpha")
+    phone.ctl("policy", "confirm")
+    phone.ctl("policy", "install", make(2))
+    time.sleep(3.5)
+    expect(in_use(phone) == ("2", "trial", "1"), "alpha was started before")
+    phone.ctl("restart", "alpha")
+    time.sleep(1.5)
+    phone.ctl("policy", "install", make(3))
+    phone.ctl("restart", "beta")
+    time.sleep(2)
+    expect(in_use(phone) == ("3", "trial", "1"), "the time of version 2 is not that of version 3")
+    wait_for("confirmation", lambda: in_use(phone) == ("3", "confirmed", "3"), 5)
+    phone.ctl("policy", "install", make(4))
+    phone.ctl("restart", "beta")
+    again(phone, signal.SIGKILL, "--confirm-after", "1")
+    wait_for("confirmation", lambda: in_use(phone) == ("4", "confirmed", "4"), 5)
+
+
+def test_nothing_good_is_lost(phone):
+    """A first bundle is on trial, and there is no good one to fall back to."""
+    make = desk(phone)
+    trust(phone)
+    phone.ctl("policy", "install", make(1))
+    phone.ctl("start", "alpha")
+    phone.write(profile("alpha", 200000, root={"verity": {"rootHash": "0" * 64}}))
+    phone.ctl("policy", "install", make(2), status=12)
+    expect(in_use(phone) == ("1", "trial", "0"), f"what runs is kept: {status(phone)}")
+    again(phone)
+    expect(in_use(phone) == ("1", "trial", "0"), f"also for the next start: {status(phone)}")
+
+
+def without_pin(bundle, name):
+    """The bundle without that pin, to be signed again: as a tool would make it that is not ours."""
+    with open(bundle, "rb") as file:
+        whole = file.read()
+    index, contents = whole[160:].split(b"\n\n", 1)
+    lines = [line for line in index.split(b"\n") if line.split()[1] != name.encode()]
+    payload = b"\n".join(lines) + b"\n\n" + contents
+    with open(bundle, "wb") as file:
+        file.write(whole[:16] + struct.pack("<QQ", len(payload), 0) + hashlib.sha256(payload).digest() + bytes(96) + payload)
+
+
+def test_missing_pin(phone):
+    make = desk(phone)
+    trust(phone)
+    one = make(1)
+    without_pin(one, "alpha.erofs")
+    ctl = f"{phone.build}/cli/pmosctl"
+    subprocess.run([ctl, "policy", "sign", one, "--key", f"{phone.dir}/desk/k.key"], check=True, capture_output=True)
+    refused = phone.ctl("policy", "install", one, status=12)
+    expect("acme@1/alpha.json" in refused.stderr and "is not pinned" in refused.stderr, refused.stderr)
+    # Put there by hand, where pmosd has not looked at it first.
+    with open(one, "rb") as file:
+        subprocess.run([f"{phone.build}/src/runtime/bundle/pmos-bundle", "install", "--state", f"{phone.dir}/state",
+                        "--trust", f"{phone.dir}/trust", "--images", f"{phone.dir}/images", "--hooks", f"{phone.dir}/hooks",
+                        "--run", f"{phone.dir}/run"], check=True, stdin=file, capture_output=True)
+    again(phone)
+    expect(status(phone)["source"] == "none", f"nothing to fall back to: {status(phone)}")
+    expect("is not pinned" in status(phone)["why"], status(phone)["why"])
+
+
+def test_trust_taken_away(phone):
+    make = desk(phone)
+    trust(phone)
+    phone.ctl("policy", "install", make(1))
+    phone.ctl("policy", "confirm")
+    os.unlink(f"{phone.dir}/trust/k.pub")
+    phone.ctl("reload", status=14)
+    expect(status(phone)["source"] == "none", f"no key opens no directory: {status(phone)}")
+    expect("nobody is trusted" in status(phone)["why"], status(phone)["why"])
+    expect("unsigned again" in doctor(phone), "doctor has the way back")
+    phone.ctl("policy", "install", make(2), status=14)
+    os.rmdir(f"{phone.dir}/trust")
+    again(phone)
+    expect(status(phone)["source"] == "none", "nor without the directory of keys")
+    os.unlink(f"{phone.dir}/state/policy/slots")
+    phone.ctl("reload", status=14)
+    expect(status(phone)["source"] == "none", "nor without the record")
+    os.mkdir(f"{phone.dir}/trust")
+    trust(phone)
+    phone.ctl("policy", "install", make(2))
+    os.unlink(f"{phone.dir}/trust/k.pub")
+    shutil.rmtree(f"{phone.dir}/state/policy")
+    phone.ctl("reload")
+    expect(status(phone)["source"] == "directory", "a developer takes the slots away, too")
+    phone.ctl("start", "alpha")
+
+
+def test_prepared_root(phone):
+    """What was mounted for the next start is not used once the policy pins another file by that name."""
+    make = desk(phone)
+    trust(phone)
+    phone.ctl("policy", "install", make(1))
+    phone.ctl("start", "alpha")
+    phone.ctl("policy", "confirm")
+    phone.ctl("stop", "alpha")
+    image = f"{phone.dir}/images/alpha.erofs"
+    os.rename(image, f"{phone.dir}/old")
+    with open(f"{phone.dir}/tree/etc/pmos-mode", "w", encoding="ascii") as out:
+        out.write("the new one\n")
+    subprocess.run(["mkfs.erofs", "--quiet", image, f"{phone.dir}/tree"], check=True, stdout=subprocess.DEVNULL)
+    phone.ctl("policy", "install", make(2))
+    phone.ctl("start", "alpha")
+    told = phone.ctl("exec", "alpha", "--", "cat", "/etc/pmos-mode").stdout
+    expect(told == "the new one\n", f"the image that is pinned is the one that is used: {told}")
+    phone.ctl("stop", "alpha")
+    # Written to where it is, below what is mounted.
+    with open(image, "r+b") as out:
+        out.seek(1024)
+        first = out.read(1)
+        out.seek(1024)
+        out.write(first)
+    refused = phone.ctl("start", "alpha", status=1)
+    expect("changed since" in refused.stderr, refused.stderr)
+    phone.ctl("reload")
+    phone.ctl("start", "alpha")
+
+
+class SilentFile:
+    """A regular file of a file system in user space that opens, and never answers a read."""
+
+    def __init__(self, place):
+        self.place = place
+        os.mkdir(place)
+        self.device = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
+        options = f"fd={self.device},rootmode=40000,user_id=0,group_id=0,allow_other"
+        if ctypes.CDLL(None, use_errno=True).mount(b"none", place.encode(), b"fuse", 0, options.encode()) != 0:
+            raise OSError(ctypes.get_errno(), "mount of fuse")
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                self.serve()
+            finally:
+                os._exit(0)
+        os.close(self.device)
+
+    def serve(self):
+        def attributes(node):
+            mode, size = (0o40755, 0) if node == 1 else (0o100644, 4096)
+            return struct.pack("<6Q10I", node, size, 8, 0, 0, 0, 0, 0, 0, mode, 1, 0, 0, 0, 4096, 0)
+
+        init = struct.pack("<IIIIHHIIHHI7I", 7, 31, 65536, 0, 4, 3, 65536, 1, 0, 0, 0, *[0] * 7)
+        answers = {26: lambda node: init, 1: lambda node: struct.pack("<4QII", 2, 0, 9, 9, 0, 0) + attributes(2),
+                   3: lambda node: struct.pack("<QII", 9, 0, 0) + attributes(node),
+                   14: lambda node: struct.pack("<QII", 1, 0, 0), 18: lambda node: b"", 25: lambda node: b""}
+        read, forget, interrupt, batch_forget = 15, 2, 36, 42
+        while True:
+            request = os.read(self.device, 1 << 20)
+            _, code, unique, node = struct.unpack_from("<IIQQ", request)
+            if code in (read, forget, interrupt, batch_forget):
+                continue
+            body, error = (answers[code](node), 0) if code in answers else (b"", -38)
+            os.write(self.device, struct.pack("<IiQ", 16 + len(body), error, unique) + body)
+
+    def end(self):
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        subprocess.run(["umount", "-l", self.place], check=True)
+
+
+def test_file_that_never_answers(phone):
+    make = desk(phone)
+    trust(phone)
+    silent = SilentFile(f"{phone.dir}/silent")
+    try:
+        begun = time.monotonic()
+        with subprocess.Popen([f"{phone.build}/cli/pmosctl", "--socket", f"{phone.dir}/run/private", "policy", "install",
+                               f"{phone.dir}/silent/bundle"], stderr=subprocess.PIPE, text=True) as caller:
+            try:
+                time.sleep(0.5)
+                phone.ctl("policy", "install", make(1), timeout=8)
+                phone.ctl("policy", "confirm", timeout=8)
+                expect(caller.poll() is None, "it waits still")
+                _, said = caller.communicate(timeout=30)
+            finally:
+                caller.kill()
+        expect("did not answer within" in said, said)
+        expect(8 < time.monotonic() - begun < 25, "within its time")
+        expect(in_use(phone) == ("1", "confirmed", "1"), "and took nothing along")
+    finally:
+        silent.end()
 
 
 def test_killed_anywhere(phone):

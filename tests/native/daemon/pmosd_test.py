@@ -105,6 +105,11 @@ class Phone:
         rows = json.loads(self.ctl("status", "--json").stdout)
         return next(row for row in rows if row["mode"] == mode)
 
+    def said(self):
+        """What pmosd has written to its log so far."""
+        with open(f"{self.dir}/pmosd.log", encoding="utf-8", errors="replace") as log:
+            return log.read()
+
     def end(self):
         if self.process and self.process.poll() is None:
             self.process.terminate()

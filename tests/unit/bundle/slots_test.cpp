@@ -86,10 +86,108 @@ TEST_CASE("storage that was tampered with is not used") {
     auto files = disk.files();
     files["b.bundle"] = files["a.bundle"];
     FakeDisk old(files);
-    CHECK_THAT(world.on(old).current()->why, Contains("versions only rise"));
+    CHECK_THAT(world.on(old).current()->why, Contains("not what was installed there"));
     // The same version again repairs it.
     CHECK(state(world.on(old).install(world.bundle(2))) == "2 on trial");
     CHECK(state(world.on(old).confirm()) == "2");
+}
+
+TEST_CASE("a trial whose starts cannot be counted is not tried, and the good one is used") {
+    const World world;
+    FakeDisk disk(world.with_one());
+    REQUIRE(world.on(disk).install(world.bundle(2)));
+    disk.full = true;
+    const auto report = world.on(disk).start();
+    CHECK(state(report) == "1");
+    CHECK_THAT(report->fallen, Contains("cannot be counted") && Contains("no space left"));
+    CHECK_THAT(report->unsaved, Contains("no space left"));
+    // Nor by a reload of the pmosd that uses the good one.
+    CHECK(state(world.on(disk).current(report->sha256)) == "1");
+    // It waits for room, and is counted then.
+    disk.full = false;
+    const auto tried = world.on(disk).current(report->sha256);
+    CHECK(state(tried) == "2 on trial");
+    CHECK(tried->tries == 1);
+    CHECK(world.on(disk).current(tried->sha256)->tries == 1);
+    FakeDisk alone;
+    REQUIRE(world.on(alone).install(world.bundle(2)));
+    alone.full = true;
+    CHECK(state(world.on(alone).start()) == "none");
+}
+
+TEST_CASE("a trial is given up also where that cannot be written down") {
+    World world;
+    FakeDisk disk(world.with_one());
+    REQUIRE(world.on(disk).install(world.bundle(2)));
+    disk.full = true;
+    const auto rejected = world.on(disk).reject("a hair in it");
+    CHECK(state(rejected) == "1");
+    CHECK(rejected->fallen == "a hair in it");
+    CHECK_THAT(rejected->unsaved, Contains("no space left"));
+    world.bad_images = {2};
+    CHECK(state(world.on(disk).current()) == "1");
+    CHECK_FALSE(world.on(disk).install(world.bundle(3)));
+    CHECK_FALSE(world.on(disk).confirm());
+    disk.full = false;
+    const auto kept = world.on(disk).reject("a hair in it");
+    CHECK(kept->unsaved.empty());
+    CHECK(state(world.on(disk).current()) == "1");
+}
+
+TEST_CASE("what is staged displaces nothing") {
+    const World world;
+    FakeDisk disk;
+    // Without a good one, and with one.
+    for (const std::uint64_t version : {1U, 5U}) {
+        REQUIRE(world.on(disk).install(world.bundle(version)));
+        const auto trial = world.on(disk).current();
+        const auto staged = world.on(disk).stage(world.bundle(version + 1));
+        CHECK(state(staged) == fmt::format("{} on trial", version + 1));
+        CHECK(staged->file != trial->file);
+        CHECK(world.on(disk).current()->sha256 == trial->sha256);
+        disk.full = true;
+        CHECK_FALSE(world.on(disk).stage(world.bundle(version + 2)));
+        CHECK_FALSE(world.on(disk).install(world.bundle(version + 2)));
+        CHECK_FALSE(world.on(disk).go_over(staged->sha256));
+        disk.full = false;
+        CHECK(world.on(disk).current()->sha256 == trial->sha256);
+        CHECK_FALSE(world.on(disk).go_over(trial->sha256));
+        const auto gone = world.on(disk).go_over(staged->sha256);
+        CHECK(state(gone) == fmt::format("{} on trial", version + 1));
+        CHECK(gone->tries == 1);
+        REQUIRE(world.on(disk).confirm());
+    }
+}
+
+TEST_CASE("only the trial that is meant is confirmed or rejected") {
+    const World world;
+    FakeDisk disk(world.with_one());
+    const auto two = world.on(disk).install(world.bundle(2))->sha256;
+    REQUIRE(world.on(disk).install(world.bundle(3)));
+    CHECK_THAT(state(world.on(disk).confirm(two)), Contains("does not wait"));
+    CHECK_THAT(state(world.on(disk).reject("no", two)), Contains("does not wait"));
+    CHECK(state(world.on(disk).current()) == "3 on trial");
+    CHECK(state(world.on(disk).confirm(hash(world.bundle(3)))) == "3");
+}
+
+TEST_CASE("a ledger that was set back does not take the floor along") {
+    const World world;
+    FakeDisk disk(world.with_one());
+    const std::string old = disk.files().at("slots");
+    for (const std::uint64_t version : {2U, 3U}) {
+        REQUIRE(world.on(disk).install(world.bundle(version)));
+        REQUIRE(world.on(disk).confirm());
+    }
+    // Version 3 lies where the old ledger has version 1.
+    Files files = disk.files();
+    files["slots"] = old;
+    REQUIRE(files["a.bundle"] == world.bundle(3));
+    FakeDisk back(files);
+    const auto report = world.on(back).current();
+    CHECK(state(report) == "none");
+    CHECK(report->floor == 3);
+    CHECK_THAT(state(world.on(back).install(world.bundle(2))), Contains("versions only rise"));
+    CHECK(state(world.on(back).install(world.bundle(3))) == "3 on trial");
 }
 
 // Cuts the power at every operation of the verb and looks at every state that a phone could then
@@ -127,7 +225,22 @@ TEST_CASE("power that goes at any moment leaves the old policy or the new one") 
     REQUIRE(world.on(tried).install(world.bundle(2)));
     CHECK(cut_everywhere(world, tried.files(),
                          [&](Disk& d) { return world.on(d).install(world.bundle(3)); },
-                         {"1", "2 on trial", "3 on trial"}) > 30);
+                         {"2 on trial", "3 on trial"}) > 20);
+    FakeDisk staged(tried.files());
+    REQUIRE(world.on(staged).stage(world.bundle(3)));
+    const auto three = hash(world.bundle(3));
+    CHECK(cut_everywhere(world, tried.files(),
+                         [&](Disk& d) { return world.on(d).stage(world.bundle(3)); },
+                         {"2 on trial"}) > 10);
+    CHECK(cut_everywhere(world, staged.files(),
+                         [&](Disk& d) -> Result<Report> {
+                             auto gone = world.on(d).go_over(three);
+                             // Done before the power went, and not to be done twice.
+                             if (!gone && state(world.on(d).current()) == "3 on trial")
+                                 return world.on(d).current();
+                             return gone;
+                         },
+                         {"2 on trial", "3 on trial"}) > 10);
     CHECK(cut_everywhere(world, tried.files(), [&](Disk& d) { return world.on(d).confirm(); },
                          {"2 on trial", "2"}) > 10);
     CHECK(cut_everywhere(world, tried.files(), [&](Disk& d) { return world.on(d).reject("no"); },

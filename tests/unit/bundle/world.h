@@ -11,7 +11,9 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 
+#include "policy/hash.h"
 #include "runtime/bundle/slots.h"
 
 namespace pmos::bundle::test {
@@ -33,6 +35,7 @@ class FakeDisk : public Disk {
     }
     // First any part of it may be there, under a name that may be; then all of it.
     Result<> write(const std::string& name, std::string_view bytes) override {
+        if (full) return fail(Code::no_space, "no space left");
         Files torn = files_;
         torn[name] = std::string(bytes.substr(0, bytes.size() / 2));
         PMOS_TRY(may_become(torn));
@@ -61,6 +64,7 @@ class FakeDisk : public Disk {
     const std::vector<Files>& found() const { return durable_; }
     const Files& files() const { return files_; }
     bool is_off() const { return off_; }
+    bool full = false;
 
   private:
     Result<> off() {
@@ -155,6 +159,10 @@ struct World {
     std::set<std::uint64_t> bad_images;
     std::array<unsigned char, 64> secret{};
 };
+
+inline std::string hash(const std::string& bytes) {
+    return policy::sha256_hex(std::as_bytes(std::span(bytes.data(), bytes.size())));
+}
 
 inline std::string state(const Result<Report>& r) {
     if (!r) return "error: " + r.error().message();

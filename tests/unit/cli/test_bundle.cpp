@@ -9,6 +9,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "cli/policy_files.h"
 #include "harness.h"
 #include "policy/bundle.h"
 
@@ -133,6 +134,23 @@ TEST_CASE("a bundle that does not pin what it names is not sound") {
     const auto r = desk.verify();
     CHECK(r.status == 1);
     CHECK_THAT(r.out, Contains("the image 'good.erofs' is not pinned") && Contains("missing-pin"));
+}
+
+TEST_CASE("profiles that nobody reads are not checked for those that are used") {
+    const Desk desk;
+    const pmos::cli::ProfilePlaces places{desk.path("p"), desk.path("trust"), desk.path("here")};
+    CHECK(pmos::cli::default_profiles(places).value() == desk.path("p"));
+    fs::create_directory(desk.dir / "trust");
+    CHECK(pmos::cli::default_profiles(places).value() == desk.path("p"));
+    desk.write("trust/k.pub", "any");
+    const auto refused = pmos::cli::default_profiles(places);
+    REQUIRE_FALSE(refused);
+    CHECK_THAT(refused.error().why, Contains("signed bundle") && Contains("trust"));
+    CHECK_THAT(refused.error().fix, Contains("policy verify"));
+    // On an author's desk, where nothing is installed, a trusted key is for verifying.
+    fs::remove_all(desk.dir / "p");
+    fs::create_directory(desk.dir / "here");
+    CHECK(pmos::cli::default_profiles(places).value() == desk.path("here"));
 }
 
 TEST_CASE("a key that others can read does not sign") {

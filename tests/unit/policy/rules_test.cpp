@@ -92,8 +92,8 @@ TEST_CASE("every rule has a stable id and words") {
 TEST_CASE("the example of every rule shows it, with its severity and its place") {
     // What one profile cannot show: the bytes of a file, blocks, files that are not there.
     const std::set<std::string_view> without{
-        "invalid-utf8",       "too-deep",         "too-large",     "unreadable-profile",
-        "no-site-policy",     "extends-cycle",    "mode-in-block", "unreadable-site-policy",
+        "invalid-utf8",       "too-deep",          "too-large",     "unreadable-profile",
+        "no-site-policy",     "extends-cycle",     "mode-in-block", "unreadable-site-policy",
         "site-policy-broken", "no-time-namespace", "missing-pin"};
     for (const auto& rule : rules()) {
         INFO(rule.id << ": " << rule.example);
