@@ -18,7 +18,9 @@ confirmed() { # VERSION
     pmosctl policy install "$desk/$1" && pmosctl policy confirm
 }
 in_tpm() { # the version that the TPM has, in decimal
-    printf '%d' "0x$(tpm2_nvread $index -C o | tail -c 8 | od -An -tx1 | tr -d ' \n')"
+    local hex
+    hex=$(tpm2_nvread $index -C $index | tail -c 8 | od -An -tx1 | tr -d ' \n')
+    [ ${#hex} -eq 16 ] && printf '%d' "0x$hex"
 }
 with_pmosd_down() { # COMMAND...
     systemctl stop pmosd && "$@" && systemctl start pmosd
