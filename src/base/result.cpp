@@ -27,6 +27,7 @@ constexpr std::array kCodes{
     CodeInfo{Code::cancelled, "org.pmos.Error.Cancelled", 16},
     CodeInfo{Code::timed_out, "org.pmos.Error.TimedOut", 17},
     CodeInfo{Code::unreachable, "org.pmos.Error.Unreachable", 18},
+    CodeInfo{Code::throttled, "org.pmos.Error.Throttled", 19},
 };
 
 Code code_from_errno(int err) {

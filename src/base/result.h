@@ -32,6 +32,7 @@ enum class Code : std::uint8_t {
     cancelled,        // ended by the caller or by shutdown
     timed_out,        // a deadline passed
     unreachable,      // pmosd (or another peer) does not answer
+    throttled,        // too many wrong secrets: none is judged for a time
 };
 
 struct CodeInfo {

@@ -31,6 +31,12 @@ struct Paths {
     std::string logs() const { return run + "/logs"; }
     std::string log_dir(std::string_view mode) const { return logs() + "/" + std::string(mode); }
     std::string log(std::string_view mode) const { return log_dir(mode) + "/log"; }
+    std::string attempts(std::string_view mode) const {
+        return state + "/attempts/" + std::string(mode);
+    }
+    std::string repeats(std::string_view mode) const {
+        return run + "/attempts/" + std::string(mode);
+    }
     std::string mode_dir(std::string_view mode) const {
         return run + "/modes/" + std::string(mode);
     }

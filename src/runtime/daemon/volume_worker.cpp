@@ -29,7 +29,8 @@ class Worker : public std::enable_shared_from_this<Worker> {
         request.descriptors = {BorrowedFd(), BorrowedFd(), BorrowedFd(2), theirs.borrow()};
         static_assert(volume::kSocketFd == 3);
         PMOS_ASSIGN(process_, spawn(request));
-        PMOS_ASSIGN(const auto wire, volume::make_request(job_.verb, job_.mode, job_.volume));
+        PMOS_ASSIGN(const auto wire,
+                    volume::make_request(job_.verb, job_.mode, job_.volume, job_.places));
         PMOS_TRY(volume::send_request(socket_.borrow(), wire, job_.secret.borrow()));
         job_.secret.reset();
         readable_ = loop_.on_io(socket_.borrow(), EPOLLIN,

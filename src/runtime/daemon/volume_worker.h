@@ -16,6 +16,7 @@ struct VolumeJob {
     volume::Verb verb{};
     std::string mode;
     policy::Volume volume;
+    volume::AttemptPlaces places;
     UniqueFd secret;  // empty for a device key and for verbs that need none
     std::move_only_function<void(std::uint32_t permille, std::string_view step)> progress = nullptr;
 };

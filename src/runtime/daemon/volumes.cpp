@@ -8,6 +8,7 @@
 
 #include "runtime/daemon/mode_files.h"
 #include "runtime/daemon/volume_worker.h"
+#include "runtime/volume/attempts.h"
 
 namespace pmos::daemon {
 namespace {
@@ -53,6 +54,19 @@ const char* verb_name(volume::Verb verb) {
     return "volume";
 }
 
+// What became of the count of wrong secrets when one was tried.
+void tell_attempts(const Context& ctx, const Mode& mode, const Result<VolumeEnd>& end) {
+    if (end && end->event && end->event->why[0] != '\0')
+        ctx.observer.event("attempts-not-kept", mode.name, {{"error", end->event->why}});
+    if (end && end->event) return;
+    const auto standing = volume::look_at_attempts(ctx.paths.attempts(mode.name));
+    if (standing.wait && standing.wait->count() == 0) return;
+    ctx.observer.event("throttled", mode.name,
+                       {{"failures", std::to_string(standing.failures)},
+                        {"wait", standing.wait ? volume::in_words(*standing.wait) : "for ever"},
+                        {"damaged", standing.damaged ? "yes" : "no"}});
+}
+
 void call_worker(const Context& ctx, Mode& mode, const policy::Volume& volume, volume::Verb verb,
                  UniqueFd secret, Done done);
 
@@ -77,6 +91,7 @@ void call_worker(const Context& ctx, Mode& mode, const policy::Volume& volume, v
     job.verb = verb;
     job.mode = mode.name;
     job.volume = volume;
+    job.places = {ctx.paths.attempts(mode.name), ctx.paths.repeats(mode.name)};
     job.secret = std::move(secret);
     job.progress = [&ctx, &mode, verb](std::uint32_t permille, std::string_view step) {
         ctx.observer.progress(mode, verb_name(verb), permille, step);
@@ -88,6 +103,7 @@ void call_worker(const Context& ctx, Mode& mode, const policy::Volume& volume, v
             const bool did_it = end && end->event;
             if (did_it && (verb == Verb::open || verb == Verb::close))
                 note_opened(ctx, mode, what, verb == Verb::open);
+            if (verb == Verb::open && needs_secret(what)) tell_attempts(ctx, mode, end);
             refresh_volume_state(mode);
             if (did_it) return done({});
             if (!end) return done(fail(std::move(end.error())));

@@ -31,7 +31,8 @@ void put_cut(char (&field)[N], std::string_view value) {
 
 }  // namespace
 
-Result<Request> make_request(Verb verb, std::string_view mode, const policy::Volume& v) {
+Result<Request> make_request(Verb verb, std::string_view mode, const policy::Volume& v,
+                             const AttemptPlaces& places) {
     Request r;
     r.verb = verb;
     r.key =
@@ -45,7 +46,8 @@ Result<Request> make_request(Verb verb, std::string_view mode, const policy::Vol
     const bool fits = put(r.mode, mode) && put(r.name, v.name) && put(r.dm_name, v.dm_name) &&
                       put(r.source, v.source) && put(r.key_file, v.key_file) &&
                       put(r.cipher, v.cipher) && put(r.pbkdf, v.pbkdf) &&
-                      put(r.filesystem, v.filesystem);
+                      put(r.filesystem, v.filesystem) && put(r.attempts, places.attempts) &&
+                      put(r.repeats, places.repeats);
     if (!fits)
         return fail(Code::usage, fmt::format("volume '{}' cannot be asked for", v.name),
                     "a path or a name of it is too long");
@@ -106,7 +108,7 @@ Result<std::optional<Event>> receive_event(BorrowedFd socket) {
 
 Error to_error(const Event& event) {
     Error e;
-    e.code = event.code <= static_cast<std::uint32_t>(Code::unreachable)
+    e.code = event.code <= static_cast<std::uint32_t>(Code::throttled)
                  ? static_cast<Code>(event.code)
                  : Code::failed;
     e.step = text(event.step);

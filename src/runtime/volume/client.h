@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/fd.h"
@@ -12,8 +13,14 @@
 
 namespace pmos::volume {
 
+// Where wrong secrets of a mode are counted: a directory on the storage, a file of this boot.
+struct AttemptPlaces {
+    std::string attempts, repeats;
+};
+
 // Fails with Code::usage when a text does not fit its field.
-Result<Request> make_request(Verb verb, std::string_view mode, const policy::Volume& volume);
+Result<Request> make_request(Verb verb, std::string_view mode, const policy::Volume& volume,
+                             const AttemptPlaces& places);
 
 // Whether a request of this verb and key must come with a secret descriptor.
 bool needs_secret(const Request& request);

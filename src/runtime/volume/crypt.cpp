@@ -171,6 +171,21 @@ bool CryptDevice::has_keyslot() const {
     return false;
 }
 
+std::optional<KeyslotCost> CryptDevice::dearest_argon2() const {
+    std::optional<KeyslotCost> dearest;
+    const auto work = [](const KeyslotCost& c) {
+        return std::uint64_t{c.iterations} * c.memory_kib;
+    };
+    for (int slot = 0; slot < ::crypt_keyslot_max(CRYPT_LUKS2); ++slot) {
+        crypt_pbkdf_type p{};
+        if (::crypt_keyslot_get_pbkdf(context_->cd, slot, &p) < 0 || p.type == nullptr) continue;
+        KeyslotCost cost{p.type, p.iterations, p.max_memory_kb, p.parallel_threads};
+        if (!cost.type.starts_with("argon2")) continue;
+        if (!dearest || work(cost) > work(*dearest)) dearest = std::move(cost);
+    }
+    return dearest;
+}
+
 bool CryptDevice::has_complete_token(const Request& request) const {
     for (int token = 0; token < ::crypt_token_max(CRYPT_LUKS2); ++token) {
         const char* json = nullptr;

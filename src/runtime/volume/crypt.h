@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -18,6 +19,12 @@ struct PbkdfCost {
     std::uint64_t memory = 0;   // bytes, the most it may take
     std::uint32_t time_ms = 0;  // aimed at by measuring
     bool minimal = false;       // the key is random: no cost, no measuring
+};
+
+// What one guess at a keyslot takes.
+struct KeyslotCost {
+    std::string type;
+    std::uint32_t iterations = 0, memory_kib = 0, lanes = 0;
 };
 
 enum class Mapping : std::uint8_t { absent, active, suspended };
@@ -48,6 +55,8 @@ class CryptDevice {
     Result<void> write_token(const std::string& json);
 
     bool has_keyslot() const;
+    // Of the keyslot with Argon2 that is the dearest to guess; empty: there is none.
+    std::optional<KeyslotCost> dearest_argon2() const;
     bool has_complete_token(const Request& request) const;
     std::string uuid() const;
     std::string device() const;  // below the mapping: "/dev/loop0"

@@ -40,6 +40,10 @@ struct Request {
     char cipher[64]{};
     char pbkdf[16]{};
     char filesystem[16]{};
+    // Of a secret that comes by descriptor: where its wrong ones are counted, on the storage, and
+    // the file that tells the last of them again, of this boot.
+    char attempts[512]{};
+    char repeats[512]{};
 };
 
 enum class EventKind : std::uint32_t { progress = 1, done, failed };
@@ -52,7 +56,7 @@ struct Event {
     char step[64]{};
     // done, of status
     std::uint32_t provisioned = 0, unfinished = 0, active = 0, suspended = 0;
-    // failed: a pmos::Error
+    // failed: a pmos::Error; done: why holds what went wrong beside it
     std::uint32_t code = 0;
     std::int32_t sys_errno = 0;
     char what[256]{}, why[256]{}, fix[256]{};

@@ -13,6 +13,7 @@
 
 #include "runtime/volume/files.h"
 #include "runtime/volume/filesystem.h"
+#include "runtime/volume/judge.h"
 #include "runtime/volume/key.h"
 #include "runtime/volume/source.h"
 #include "runtime/volume/undo.h"
@@ -99,6 +100,7 @@ class Provisioner {
         PMOS_TRY(channel_.progress(600, "making the file system"));
         PMOS_TRY(make_file_system());
         PMOS_TRY(channel_.progress(950, "finishing"));
+        PMOS_TRY(begin_count(request_));
         PMOS_TRY(crypt_->write_token(complete_token(request_)));
         crypt_.reset();
         loop_.reset();
@@ -111,7 +113,9 @@ class Provisioner {
     Result<void> prepare_key(const UniqueFd& secret) {
         if (request_.key == KeyKind::descriptor) {
             PMOS_ASSIGN(secret_, read_pin(secret.borrow()));
-            return {};
+            if (secret_->bytes().size() >= kMinSecret) return {};
+            return fail(Code::usage, "the secret is too short", "",
+                        fmt::format("choose one of {} characters or more", kMinSecret));
         }
         const std::string path(text(request_.key_file));
         PMOS_ASSIGN(const bool made, make_device_key(path));

@@ -37,7 +37,8 @@ bool is_terminated(const char (&field)[N]) {
 Result<void> check_names(const Request& r) {
     if (!is_terminated(r.mode) || !is_terminated(r.name) || !is_terminated(r.dm_name) ||
         !is_terminated(r.source) || !is_terminated(r.key_file) || !is_terminated(r.cipher) ||
-        !is_terminated(r.pbkdf) || !is_terminated(r.filesystem))
+        !is_terminated(r.pbkdf) || !is_terminated(r.filesystem) || !is_terminated(r.attempts) ||
+        !is_terminated(r.repeats))
         return bad("a text is not terminated");
     if (!is_name(text(r.mode)) || !is_name(text(r.name)))
         return bad("mode and volume names are lower case letters, digits and dashes");
@@ -48,6 +49,10 @@ Result<void> check_names(const Request& r) {
         return bad(fmt::format("source '{}' is not an absolute path", text(r.source)));
     if (r.key == KeyKind::device_key && !is_plain_path(text(r.key_file)))
         return bad(fmt::format("key file '{}' is not an absolute path", text(r.key_file)));
+    const bool judges = r.verb == Verb::provision || r.verb == Verb::open;
+    if (judges && r.key == KeyKind::descriptor &&
+        (!is_plain_path(text(r.attempts)) || !is_plain_path(text(r.repeats))))
+        return bad("no place is named where wrong secrets are counted");
     return {};
 }
 

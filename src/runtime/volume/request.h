@@ -14,6 +14,8 @@ namespace pmos::volume {
 
 inline constexpr std::size_t kDeviceKeyBytes = 64;
 inline constexpr std::size_t kMaxSecret = 512;
+// No volume is made with less, so less is wrong without being judged.
+inline constexpr std::size_t kMinSecret = 4;
 inline constexpr std::uint64_t kHeaderBytes = 16ULL << 20;  // LUKS2's own default
 inline constexpr std::uint64_t kMinSize = 2 * kHeaderBytes;
 

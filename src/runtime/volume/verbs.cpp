@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "runtime/volume/files.h"
+#include "runtime/volume/judge.h"
 #include "runtime/volume/key.h"
 #include "runtime/volume/source.h"
 #include "runtime/volume/worker.h"
@@ -38,7 +39,7 @@ Result<SecretBuffer> read_secret_of(const Request& request, const UniqueFd& secr
 }
 
 // Somebody opened it before: right when it is this very volume and the secret is the right one.
-Result<void> adopt(const Request& request, const SecretBuffer& secret, Mapping mapping) {
+Result<std::string> adopt(const Request& request, const SecretBuffer& secret, Mapping mapping) {
     PMOS_ASSIGN(const bool ours, is_mapping_of(request));
     if (!ours)
         return fail(Code::busy, fmt::format("device '{}' exists already", text(request.dm_name)),
@@ -49,20 +50,23 @@ Result<void> adopt(const Request& request, const SecretBuffer& secret, Mapping m
     PMOS_ASSIGN(const auto device, SourceDevice::attach(request, true));
     PMOS_ASSIGN(auto crypt, CryptDevice::of_device(device.path()));
     PMOS_TRY(crypt.load());
-    return crypt.check_secret(secret.bytes());
+    return judge(request, secret, crypt.dearest_argon2(),
+                 [&] { return crypt.check_secret(secret.bytes()); });
 }
 
-Result<void> map_volume(const Request& request, const SecretBuffer& secret, Channel& channel) {
+Result<std::string> map_volume(const Request& request, const SecretBuffer& secret,
+                               Channel& channel) {
     PMOS_TRY(check_unused(request));
     PMOS_ASSIGN(const auto device, SourceDevice::attach(request, false));
     PMOS_ASSIGN(auto crypt, CryptDevice::of_device(device.path()));
     PMOS_TRY(crypt.load());
     PMOS_TRY(channel.progress(300, "deriving the key"));
     const std::string dm_name(text(request.dm_name));
-    PMOS_TRY(crypt.map(dm_name, secret.bytes()));
+    PMOS_ASSIGN(auto not_kept, judge(request, secret, crypt.dearest_argon2(),
+                                     [&] { return crypt.map(dm_name, secret.bytes()); }));
     // Nobody is left who could close it again.
     auto wanted = channel.progress(1000, "open");
-    if (wanted) return {};
+    if (wanted) return not_kept;
     Error cause = std::move(wanted.error());
     if (auto undone = unmap(dm_name); !undone)
         cause.undo_failures.push_back(std::move(undone.error()));
@@ -77,9 +81,11 @@ Result<Event> open(const Request& request, UniqueFd secret_fd, Channel& channel)
     PMOS_TRY(channel.catch_signals());
     PMOS_TRY(channel.progress(100, "opening"));
     const Mapping mapping = mapping_state(std::string(text(request.dm_name)));
-    PMOS_TRY(mapping == Mapping::absent ? map_volume(request, secret, channel)
-                                        : adopt(request, secret, mapping));
+    PMOS_ASSIGN(const std::string not_kept, mapping == Mapping::absent
+                                                ? map_volume(request, secret, channel)
+                                                : adopt(request, secret, mapping));
     Event event = done();
+    not_kept.copy(event.why, sizeof event.why - 1);
     event.provisioned = event.active = 1;
     return event;
 }

@@ -19,13 +19,13 @@ KEYS = f"{DIR}/keys"
 SPARE = next((d for d in ("/dev/disk/by-id/virtio-spare", "/dev/vdc", "/dev/vdd")
               if os.path.exists(d) and subprocess.run(["blkid", "-p", d]).returncode == 2), None)
 
-REQUEST = struct.Struct("=IIIIQQIII64s64s128s512s512s64s16s16s4x")
+REQUEST = struct.Struct("=IIIIQQIII64s64s128s512s512s64s16s16s512s512s4x")
 EVENT = struct.Struct("=III64sIIIIIi256s256s256s")
 STATUS, PROVISION, OPEN, CLOSE = 1, 2, 3, 4
 PROGRESS, DONE, FAILED = 1, 2, 3
 CODES = ["failed", "usage", "unknown_mode", "disabled", "already_exists", "not_provisioned",
          "locked", "wrong_secret", "busy", "frozen", "not_running", "unsupported", "not_found",
-         "denied", "no_space", "cancelled", "timed_out", "unreachable"]
+         "denied", "no_space", "cancelled", "timed_out", "unreachable", "throttled"]
 
 STEPS = ["making the file", "making the header", "deriving the key", "making the file system",
          "finishing"]
@@ -70,7 +70,7 @@ class Worker:
         raw = REQUEST.pack(0x504d5651, verb, 2 if key_file else 1, int(block), size, memory,
                            time_ms, 512, 4096, mode.encode(), name.encode(), self.dm.encode(),
                            self.source.encode(), key_file.encode(), cipher.encode(), b"argon2id",
-                           b"ext4")
+                           b"ext4", f"{DIR}/attempts/{mode}".encode(), f"{DIR}/repeats/{mode}".encode())
         self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.process = subprocess.Popen(
             ["/bin/sh", "-c", f'exec "$0" 3<&{theirs.fileno()}', WORKER], pass_fds=[theirs.fileno()])

@@ -27,8 +27,10 @@ policy::Volume sample() {
     return v;
 }
 
+AttemptPlaces places() { return {"/var/lib/pmos/attempts/secure", "/run/pmos/attempts/secure"}; }
+
 Request request_of(const policy::Volume& v, Verb verb = Verb::provision) {
-    auto r = make_request(verb, "secure", v);
+    auto r = make_request(verb, "secure", v, places());
     REQUIRE(r);
     return *r;
 }
@@ -55,7 +57,7 @@ TEST_CASE("a request made from a plan is a good request") {
 TEST_CASE("a text that does not fit is refused, not cut") {
     auto v = sample();
     v.source = "/" + std::string(600, 'x');
-    auto r = make_request(Verb::open, "secure", v);
+    auto r = make_request(Verb::open, "secure", v, places());
     REQUIRE_FALSE(r);
     CHECK(r.error().code == Code::usage);
 }
@@ -81,6 +83,9 @@ TEST_CASE("every broken field of a request is refused") {
     CHECK(refused([](Request& r) { std::strcpy(r.source, "/a/../etc/shadow"); }));
     CHECK(refused([](Request& r) { std::strcpy(r.source, "/a/.."); }));
     CHECK(refused([](Request& r) { std::strcpy(r.source, "/a\n"); }));
+    CHECK(refused([](Request& r) { std::strcpy(r.attempts, "attempts"); }));
+    CHECK(refused([](Request& r) { r.repeats[0] = 0; }));
+    CHECK(refused([](Request& r) { std::memset(r.attempts, '/', sizeof r.attempts); }));
     CHECK(refused([](Request& r) { r.key = KeyKind::device_key; }));  // without a file
     CHECK(refused([](Request& r) { std::strcpy(r.cipher, "aes"); }));
     CHECK(refused([](Request& r) { std::strcpy(r.cipher, "aes-xts plain64"); }));

@@ -1,0 +1,75 @@
+// tests: the last wrong secrets are known again, five of them, and the file of them holds none.
+#include "runtime/volume/repeats.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+using namespace pmos;
+using namespace pmos::volume;
+namespace fs = std::filesystem;
+
+namespace {
+
+const KeyslotCost kCheap{"argon2id", 1, 64, 1};
+
+struct World {
+    std::string dir = "/tmp/pmos-repeats-test-XXXXXX";
+    World() { REQUIRE(::mkdtemp(dir.data()) != nullptr); }
+    ~World() { fs::remove_all(dir); }
+    std::string path() const { return dir + "/attempts/secure"; }
+    bool again(std::string_view secret, const KeyslotCost& cost = kCheap) const {
+        const auto answer = Repeats(path()).again(std::as_bytes(std::span(secret)), cost);
+        REQUIRE(answer);
+        return *answer;
+    }
+    std::string bytes() const {
+        std::ifstream stream(path(), std::ios::binary);
+        return {std::istreambuf_iterator<char>(stream), {}};
+    }
+};
+
+}  // namespace
+
+TEST_CASE("a wrong secret is known again, the last five of them, until the right one comes") {
+    const World world;
+    for (int i = 0; i < 6; ++i) CHECK_FALSE(world.again(fmt::format("guess-{}", i)));
+    for (int i = 1; i < 6; ++i) CHECK(world.again(fmt::format("guess-{}", i)));
+    CHECK_FALSE(world.again("guess-0"));
+    CHECK_FALSE(world.again("guess-1"));
+    CHECK_FALSE(world.again("guess-"));
+    CHECK(world.bytes().size() == 32 * (Repeats::kKept + 1));
+    REQUIRE(Repeats(world.path()).forget());
+    REQUIRE(Repeats(world.path()).forget());
+    CHECK_FALSE(fs::exists(world.path()));
+    CHECK_FALSE(world.again("guess-5"));
+}
+
+TEST_CASE("the file is root's, salted, and says nothing at another cost") {
+    const World one, other;
+    CHECK_FALSE(one.again("123456"));
+    CHECK_FALSE(other.again("123456"));
+    CHECK(one.bytes() != other.bytes());
+    CHECK(one.bytes().find("123456") == std::string::npos);
+    struct stat st {};
+    REQUIRE(::stat(one.path().c_str(), &st) == 0);
+    CHECK((st.st_mode & 07777U) == 0600);
+    // The volume was made anew with another cost: it counts once more.
+    CHECK_FALSE(one.again("123456", {"argon2id", 2, 64, 1}));
+    CHECK_FALSE(one.again("123456", {"argon2i", 1, 64, 1}));
+    CHECK(one.again("123456"));
+}
+
+TEST_CASE("a file of another shape is begun anew, and a cost that cannot be had is an error") {
+    const World world;
+    CHECK_FALSE(world.again("123456"));
+    std::ofstream(world.path(), std::ios::app) << "x";
+    CHECK_FALSE(world.again("123456"));
+    CHECK(world.again("123456"));
+    CHECK_FALSE(Repeats(world.path()).again({}, {"argon2id", 0, 64, 1}));
+}
