@@ -36,6 +36,8 @@ Result<> read_property(const Message& m, std::string_view name, ModeInfo& info) 
     if (name == "Autostart") return read_flag(m, info.autostart);
     if (name == "Recording") return read_flag(m, info.recording);
     if (name == "NeedsSecret") return read_flag(m, info.needs_secret);
+    if (name == "Failures") return read(m, "v", "u", &info.failures);
+    if (name == "RetryAfter") return read(m, "v", "t", &info.retry_after_s);
     if (name == "Pid") return read(m, "v", "u", &info.pid);
     if (name == "StartedAt") return read(m, "v", "t", &info.started_at_us);
     if (name == "ExitStatus") return read(m, "v", "i", &info.exit_status);

@@ -14,7 +14,9 @@ struct ModeInfo {
     std::string name, file, plan_digest, state, reason;
     bool foreground = false, locked = false, provisioned = false, autostart = false,
          recording = false;
-    bool needs_secret = true;  // asking once too often is safer than passing an empty secret
+    bool needs_secret = true;         // asking once too often is safer than passing an empty secret
+    std::uint32_t failures = 0;       // wrong secrets in a row
+    std::uint64_t retry_after_s = 0;  // bus::kNever: never
     std::uint32_t pid = 0;
     std::uint64_t started_at_us = 0;  // CLOCK_BOOTTIME
     std::int32_t exit_status = -1;

@@ -27,21 +27,24 @@ std::uint64_t uptime_s(const ModeInfo& mode) {
 }
 
 Json to_json(const ModeInfo& mode) {
-    return Json{{"mode", mode.name},
-                {"state", mode.state},
-                {"recording", mode.recording},
-                {"foreground", mode.foreground},
-                {"locked", mode.locked},
-                {"provisioned", mode.provisioned},
-                {"autostart", mode.autostart},
-                {"needsSecret", mode.needs_secret},
-                {"pid", mode.pid},
-                {"startedAt", mode.started_at_us},
-                {"uptime", uptime_s(mode)},
-                {"exitStatus", mode.exit_status},
-                {"reason", mode.reason},
-                {"file", mode.file},
-                {"planDigest", mode.plan_digest}};
+    return Json{
+        {"mode", mode.name},
+        {"state", mode.state},
+        {"recording", mode.recording},
+        {"foreground", mode.foreground},
+        {"locked", mode.locked},
+        {"provisioned", mode.provisioned},
+        {"autostart", mode.autostart},
+        {"needsSecret", mode.needs_secret},
+        {"failures", mode.failures},
+        {"retryAfter", mode.retry_after_s == bus::kNever ? Json() : Json(mode.retry_after_s)},
+        {"pid", mode.pid},
+        {"startedAt", mode.started_at_us},
+        {"uptime", uptime_s(mode)},
+        {"exitStatus", mode.exit_status},
+        {"reason", mode.reason},
+        {"file", mode.file},
+        {"planDigest", mode.plan_digest}};
 }
 
 Style style_of_state(std::string_view state) {
@@ -61,7 +64,12 @@ Cell state_cell(const ModeInfo& mode) {
 std::string lock_word(const ModeInfo& mode) {
     if (mode.state == "disabled") return "-";
     if (!mode.provisioned) return "not provisioned";
-    return mode.locked ? "yes" : "no";
+    if (!mode.locked) return "no";
+    std::string word = "yes";
+    if (mode.failures > 0) word += fmt::format(", {} wrong", mode.failures);
+    if (mode.retry_after_s == bus::kNever) return word + ", for ever";
+    if (mode.retry_after_s > 0) word += ", wait " + duration(mode.retry_after_s);
+    return word;
 }
 
 Table status_table(const std::vector<ModeInfo>& modes) {

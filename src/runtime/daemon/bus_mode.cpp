@@ -300,6 +300,16 @@ int get_exit(sd_bus*, const char*, const char*, const char*, sd_bus_message* rep
     return sd_bus_message_append(reply, "i", mode_of(userdata).last_exit);
 }
 
+int get_attempts(sd_bus*, const char*, const char*, const char* property, sd_bus_message* reply,
+                 void* userdata, sd_bus_error*) {
+    const auto standing = bus_of(userdata).supervisor().standing(mode_of(userdata));
+    if (std::string_view(property) == "Failures")
+        return sd_bus_message_append(reply, "u", standing.failures);
+    const std::uint64_t wait =
+        standing.wait ? static_cast<std::uint64_t>(standing.wait->count()) : bus::kNever;
+    return sd_bus_message_append(reply, "t", wait);
+}
+
 constexpr std::uint64_t kChanges = SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE;
 constexpr std::uint64_t kConst = SD_BUS_VTABLE_PROPERTY_CONST;
 constexpr std::uint64_t kAnyone = SD_BUS_VTABLE_UNPRIVILEGED;  // the bus policy decides
@@ -336,6 +346,8 @@ constexpr sd_bus_vtable kVtable[] = {
     SD_BUS_PROPERTY("Recording", "b", get_flag, 0, kChanges),
     SD_BUS_PROPERTY("Autostart", "b", get_flag, 0, 0),
     SD_BUS_PROPERTY("NeedsSecret", "b", get_flag, 0, 0),
+    SD_BUS_PROPERTY("Failures", "u", get_attempts, 0, 0),
+    SD_BUS_PROPERTY("RetryAfter", "t", get_attempts, 0, 0),
     SD_BUS_PROPERTY("Pid", "u", get_pid, 0, kChanges),
     SD_BUS_PROPERTY("StartedAt", "t", get_started, 0, kChanges),
     SD_BUS_PROPERTY("ExitStatus", "i", get_exit, 0, kChanges),

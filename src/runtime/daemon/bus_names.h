@@ -1,6 +1,8 @@
 // daemon: the names of the bus API, shared with pmosctl. docs/bus.md describes them.
 #pragma once
 
+#include <cstdint>
+
 namespace pmos::bus {
 
 inline constexpr const char* kService = "org.pmos.Runtime1";
@@ -10,5 +12,7 @@ inline constexpr const char* kManagerInterface = "org.pmos.Runtime1.Manager";
 inline constexpr const char* kModeInterface = "org.pmos.Runtime1.Mode";
 // The same API without a bus daemon: D-Bus peer to peer, root only.
 inline constexpr const char* kPrivateSocket = "/run/pmos/private";
+// RetryAfter when no secret is accepted any more.
+inline constexpr std::uint64_t kNever = UINT64_MAX;
 
 }  // namespace pmos::bus

@@ -18,6 +18,7 @@
 #include "runtime/daemon/sessions.h"
 #include "runtime/daemon/switchboard.h"
 #include "runtime/host/doctor.h"
+#include "runtime/volume/attempts.h"
 
 namespace pmos::daemon {
 
@@ -73,6 +74,8 @@ class Supervisor {
     Result<std::vector<PolicyFile>> profiles() const;
     std::vector<host::Finding> doctor() const;
     std::string inspect(const Mode& mode) const;
+    // Of the mode's secret; of a mode that has none nothing is counted.
+    volume::Standing standing(const Mode& mode) const;
     Result<UniqueFd> open_log(const Mode& mode) const;
 
   private:

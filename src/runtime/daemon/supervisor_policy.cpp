@@ -338,14 +338,22 @@ Details Supervisor::policy_status() const {
     return policy_details(*bundle_);
 }
 
+volume::Standing Supervisor::standing(const Mode& mode) const {
+    if (mode.needs_secret()) return volume::look_at_attempts(paths_.attempts(mode.name));
+    return {0, false, std::chrono::seconds(0)};
+}
+
 std::string Supervisor::inspect(const Mode& mode) const {
+    const auto secret = standing(mode);
     const auto& plan = mode.running ? mode.running->plan : mode.plan;
     return fmt::format(
-        "{{\"mode\":{},\"state\":{},\"reason\":{},\"file\":{},\"digest\":{},\"pid\":{},\"plan\":{}}"
-        "}",
+        "{{\"mode\":{},\"state\":{},\"reason\":{},\"file\":{},\"digest\":{},\"pid\":{},"
+        "\"failures\":{},\"retryAfter\":{},\"attemptsDamaged\":{},\"plan\":{}}}",
         json_quote(mode.name), json_quote(state_name(mode.state)), json_quote(mode.reason),
         json_quote(mode.file), json_quote(mode.running ? mode.running->digest : mode.digest),
-        mode.running ? mode.running->pid : 0, plan ? policy::to_json(*plan) : "null");
+        mode.running ? mode.running->pid : 0, secret.failures,
+        secret.wait ? fmt::to_string(secret.wait->count()) : "null", secret.damaged,
+        plan ? policy::to_json(*plan) : "null");
 }
 
 Result<UniqueFd> Supervisor::open_log(const Mode& mode) const {

@@ -76,6 +76,14 @@ int get_flag(sd_bus*, const char* path, const char*, const char* property, sd_bu
     return sd_bus_message_append(reply, "b", value ? 1 : 0);
 }
 
+int get_attempts(sd_bus*, const char* path, const char*, const char* property,
+                 sd_bus_message* reply, void* userdata, sd_bus_error*) {
+    const auto& mode = static_cast<World*>(userdata)->modes.at(mode_name(path));
+    if (std::string_view(property) == "Failures")
+        return sd_bus_message_append(reply, "u", mode.failures);
+    return sd_bus_message_append(reply, "t", mode.retry_after);
+}
+
 int get_pid(sd_bus*, const char* path, const char*, const char*, sd_bus_message* reply,
             void* userdata, sd_bus_error*) {
     const auto& mode = static_cast<World*>(userdata)->modes.at(mode_name(path));
@@ -149,9 +157,15 @@ int unlock_method(sd_bus_message* m, void* userdata, sd_bus_error* error) {
     if (int r = sd_bus_message_read(m, "h", &fd); r < 0) return r;
     const char* option = nullptr;
     if (int r = sd_bus_message_read(m, "a{sv}", 1, &option, "b", &start); r < 0) return r;
-    if (read_all(fd) != (mode.needs_secret ? kPin : ""))
+    const std::string secret = read_all(fd);
+    if (mode.retry_after > 0)
+        return sd_bus_error_set(error, "org.pmos.Error.Throttled",
+                                "too many wrong PINs: try again in 4 min 10 s\nhint: not tried");
+    if (secret != (mode.needs_secret ? kPin : "")) {
+        if (++mode.failures == 5) mode.retry_after = 250;
         return sd_bus_error_set(error, "org.pmos.Error.WrongSecret",
                                 "wrong PIN\nhint: 4 attempts left");
+    }
     mode.locked = false;
     if (start != 0) mode.state = "running";
     return sd_bus_reply_method_return(m, nullptr);
@@ -288,6 +302,8 @@ const sd_bus_vtable kModeTable[] = {
     SD_BUS_PROPERTY("Locked", "b", get_flag, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("Provisioned", "b", get_flag, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("NeedsSecret", "b", get_flag, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+    SD_BUS_PROPERTY("Failures", "u", get_attempts, 0, 0),
+    SD_BUS_PROPERTY("RetryAfter", "t", get_attempts, 0, 0),
     SD_BUS_PROPERTY("Pid", "u", get_pid, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("StartedAt", "t", get_started, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("ExitStatus", "i", get_exit, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),

@@ -50,6 +50,26 @@ TEST_CASE("a wrong PIN is refused clearly, the terminal is as before") {
     CHECK(tty.echoes());
 }
 
+TEST_CASE("wrong PINs are counted in status, and a delay is an error of its own") {
+    const Service service;
+    CHECK_THAT(service.run({"status", "secure", "--json"}).out,
+               Contains("\"failures\": 0") && Contains("\"retryAfter\": 0"));
+    for (int i = 0; i < 5; ++i) {
+        UniqueFd keep;
+        const std::string fd = inheritable("0000", keep);
+        CHECK(service.run({"unlock", "secure", "--pin-fd", fd}).status == 8);
+    }
+    UniqueFd keep;
+    const std::string fd = inheritable("2468", keep);
+    const auto refused = service.run({"unlock", "secure", "--pin-fd", fd});
+    CHECK(refused.status == 19);
+    CHECK(refused.err ==
+          "pmosctl: too many wrong PINs: try again in 4 min 10 s\nhint: not tried\n");
+    CHECK_THAT(service.run({"status", "secure"}).out, Contains("yes, 5 wrong, wait 4m 10s"));
+    CHECK_THAT(service.run({"status", "secure", "--json"}).out,
+               Contains("\"failures\": 5") && Contains("\"retryAfter\": 250"));
+}
+
 TEST_CASE("Ctrl-C, SIGTERM and SIGHUP at the prompt put the terminal back") {
     const Service service;
     for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
