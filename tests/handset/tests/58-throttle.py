@@ -1,0 +1,270 @@
+#!/usr/bin/env python3
+# timeout: 600
+"""Wrong PINs of a mode on the phone: counted before they are judged, a delay that refuses the right
+one too, a killed worker, a full and a read-only storage, a damaged record, an earlier boot. PINs
+are random."""
+
+import glob
+import hashlib
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+
+RECORD = "/var/lib/pmos/attempts/secure"
+REPEATS = "/run/pmos/attempts/secure"
+WRONG, THROTTLED = 8, 19
+failures = 0
+
+
+def check(what, good, detail=""):
+    global failures
+    failures += not good
+    print(("  ok    " if good else "  FAIL  ") + what + (f": {detail}" if not good else ""), flush=True)
+    return good
+
+
+def run(*command, **options):
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+def start(verb, pin):
+    r, w = os.pipe()
+    os.write(w, pin.encode() + b"\n")
+    os.close(w)
+    options = ["--no-start"] if verb == "unlock" else []
+    process = subprocess.Popen(["pmosctl", verb, "secure", "--pin-fd", str(r), *options], pass_fds=[r],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    os.close(r)
+    return process
+
+
+def ask(verb, pin):
+    process = start(verb, pin)
+    process.out, process.err = process.communicate()
+    return process
+
+
+def unlock(pin):
+    return ask("unlock", pin)
+
+
+def lock():
+    return run("pmosctl", "lock", "secure")
+
+
+def status():
+    modes = json.loads(run("pmosctl", "status", "secure", "--json").stdout)
+    return modes[0]["failures"], modes[0]["retryAfter"], modes[0]["locked"]
+
+
+def text_of(count, at, boot, writes):
+    text = f"pmos-attempts 1\nwrites {writes}\nfailures {count}\nat {at}\nboot {boot}\n"
+    text += f"sum {hashlib.sha256(text.encode()).hexdigest()}\n"
+    return text.ljust(512, "\n")
+
+
+def put(text):
+    for copy in "ab":
+        with open(f"{RECORD}/{copy}", "w") as stream:
+            stream.write(text)
+
+
+def boot_clock():
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def boot_id():
+    return open("/proc/sys/kernel/random/boot_id").read().strip()
+
+
+def wrong():
+    """A PIN that nobody has tried."""
+    return secrets.token_hex(6)
+
+
+def counting(pin):
+    check("a new volume begins at none", status() == (0, 0, True), status())
+    slip = wrong()
+    for n in range(1, 5):
+        done = unlock(slip if n == 1 else wrong())
+        check(f"wrong PIN {n} is refused and counted, without delay",
+              done.returncode == WRONG and status() == (n, 0, True), (done.err, status()))
+    again = unlock(slip)
+    check("one that was wrong before is refused and not counted",
+          again.returncode == WRONG and "not counted" in again.err and status()[0] == 4,
+          (again.err, status()))
+    short = unlock("123")
+    check("one that is too short as well", short.returncode == WRONG and status()[0] == 4, short.err)
+    kept = open(REPEATS, "rb").read()
+    check("what tells a repeat holds no PIN", slip.encode() not in kept and len(kept) == 5 * 32)
+    check("and is root's alone", os.stat(REPEATS).st_mode & 0o777 == 0o600
+          and os.stat(f"{RECORD}/a").st_mode & 0o777 == 0o600)
+
+
+def killed(pin):
+    """The fifth: the worker dies between the writing of the count and the judgement."""
+    process = start("unlock", pin)
+    end = time.monotonic() + 60
+    worker = None
+    while time.monotonic() < end and (worker is None or status_of_file() != 5):
+        worker = worker or next(iter(run("pgrep", "-x", "pmos-volume").stdout.split()), None)
+    check("the count is written while the worker is at work", worker and status_of_file() == 5)
+    os.kill(int(worker), signal.SIGKILL)
+    process.communicate()
+    check("a worker that is killed then has answered nothing", process.returncode not in (0, WRONG),
+          process.returncode)
+    count, wait, locked = status()
+    check("it was the right PIN, and counts as a failure", count == 5 and 0 < wait <= 60 and locked,
+          status())
+
+
+def status_of_file():
+    lines = open(f"{RECORD}/a").read().split("\n")
+    return int(lines[2].split()[1]) if len(lines) > 2 and lines[2].startswith("failures ") else None
+
+
+def delayed(pin):
+    events = subprocess.Popen(["pmosctl", "events", "--json"], stdout=subprocess.PIPE, text=True)
+    time.sleep(2)
+    before = boot_clock()
+    done = unlock(pin)
+    took = boot_clock() - before
+    check("while a delay runs the right PIN is refused by a code of its own",
+          done.returncode == THROTTLED, (done.returncode, done.err))
+    check("and says for how long", "too many wrong PINs: try again in" in done.err
+          and " s" in done.err and "5 in a row" in done.err, done.err)
+    print(f"        a refusal took {took:.2f} s")
+    check("nothing was opened and nothing counted", status()[0] == 5 and status()[2])
+    shown = json.loads(run("pmosctl", "inspect", "secure").stdout)
+    check("inspect shows it", shown["failures"] == 5 and 0 < shown["retryAfter"] <= 60
+          and shown["attemptsDamaged"] is False, {k: v for k, v in shown.items() if k != "plan"})
+    table = run("pmosctl", "status", "secure").stdout
+    check("so does the table of status", "5 wrong, wait" in table, table)
+    time.sleep(1)
+    events.terminate()
+    told = events.communicate()[0]
+    check("an event tells it", '"throttled"' in told, told)
+    wall = time.time()
+    time.clock_settime(time.CLOCK_REALTIME, wall + 86400 * 400)
+    later = unlock(pin)
+    time.clock_settime(time.CLOCK_REALTIME, wall)
+    check("a wall clock set a year ahead changes nothing", later.returncode == THROTTLED, later.err)
+    while (left := status()[1]) > 0:
+        time.sleep(min(left, 5))
+    check("a delay ends after as long as it said", 60 <= boot_clock() - float(since()) < 75)
+    done = unlock(pin)
+    check("then the right PIN opens, and clears the count", done.returncode == 0
+          and status() == (0, 0, False), (done.err, status()))
+    check("what told repeats is gone", not os.path.exists(REPEATS))
+    lock()
+
+
+def since():
+    return int(open(f"{RECORD}/a").read().split("\n")[3].split()[1]) / 1e6
+
+
+def earlier_boot(pin):
+    """What a reboot leaves: a record with another boot's id. Failure 9 is a delay of 90 min."""
+    put(text_of(9, 10**12, secrets.token_hex(16), 100))
+    done, wait = unlock(pin), status()[1]
+    check("a delay of an earlier boot began again with this one", done.returncode == THROTTLED
+          and abs(wait - (5400 - boot_clock())) < 5, (wait, boot_clock(), done.err))
+    put(text_of(9, int((boot_clock() - 5401) * 1e6), boot_id(), 102))
+    check("the same record reads as over when its 90 min were in this boot", status()[1] == 0, status())
+    put(text_of(20, 0, boot_id(), 104))
+    done = unlock(pin)
+    check("after the twentieth none is judged", done.returncode == THROTTLED and "ever" in done.err
+          and status()[1] is None, (done.err, status()))
+
+
+def damaged(pin):
+    put(text_of(2, 0, boot_id(), 200))
+    with open(f"{RECORD}/a", "r+b") as stream:
+        stream.write(b"\0" * 256)
+    check("one damaged copy loses nothing", status()[0] == 2, status())
+    done = unlock(wrong())
+    check("and is mended by the next attempt", done.returncode == WRONG and status_of_file() == 3, done.err)
+    put("x" * 512)
+    done = unlock(pin)
+    check("two damaged copies are the longest delay", done.returncode == THROTTLED
+          and "cannot be read" in done.err and status()[1] > 8 * 365 * 86400, (done.err, status()))
+    for copy in "ab":
+        os.unlink(f"{RECORD}/{copy}")
+    done = unlock(pin)
+    check("without the files, which root may remove, the count begins anew", done.returncode == 0, done.err)
+    lock()
+
+
+def storage(pin):
+    """A tiny tmpfs in place of the directory: full, then read-only."""
+    os.makedirs(RECORD, exist_ok=True)
+    run("mount", "-t", "tmpfs", "-o", "size=16k,mode=0700", "none", RECORD)
+    try:
+        check("a wrong PIN is counted there", unlock(wrong()).returncode == WRONG and status()[0] == 1)
+        with open(f"{RECORD}/filler", "wb", buffering=0) as stream:
+            try:
+                while stream.write(b"x" * 4096):
+                    pass
+            except OSError:
+                pass
+        check("a full storage counts on", unlock(wrong()).returncode == WRONG and status()[0] == 2, status())
+        for copy in "ab":
+            os.unlink(f"{RECORD}/{copy}")
+        with open(f"{RECORD}/filler2", "wb", buffering=0) as stream:
+            try:
+                while stream.write(b"x" * 4096):
+                    pass
+            except OSError:
+                pass
+        done = unlock(pin)
+        check("where no record can be made the right PIN is not tried", done.returncode not in (0, WRONG)
+              and "not tried" in done.err and status()[2], done.err)
+        for name in glob.glob(f"{RECORD}/filler*"):
+            os.unlink(name)
+        check("with space it is counted again", unlock(wrong()).returncode == WRONG)
+        run("mount", "-o", "remount,ro", RECORD)
+        done = unlock(pin)
+        check("on a read-only storage the right PIN is not tried", done.returncode not in (0, WRONG)
+              and "not tried" in done.err and status()[2], done.err)
+    finally:
+        run("umount", RECORD)
+
+
+def two_at_once(pin):
+    holder = subprocess.Popen(["flock", RECORD, "sleep", "3"])
+    time.sleep(0.5)
+    done = unlock(pin)
+    check("a record that another holds: busy, nothing tried", done.returncode == 9 and status()[2], done.err)
+    holder.wait()
+    first, second = start("unlock", wrong()), start("unlock", wrong())
+    first.communicate(), second.communicate()
+    check("two wrong ones at once are two", first.returncode == second.returncode == WRONG
+          and status()[0] == 2, (first.returncode, second.returncode, status()))
+
+
+def main():
+    pin = wrong()
+    lock()
+    for name in glob.glob("/var/lib/pmos/volumes/secure-*"):
+        os.unlink(name)
+    short = ask("provision", "123")
+    check("a PIN of three is not taken for a new volume", short.returncode == 2
+          and not glob.glob("/var/lib/pmos/volumes/secure-*"), short.err)
+    made = ask("provision", pin)
+    if check("the volume is made", made.returncode == 0, made.err):
+        for test in (counting, killed, delayed, earlier_boot, damaged, storage, two_at_once):
+            print(f"  {test.__name__}")
+            test(pin)
+        personal = json.loads(run("pmosctl", "status", "personal", "--json").stdout)[0]
+        check("a mode with a device key has nothing to count", personal["failures"] == 0
+              and personal["retryAfter"] == 0 and not os.path.exists("/var/lib/pmos/attempts/personal"))
+        check("the right PIN clears it all", unlock(pin).returncode == 0 and status()[0] == 0)
+        lock()
+    sys.exit(failures != 0)
+
+
+main()
