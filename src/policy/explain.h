@@ -37,4 +37,18 @@ Explanation explain_foreign_syscall(const Profile& profile, std::uint32_t audit_
 Explanation explain_refused_device(const Profile& profile, std::span<const HostDevice> devices,
                                    bool block, std::uint32_t major, std::uint32_t minor);
 
+// What the kernel counts when a mode meets a limit of its cgroup. It tells no program and no pid.
+enum class LimitEvent : std::uint8_t {
+    memory_high,
+    memory_max,
+    memory_out,   // nothing could be reclaimed at memory.max
+    memory_kill,  // and so a process was killed
+    phone_memory_kill,
+    swap_max,
+    pids_max,
+};
+Explanation explain_limit(const Profile& profile, LimitEvent event);
+// "slowed", "refused" or "killed".
+const char* limit_verdict(LimitEvent event);
+
 }  // namespace pmos::policy

@@ -80,19 +80,20 @@ struct Attempt {
     std::string what;  // where no profile is left to explain it
     const char* verdict;
     const std::string& program;  // it and the names of files are the mode's own choice
-    int pid;
+    int pid;                     // 0: the kernel does not say who
 };
 
 Details details_of(const Attempt& attempt, const policy::Explanation& why) {
     Details details{{"layer", attempt.layer},
                     {"what", printable(why.rule.empty() ? attempt.what : why.what)},
                     {"verdict", attempt.verdict},
-                    {"program", printable(attempt.program)},
-                    {"pid", std::to_string(attempt.pid)},
                     {"why", why.rule.empty() ? "its profile is gone" : why.why},
                     {"at", to_text(why.at)},
                     {"rule", why.rule},
                     {"hint", why.fix}};
+    if (attempt.pid != 0)
+        details.insert(details.end(), {{"program", printable(attempt.program)},
+                                       {"pid", std::to_string(attempt.pid)}});
     if (!why.key.empty()) details.insert(details.end(), {{"key", why.key}, {"value", why.value}});
     return details;
 }
@@ -217,7 +218,7 @@ void Denials::take(const Mode& mode, const launch::Question& question, std::uint
                           why);
     };
     if (allowed) {
-        if (denied.recording != nullptr) remember(*denied.recording, key, explain);
+        if (denied.recording != nullptr) remember(*denied.recording, key, explain, 1);
         return;
     }
     if (denied.profile != nullptr) {
@@ -228,7 +229,24 @@ void Denials::take(const Mode& mode, const launch::Question& question, std::uint
     tell(denied, key, explain);
 }
 
-void Denials::remember(Recording& recording, const std::string& key, const Explain& explain) {
+LimitWatch Denials::watch_limits(const Mode& mode, const host::Cgroup& cgroup,
+                                 const policy::LaunchPlan& plan) {
+    return {ctx_.loop, cgroup, plan, [this, &mode](const LimitMet& met) { take(mode, met); }};
+}
+
+void Denials::take(const Mode& mode, const LimitMet& met) {
+    const Denied denied = about_(mode);
+    const char* verdict = policy::limit_verdict(met.event);
+    const auto explain = [&]() -> Details {
+        policy::Explanation why;
+        if (denied.profile != nullptr) why = policy::explain_limit(*denied.profile, met.event);
+        return details_of({"cgroup", "a limit of its cgroup", verdict, "", 0}, why);
+    };
+    tell(denied, fmt::format("limit {}", static_cast<unsigned>(met.event)), explain, met.times);
+}
+
+void Denials::remember(Recording& recording, const std::string& key, const Explain& explain,
+                       std::uint64_t times) {
     auto at = recording.seen.find(key);
     if (at == recording.seen.end()) {
         if (recording.seen.size() >= Recording::kMaxSeen) {
@@ -237,27 +255,32 @@ void Denials::remember(Recording& recording, const std::string& key, const Expla
         }
         at = recording.seen.emplace(key, Recording::Seen{0, explain()}).first;
     }
-    ++at->second.times;
+    at->second.times += times;
 }
 
-void Denials::tell(const Denied& denied, const std::string& key, const Explain& explain) {
-    if (denied.recording != nullptr) remember(*denied.recording, key, explain);
-    tell("denied", denied.mode, key, explain);
+void Denials::tell(const Denied& denied, const std::string& key, const Explain& explain,
+                   std::uint64_t times) {
+    if (denied.recording != nullptr) remember(*denied.recording, key, explain, times);
+    tell("denied", denied.mode, key, explain, times);
 }
 
 void Denials::tell(const std::string& kind, const std::string& mode, std::string key,
-                   const Explain& explain) {
+                   const Explain& explain, std::uint64_t times) {
     auto& of_mode = repeated_[mode];
     const bool full = of_mode.size() >= kMaxRepeated && !of_mode.contains(key);
     if (full) key = "others";
     const auto [at, fresh] = of_mode.try_emplace(key);
     if (!fresh) {
-        ++at->second.more;
+        at->second.more += times;
         return;
     }
     at->second.details =
         full ? Details{{"what", "more kinds of refusals than are told one by one"}} : explain();
-    if (!at->second.details.empty()) ctx_.observer.event(kind, mode, at->second.details);
+    if (!at->second.details.empty()) {
+        Details details = at->second.details;
+        if (times > 1) details.emplace_back("times", std::to_string(times));
+        ctx_.observer.event(kind, mode, details);
+    }
     wait(kind, mode, key);
 }
 

@@ -11,6 +11,7 @@
 #include "policy/explain.h"
 #include "runtime/daemon/audit_record.h"
 #include "runtime/daemon/context.h"
+#include "runtime/daemon/limit_watch.h"
 #include "runtime/daemon/recording.h"
 #include "runtime/device/denial_ring.h"
 #include "runtime/launch/questions.h"
@@ -39,6 +40,9 @@ class Denials {
     Result<UniqueFd> load_filter(const policy::LaunchPlan& plan) const;
     // What a filter asked and is answered: told where that is no, recorded either way.
     void take(const Mode& mode, const launch::Question& question, std::uint32_t verdict);
+    // A limit of its cgroup that a mode has met: from now until the watch is dropped.
+    LimitWatch watch_limits(const Mode& mode, const host::Cgroup& cgroup,
+                            const policy::LaunchPlan& plan);
     // Records that came faster than they could be read.
     std::uint64_t lost() const noexcept { return lost_; }
     Denials(const Denials&) = delete;
@@ -57,10 +61,13 @@ class Denials {
     void read_audit();
     void take(const AuditRecord& record);
     void take(const device::DeviceDenial& denial);
-    static void remember(Recording& recording, const std::string& key, const Explain& explain);
-    void tell(const Denied& denied, const std::string& key, const Explain& explain);
+    void take(const Mode& mode, const LimitMet& met);
+    static void remember(Recording& recording, const std::string& key, const Explain& explain,
+                         std::uint64_t times);
+    void tell(const Denied& denied, const std::string& key, const Explain& explain,
+              std::uint64_t times = 1);
     void tell(const std::string& kind, const std::string& mode, std::string key,
-              const Explain& explain);
+              const Explain& explain, std::uint64_t times = 1);
     void wait(const std::string& kind, const std::string& mode, const std::string& key);
 
     const Context& ctx_;

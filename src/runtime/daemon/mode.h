@@ -11,6 +11,7 @@
 
 #include "base/fd.h"
 #include "policy/launch_plan.h"
+#include "runtime/daemon/limit_watch.h"
 #include "runtime/daemon/questions.h"
 #include "runtime/daemon/recording.h"
 #include "runtime/daemon/sequence.h"
@@ -44,6 +45,7 @@ struct Running {
     std::uint64_t started_at = 0;  // CLOCK_BOOTTIME, µs
     EventSource exited;
     std::list<Listener> listeners;         // where the plan's filter asks
+    LimitWatch limits;                     // what it meets of its cgroup's
     std::shared_ptr<Recording> recording;  // null: an ordinary run
 
     policy::Session session() const { return plan ? plan->session : policy::Session{}; }

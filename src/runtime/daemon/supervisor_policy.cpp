@@ -278,6 +278,7 @@ void Supervisor::adopt(Mode& mode) {
     running.pid = saved->pid;
     running.start_time = saved->start_time;
     running.started_at = saved->started_at;
+    if (running.plan) running.limits = denials_.watch_limits(mode, *mode.cgroup, *running.plan);
     mode.running = std::move(running);
     report_to_us(mode);
     mode.state = mode.cgroup->is_frozen() ? State::frozen : State::running;

@@ -196,6 +196,18 @@ Result<UniqueFd> Cgroup::open_events() const {
     return fd;
 }
 
+Result<WatchedFile> Cgroup::watch(const std::string& file) const {
+    UniqueFd fd(::openat(directory_.get(), file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (!fd) return fail(errno_error(errno, fmt::format("cannot watch '{}' of '{}'", file, name_)));
+    return WatchedFile(std::move(fd));
+}
+
+std::string WatchedFile::read() const {
+    std::array<char, 4096> text{};
+    const ssize_t size = ::pread(fd_.get(), text.data(), text.size(), 0);
+    return size > 0 ? std::string(text.data(), static_cast<std::size_t>(size)) : std::string();
+}
+
 void Cgroup::settle_events(BorrowedFd events) {
     std::array<char, 256> text{};
     [[maybe_unused]] const ssize_t size = ::pread(events.get(), text.data(), text.size(), 0);

@@ -17,6 +17,19 @@ namespace pmos::host {
 // the directory itself (pmos-hold moves aside in a cgroup that systemd delegates).
 Result<void> prepare_cgroup_root(const std::string& root);
 
+// A file that counts, or tells a state: POLLPRI on every change, from the opening on.
+class WatchedFile {
+  public:
+    WatchedFile() = default;
+    explicit WatchedFile(UniqueFd fd) : fd_(std::move(fd)) {}
+    BorrowedFd fd() const { return fd_.borrow(); }
+    // The text as it is now; poll says POLLPRI until it has been read.
+    std::string read() const;
+
+  private:
+    UniqueFd fd_;
+};
+
 class Cgroup {
   public:
     // An empty one that a crash left is taken over; Code::busy when processes are in it.
@@ -44,6 +57,7 @@ class Cgroup {
     bool contains(int pid) const;
     // cgroup.events: POLLPRI on every change of frozen and populated, from the opening on.
     Result<UniqueFd> open_events() const;
+    Result<WatchedFile> watch(const std::string& file) const;
     // After each POLLPRI, before the state is looked at: poll says POLLPRI until this is called.
     static void settle_events(BorrowedFd events);
 

@@ -71,3 +71,25 @@ TEST_CASE("a refused system call with its arguments is traced to the rule that l
     CHECK(ptrace.key == "seccomp/allow");
     CHECK(ptrace.value == "ptrace");
 }
+
+TEST_CASE("a limit that was met is traced to its line") {
+    const auto set = shipped_policy();
+    const auto& secure = *find_mode(set, "secure").profile;
+    const auto pids = explain_limit(secure, LimitEvent::pids_max);
+    CHECK(pids.rule == "limit-pids-max");
+    CHECK(pids.what.starts_with("pids.max "));
+    CHECK(pids.at.pointer == "/resources/pids/max");
+    CHECK(pids.at.line > 0);
+    CHECK(pids.fix == "raise resources/pids/max");
+    const auto memory = explain_limit(secure, LimitEvent::memory_kill);
+    CHECK(memory.at.pointer == "/resources/memory/max");
+    CHECK(std::string(limit_verdict(LimitEvent::memory_kill)) == "killed");
+    // Not the profile's doing: no change of it is offered.
+    const auto phone = explain_limit(secure, LimitEvent::phone_memory_kill);
+    CHECK(phone.rule == "memory-elsewhere");
+    CHECK(phone.fix.empty());
+    // What no line sets is told at the nearest one above.
+    const auto swap = explain_limit(Profile{}, LimitEvent::swap_max);
+    CHECK(swap.what == "memory.swap.max");
+    CHECK(swap.fix.empty());
+}

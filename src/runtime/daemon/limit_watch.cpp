@@ -1,0 +1,106 @@
+// daemon: the limits of a mode's cgroup that it meets, as the kernel counts them. Sets no limit.
+#include "runtime/daemon/limit_watch.h"
+
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+namespace pmos::daemon {
+namespace {
+
+using policy::LimitEvent;
+
+constexpr std::string_view kMemory = "memory.events.local";
+
+// Which file counts what comes of a limit. The kernel counts throttling by cpu.max too
+// (cpu.stat), and wakes nobody for it.
+struct Row {
+    std::string_view limit, file;
+};
+constexpr std::array kRows{Row{"memory.high", kMemory}, Row{"memory.max", kMemory},
+                           Row{"memory.swap.max", "memory.swap.events"},
+                           Row{"pids.max", "pids.events"}};
+
+// The number behind a word at the start of a line.
+std::uint64_t counter(std::string_view text, std::string_view key) {
+    while (!text.empty()) {
+        const auto line = text.substr(0, text.find('\n'));
+        text.remove_prefix(std::min(text.size(), line.size() + 1));
+        if (line.size() <= key.size() || !line.starts_with(key) || line[key.size()] != ' ')
+            continue;
+        std::uint64_t value = 0;
+        std::from_chars(line.data() + key.size() + 1, line.data() + line.size(), value);
+        return value;
+    }
+    return 0;
+}
+
+}  // namespace
+
+std::uint64_t LimitCounters::grown(std::string_view file, std::string_view text,
+                                   std::string_view key) {
+    const std::uint64_t now = counter(text, key);
+    std::uint64_t& before = seen_[std::string(file) + " " + std::string(key)];
+    const std::uint64_t more = now > before ? now - before : 0;
+    before = now;
+    return more;
+}
+
+std::vector<LimitMet> LimitCounters::take(std::string_view file, std::string_view text) {
+    std::vector<LimitMet> met;
+    const auto add = [&](LimitEvent event, std::uint64_t times) {
+        if (times != 0) met.push_back({event, times});
+    };
+    if (file != kMemory) {
+        add(file == "pids.events" ? LimitEvent::pids_max : LimitEvent::swap_max,
+            grown(file, text, "max"));
+        return met;
+    }
+    add(LimitEvent::memory_high, grown(file, text, "high"));
+    add(LimitEvent::memory_max, grown(file, text, "max"));
+    const auto out = grown(file, text, "oom");
+    add(LimitEvent::memory_out, out);
+    // A process is also killed when another's memory is all used, the phone's: that is counted
+    // where the process is, and what was used up is not.
+    out_of_memory_ += out;
+    const auto kills = grown(file, text, "oom_kill");
+    const auto own = std::min(kills, out_of_memory_);
+    if (kills != 0) out_of_memory_ = 0;
+    add(LimitEvent::memory_kill, own);
+    add(LimitEvent::phone_memory_kill, kills - own);
+    return met;
+}
+
+struct LimitWatch::Watch {
+    std::string file;
+    host::WatchedFile events;
+    LimitCounters counters;
+    EventSource changed;
+};
+
+LimitWatch::LimitWatch(EventLoop& loop, const host::Cgroup& cgroup, const policy::LaunchPlan& plan,
+                       Met met) {
+    for (const Row& row : kRows) {
+        const bool set = std::ranges::any_of(
+            plan.cgroup, [&](const auto& limit) { return limit.file == row.limit; });
+        const bool watched = std::ranges::any_of(
+            watches_, [&](const auto& watch) { return watch->file == row.file; });
+        if (!set || watched) continue;
+        auto events = cgroup.watch(std::string(row.file));
+        if (!events) continue;  // left out with its controller, and said so at the start
+        auto watch = std::make_shared<Watch>();
+        watch->file = row.file;
+        watch->events = std::move(*events);
+        watch->counters.take(row.file, watch->events.read());
+        watch->changed =
+            loop.on_io(watch->events.fd(), EPOLLPRI, [watch = watch.get(), met](std::uint32_t) {
+                for (const auto& one : watch->counters.take(watch->file, watch->events.read()))
+                    met(one);
+            });
+        if (watch->changed) watches_.push_back(std::move(watch));
+    }
+}
+
+}  // namespace pmos::daemon
