@@ -155,7 +155,8 @@ void Compiler::seccomp() {
         return refuse("seccomp", fmt::format("no system call table for '{}'", facts_.arch));
     std::vector<std::string> entries = p_.seccomp_allow;
     entries.emplace_back(required_syscalls());
-    const auto ask = options_.record ? Ask::refusals : Ask::nothing;
+    const bool tells = p_.tell_arguments && options_.ask;
+    const auto ask = options_.record ? Ask::refusals : tells ? Ask::arguments : Ask::nothing;
     SeccompPolicy policy{expand_syscalls(entries), p_.seccomp_rules};
     const auto program = compile_seccomp(policy, *arch, ask);
     if (program.size() > kMaxFilter)
@@ -165,6 +166,11 @@ void Compiler::seccomp() {
                    "write fewer rules");
     plan_.seccomp = to_bytes(program);
     if (p_.seccomp_log) plan_.seccomp_flags = SECCOMP_FILTER_FLAG_LOG;
+    if (tells && !options_.record) {
+        // Who listens refuses what the filter would have refused, and nothing else.
+        plan_.seccomp_answer = to_bytes(compile_seccomp(policy, *arch));
+        plan_.seccomp_flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    }
     if (!options_.record) return;
     policy.allow.merge(recordable_syscalls(*arch, options_.never));
     plan_.seccomp_answer = to_bytes(compile_seccomp(policy, *arch));
@@ -253,7 +259,7 @@ Compiled compile(const Profile& profile, const HostFacts& facts, const CompileOp
 }
 
 LaunchPlan intended_plan(const Profile& profile, const HostFacts& facts) {
-    return Compiler(profile, facts, {}).intended();
+    return Compiler(profile, facts, {.ask = false}).intended();
 }
 
 }  // namespace pmos::policy

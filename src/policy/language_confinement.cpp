@@ -75,6 +75,18 @@ constexpr std::array kSeccompKeys{
             .required = true},
 };
 
+constexpr std::array kDenialKeys{
+    KeySpec{.path = "denials",
+            .types = kObj,
+            .doc = "What of the mode's denials is told that costs something to tell."},
+    KeySpec{.path = "denials/arguments",
+            .types = kBool,
+            .doc = "true: of a system call that a rule or guard judges by its arguments, each "
+                   "refusal is told with the rule and the arguments. The call waits until pmosd "
+                   "has refused it; without pmosd it gets ENOSYS.",
+            .fallback = "false"},
+};
+
 constexpr std::array kLsmKeys{
     KeySpec{.path = "lsm", .types = kObj, .doc = "Linux security modules."},
     KeySpec{.path = "lsm/apparmor",
@@ -115,6 +127,7 @@ constexpr std::array kLsmKeys{
 }  // namespace
 
 KeySpecs seccomp_keys() { return kSeccompKeys; }
+KeySpecs denial_keys() { return kDenialKeys; }
 KeySpecs lsm_keys() { return kLsmKeys; }
 
 }  // namespace pmos::policy

@@ -36,6 +36,7 @@ KeySpecs storage_keys();
 KeySpecs process_keys();
 KeySpecs mount_keys();
 KeySpecs seccomp_keys();
+KeySpecs denial_keys();
 KeySpecs device_keys();
 KeySpecs network_keys();
 KeySpecs resource_keys();

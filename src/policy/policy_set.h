@@ -68,6 +68,8 @@ struct CompileOptions {
     // what may be recorded. Never the plan of an ordinary start.
     bool record = false;
     std::set<std::string> never = {};  // system calls that a recording refuses all the same
+    // Whether the filter asks a listener to refuse what the profile wants told (denials/arguments).
+    bool ask = true;
 };
 Compiled compile(const Profile& profile, const HostFacts& facts,
                  const CompileOptions& options = {});

@@ -109,6 +109,7 @@ Profile Reader::read() {
     check_targets();
     p_.seccomp_allow = texts(get("seccomp/allow"));
     p_.seccomp_log = !texts(get("seccomp/flags")).empty();
+    p_.tell_arguments = bool_or(get("denials/arguments"), false);
     if (const Node* list = get("seccomp/rules"))
         for (const auto& item : list->items) seccomp_rule(item);
     devices();

@@ -231,12 +231,24 @@ Verdict asked(Verdict verdict, Ask ask) {
     return {SECCOMP_RET_USER_NOTIF};
 }
 
+std::set<std::string> judged_by_arguments(const std::vector<SyscallRule>& rules) {
+    std::set<std::string> names;
+    for (const auto& rule : rules)
+        if (!rule.args.empty()) names.insert(rule.names.begin(), rule.names.end());
+    return names;
+}
+
 }  // namespace
 
 BpfProgram compile_seccomp(const SeccompPolicy& policy, const Arch& arch, Ask ask) {
     const Verdict enosys = verdict_errno(ENOSYS), eperm = verdict_errno(EPERM);
     const std::string ours(startup_syscalls());
     const auto startup = expand_syscalls(std::span(&ours, 1));
+    auto judged = judged_by_arguments(policy.rules);
+    judged.merge(judged_by_arguments(guard_rules()));
+    const auto ask_of = [&](const std::string& name) {
+        return ask == Ask::arguments && !judged.contains(name) ? Ask::nothing : ask;
+    };
     std::map<std::uint32_t, std::vector<SyscallRule>> rules_of;
     const auto index = [&](const std::vector<SyscallRule>& rules, bool guards) {
         for (const auto& rule : rules)
@@ -244,7 +256,8 @@ BpfProgram compile_seccomp(const SeccompPolicy& policy, const Arch& arch, Ask as
                 if (const auto nr = syscall_number(arch, name)) {
                     auto& one = rules_of[*nr].emplace_back(rule);
                     // A guard stops none of ours, or nothing would ever start.
-                    if (guards || !startup.contains(name)) one.verdict = asked(rule.verdict, ask);
+                    if (guards || !startup.contains(name))
+                        one.verdict = asked(rule.verdict, ask_of(name));
                 }
     };
     index(policy.rules, false);
@@ -260,10 +273,11 @@ BpfProgram compile_seccomp(const SeccompPolicy& policy, const Arch& arch, Ask as
     };
     for (std::uint32_t nr = 0; nr <= arch.newest; ++nr) {
         const bool hole = nr >= arch.hole_first && nr <= arch.hole_last;
+        const auto rules = rules_of.find(nr);
+        const Ask asks = ask_of(syscall_name(arch, nr));
         const Verdict otherwise = hole                   ? enosys
                                   : allowed.contains(nr) ? verdict_allow()
-                                                         : asked(eperm, ask);
-        const auto rules = rules_of.find(nr);
+                                                         : asked(eperm, asks);
         if (rules == rules_of.end()) {
             add(nr, {give(otherwise)});
             continue;

@@ -52,7 +52,8 @@ std::vector<SyscallRule> guard_rules();
 // Which refusals become a question to a listener (SECCOMP_RET_USER_NOTIF) instead. Kills stay, and
 // so does ENOSYS, which is what makes a libc fall back; and so do the profile's own rules on
 // startup_syscalls(), for nobody listens yet when those are called, and the start would wait.
-enum class Ask : std::uint8_t { nothing, refusals };
+// `arguments`: only those of calls that a rule or a guard judges by an argument.
+enum class Ask : std::uint8_t { nothing, arguments, refusals };
 
 // Order of decision: foreign architecture and x32 are killed, numbers that the table does not know
 // get ENOSYS, then the profile's rules, the guards, the allow list; the rest gets EPERM.

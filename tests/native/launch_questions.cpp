@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <fstream>
 
 #include "policy/syscall_filter.h"
 #include "runtime/launch/protocol.h"
@@ -136,6 +137,62 @@ TEST_CASE("a rule on what is called before somebody listens keeps nobody waiting
     // Both kinds were among them: execve(2) is needed, fcntl(2) is not.
     CHECK(started > 0);
     CHECK(refused > 0);
+}
+
+TEST_CASE("a question that its listener took and died over is asked again after a freeze") {
+    World world;
+    const auto plan = asking_plan(calls({SYS_sysinfo}));
+    const Running mode = world.start(plan);
+    REQUIRE(mode.reply.ok());
+    const BorrowedFd listener = mode.reply.listener.borrow();
+    const auto lost = asked(listener);
+    const auto freeze = [&](const char* state) {
+        std::ofstream(world.cgroup_file("cgroup.freeze")) << state;
+    };
+    freeze("1");
+    freeze("0");
+    const auto again = asked(listener);
+    CHECK(again.id != lost.id);
+    CHECK(again.call.nr == SYS_sysinfo);
+    // The old one is nobody's any more.
+    launch::answer(listener, lost, policy::verdict_errno(EXDEV).ret);
+    launch::answer(listener, again, policy::verdict_errno(EROFS).ret);
+    CHECK(read_all(mode.output.borrow()) == std::string(1, EROFS));
+    CHECK(wait_for(mode.reply.pidfd.borrow()) == 0);
+}
+
+TEST_CASE("who is asked while the mode is frozen, or after who asked was killed, harms nobody") {
+    World world;
+    const Running mode = world.start(asking_plan(calls({SYS_sysinfo})));
+    REQUIRE(mode.reply.ok());
+    const BorrowedFd listener = mode.reply.listener.borrow();
+    const auto question = asked(listener);
+    std::ofstream(world.cgroup_file("cgroup.freeze")) << "1";
+    launch::answer(listener, question, policy::verdict_errno(EPERM).ret);
+    std::ofstream(world.cgroup_file("cgroup.kill")) << "1";
+    CHECK(wait_for(mode.reply.pidfd.borrow()) != 0);
+    CHECK_FALSE(launch::next_question(listener).has_value());
+    launch::answer(listener, question, policy::verdict_allow().ret);
+}
+
+TEST_CASE("of calls that are judged by their arguments the refusals are asked, and only they") {
+    World world;
+    const policy::Arch& arch = *policy::find_arch("x86_64");
+    policy::SeccompPolicy filter;
+    filter.allow = policy::recordable_syscalls(arch, {"sysinfo", "getpgid"});
+    // Of 0, the only pid that the probe asks for.
+    filter.rules = {{{"getpgid"}, {{0, policy::Compare::eq, 0, 0}}, policy::verdict_errno(EBUSY)}};
+    policy::LaunchPlan plan = base_plan();
+    plan.process.args = calls({SYS_getpgid, SYS_sysinfo, SYS_getppid});
+    plan.seccomp = policy::to_bytes(policy::compile_seccomp(filter, arch, policy::Ask::arguments));
+    plan.seccomp_flags = kNewListener;
+    plan.seccomp_answer = policy::to_bytes(policy::compile_seccomp(filter, arch));
+    const Running mode = world.start(plan);
+    INFO(launch::describe(mode.reply.reply, plan).message());
+    REQUIRE(mode.reply.ok());
+    answer_by_plan(plan, mode.reply.listener.borrow(), SYS_getpgid);
+    CHECK(read_all(mode.output.borrow()) == std::string{EBUSY, EPERM, '\0'});
+    CHECK(wait_for(mode.reply.pidfd.borrow()) == 0);
 }
 
 TEST_CASE("a filter that does not ask has no listener") {

@@ -15,6 +15,7 @@
 #include <cstdlib>
 
 #include "runtime/daemon/bus.h"
+#include "runtime/daemon/fd_store.h"
 #include "runtime/daemon/journal.h"
 #include "runtime/daemon/mode_log.h"
 #include "runtime/daemon/supervisor.h"
@@ -193,7 +194,7 @@ void tell_ready(int fd) {
     ::close(fd);
 }
 
-Result<> serve(const Options& options) {
+Result<> serve(const Options& options, std::vector<KeptDescriptor> kept) {
     PMOS_ASSIGN(const auto loop, EventLoop::make());
     Bus bus(*loop, options.paths);
     Herald herald(bus);
@@ -215,7 +216,7 @@ Result<> serve(const Options& options) {
             if (!changed) journal_error(changed.error());
         });
     });
-    PMOS_TRY(supervisor.begin());
+    PMOS_TRY(supervisor.begin(std::move(kept)));
     PMOS_TRY(bus.begin(supervisor, options.system));
     sd_event_set_watchdog(loop->get(), 1);
     tell_ready(options.ready_fd);
@@ -236,8 +237,9 @@ int main(int argc, char** argv) {
     Options options;
     if (const int status = parse_options(argc, argv, options); status >= 0) return status;
     if (options.paths.cgroup.empty()) options.paths.cgroup = default_cgroup();
+    auto kept = take_kept_descriptors();
     auto result = confine(options.paths);
-    if (result) result = serve(options);
+    if (result) result = serve(options, std::move(kept));
     if (result) return 0;
     journal_error(result.error());
     return 1;

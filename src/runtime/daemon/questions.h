@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "base/fd.h"
 #include "policy/syscall_filter.h"
@@ -16,11 +17,18 @@ struct Mode;
 // The listener of one filter: of the mode's first process, or of one that was entered.
 struct Listener {
     UniqueFd fd;
-    policy::BpfProgram answer;
+    policy::BpfProgram answer;  // empty: the plan is gone, and all is refused
+    bool lets_through = false;  // only a recording does
+    std::string kept_as;        // in the service manager's store; "" is not
     EventSource asked;
 };
 
-// Answers until the last process of that filter has ended. The mode runs.
-Result<> listen(const Context& ctx, Mode& mode, UniqueFd listener);
+// Answers until the last process of that filter has ended. The mode runs. `kept_as` is the name
+// that an earlier pmosd has had the listener kept by; "" has it kept now.
+Result<> listen(const Context& ctx, Mode& mode, UniqueFd listener, std::string kept_as = "");
+
+// After a restart. The pmosd before may have taken a question and died before it answered: nobody
+// can answer that one any more. Frozen, the call leaves off; thawed, it is made again and asks us.
+void have_asked_again(Mode& mode);
 
 }  // namespace pmos::daemon

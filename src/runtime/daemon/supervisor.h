@@ -11,6 +11,7 @@
 #include "runtime/daemon/context.h"
 #include "runtime/daemon/denials.h"
 #include "runtime/daemon/device_watch.h"
+#include "runtime/daemon/fd_store.h"
 #include "runtime/daemon/launcher.h"
 #include "runtime/daemon/mode.h"
 #include "runtime/daemon/policy_source.h"
@@ -29,8 +30,8 @@ class Supervisor {
     Supervisor& operator=(const Supervisor&) = delete;
 
     // Reads the policy, starts the launcher, adopts what an earlier pmosd left running and removes
-    // what it left half-made.
-    Result<> begin();
+    // what it left half-made. `kept` is what the service manager kept for us.
+    Result<> begin(std::vector<KeptDescriptor> kept);
     // Starts the modes that say so; the first of them comes to the foreground.
     void autostart();
     // Stops and locks every mode; refuses new work from then on.
@@ -108,6 +109,7 @@ class Supervisor {
     void drop_prepared(Mode& mode);
     void recall_modes();
     void adopt(Mode& mode);
+    void take_listeners(std::vector<KeptDescriptor> kept);
     void bring_foreground_back();
     void on_exit(Mode& mode);
     // Queues the job on the mode; settles what is prepared and reports what failed after it.

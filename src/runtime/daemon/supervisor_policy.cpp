@@ -55,7 +55,7 @@ Result<UniqueFd> open_process(const SavedState& saved) {
 
 }  // namespace
 
-Result<> Supervisor::begin() {
+Result<> Supervisor::begin(std::vector<KeptDescriptor> kept) {
     for (const std::string& dir : {paths_.run, paths_.run + "/modes"})
         if (::mkdir(dir.c_str(), 0700) != 0 && errno != EEXIST)
             return fail(errno_error(errno, "cannot make '" + dir + "'"));
@@ -71,6 +71,7 @@ Result<> Supervisor::begin() {
         adopt(*mode);
         clear_half_made(ctx_, *mode);
     }
+    take_listeners(std::move(kept));
     // Neither profile nor trace: it was one of an earlier policy.
     std::erase_if(modes_, [this](const auto& entry) {
         const Mode& mode = *entry.second;
@@ -286,6 +287,28 @@ void Supervisor::adopt(Mode& mode) {
     watch_log(mode);
     ctx_.observer.event("adopted", mode.name, {{"pid", std::to_string(saved->pid)}});
     ctx_.observer.mode_changed(mode);
+}
+
+// What the modes' filters asked while there was no pmosd has waited. Without its listener, because
+// nobody kept it, such a call gets ENOSYS: refused, and not told.
+void Supervisor::take_listeners(std::vector<KeptDescriptor> kept) {
+    for (auto& [name, fd] : kept) {
+        const auto found = modes_.find(mode_of_listener(name));
+        const bool alive = found != modes_.end() && found->second->alive();
+        if (!alive || !listen(ctx_, *found->second, std::move(fd), name)) forget_descriptor(name);
+    }
+    for (auto& [name, mode] : modes_) {
+        if (!mode->alive()) continue;
+        if (!mode->running->listeners.empty()) {
+            have_asked_again(*mode);
+        } else if (mode->running->plan && !mode->running->plan->seccomp_answer.empty()) {
+            ctx_.observer.event(
+                "denials-lost", name,
+                {{"why",
+                  "nobody kept its filter's listener: what it asks gets ENOSYS until the "
+                  "mode is restarted"}});
+        }
+    }
 }
 
 // Its filter tells the ring of a pmosd that is gone: another takes its place, in one step.

@@ -403,3 +403,47 @@ TEST_CASE("the plan of a recording asks where the ordinary one refuses") {
     REQUIRE(copy.has_value());
     CHECK(copy->seccomp_answer == recording.plan->seccomp_answer);
 }
+
+TEST_CASE(
+    "where a profile wants arguments told, the filter asks for those refusals and no others") {
+    std::string text = profile_text("alpha", 200000);
+    const std::string list = R"("allow": ["@default"])";
+    text.replace(text.find(list), list.size(), R"("allow": ["@system-service"], "rules": [
+        {"names": ["sysinfo"], "action": "errno"},
+        {"names": ["tgkill"], "action": "kill", "args": [
+            {"index": 2, "value": 9, "op": "SCMP_CMP_EQ"}]},
+        {"names": ["kill"], "action": "errno", "errno": "EACCES", "args": [
+            {"index": 1, "value": 9, "op": "SCMP_CMP_EQ"}]}])");
+    const auto ordinary = compile(*load(text), fixed_facts());
+    text.replace(text.find('{'), 1, R"({ "denials": {"arguments": true}, )");
+    const auto profile = load(text);
+    const auto telling = compile(*profile, fixed_facts());
+    REQUIRE(ordinary.plan.has_value());
+    REQUIRE(telling.plan.has_value());
+    CHECK(telling.plan->seccomp_flags == 8);  // SECCOMP_FILTER_FLAG_NEW_LISTENER
+    // Who listens answers what the filter would have said, and a question is about that filter.
+    CHECK(telling.plan->seccomp_answer == ordinary.plan->seccomp);
+    CHECK(intended_plan(*profile, fixed_facts()).seccomp == ordinary.plan->seccomp);
+
+    const Arch& arch = *find_arch("x86_64");
+    const auto verdict = [&](std::string_view name, std::uint64_t zero, std::uint64_t one,
+                             std::uint64_t two) {
+        SyscallData data;
+        data.nr = *syscall_number(arch, name);
+        data.arch = arch.audit;
+        data.args[0] = zero;
+        data.args[1] = one;
+        data.args[2] = two;
+        return verdict_text(evaluate(from_bytes(telling.plan->seccomp), data));
+    };
+    CHECK(verdict("kill", 1, 9, 0) == "ask");
+    CHECK(verdict("kill", 1, 15, 0) == "allow");
+    CHECK(verdict("tgkill", 1, 1, 9) == "kill");
+    CHECK(verdict("socket", 17, 3, 0) == "ask");  // AF_PACKET
+    CHECK(verdict("socket", 1, 1, 0) == "allow");
+    CHECK(verdict("clone", 0x10000000, 0, 0) == "ask");
+    CHECK(verdict("sysinfo", 0, 0, 0) == "errno 1");  // whatever its arguments
+    CHECK(verdict("ptrace", 0, 0, 0) == "errno 1");
+    CHECK(verdict("setns", 0, 0, 0) == "errno 1");
+    CHECK(verdict("clone3", 0, 0, 0) == "errno 38");
+}

@@ -1,0 +1,30 @@
+// daemon: descriptors that the service manager keeps while pmosd is restarted (FDSTORE=1,
+// sd_pid_notify_with_fds(3)). Keeps none itself.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+
+namespace pmos::daemon {
+
+// Under systemd only; elsewhere nothing is kept, and what a descriptor was for ends with pmosd.
+// The manager lets go of one by itself when the other end of it has gone (EPOLLHUP).
+void keep_descriptor(const std::string& name, BorrowedFd fd);
+void forget_descriptor(const std::string& name);
+
+// What was kept by the pmosd before. Once, at the start: before anything else opens a descriptor.
+struct KeptDescriptor {
+    std::string name;
+    UniqueFd fd;
+};
+std::vector<KeptDescriptor> take_kept_descriptors();
+
+// Of the filter that a mode, or a program that was entered into it, asks by.
+std::string listener_name(const std::string& mode);
+// The mode of such a name; "" for any other.
+std::string mode_of_listener(const std::string& name);
+
+}  // namespace pmos::daemon
