@@ -38,6 +38,7 @@ class Compiler {
     void devices();
     void seccomp();
     void confinement();
+    void denials();
     void limits();
     void hooks();
     void say(Severity severity, Rule rule, std::string_view path, std::string message,
@@ -193,6 +194,21 @@ void Compiler::confinement() {
     plan_.landlock = landlock_rules(plan_, p_.landlock_execute);
 }
 
+void Compiler::denials() {
+    const auto tell = [&](bool wanted, bool can, std::uint32_t bit, const char* path) {
+        if (!wanted) return;
+        if (can)
+            plan_.tell |= bit;
+        else
+            say(Severity::warning, Rule::denials_not_told, path,
+                "this kernel does not let them be seen: they stay untold",
+                "use a kernel with CONFIG_DEBUG_INFO_BTF and BPF tracing, see pmosctl doctor");
+    };
+    tell(p_.tell_capabilities, facts_.capability_denials, image::tell_capabilities,
+         "denials/capabilities");
+    tell(p_.tell_landlock, facts_.landlock_denials, image::tell_landlock, "denials/landlock");
+}
+
 void Compiler::limits() {
     if (!facts_.cgroup_v2)
         return refuse("resources", "cgroup v2 is not mounted: nothing bounds the mode's devices",
@@ -238,6 +254,7 @@ void Compiler::build() {
     plan_.mounts = mount_operations(p_, plan_);
     seccomp();
     confinement();
+    denials();
     limits();
     hooks();
 }

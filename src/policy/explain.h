@@ -37,6 +37,15 @@ Explanation explain_foreign_syscall(const Profile& profile, std::uint32_t audit_
 Explanation explain_refused_device(const Profile& profile, std::span<const HostDevice> devices,
                                    bool block, std::uint32_t major, std::uint32_t minor);
 
+// A capability check that failed. `own`: asked of the mode's own user namespace, the only one that
+// process/capabilities is about.
+Explanation explain_refused_capability(const Profile& profile, std::uint32_t capability, bool own);
+
+enum class LandlockTry : std::uint8_t { read, write, execute, change, trace, mount };
+// `what`: "write notes.txt", as far as the kernel tells a name.
+Explanation explain_refused_by_landlock(const Profile& profile, LandlockTry tried,
+                                        const std::string& what);
+
 // What the kernel counts when a mode meets a limit of its cgroup. It tells no program and no pid.
 enum class LimitEvent : std::uint8_t {
     memory_high,

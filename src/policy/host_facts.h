@@ -25,6 +25,9 @@ struct HostFacts {
     bool time_namespace = false;
     bool audit = false;                              // records of denials can be read
     bool device_denials = false;                     // device filters can report
+    bool capability_denials = false;                 // programs after cap_capable can
+    bool landlock_denials = false;                   // and after Landlock's hooks
+    std::string refusals_unseen;                     // why they cannot
     std::vector<std::string> cgroup_controllers;     // that can be enabled for modes
     std::vector<std::string> filesystems;            // "erofs", "ext4", ...
     std::vector<std::string> device_mapper_targets;  // "crypt", "verity"; empty: no device-mapper

@@ -85,6 +85,17 @@ constexpr std::array kDenialKeys{
                    "refusal is told with the rule and the arguments. The call waits until pmosd "
                    "has refused it; without pmosd it gets ENOSYS.",
             .fallback = "false"},
+    KeySpec{.path = "denials/capabilities",
+            .types = kBool,
+            .doc = "true: each capability check that fails, and that the kernel would have "
+                   "audited, is told. Costs every capability check on the phone a call of a BPF "
+                   "program; where the kernel cannot (pmosctl doctor), a warning.",
+            .fallback = "false"},
+    KeySpec{.path = "denials/landlock",
+            .types = kBool,
+            .doc = "true: what Landlock refuses is told. Costs every opening of a file on the "
+                   "phone a call of a BPF program; where the kernel cannot, a warning.",
+            .fallback = "false"},
 };
 
 constexpr std::array kLsmKeys{

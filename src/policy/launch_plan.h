@@ -140,6 +140,7 @@ struct LaunchPlan {
     // What the listener answers by where the filter asks one (SECCOMP_FILTER_FLAG_NEW_LISTENER),
     // a filter too; empty where it does not.
     std::vector<std::uint8_t> seccomp_answer;
+    std::uint32_t tell = 0;              // image::Tell: which other refusals pmosd looks for
     std::uint64_t landlock_handled = 0;  // LANDLOCK_ACCESS_FS_*, 0: no Landlock
     std::vector<LandlockRule> landlock;
     std::string apparmor;  // "" where AppArmor is not enabled

@@ -149,6 +149,7 @@ std::optional<LaunchPlan> decode(std::span<const std::byte> image) try {
     plan.process = process(in);
     plan.seccomp = in.bytes(h.seccomp);
     plan.seccomp_flags = h.seccomp_flags;
+    plan.tell = h.tell;
     plan.seccomp_answer = in.bytes(h.seccomp_answer);
     plan.landlock_handled = h.landlock_handled;
     for (const auto& r : in.table(h.landlock)) plan.landlock.push_back({in.text(r.path), r.access});

@@ -120,6 +120,7 @@ std::vector<std::byte> encode(const LaunchPlan& plan) {
     put_process(b, plan.process, h);
     h.seccomp = b.table(from_bytes(plan.seccomp));
     h.seccomp_flags = plan.seccomp_flags;
+    h.tell = plan.tell;
     h.seccomp_answer = b.table(from_bytes(plan.seccomp_answer));
     std::vector<image::LandlockRule> landlock;
     for (const auto& r : plan.landlock) landlock.push_back({b.text(r.path), r.access});

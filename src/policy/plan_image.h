@@ -35,6 +35,8 @@ enum class MountKind : std::uint32_t {
 };
 enum class NodeType : std::uint32_t { character, block, symlink, directory };
 
+enum Tell : std::uint32_t { tell_capabilities = 1, tell_landlock = 2 };
+
 struct IdMap {
     std::uint32_t inside = 0, outside = 0, count = 0, reserved = 0;
 };
@@ -82,7 +84,8 @@ struct Header {
     Table<std::uint32_t> additional_gids;
     Table<Rlimit> rlimits;
     Table<Instruction> seccomp;
-    std::uint32_t seccomp_flags = 0, reserved = 0;
+    std::uint32_t seccomp_flags = 0;
+    std::uint32_t tell = 0;  // Tell; for pmosd
     Table<LandlockRule> landlock;
     std::uint64_t landlock_handled = 0;
     std::uint64_t cap_bounding = 0, cap_effective = 0, cap_permitted = 0, cap_inheritable = 0,

@@ -125,6 +125,7 @@ void write_confinement(JsonWriter& w, const LaunchPlan& plan) {
     if (plan.seccomp_flags != 0)
         w.key("seccompFlags").text(fmt::format("0x{:x}", plan.seccomp_flags));
     if (!plan.seccomp_answer.empty()) write_program(w, "seccompAnswer", plan.seccomp_answer);
+    if (plan.tell != 0) w.key("tell").number(plan.tell);
     write_program(w, "deviceFilter", plan.device_filter);
     w.key("landlock").open_object();
     w.key("handled").text(fmt::format("0x{:x}", plan.landlock_handled));

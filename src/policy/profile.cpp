@@ -110,6 +110,8 @@ Profile Reader::read() {
     p_.seccomp_allow = texts(get("seccomp/allow"));
     p_.seccomp_log = !texts(get("seccomp/flags")).empty();
     p_.tell_arguments = bool_or(get("denials/arguments"), false);
+    p_.tell_capabilities = bool_or(get("denials/capabilities"), false);
+    p_.tell_landlock = bool_or(get("denials/landlock"), false);
     if (const Node* list = get("seccomp/rules"))
         for (const auto& item : list->items) seccomp_rule(item);
     devices();

@@ -61,7 +61,8 @@ struct Profile {
     std::vector<std::string> seccomp_allow;  // as written: names and groups
     std::vector<SyscallRule> seccomp_rules;
     bool seccomp_log = false;
-    bool tell_arguments = false;                 // of refusals that they decide
+    bool tell_arguments = false;  // of refusals that they decide
+    bool tell_capabilities = false, tell_landlock = false;
     std::map<std::string, std::string> devices;  // class to right, where it is a word
     std::string network;                         // "none", "loopback", "direct", "tunnel"
     std::vector<LimitSpec> limits;

@@ -157,6 +157,11 @@ constexpr std::array kRules{
     RuleInfo{Rule::limit_skipped, "limit-skipped", kWarning, "an optional limit is skipped",
              "Its cgroup controller is not there, and the profile says that it may be missing.",
              R"("resources": { "pids": { "max": { "value": 64, "optional": true } } })"},
+    RuleInfo{Rule::denials_not_told, "denials-not-told", kWarning,
+             "denials that this kernel does not let be seen",
+             "Only BPF programs in the kernel can see them, and this kernel takes none. What is "
+             "denied stays denied.",
+             R"("denials": { "capabilities": true })"},
     RuleInfo{Rule::no_time_namespace, "no-time-namespace", kWarning, "no time namespace",
              "The mode sees for how long the phone has been up."},
 

@@ -64,6 +64,7 @@ enum class Rule : std::uint8_t {
     unsupported,
     no_such_device,
     limit_skipped,
+    denials_not_told,
     no_time_namespace,
     // Lints.
     device_key,

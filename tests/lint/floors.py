@@ -9,7 +9,7 @@ import sys
 TOP = pathlib.Path(__file__).resolve().parents[2]
 INCLUDE = re.compile(r'\s*#\s*include\s+"([^"]+)"')
 
-ROOMS = ("bundle", "launch", "volume", "device", "network", "host", "init", "oci", "probe")
+ROOMS = ("bundle", "launch", "volume", "device", "network", "host", "init", "oci", "probe", "refusals")
 # What of a room the others may see: its wire format and the caller's end of it.
 DOORS = re.compile(r"(^|.*_)(protocol|client|api|messages)\.h$")
 
@@ -18,11 +18,12 @@ BELOW = {
     "base": (),
     "policy": ("base",),
     "runtime/sys": ("base",),
+    "runtime/bpf": ("base", "runtime/sys"),
     # What workers share, and pmosd does not link.
     "runtime/tpm": ("base",),
-    **{f"runtime/{room}": ("base", "policy", "runtime/sys") for room in ROOMS},
+    **{f"runtime/{room}": ("base", "policy", "runtime/sys", "runtime/bpf") for room in ROOMS},
     "runtime/bundle": ("base", "policy", "runtime/sys", "runtime/tpm"),
-    "runtime/daemon": ("base", "policy", "runtime/sys", *[f"runtime/{room}" for room in ROOMS]),
+    "runtime/daemon": ("base", "policy", "runtime/sys", "runtime/bpf", *[f"runtime/{room}" for room in ROOMS]),
     "cli": ("base", "policy"),
 }
 # Single headers that a directory may include beside its floors.

@@ -13,7 +13,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "base/text.h"
+#include "runtime/daemon/attempt.h"
 #include "runtime/daemon/mode.h"
 #include "runtime/device/filter.h"
 #include "runtime/host/small_file.h"
@@ -73,29 +73,6 @@ policy::Explanation explain(const AuditRecord& record, const Denied& denied) {
     if (record.arch != arch.audit)
         return policy::explain_foreign_syscall(*denied.profile, record.arch, record.syscall);
     return policy::explain_refused_syscall(*denied.profile, arch, record.syscall);
-}
-
-struct Attempt {
-    const char* layer;
-    std::string what;  // where no profile is left to explain it
-    const char* verdict;
-    const std::string& program;  // it and the names of files are the mode's own choice
-    int pid;                     // 0: the kernel does not say who
-};
-
-Details details_of(const Attempt& attempt, const policy::Explanation& why) {
-    Details details{{"layer", attempt.layer},
-                    {"what", printable(why.rule.empty() ? attempt.what : why.what)},
-                    {"verdict", attempt.verdict},
-                    {"why", why.rule.empty() ? "its profile is gone" : why.why},
-                    {"at", to_text(why.at)},
-                    {"rule", why.rule},
-                    {"hint", why.fix}};
-    if (attempt.pid != 0)
-        details.insert(details.end(), {{"program", printable(attempt.program)},
-                                       {"pid", std::to_string(attempt.pid)}});
-    if (!why.key.empty()) details.insert(details.end(), {{"key", why.key}, {"value", why.value}});
-    return details;
 }
 
 // A recording lets through what the list lacks: there it is the arguments that were refused.
@@ -229,9 +206,17 @@ void Denials::take(const Mode& mode, const launch::Question& question, std::uint
     tell(denied, key, explain);
 }
 
-LimitWatch Denials::watch_limits(const Mode& mode, const host::Cgroup& cgroup,
-                                 const policy::LaunchPlan& plan) {
-    return {ctx_.loop, cgroup, plan, [this, &mode](const LimitMet& met) { take(mode, met); }};
+std::shared_ptr<void> Denials::watch(const Mode& mode, const host::Cgroup& cgroup,
+                                     const policy::LaunchPlan& plan) {
+    struct Watch {
+        LimitWatch limits;
+        std::shared_ptr<void> refusals;
+    };
+    auto watch = std::make_shared<Watch>();
+    watch->limits = {ctx_.loop, cgroup, plan,
+                     [this, &mode](const LimitMet& met) { take(mode, met); }};
+    if (plan.tell != 0) watch->refusals = watch_refusals(mode, cgroup, plan.tell);
+    return watch;
 }
 
 void Denials::take(const Mode& mode, const LimitMet& met) {

@@ -15,6 +15,7 @@
 #include "runtime/daemon/recording.h"
 #include "runtime/device/denial_ring.h"
 #include "runtime/launch/questions.h"
+#include "runtime/refusals/probe.h"
 
 namespace pmos::daemon {
 
@@ -40,9 +41,12 @@ class Denials {
     Result<UniqueFd> load_filter(const policy::LaunchPlan& plan) const;
     // What a filter asked and is answered: told where that is no, recorded either way.
     void take(const Mode& mode, const launch::Question& question, std::uint32_t verdict);
-    // A limit of its cgroup that a mode has met: from now until the watch is dropped.
-    LimitWatch watch_limits(const Mode& mode, const host::Cgroup& cgroup,
-                            const policy::LaunchPlan& plan);
+    // Limits of its cgroup that a mode meets, and what the plan wants told beside (image::Tell):
+    // from now until the watch is dropped.
+    std::shared_ptr<void> watch(const Mode& mode, const host::Cgroup& cgroup,
+                                const policy::LaunchPlan& plan);
+    // Finds out, once, whether this kernel lets capabilities and Landlock be watched.
+    void add_facts(policy::HostFacts& facts);
     // Records that came faster than they could be read.
     std::uint64_t lost() const noexcept { return lost_; }
     Denials(const Denials&) = delete;
@@ -62,6 +66,9 @@ class Denials {
     void take(const AuditRecord& record);
     void take(const device::DeviceDenial& denial);
     void take(const Mode& mode, const LimitMet& met);
+    void take(const refusals::Refusal& refusal);
+    std::shared_ptr<void> watch_refusals(const Mode& mode, const host::Cgroup& cgroup,
+                                         std::uint32_t what);
     static void remember(Recording& recording, const std::string& key, const Explain& explain,
                          std::uint64_t times);
     void tell(const Denied& denied, const std::string& key, const Explain& explain,
@@ -78,6 +85,9 @@ class Denials {
     EventSource audit_readable_;
     std::optional<device::DenialRing> ring_;
     EventSource ring_readable_;
+    std::optional<Result<refusals::Probe>> probe_;  // none: nobody has asked yet
+    EventSource probe_readable_;
+    std::map<std::uint64_t, const Mode*> watched_;                     // by the id of its cgroup
     std::map<std::string, std::map<std::string, Repeated>> repeated_;  // by mode and key
 };
 

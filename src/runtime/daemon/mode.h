@@ -11,7 +11,6 @@
 
 #include "base/fd.h"
 #include "policy/launch_plan.h"
-#include "runtime/daemon/limit_watch.h"
 #include "runtime/daemon/questions.h"
 #include "runtime/daemon/recording.h"
 #include "runtime/daemon/sequence.h"
@@ -45,7 +44,7 @@ struct Running {
     std::uint64_t started_at = 0;  // CLOCK_BOOTTIME, µs
     EventSource exited;
     std::list<Listener> listeners;         // where the plan's filter asks
-    LimitWatch limits;                     // what it meets of its cgroup's
+    std::shared_ptr<void> watch;           // of what it is denied; see Denials::watch
     std::shared_ptr<Recording> recording;  // null: an ordinary run
 
     policy::Session session() const { return plan ? plan->session : policy::Session{}; }

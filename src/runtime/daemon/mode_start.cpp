@@ -196,7 +196,7 @@ class Start : public std::enable_shared_from_this<Start> {
         running.pid = reply->reply.pid;
         running.started_at = boot_time_usec();
         if (recorded_) running.recording = std::make_shared<Recording>();
-        running.limits = ctx_.denials.watch_limits(mode_, *mode_.cgroup, *plan_);
+        running.watch = ctx_.denials.watch(mode_, *mode_.cgroup, *plan_);
         mode_.running = std::move(running);
         Result<> watched;
         if (reply->listener) watched = listen(ctx_, mode_, std::move(reply->listener));

@@ -73,7 +73,7 @@ class Supervisor {
     Details policy_status() const;
     // What the policy that is used now is made of.
     Result<std::vector<PolicyFile>> profiles() const;
-    std::vector<host::Finding> doctor() const;
+    std::vector<host::Finding> doctor();
     std::string inspect(const Mode& mode) const;
     // Of the mode's secret; of a mode that has none nothing is counted.
     volume::Standing standing(const Mode& mode) const;

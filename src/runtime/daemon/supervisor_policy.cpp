@@ -154,6 +154,8 @@ Result<policy::HostFacts> Supervisor::read_facts() const {
     PMOS_ASSIGN(auto facts, host::read_host_facts(host_paths));
     facts.audit = denials_.sees_audit();
     facts.device_denials = denials_.sees_devices();
+    facts.capability_denials = facts_.capability_denials;  // where anybody has asked for them
+    facts.landlock_denials = facts_.landlock_denials;
     facts.images_dir = paths_.images;
     facts.hooks_dir = paths_.hooks;
     facts.volumes_dir = paths_.state + "/volumes";
@@ -178,6 +180,12 @@ void Supervisor::on_devices() {
 }
 
 std::vector<std::string> Supervisor::take_policy() {
+    // Finding out takes reading what the kernel says of itself: not where nobody wants to know.
+    if (std::ranges::any_of(policy_.modes, [](const policy::ModePolicy& policy) {
+            return policy.profile &&
+                   (policy.profile->tell_capabilities || policy.profile->tell_landlock);
+        }))
+        denials_.add_facts(facts_);
     std::map<std::string, std::string, std::less<>> before;
     for (const auto& [name, mode] : modes_) before[name] = mode->digest;
     std::set<std::string, std::less<>> named;
@@ -279,7 +287,7 @@ void Supervisor::adopt(Mode& mode) {
     running.pid = saved->pid;
     running.start_time = saved->start_time;
     running.started_at = saved->started_at;
-    if (running.plan) running.limits = denials_.watch_limits(mode, *mode.cgroup, *running.plan);
+    if (running.plan) running.watch = denials_.watch(mode, *mode.cgroup, *running.plan);
     mode.running = std::move(running);
     report_to_us(mode);
     mode.state = mode.cgroup->is_frozen() ? State::frozen : State::running;
@@ -344,7 +352,8 @@ void Supervisor::bound_logs() {
     });
 }
 
-std::vector<host::Finding> Supervisor::doctor() const {
+std::vector<host::Finding> Supervisor::doctor() {
+    denials_.add_facts(facts_);
     auto findings = host::examine(facts_, policy_);
     if (bundle_)
         findings.push_back(policy_finding(*bundle_));

@@ -1,7 +1,6 @@
 // device: what device filters refused, as the kernel tells it. Refuses nothing itself.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -9,6 +8,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "runtime/bpf/ring.h"
 
 namespace pmos::device {
 
@@ -26,12 +26,8 @@ class DenialRing {
   public:
     // An error also where this kernel's verifier does not let a device filter report.
     static Result<DenialRing> make();
-    DenialRing(DenialRing&& other) noexcept;
-    DenialRing& operator=(DenialRing&&) = delete;
-    ~DenialRing();
-
     // Readable when there is something to take.
-    BorrowedFd fd() const noexcept { return map_.borrow(); }
+    BorrowedFd fd() const noexcept { return ring_.fd(); }
     std::vector<DeviceDenial> take();
 
     // The same program, which tells the ring before it refuses. Its last two instructions must be
@@ -39,12 +35,9 @@ class DenialRing {
     Result<std::vector<std::uint8_t>> report(std::span<const std::uint8_t> instructions) const;
 
   private:
-    explicit DenialRing(UniqueFd map) : map_(std::move(map)) {}
-    Result<> map_pages();
+    explicit DenialRing(bpf::Ring ring) : ring_(std::move(ring)) {}
 
-    UniqueFd map_;
-    std::byte* consumer_ = nullptr;        // one page, ours to write
-    const std::byte* producer_ = nullptr;  // one page, then the data twice in a row
+    bpf::Ring ring_;
 };
 
 }  // namespace pmos::device

@@ -10,29 +10,17 @@
 #include <string_view>
 #include <vector>
 
-#include "runtime/device/bpf.h"
+#include "runtime/bpf/call.h"
 
 namespace pmos::device {
 namespace {
+
+using namespace bpf;
 
 // How our program is told from another's on the same cgroup (systemd's DeviceAllow=).
 constexpr std::string_view kName = "pmos_device";
 constexpr std::size_t kMaxPrograms = 64;  // the kernel's own bound per cgroup and type
 constexpr std::size_t kLogBytes = 16 << 10;
-
-template <class T>
-std::uint64_t address(T* pointer) {
-    return reinterpret_cast<std::uint64_t>(pointer);
-}
-
-// The verifier ends with the counts of its work; its verdict is the line before.
-std::string verdict_of(std::string_view log) {
-    while (!log.empty() && (log.back() == '\n' || log.back() == '\0')) log.remove_suffix(1);
-    if (const auto counts = log.rfind("\nprocessed "); counts != std::string_view::npos)
-        log = log.substr(0, counts);
-    const auto line = log.rfind('\n');
-    return std::string(line == std::string_view::npos ? log : log.substr(line + 1));
-}
 
 bpf_attr load_attributes(std::span<const std::uint8_t> instructions) {
     bpf_attr attr{};

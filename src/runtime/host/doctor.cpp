@@ -51,17 +51,34 @@ void examine_confinement(const HostFacts& f, Report& report) {
 // What cannot be seen is said, so that silence is not taken for peace.
 void examine_denials(const HostFacts& f, Report& report) {
     report.require(f.audit, "denials",
-                   "system calls (where seccomp/flags asks for it) and kills, "
-                   "and files by AppArmor, are told with their line: pmosctl events --denials",
+                   "of system calls (kills with their number; refusals where seccomp/flags or "
+                   "denials/arguments asks) and of files by AppArmor: told with their line by "
+                   "pmosctl events --denials",
                    "warning", "the kernel has no audit: no denial is told",
                    "use a kernel with CONFIG_AUDIT, without audit=0");
     report.require(
         f.device_denials, "denials of devices", "told with their line", "warning",
         "device filters cannot report on this kernel: no denial of a device is told",
         "use a kernel with BPF ring buffers (5.8) and helpers for cgroup programs (6.1)");
+    const bool counts = has(f.cgroup_controllers, "memory") && has(f.cgroup_controllers, "pids");
+    report.require(f.cgroup_v2 && counts, "denials by cgroup limits",
+                   "memory and pids: told with their line", "warning",
+                   "what a limit of memory or pids does is not told: its controller is missing",
+                   "enable it in the kernel");
+    const std::string why = f.refusals_unseen.empty() ? "" : " (" + f.refusals_unseen + ")";
+    report.require(f.capability_denials, "denials of capabilities",
+                   "told where denials/capabilities asks", "note",
+                   "not told: no program can run after the kernel's check" + why,
+                   "use a kernel with CONFIG_DEBUG_INFO_BTF and BPF trampolines (fexit)");
+    if (f.landlock_abi > 0)
+        report.require(f.landlock_denials, "denials by Landlock",
+                       "told where denials/landlock asks", "note",
+                       "not told: no program can run after Landlock's hooks" + why,
+                       "use a kernel with CONFIG_DEBUG_INFO_BTF and BPF trampolines (fexit)");
     report.add("note", "denials not told",
-               "of capabilities and Landlock: the kernel leaves no record of them",
-               "what a program cannot do, try by hand: pmosctl shell MODE");
+               "cpu.max, cpu.weight and io.weight slow a mode and wake nobody; AppArmor's records "
+               "of other than files name no mode",
+               "see cpu.stat and cpu.pressure of the mode's cgroup, and the kernel log");
 }
 
 void examine_cgroups(const HostFacts& f, Report& report) {

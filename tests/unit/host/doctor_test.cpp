@@ -11,7 +11,8 @@ namespace {
 policy::HostFacts whole_phone() {
     policy::HostFacts f;
     f.landlock_abi = 2;
-    f.apparmor = f.audit = f.device_denials = f.cgroup_v2 = f.time_namespace = true;
+    f.apparmor = f.audit = f.device_denials = f.capability_denials = f.landlock_denials =
+        f.cgroup_v2 = f.time_namespace = true;
     f.cgroup_controllers = {"memory", "pids", "cpu", "io"};
     f.filesystems = {"ext4", "erofs"};
     f.device_mapper_targets = {"crypt", "verity"};
@@ -40,10 +41,11 @@ TEST_CASE("what is lacking is named, with what to do") {
     const auto findings = host::examine({}, {});
     for (const char* subject : {"time namespace", "cgroup", "erofs", "ext4", "dm-crypt"})
         CHECK(severity_of(findings, subject) == "error");
-    for (const char* subject :
-         {"landlock", "apparmor", "denials", "denials of devices", "cgroup memory", "cgroup io"})
+    for (const char* subject : {"landlock", "apparmor", "denials", "denials of devices",
+                                "denials by cgroup limits", "cgroup memory", "cgroup io"})
         CHECK(severity_of(findings, subject) == "warning");
-    for (const char* subject : {"device gpu", "device modem", "dm-verity"})
+    for (const char* subject :
+         {"device gpu", "device modem", "dm-verity", "denials of capabilities"})
         CHECK(severity_of(findings, subject) == "note");
     for (const auto& finding : findings) {
         INFO(finding.subject);

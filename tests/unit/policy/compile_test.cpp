@@ -447,3 +447,22 @@ TEST_CASE(
     CHECK(verdict("setns", 0, 0, 0) == "errno 1");
     CHECK(verdict("clone3", 0, 0, 0) == "errno 38");
 }
+
+TEST_CASE("refusals that only BPF can see are wanted where they can be seen, else warned of") {
+    std::string text = profile_text("alpha", 200000);
+    text.replace(text.find('{'), 1, R"({ "denials": {"capabilities": true, "landlock": true}, )");
+    auto facts = fixed_facts();
+    const auto without = compile(*load(text), facts);
+    REQUIRE(without.plan.has_value());
+    CHECK(without.plan->tell == 0);
+    CHECK(find_rule(without.diagnostics, "denials-not-told").severity == Severity::warning);
+    facts.capability_denials = true;
+    CHECK(compile(*load(text), facts).plan->tell == image::tell_capabilities);
+    facts.landlock_denials = true;
+    const auto all = compile(*load(text), facts);
+    CHECK(all.plan->tell == (image::tell_capabilities | image::tell_landlock));
+    const auto copy = decode(encode(*all.plan));
+    REQUIRE(copy.has_value());
+    CHECK(copy->tell == all.plan->tell);
+    CHECK(digest(*all.plan) != digest(*without.plan));
+}

@@ -93,3 +93,36 @@ TEST_CASE("a limit that was met is traced to its line") {
     CHECK(swap.what == "memory.swap.max");
     CHECK(swap.fix.empty());
 }
+
+TEST_CASE("a capability that was refused is traced to the list, and to whose it was") {
+    const auto set = shipped_policy();
+    const auto& secure = *find_mode(set, "secure").profile;
+    constexpr std::uint32_t kSysAdmin = 21;
+    const auto mode = explain_refused_capability(secure, kSysAdmin, true);
+    CHECK(mode.rule == "capability-not-granted");
+    CHECK(mode.what == "CAP_SYS_ADMIN");
+    CHECK(mode.at.pointer == "/process/capabilities");
+    CHECK(mode.fix == "add \"CAP_SYS_ADMIN\" to process/capabilities");
+    // The phone's own: nothing in a profile changes that.
+    const auto phone = explain_refused_capability(secure, kSysAdmin, false);
+    CHECK(phone.rule == "capability-of-the-phone");
+    CHECK(phone.fix.empty());
+    Profile granted;
+    granted.process.capabilities.bounding = 1ULL << kSysAdmin;
+    CHECK(explain_refused_capability(granted, kSysAdmin, true).rule == "capability-not-held");
+    CHECK(explain_refused_capability(secure, 63, true).what == "capability 63");
+}
+
+TEST_CASE("what Landlock refused is traced to what would have let it") {
+    const auto set = shipped_policy();
+    const auto& secure = *find_mode(set, "secure").profile;
+    const auto run = explain_refused_by_landlock(secure, LandlockTry::execute, "execute x");
+    CHECK(run.rule == "landlock-not-executable");
+    CHECK(run.at.pointer == "/landlock/execute");
+    CHECK_FALSE(run.fix.empty());
+    CHECK(explain_refused_by_landlock(secure, LandlockTry::write, "write x").rule ==
+          "landlock-read-only");
+    CHECK(explain_refused_by_landlock(secure, LandlockTry::mount, "mount").rule ==
+          "landlock-mount");
+    CHECK(explain_refused_by_landlock(secure, LandlockTry::trace, "look").rule == "landlock-trace");
+}

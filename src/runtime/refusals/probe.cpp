@@ -1,0 +1,154 @@
+// refusals: what capability checks and Landlock refused to chosen cgroups, as programs after these
+// hooks tell it (fexit, Linux 5.5). Refuses nothing itself.
+#include "runtime/refusals/probe.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "runtime/bpf/call.h"
+#include "runtime/refusals/programs.h"
+
+namespace pmos::refusals {
+namespace {
+
+using namespace bpf;
+
+constexpr std::uint32_t kMaxCgroups = 256;
+constexpr std::uint32_t kMaxTold = 4096;
+constexpr std::size_t kLogBytes = 64 << 10;
+
+Result<UniqueFd> make_map(bpf_map_type type, std::size_t key, std::size_t value,
+                          std::uint32_t entries) {
+    bpf_attr attr{};
+    attr.map_type = type;
+    attr.key_size = static_cast<__u32>(key);
+    attr.value_size = static_cast<__u32>(value);
+    attr.max_entries = entries;
+    UniqueFd map(sys_bpf(BPF_MAP_CREATE, attr));
+    if (!map) return fail(errno_error(-map.get(), "cannot make a BPF map"));
+    return map;
+}
+
+Result<UniqueFd> load_program(const Program& program, std::uint32_t function, const char* name) {
+    bpf_attr attr{};
+    attr.prog_type = BPF_PROG_TYPE_TRACING;
+    attr.expected_attach_type = BPF_TRACE_FEXIT;
+    attr.attach_btf_id = function;
+    attr.insns = address(program.data());
+    attr.insn_cnt = static_cast<__u32>(program.size());
+    attr.license = address("GPL");
+    std::memcpy(attr.prog_name, "pmos_refusal", sizeof "pmos_refusal");
+    UniqueFd fd(sys_bpf(BPF_PROG_LOAD, attr));
+    if (fd) return fd;
+    const int err = -fd.get();
+    std::vector<char> log(kLogBytes);
+    attr.log_buf = address(log.data());
+    attr.log_size = kLogBytes;
+    attr.log_level = 1;
+    UniqueFd again(sys_bpf(BPF_PROG_LOAD, attr));
+    if (again) return again;
+    Error error = errno_error(err, std::string("cannot watch ") + name);
+    if (const auto verdict = verdict_of({log.data(), ::strnlen(log.data(), log.size())});
+        !verdict.empty())
+        error.why += " (" + verdict + ")";
+    return fail(std::move(error));
+}
+
+Refusal refusal_of(const Record& r) {
+    Refusal out;
+    out.hook = static_cast<Hook>(std::min<std::uint32_t>(r.key.hook, kHooks - 1));
+    out.cgroup = r.key.cgroup;
+    out.pid = static_cast<int>(r.key.process);
+    if (out.hook == Hook::capability)
+        out.capability = r.key.number;
+    else
+        out.flags = r.key.number;
+    out.own = r.key.own != 0;
+    out.times = r.more + 1;
+    out.program.assign(r.program, ::strnlen(r.program, sizeof r.program));
+    out.name.assign(r.name, ::strnlen(r.name, sizeof r.name));
+    return out;
+}
+
+}  // namespace
+
+Result<Probe> Probe::make() {
+    PMOS_ASSIGN(const Types types, Types::read());
+    PMOS_ASSIGN(bpf::Ring ring, bpf::Ring::make());
+    PMOS_ASSIGN(UniqueFd watched, make_map(BPF_MAP_TYPE_HASH, sizeof(std::uint64_t),
+                                           sizeof(std::uint32_t), kMaxCgroups));
+    PMOS_ASSIGN(UniqueFd told,
+                make_map(BPF_MAP_TYPE_LRU_HASH, sizeof(Key), sizeof(Told), kMaxTold));
+    Probe probe(types, std::move(ring), std::move(watched), std::move(told));
+    // Whether this kernel's verifier and its trampolines take one. Gone again at once.
+    if (!probe.sees_capabilities())
+        return fail(Code::unsupported, "this kernel's BTF has no cap_capable");
+    PMOS_TRY(probe.attach(kHookRows.front()));
+    return probe;
+}
+
+Result<UniqueFd> Probe::attach(const HookRow& row) const {
+    const Maps maps{watched_.get(), told_.get(), ring_.fd().get()};
+    PMOS_ASSIGN(
+        const UniqueFd program,
+        load_program(program_for(row, types_, maps),
+                     types_.functions[static_cast<std::size_t>(row.hook)].id, row.function));
+    bpf_attr attr{};
+    attr.raw_tracepoint.prog_fd = static_cast<__u32>(program.get());
+    UniqueFd link(sys_bpf(BPF_RAW_TRACEPOINT_OPEN, attr));
+    if (!link) return fail(errno_error(-link.get(), std::string("cannot watch ") + row.function));
+    return link;
+}
+
+Result<> Probe::attach_wanted() {
+    std::uint32_t wanted = 0;
+    for (const auto& [cgroup, what] : cgroups_) wanted |= what;
+    for (const auto& row : kHookRows) {
+        const auto kind =
+            row.hook == Hook::capability ? std::uint32_t{watch_capabilities} : watch_landlock;
+        if ((wanted & kind) == 0) {
+            attached_.erase(row.hook);
+        } else if (types_.has(row.hook) && !attached_.contains(row.hook)) {
+            PMOS_ASSIGN(UniqueFd link, attach(row));
+            attached_.emplace(row.hook, std::move(link));
+        }
+    }
+    return {};
+}
+
+Result<> Probe::watch(std::uint64_t cgroup, std::uint32_t what) {
+    bpf_attr attr{};
+    attr.map_fd = static_cast<__u32>(watched_.get());
+    attr.key = address(&cgroup);
+    if (what == 0) {
+        cgroups_.erase(cgroup);
+        static_cast<void>(sys_bpf(BPF_MAP_DELETE_ELEM, attr));
+        return attach_wanted();
+    }
+    attr.value = address(&what);
+    if (const int r = sys_bpf(BPF_MAP_UPDATE_ELEM, attr); r < 0)
+        return fail(errno_error(-r, "cannot watch the cgroup"));
+    cgroups_[cgroup] = what;
+    return attach_wanted();
+}
+
+std::vector<Refusal> Probe::take() {
+    std::vector<Refusal> out;
+    ring_.take(sizeof(Record), [&](const std::byte* bytes) {
+        Record record;
+        std::memcpy(&record, bytes, sizeof record);
+        out.push_back(refusal_of(record));
+    });
+    return out;
+}
+
+Result<std::uint64_t> cgroup_id(BorrowedFd directory) {
+    struct stat status {};
+    if (::fstat(directory.get(), &status) != 0)
+        return fail(errno_error(errno, "cannot look at the cgroup"));
+    return status.st_ino;
+}
+
+}  // namespace pmos::refusals

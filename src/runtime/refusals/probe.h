@@ -1,0 +1,64 @@
+// refusals: what capability checks and Landlock refused to chosen cgroups, as programs after these
+// hooks tell it (fexit, Linux 5.5). Refuses nothing itself.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "runtime/bpf/ring.h"
+#include "runtime/refusals/types.h"
+
+namespace pmos::refusals {
+
+struct Refusal {
+    Hook hook{};
+    std::uint64_t cgroup = 0;  // its inode
+    int pid = 0;
+    std::uint32_t capability = 0;
+    bool own = false;           // the capability was asked of the mode's own user namespace
+    std::uint32_t flags = 0;    // of open(2), with the kernel's own FMODE_EXEC
+    std::string name, program;  // the mode chose them, never to be trusted
+    std::uint64_t times = 1;
+};
+
+// Nothing runs in the kernel until a cgroup is watched, and nothing after the last has left.
+class Probe {
+  public:
+    // unsupported, with the reason, where this kernel cannot.
+    static Result<Probe> make();
+    Probe(Probe&&) = default;
+    Probe& operator=(Probe&&) = delete;
+
+    bool sees_capabilities() const { return types_.has(Hook::capability); }
+    bool sees_landlock() const { return types_.has(Hook::file_open); }
+
+    // `what`: bits of Watched, 0 to leave.
+    Result<> watch(std::uint64_t cgroup, std::uint32_t what);
+
+    BorrowedFd fd() const noexcept { return ring_.fd(); }
+    std::vector<Refusal> take();
+
+  private:
+    Probe(Types types, bpf::Ring ring, UniqueFd watched, UniqueFd told)
+        : types_(types),
+          ring_(std::move(ring)),
+          watched_(std::move(watched)),
+          told_(std::move(told)) {}
+    Result<UniqueFd> attach(const HookRow& row) const;
+    Result<> attach_wanted();
+
+    Types types_;
+    bpf::Ring ring_;
+    UniqueFd watched_, told_;
+    std::map<Hook, UniqueFd> attached_;
+    std::map<std::uint64_t, std::uint32_t> cgroups_;
+};
+
+// Of a directory of cgroup2.
+Result<std::uint64_t> cgroup_id(BorrowedFd directory);
+
+}  // namespace pmos::refusals

@@ -1,0 +1,45 @@
+// refusals: the BPF programs that run after a security hook and tell what it refused. Assembles
+// them; loads none.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "runtime/bpf/call.h"
+#include "runtime/refusals/types.h"
+
+namespace pmos::refusals {
+
+// What they read and write, as descriptors.
+struct Maps {
+    int watched = -1;  // hash: cgroup id to a word of bits, watch_*
+    int told = -1;     // LRU hash: Key to Told
+    int ring = -1;
+};
+enum Watched : std::uint32_t { watch_capabilities = 1, watch_landlock = 2 };
+
+// What makes two refusals the same: repetitions are counted, and told ten times a second.
+struct Key {
+    std::uint64_t cgroup = 0;
+    std::uint32_t process = 0;
+    std::uint32_t hook = 0;
+    std::uint32_t number = 0;  // the capability, or open's flags
+    std::uint32_t own = 0;     // asked of the mode's own user namespace
+};
+struct Told {
+    std::uint64_t at = 0;    // ktime
+    std::uint64_t more = 0;  // since then
+};
+struct Record {
+    Key key;
+    std::uint64_t more = 0;  // the same, not told one by one before this
+    char program[16]{};
+    char name[40]{};  // of what was tried, without its directory; cut off
+};
+static_assert(sizeof(Key) == 24 && sizeof(Told) == 16 && sizeof(Record) == 88);
+
+constexpr std::uint64_t kOnceIn = 100'000'000;  // ns
+
+bpf::Program program_for(const HookRow& row, const Types& types, const Maps& maps);
+
+}  // namespace pmos::refusals
