@@ -67,6 +67,14 @@ Tried tried_by(const refusals::Refusal& r) {
     return {LandlockTry::read, ""};
 }
 
+std::string unseen(const refusals::Probe& probe) {
+    std::string out;
+    for (const auto& row : refusals::kHookRows)
+        if (!probe.sees(row.hook))
+            out += fmt::format("{}{}", out.empty() ? "" : "; ", probe.why_unseen(row.hook));
+    return out;
+}
+
 }  // namespace
 
 void Denials::add_facts(policy::HostFacts& facts) {
@@ -77,9 +85,9 @@ void Denials::add_facts(policy::HostFacts& facts) {
                 for (const auto& refusal : (*probe_)->take()) take(refusal);
             });
     }
-    facts.capability_denials = probe_->has_value() && (*probe_)->sees_capabilities();
-    facts.landlock_denials = probe_->has_value() && (*probe_)->sees_landlock();
-    facts.refusals_unseen = *probe_ ? "" : probe_->error().message();
+    facts.capability_denials = probe_->has_value() && (*probe_)->sees(Hook::capability);
+    facts.landlock_denials = probe_->has_value() && (*probe_)->sees(Hook::file_open);
+    facts.refusals_unseen = *probe_ ? unseen(**probe_) : probe_->error().message();
 }
 
 std::shared_ptr<void> Denials::watch_refusals(const Mode& mode, const host::Cgroup& cgroup,

@@ -72,8 +72,9 @@ void examine_denials(const HostFacts& f, Report& report) {
                    "use a kernel with CONFIG_DEBUG_INFO_BTF and BPF trampolines (fexit)");
     if (f.landlock_abi > 0)
         report.require(f.landlock_denials, "denials by Landlock",
-                       "told where denials/landlock asks", "note",
-                       "not told: no program can run after Landlock's hooks" + why,
+                       "told where denials/landlock asks" +
+                           (why.empty() ? "" : ", as far as this kernel lets each be seen" + why),
+                       "note", "not told: no program can run after Landlock's hooks" + why,
                        "use a kernel with CONFIG_DEBUG_INFO_BTF and BPF trampolines (fexit)");
     report.add("note", "denials not told",
                "cpu.max, cpu.weight and io.weight slow a mode and wake nobody; AppArmor's records "

@@ -82,19 +82,36 @@ Result<Probe> Probe::make() {
     PMOS_ASSIGN(UniqueFd told,
                 make_map(BPF_MAP_TYPE_LRU_HASH, sizeof(Key), sizeof(Told), kMaxTold));
     Probe probe(types, std::move(ring), std::move(watched), std::move(told));
-    // Whether this kernel's verifier and its trampolines take one. Gone again at once.
-    if (!probe.sees_capabilities())
-        return fail(Code::unsupported, "this kernel's BTF has no cap_capable");
-    PMOS_TRY(probe.attach(kHookRows.front()));
-    return probe;
+    probe.try_each();
+    for (const auto& row : kHookRows)
+        if (probe.sees(row.hook)) return probe;
+    return fail(Code::unsupported, probe.why_unseen(Hook::capability));
+}
+
+// Whether this kernel's verifier takes each, and whether its trampolines take the first: to detach
+// one waits for every task on the phone. Gone again at once.
+void Probe::try_each() {
+    bool attaches = false;
+    for (const auto& row : kHookRows) {
+        auto& why = unseen_[static_cast<std::size_t>(row.hook)];
+        if (!types_.has(row.hook)) {
+            why = std::string("this kernel has no ") + row.function;
+            continue;
+        }
+        const auto tried = attaches ? load(row) : attach(row);
+        attaches = attaches || tried.has_value();
+        if (!tried) why = tried.error().message();
+    }
+}
+
+Result<UniqueFd> Probe::load(const HookRow& row) const {
+    const Maps maps{watched_.get(), told_.get(), ring_.fd().get()};
+    return load_program(program_for(row, types_, maps),
+                        types_.functions[static_cast<std::size_t>(row.hook)].id, row.function);
 }
 
 Result<UniqueFd> Probe::attach(const HookRow& row) const {
-    const Maps maps{watched_.get(), told_.get(), ring_.fd().get()};
-    PMOS_ASSIGN(
-        const UniqueFd program,
-        load_program(program_for(row, types_, maps),
-                     types_.functions[static_cast<std::size_t>(row.hook)].id, row.function));
+    PMOS_ASSIGN(const UniqueFd program, load(row));
     bpf_attr attr{};
     attr.raw_tracepoint.prog_fd = static_cast<__u32>(program.get());
     UniqueFd link(sys_bpf(BPF_RAW_TRACEPOINT_OPEN, attr));
@@ -110,7 +127,7 @@ Result<> Probe::attach_wanted() {
             row.hook == Hook::capability ? std::uint32_t{watch_capabilities} : watch_landlock;
         if ((wanted & kind) == 0) {
             attached_.erase(row.hook);
-        } else if (types_.has(row.hook) && !attached_.contains(row.hook)) {
+        } else if (sees(row.hook) && !attached_.contains(row.hook)) {
             PMOS_ASSIGN(UniqueFd link, attach(row));
             attached_.emplace(row.hook, std::move(link));
         }

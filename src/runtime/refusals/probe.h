@@ -2,6 +2,7 @@
 // hooks tell it (fexit, Linux 5.5). Refuses nothing itself.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -28,13 +29,16 @@ struct Refusal {
 // Nothing runs in the kernel until a cgroup is watched, and nothing after the last has left.
 class Probe {
   public:
-    // unsupported, with the reason, where this kernel cannot.
+    // Has the kernel take every program once. unsupported, with the reason, where this kernel takes none.
     static Result<Probe> make();
     Probe(Probe&&) = default;
     Probe& operator=(Probe&&) = delete;
 
-    bool sees_capabilities() const { return types_.has(Hook::capability); }
-    bool sees_landlock() const { return types_.has(Hook::file_open); }
+    bool sees(Hook hook) const { return unseen_[static_cast<std::size_t>(hook)].empty(); }
+    // Why this kernel does not take the program of a hook; empty where it does.
+    const std::string& why_unseen(Hook hook) const {
+        return unseen_[static_cast<std::size_t>(hook)];
+    }
 
     // `what`: bits of Watched, 0 to leave.
     Result<> watch(std::uint64_t cgroup, std::uint32_t what);
@@ -48,10 +52,13 @@ class Probe {
           ring_(std::move(ring)),
           watched_(std::move(watched)),
           told_(std::move(told)) {}
+    Result<UniqueFd> load(const HookRow& row) const;
     Result<UniqueFd> attach(const HookRow& row) const;
+    void try_each();
     Result<> attach_wanted();
 
     Types types_;
+    std::array<std::string, kHooks> unseen_;
     bpf::Ring ring_;
     UniqueFd watched_, told_;
     std::map<Hook, UniqueFd> attached_;

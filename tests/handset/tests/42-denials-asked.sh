@@ -40,12 +40,25 @@ check "reload" reload
 doctor=$(pmosctl doctor --json)
 for layer in "denials of capabilities" "denials by Landlock" "denials by cgroup limits"; do
     said=$(jq -r ".[] | select(.subject == \"$layer\").severity" <<<"$doctor")
-    case $layer in
-    *Landlock) [ -n "$said" ] || continue ;; # a kernel without it has nothing to tell
-    esac
     equal "doctor: $layer" ok "$said"
 done
+# One program is tried for each hook; this kernel's Landlock knows nothing of truncation (6.2).
+matches "doctor: which is not seen" "seen \\(this kernel has no hook_file_truncate\\)$" \
+    "$(jq -r '.[] | select(.subject == "denials by Landlock").message' <<<"$doctor")"
+each() { # WHAT: of a call that is refused, outside of any mode
+    note "$1: $(setpriv --reuid 65534 --clear-groups python3 -c 'import os, time
+def refused():
+    try: os.open("/etc/shadow", os.O_RDONLY)
+    except OSError: pass
+def each():
+    begin = time.perf_counter()
+    for i in range(3000): refused()
+    return (time.perf_counter() - begin) / 3000 * 1e6
+print(round(min(each() for i in range(5)), 1), "us for a file that two capabilities would open")')"
+}
+each "nobody is watched"
 check "personal starts" pmosctl start personal
+each "a mode is watched"
 check "to the front" pmosctl switch personal
 matches "its plan asks" seccompAnswer "$(pmosctl inspect personal)"
 
@@ -69,20 +82,29 @@ note "rules on arguments"
 packet='import socket
 try: socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
 except OSError as e: print(e.errno)'
+refused='import socket, time
+def refused(type):
+    try: socket.socket(type, socket.SOCK_RAW)
+    except OSError: pass
+def each(type):
+    begin = time.perf_counter()
+    for i in range(300): refused(type)
+    return (time.perf_counter() - begin) / 300 * 1e6
+print("asked", *[round(min(each(type) for i in range(5)), 1) for type in (17,)], "us")'
+note "a refused socket(2): $(try "$refused")"
 listen
 equal "the errno is the rule's" 97 "$(try "$packet")"
 within 10 "it is told" seen '.what | startswith("socket(0x11")'
 equal "as a guard's" seccomp-guard "$(detail '.what | startswith("socket(0x11")' rule)"
 equal "by whom" python3 "$(detail '.what | startswith("socket(0x11")' program)"
 heard
-lacks "a trial judges by the same filter" "let in" "$(pmosctl policy try personal 'judge socket 17 3 0' 2>&1)"
-matches "and lets in what that does" "let in" "$(pmosctl policy try personal 'judge socket 1 1 0' 2>&1)"
+equal "a trial judges by the same filter" "errno 97 judge" "$(pmosctl policy try personal 'judge socket 17 3 0' 2>&1)"
+equal "and lets in what that does" "ok 0" "$(pmosctl policy try personal 'judge socket 1 1 0' 2>&1)"
 
 note "pmosd is killed again and again while a program is refused without end"
-pmosctl exec personal -- python3 -c 'import socket, time, collections
+pmosctl exec personal -- python3 -c 'import os, socket, time, collections
 seen = collections.Counter()
-end = time.monotonic() + 12
-while time.monotonic() < end:
+while not os.path.exists("/tmp/enough"):
     try: socket.socket(socket.AF_PACKET, socket.SOCK_RAW); seen["let in"] += 1
     except OSError as e: seen[e.errno] += 1
 open("/tmp/refusals", "w").write(repr(dict(seen)))' >/dev/null 2>&1 &
@@ -90,9 +112,10 @@ sleep 2
 for _ in 1 2 3 4; do
     old=$(systemctl show -P MainPID pmosd)
     kill -9 "$old"
-    within 20 "another pmosd" sh -c "pmosctl status && [ \$(systemctl show -P MainPID pmosd) != $old ]"
+    within 60 "another pmosd" sh -c "pmosctl status && [ \$(systemctl show -P MainPID pmosd) != $old ]"
 done
 inside=/proc/$(head -1 /sys/fs/cgroup/system.slice/pmos-modes.service/personal/cgroup.procs)/root/tmp
+touch "$inside/enough"
 within 40 "the loop came to its end" test -s "$inside/refusals"
 refusals=$(cat "$inside/refusals")
 note "what it got: $refusals"
@@ -132,18 +155,19 @@ equal "as not granted" capability-not-granted "$(detail '.layer == "capability" 
 at_line "with its line" '.layer == "capability"' '.'
 heard
 
-if [ -e /sys/kernel/security/lsm ] && grep -q landlock /sys/kernel/security/lsm; then
-    note "Landlock"
-    listen
-    try 'import shutil, os
-shutil.copy("/bin/true", "/tmp/true"); os.chmod("/tmp/true", 0o755)
-try: os.execv("/tmp/true", ["true"])
-except OSError as e: print(e)' >/dev/null 2>&1
-    try 'open("/usr/refused", "w")' >/dev/null 2>&1
-    within 10 "something of Landlock's is told" seen '.layer == "landlock"'
-    jq -c 'select(.details.layer == "landlock") | .details' "$seen" | head -5
-    heard
-fi
+note "Landlock"
+listen
+# /proc and /dev are there to be read: nothing but Landlock keeps their owner from more.
+try 'import os
+try: open("/proc/self/comm", "w").write("x"); print("written")
+except OSError as e: print(e)
+try: os.mkdir("/dev/made"); print("made")
+except OSError as e: print(e)'
+within 10 "a refused write is told" seen '.layer == "landlock" and .what == "write comm"'
+jq -c 'select(.details.layer == "landlock") | .details' "$seen" | head -5
+equal "by whom" python3 "$(detail '.what == "write comm"' program)"
+at_line "with its line" '.what == "write comm"' .
+heard
 
 cp "$kept" "$profile"
 check "as it was" reload
