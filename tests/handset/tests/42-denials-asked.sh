@@ -115,7 +115,7 @@ for _ in 1 2 3 4; do
     within 60 "another pmosd" sh -c "pmosctl status && [ \$(systemctl show -P MainPID pmosd) != $old ]"
 done
 inside=/proc/$(head -1 /sys/fs/cgroup/system.slice/pmos-modes.service/personal/cgroup.procs)/root/tmp
-touch "$inside/enough"
+try 'open("/tmp/enough", "w")'
 within 40 "the loop came to its end" test -s "$inside/refusals"
 refusals=$(cat "$inside/refusals")
 note "what it got: $refusals"

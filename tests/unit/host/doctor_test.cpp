@@ -54,6 +54,20 @@ TEST_CASE("what is lacking is named, with what to do") {
     }
 }
 
+TEST_CASE("hooks that this kernel lets nobody see are named") {
+    auto facts = whole_phone();
+    facts.refusals_unseen = "this kernel has no hook_file_truncate";
+    const auto findings = host::examine(facts, {});
+    const auto told = std::ranges::find(findings, "denials by Landlock", &host::Finding::subject);
+    REQUIRE(told != findings.end());
+    CHECK(told->severity == "ok");
+    CHECK(told->message.ends_with("(this kernel has no hook_file_truncate)"));
+    facts.landlock_denials = facts.capability_denials = false;
+    const auto without = host::examine(facts, {});
+    CHECK(severity_of(without, "denials by Landlock") == "note");
+    CHECK(severity_of(without, "denials of capabilities") == "note");
+}
+
 TEST_CASE("problems of the host and broken modes are errors with their place") {
     auto facts = whole_phone();
     facts.problems = {"handset: /etc/pmos/handset.json: it is not JSON"};
