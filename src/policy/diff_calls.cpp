@@ -327,16 +327,25 @@ class CallDiff {
         groups_;
 };
 
+void compare_told(Teller& t, bool was, bool is, const char* key, std::string_view what) {
+    if (was == is) return;
+    t.say(ChangeKind::denials, was ? Turn::gain : Turn::loss, Danger::slight, key,
+          fmt::format("{}: {} {} told as events", t.m, what, was ? "no longer" : "now"), key);
+}
+
 }  // namespace
 
 void compare_calls(Teller& t) {
     CallDiff(t).all();
-    const bool was = t.a.profile.seccomp_log, is = t.b.profile.seccomp_log;
-    if (was != is)
-        t.say(ChangeKind::denials, was ? Turn::gain : Turn::loss, Danger::slight, "seccomp/flags",
-              fmt::format("{}: system calls that are refused are {} told as events", t.m,
-                          was ? "no longer" : "now"),
-              "seccomp/flags");
+    const Profile &a = t.a.profile, &b = t.b.profile;
+    compare_told(t, a.seccomp_log, b.seccomp_log, "seccomp/flags",
+                 "system calls that are refused are");
+    compare_told(t, a.tell_arguments, b.tell_arguments, "denials/arguments",
+                 "refusals that arguments decide are");
+    compare_told(t, a.tell_capabilities, b.tell_capabilities, "denials/capabilities",
+                 "capabilities that are refused are");
+    compare_told(t, a.tell_landlock, b.tell_landlock, "denials/landlock",
+                 "refusals of Landlock are");
 }
 
 }  // namespace pmos::policy

@@ -30,7 +30,8 @@ constexpr std::string_view kCompared[] = {
     // diff_calls.cpp
     "seccomp/allow/[]", "seccomp/flags/[]", "seccomp/rules/[]/names/[]", "seccomp/rules/[]/action",
     "seccomp/rules/[]/errno", "seccomp/rules/[]/args/[]/index", "seccomp/rules/[]/args/[]/value",
-    "seccomp/rules/[]/args/[]/valueTwo", "seccomp/rules/[]/args/[]/op",
+    "seccomp/rules/[]/args/[]/valueTwo", "seccomp/rules/[]/args/[]/op", "denials/arguments",
+    "denials/capabilities", "denials/landlock",
     // diff_hardware.cpp
     "devices/gpu", "devices/display", "devices/input", "devices/audio", "devices/audio/playback",
     "devices/audio/capture", "devices/camera", "devices/modem", "devices/modem/[]", "devices/gnss",

@@ -54,7 +54,8 @@ constexpr const char* kFull = R"({
   "hooks": {"preStart": ["one", {"path": "two", "args": ["x"], "timeout": "3s"}]},
   "lsm": {"apparmor": "pmos-mode", "required": false},
   "procSubset": "all",
-  "landlock": {"required": false, "execute": ["/usr"]}
+  "landlock": {"required": false, "execute": ["/usr"]},
+  "denials": {"arguments": true, "capabilities": true, "landlock": true}
 })";
 // What the first has no room for: words in place of lists and objects.
 constexpr const char* kWords = R"({
