@@ -29,7 +29,7 @@ struct Refusal {
 // Nothing runs in the kernel until a cgroup is watched, and nothing after the last has left.
 class Probe {
   public:
-    // Has the kernel take every program once. unsupported, with the reason, where this kernel takes none.
+    // Has the kernel take every program once. unsupported, with the reason, where it takes none.
     static Result<Probe> make();
     Probe(Probe&&) = default;
     Probe& operator=(Probe&&) = delete;
