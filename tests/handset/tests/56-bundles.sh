@@ -61,6 +61,7 @@ systemctl stop pmosd
 umount /var/lib/pmos/policy && rm -r /var/lib/pmos/policy
 mv /var/lib/pmos/kept /var/lib/pmos/policy
 systemctl start pmosd
+within 60 "personal comes up again" state_is personal running
 check "back on the phone's own storage" pmosctl policy reject
 check "personal still runs" state_is personal running
 
