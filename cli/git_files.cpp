@@ -45,6 +45,8 @@ Args command_line(const Args& args) {
              "-c",
              "core.fsmonitor=false",
              "-c",
+             "protocol.allow=never",
+             "-c",
              "core.hooksPath=/dev/null"};
     out.insert(out.end(), args.begin(), args.end());
     return out;

@@ -46,7 +46,12 @@ void Slots::take_floor_of_good() {
     const auto good = policy::open_bundle(name, *bytes, phone_.trusted);
     if (!good) return;
     floor_.ledger_has(good->bundle.version);
-    if (good->bundle.version == ledger_.floor) floor_.raise(ledger_.floor);
+    // A keeper cannot be set back: only by what was confirmed here, not by any genuine bundle that
+    // somebody has put into the slot.
+    const auto& made_for = good->bundle.made_for;
+    if (hash_of(*bytes) == ledger_.good->sha256 && good->bundle.version == ledger_.floor &&
+        (made_for == "any" || made_for == phone_.model))
+        floor_.raise(ledger_.floor);
 }
 
 Result<> Slots::save(const Ledger& next) {
