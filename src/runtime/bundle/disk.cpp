@@ -57,6 +57,13 @@ Result<std::string> DirectoryDisk::read(const std::string& name, std::size_t lim
 }
 
 Result<> DirectoryDisk::write(const std::string& name, std::string_view bytes) {
+    auto written = fill(name, bytes);
+    // Half of a bundle on a storage that is full would keep it full.
+    if (!written) ::unlinkat(fd_.get(), name.c_str(), 0);
+    return written;
+}
+
+Result<> DirectoryDisk::fill(const std::string& name, std::string_view bytes) {
     may_die();
     const std::string what = fmt::format("cannot write '{}/{}'", path_, name);
     const UniqueFd fd(::openat(fd_.get(), name.c_str(),

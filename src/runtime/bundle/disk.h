@@ -17,7 +17,8 @@ class Disk {
     virtual ~Disk() = default;
     // Code::not_found: there is no such file.
     virtual Result<std::string> read(const std::string& name, std::size_t limit) = 0;
-    // Makes or truncates it, writes it and has it on the storage before it returns.
+    // Makes or truncates it, writes it and has it on the storage before it returns. One that fails
+    // leaves no file of that name.
     virtual Result<> write(const std::string& name, std::string_view bytes) = 0;
     virtual Result<> rename(const std::string& from, const std::string& to) = 0;
     // Names, as they are now, are on the storage when it returns.
@@ -37,6 +38,7 @@ class DirectoryDisk : public Disk {
     Result<> sync() override;
 
   private:
+    Result<> fill(const std::string& name, std::string_view bytes);
     DirectoryDisk(std::string path, UniqueFd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
     std::string path_;
     UniqueFd fd_;

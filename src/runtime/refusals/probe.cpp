@@ -148,7 +148,10 @@ Result<> Probe::watch(std::uint64_t cgroup, std::uint32_t what) {
     if (const int r = sys_bpf(BPF_MAP_UPDATE_ELEM, attr); r < 0)
         return fail(errno_error(-r, "cannot watch the cgroup"));
     cgroups_[cgroup] = what;
-    return attach_wanted();
+    auto attached = attach_wanted();
+    // Nobody lets go of what could not be watched whole.
+    if (!attached) static_cast<void>(watch(cgroup, 0));
+    return attached;
 }
 
 std::vector<Refusal> Probe::take() {
