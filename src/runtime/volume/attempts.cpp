@@ -11,7 +11,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <ctime>
-#include <utility>
+#include <string>
 
 #include "base/regular_file.h"
 
@@ -19,6 +19,7 @@ namespace pmos::volume {
 namespace {
 
 constexpr std::array<std::string_view, 2> kCopies{"a", "b"};
+constexpr std::uint64_t kFarAhead = 1ULL << 32;
 
 Result<void> sync(BorrowedFd fd, const std::string& path) {
     if (::fsync(fd.get()) == 0) return {};
@@ -49,37 +50,85 @@ Result<void> write_whole(BorrowedFd fd, std::string_view bytes, const std::strin
     return sync(fd, path);
 }
 
+Result<void> make_file(BorrowedFd directory, const std::string& name, std::string_view bytes,
+                       const std::string& shown) {
+    const UniqueFd fd(::openat(directory.get(), name.c_str(),
+                               O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!fd) return fail(errno_error(errno, fmt::format("cannot make '{}'", shown)));
+    return write_whole(fd.borrow(), bytes, shown);
+}
+
 }  // namespace
 
 AttemptRecord::AttemptRecord(AttemptDisk& disk) : disk_(&disk) {
     bool any = false, bad = false;
+    std::size_t whole = 0;
     for (std::size_t copy = 0; copy < kCopies.size(); ++copy) {
         const auto text = disk_->read(copy);
         if (!text && text.error().code == Code::not_found) continue;
         const auto found = text ? read_record(*text) : std::nullopt;
         if (!found) {
             bad = true;
-        } else if (!any || found->writes > attempts_.writes) {
+            alone_ = text ? fmt::format("copy '{}' is damaged", kCopies.at(copy))
+                          : text.error().message();
+            continue;
+        }
+        ++whole;
+        if (!any || found->writes > attempts_.writes) {
             any = true;
             attempts_ = *found;
             newest_ = copy;
         }
     }
+    // The first write of all makes one after the other: there power may have gone.
+    if (!bad && whole == 1 && attempts_.writes > 1) alone_ = "the other copy is not there";
     damaged_ = bad && !any;
-    if (damaged_) attempts_ = Attempts::unreadable();
+    if (!damaged_) return;
+    attempts_ = Attempts::unreadable();
+    // What cannot be read now may be read again one day, and must not be the newer one then.
+    attempts_.writes = kFarAhead;
+}
+
+// What cannot be written where it is may still be replaced: a bad block, say.
+Result<void> AttemptRecord::put(std::size_t copy, std::string_view bytes) {
+    auto written = disk_->write(copy, bytes);
+    if (written || written.error().code == Code::no_space) return written;
+    return disk_->replace(copy, bytes) ? Result<void>() : written;
+}
+
+// The lost copy may say less than there was. It must be gone, or be no record: else it would be
+// believed as soon as the other one is lost as well.
+Result<void> AttemptRecord::settle_for_one(std::size_t lost, const Error& cause) {
+    if (auto removed = disk_->remove(lost); !removed) {
+        const auto text = disk_->read(lost);
+        const bool gone = !text && text.error().code == Code::not_found;
+        if (!gone && text && read_record(*text)) return removed;
+    }
+    alone_ = cause.message();
+    return {};
 }
 
 Result<void> AttemptRecord::write(const Attempts& next) {
     Attempts fresh = next;
     fresh.writes = attempts_.writes + 1;
     const std::string text = write_record(fresh);
+    const std::size_t newest = newest_, other = 1 - newest;
+    alone_.clear();
     // The newest last: until the other is on the storage it may be the only one that is whole.
-    const std::size_t other = 1 - newest_;
-    PMOS_TRY(disk_->write(other, text));
+    auto first = put(other, text);
+    if (first) {
+        newest_ = other;
+    } else {
+        // Nothing is counted yet. Somebody can make room; no copy is given up for want of it.
+        if (first.error().code == Code::no_space) return first;
+        PMOS_TRY(settle_for_one(other, first.error()));
+        PMOS_TRY(disk_->replace(newest, text));
+    }
     attempts_ = fresh;
     damaged_ = false;
-    const std::size_t older = std::exchange(newest_, other);
-    return disk_->write(older, text);
+    if (!first) return {};
+    if (auto second = put(newest, text); !second) return settle_for_one(newest, second.error());
+    return {};
 }
 
 Result<AttemptDirectory> AttemptDirectory::lock(const std::string& path) {
@@ -110,20 +159,32 @@ Result<std::string> AttemptDirectory::read(std::size_t copy) {
 }
 
 Result<void> AttemptDirectory::write(std::size_t copy, std::string_view bytes) {
-    const std::string name(kCopies.at(copy)), path = path_ + "/" + name, fresh = name + ".new";
+    const std::string name(kCopies.at(copy));
     const UniqueFd there(
         ::openat(fd_.get(), name.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     struct stat st {};
-    // In place: its block is its own already, so a full disk refuses nothing.
+    // In place: its block is its own already, so a full disk refuses nothing, unless the file
+    // system writes no block over.
     if (there && ::fstat(there.get(), &st) == 0 && S_ISREG(st.st_mode) &&
         st.st_size == static_cast<off_t>(bytes.size()))
-        return write_whole(there.borrow(), bytes, path);
-    const UniqueFd made(::openat(fd_.get(), fresh.c_str(),
-                                 O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!made) return fail(errno_error(errno, fmt::format("cannot make '{}'", path)));
-    PMOS_TRY(write_whole(made.borrow(), bytes, path));
-    if (::renameat(fd_.get(), fresh.c_str(), fd_.get(), name.c_str()) != 0)
-        return fail(errno_error(errno, fmt::format("cannot make '{}'", path)));
+        return write_whole(there.borrow(), bytes, path_ + "/" + name);
+    return replace(copy, bytes);
+}
+
+Result<void> AttemptDirectory::replace(std::size_t copy, std::string_view bytes) {
+    const std::string name(kCopies.at(copy)), path = path_ + "/" + name, fresh = name + ".new";
+    auto made = make_file(fd_.borrow(), fresh, bytes, path);
+    if (made && ::renameat(fd_.get(), fresh.c_str(), fd_.get(), name.c_str()) != 0)
+        made = fail(errno_error(errno, fmt::format("cannot make '{}'", path)));
+    if (made) return sync(fd_.borrow(), path_);
+    ::unlinkat(fd_.get(), fresh.c_str(), 0);
+    return made;
+}
+
+Result<void> AttemptDirectory::remove(std::size_t copy) {
+    const std::string name(kCopies.at(copy));
+    if (::unlinkat(fd_.get(), name.c_str(), 0) != 0 && errno != ENOENT)
+        return fail(errno_error(errno, fmt::format("cannot remove '{}/{}'", path_, name)));
     return sync(fd_.borrow(), path_);
 }
 
@@ -145,10 +206,11 @@ Standing look_at_attempts(const std::string& path) {
     AttemptDirectory directory(path);
     AttemptRecord record(directory);
     // Between its two reads a worker may have written both copies.
-    if (record.damaged()) record = AttemptRecord(directory);
+    if (record.damaged() || !record.alone().empty()) record = AttemptRecord(directory);
     const auto now = boot_moment();
     // Without a clock nothing has been waited.
-    return {record.damaged() ? 0 : record.attempts().failures, record.damaged(),
+    return {record.damaged() ? 0 : record.attempts().failures,
+            record.damaged() || !record.alone().empty(),
             remaining(record.attempts(), now ? *now : BootMoment())};
 }
 

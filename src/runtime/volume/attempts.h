@@ -21,6 +21,10 @@ class AttemptDisk {
     // A copy that is there is written over, and may be torn; one that is not is there whole or not
     // at all. On the storage when it returns.
     virtual Result<void> write(std::size_t copy, std::string_view bytes) = 0;
+    // By a new file in its place: it is the old one or the new one, whatever happens.
+    virtual Result<void> replace(std::size_t copy, std::string_view bytes) = 0;
+    // On the storage when it returns, too; one that is not there is no error.
+    virtual Result<void> remove(std::size_t copy) = 0;
 };
 
 // At any moment one of the two copies is whole: the old state or the new one.
@@ -31,14 +35,22 @@ class AttemptRecord {
     explicit AttemptRecord(AttemptDisk& disk);
 
     const Attempts& attempts() const { return attempts_; }
+    // Neither copy can be read.
     bool damaged() const { return damaged_; }
+    // Why the count stands in one copy only; "" where it does not. As it was read, or written.
+    const std::string& alone() const { return alone_; }
+    // Written in one copy it is written, once the other cannot be taken for a newer one.
     Result<void> write(const Attempts& next);
 
   private:
+    Result<void> put(std::size_t copy, std::string_view bytes);
+    Result<void> settle_for_one(std::size_t lost, const Error& cause);
+
     AttemptDisk* disk_;
     Attempts attempts_;
     std::size_t newest_ = 1;
     bool damaged_ = false;
+    std::string alone_;
 };
 
 class AttemptDirectory : public AttemptDisk {
@@ -50,6 +62,8 @@ class AttemptDirectory : public AttemptDisk {
 
     Result<std::string> read(std::size_t copy) override;
     Result<void> write(std::size_t copy, std::string_view bytes) override;
+    Result<void> replace(std::size_t copy, std::string_view bytes) override;
+    Result<void> remove(std::size_t copy) override;
 
   private:
     std::string path_;
@@ -58,7 +72,7 @@ class AttemptDirectory : public AttemptDisk {
 
 struct Standing {
     std::uint32_t failures = 0;
-    bool damaged = false;                      // the record cannot be read
+    bool damaged = false;                      // one copy or both; with both there is no count
     std::optional<std::chrono::seconds> wait;  // as of remaining()
 };
 // For who shows it; changes nothing.

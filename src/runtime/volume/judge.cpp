@@ -42,7 +42,9 @@ class Judgement {
     std::string right() {
         auto cleared = record_.write(before_.cleared());
         if (auto forgotten = repeats_.forget(); cleared) cleared = std::move(forgotten);
-        return cleared ? "" : "wrong PINs stay counted: " + cleared.error().message();
+        if (!cleared) return "wrong PINs stay counted: " + cleared.error().message();
+        if (record_.alone().empty()) return "";
+        return "wrong PINs are counted in one copy only: " + record_.alone();
     }
 
     Error wrong(Error error, const SecretBuffer& secret, const std::optional<KeyslotCost>& cost,
@@ -66,13 +68,15 @@ class Judgement {
     Repeats repeats_;
 };
 
-Result<void> count(AttemptRecord& record, const BootMoment& now) {
+Result<void> count(AttemptRecord& record, const BootMoment& now, std::string_view directory) {
     auto counted = record.write(record.attempts().failed(now));
     if (counted) return {};
     Error error = std::move(counted.error());
     error.why = error.message();
     error.what = "the PIN was not tried, because it cannot be counted first";
-    error.fix = "free some space, or see the kernel log for the storage's faults";
+    error.fix = error.code == Code::no_space
+                    ? fmt::format("free some space on the file system of '{}'", directory)
+                    : "see the kernel log for the storage's faults";
     return fail(std::move(error));
 }
 
@@ -91,10 +95,10 @@ Result<std::string> judge(const Request& request, const SecretBuffer& secret,
     const auto wait = remaining(record.attempts(), now);
     if (!wait || wait->count() > 0 || record.damaged()) return throttled(record, wait);
     if (secret.bytes().size() < kMinSecret)
-        return fail(Code::wrong_secret, "PIN refused",
-                    fmt::format("none has less than {} bytes; not counted", kMinSecret));
+        return fail(Code::wrong_secret, "PIN refused", "it is too short: not tried, not counted",
+                    fmt::format("secrets have {} characters or more", kMinSecret));
     Judgement judgement(record, record.attempts(), request);
-    PMOS_TRY(count(record, now));
+    PMOS_TRY(count(record, now, text(request.attempts)));
     auto tried = try_it();
     if (tried) return judgement.right();
     if (tried.error().code == Code::wrong_secret)

@@ -186,6 +186,7 @@ def damaged(pin):
     with open(f"{RECORD}/a", "r+b") as stream:
         stream.write(b"\0" * 256)
     check("one damaged copy loses nothing", status()[0] == 2, status())
+    check("and is told", json.loads(run("pmosctl", "inspect", "secure").stdout)["attemptsDamaged"] is True)
     done = unlock(wrong())
     check("and is mended by the next attempt", done.returncode == WRONG and status_of_file() == 3, done.err)
     put("x" * 512)
@@ -234,6 +235,27 @@ def storage(pin):
         run("umount", RECORD)
 
 
+def one_copy(pin):
+    """A copy that can be neither written, replaced nor removed, for root either."""
+    shown = lambda: json.loads(run("pmosctl", "inspect", "secure").stdout)
+    put(text_of(0, 0, boot_id(), 300))
+    os.unlink(f"{RECORD}/b")
+    os.makedirs(f"{RECORD}/b/stuck")
+    check("a wrong PIN is counted in the other copy", unlock(wrong()).returncode == WRONG
+          and status()[0] == 1 and shown()["attemptsDamaged"] is True, status())
+    done = unlock(pin)
+    check("the right one opens", done.returncode == 0 and status()[0] == 0, done.err)
+    log = run("journalctl", "-u", "pmosd", "-o", "cat", "-n", "50").stdout
+    check("the journal says which copy", "one copy only" in log and f"{RECORD}/b" in log, log[-600:])
+    lock()
+    os.rmdir(f"{RECORD}/b/stuck")
+    os.rmdir(f"{RECORD}/b")
+    check("then it is made again", unlock(wrong()).returncode == WRONG
+          and shown()["attemptsDamaged"] is False, status())
+    check("the count is cleared", unlock(pin).returncode == 0)
+    lock()
+
+
 def two_at_once(pin):
     holder = subprocess.Popen(["flock", RECORD, "sleep", "3"])
     time.sleep(0.5)
@@ -256,7 +278,7 @@ def main():
           and not glob.glob("/var/lib/pmos/volumes/secure-*"), short.err)
     made = ask("provision", pin)
     if check("the volume is made", made.returncode == 0, made.err):
-        for test in (counting, killed, delayed, earlier_boot, damaged, storage, two_at_once):
+        for test in (counting, killed, delayed, earlier_boot, damaged, storage, one_copy, two_at_once):
             print(f"  {test.__name__}")
             test(pin)
         personal = json.loads(run("pmosctl", "status", "personal", "--json").stdout)[0]

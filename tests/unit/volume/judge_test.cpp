@@ -115,7 +115,11 @@ TEST_CASE("the last wrong ones, and what is too short to be one, are not counted
         CHECK_THAT(world.refused(i % 2 == 0 ? "slip-1" : "slip-2").why, Contains("not counted"));
     CHECK(world.failures() == 2);
     const int before = world.tried;
-    for (int i = 0; i < 30; ++i) CHECK(world.refused("123").code == Code::wrong_secret);
+    for (int i = 0; i < 30; ++i) {
+        const Error error = world.refused("123");
+        CHECK(error.code == Code::wrong_secret);
+        CHECK_THAT(error.fix, Contains("secrets have 4 characters or more"));
+    }
     CHECK(world.failures() == 2);
     CHECK(world.tried == before);
     // Counted while it was tried, like any other.
@@ -205,6 +209,33 @@ TEST_CASE("what cannot be counted is not tried") {
     REQUIRE_FALSE(answer);
     CHECK_THAT(answer.error().what, Contains("not tried"));
     CHECK(world.tried == 1);
+}
+
+TEST_CASE("a copy that cannot be written locks nobody out, and is told") {
+    World world;
+    world.refused("slip-1");
+    for (const char* lost : {"/a", "/b"}) {
+        const std::string path = world.attempts() + lost;
+        // Neither written, replaced nor removed: for root too.
+        fs::remove(path);
+        fs::create_directories(path + "/stuck");
+        CHECK(look_at_attempts(world.attempts()).damaged);
+        CHECK(world.failures() == 1);
+        world.refused("slip-2");
+        CHECK(world.counted == 2);
+        CHECK(world.failures() == 2);
+        auto opened = world.attempt("right", {});
+        REQUIRE(opened);
+        CHECK_THAT(*opened, Contains("in one copy only") && Contains(path));
+        CHECK(world.failures() == 0);
+        CHECK(look_at_attempts(world.attempts()).damaged);
+        fs::remove_all(path);
+        // Gone is told as well, and the next attempt makes it again.
+        CHECK(look_at_attempts(world.attempts()).damaged);
+        world.refused("slip-1");
+        CHECK_FALSE(look_at_attempts(world.attempts()).damaged);
+        CHECK(fs::is_regular_file(path));
+    }
 }
 
 TEST_CASE("a device key is not counted") {
