@@ -161,7 +161,8 @@ Result<std::string> object_of(const std::string& name) {
     PMOS_ASSIGN(auto done, run_git({"rev-parse", "--verify", "--quiet", "--end-of-options", name}));
     if (done.status != 0) return std::string();
     while (!done.out.empty() && done.out.back() == '\n') done.out.pop_back();
-    return done.out;
+    // Of a range there are two.
+    return done.out.contains('\n') ? std::string() : done.out;
 }
 
 struct Entry {
@@ -268,6 +269,19 @@ Result<std::string> kind_of(const std::string& object) {
     return done.out;
 }
 
+// From where we are git takes only what begins with "./" or "../", and takes what ends in ".." for
+// a range.
+std::string for_git(std::string path) {
+    const auto last = path.substr(path.rfind('/') + 1);
+    if (last == "." || last == "..") path += '/';
+    return path;
+}
+
+std::string without_slashes(std::string path) {
+    while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+    return path;
+}
+
 }  // namespace
 
 Result<GitFiles> git_files(const std::string& text) {
@@ -287,10 +301,7 @@ Result<GitFiles> git_files(const std::string& text) {
     if (colon == std::string::npos) {
         PMOS_ASSIGN(path, default_path(revision));
     } else {
-        path = text.substr(colon + 1);
-        // "./" is where we are; git knows no "." there.
-        while (path.size() > 1 && path != "./" && path.ends_with('/')) path.pop_back();
-        if (path == ".") path = "./";
+        path = for_git(without_slashes(text.substr(colon + 1)));
     }
     PMOS_ASSIGN(auto object, object_of(revision + ":" + path));
     if (object.empty()) return none(fmt::format("'{}' has no '{}'", printable(revision), path));
@@ -299,11 +310,11 @@ Result<GitFiles> git_files(const std::string& text) {
     if (kind == "blob") {
         const auto slash = path.rfind('/');
         out.one = path.substr(slash == std::string::npos ? 0 : slash + 1);
-        path = slash == std::string::npos ? "" : path.substr(0, slash);
+        path = slash == std::string::npos ? "" : for_git(path.substr(0, slash));
         PMOS_ASSIGN(object, object_of(revision + ":" + path));
     }
-    if (path == "./") path = ".";
-    PMOS_ASSIGN(out.files, read_tree(object, fmt::format("{}:{}", revision, path)));
+    PMOS_ASSIGN(out.files,
+                read_tree(object, fmt::format("{}:{}", revision, without_slashes(path))));
     return out;
 }
 

@@ -189,6 +189,20 @@ TEST_CASE("revisions are read without the work tree") {
     r = desk.diff_in("repo", "HEAD~1:profiles/one.json", "HEAD:profiles");
     CHECK(r.status == 1);
     CHECK_THAT(r.out, Contains("one gains") && !Contains("two"));
+    // From where we are, as git has it; beside a profile there are its blocks.
+    r = desk.diff_in("repo/profiles", "HEAD~1:./one.json", "HEAD:./one.json");
+    INFO(r.err << r.out);
+    CHECK(r.status == 1);
+    CHECK_THAT(r.out, Contains("from HEAD~1:. to HEAD:.") && Contains("one gains") &&
+                          Contains("b: HEAD:./one.json:"));
+    CHECK(desk.diff_in("repo", "HEAD:./profiles/one.json", "HEAD:profiles/one.json").status == 0);
+    for (const std::string up : {"../one.json", "../../profiles/one.json", "..", "../", "./.."}) {
+        INFO(up);
+        r = desk.diff_in("repo/profiles/blocks", "HEAD~1:" + up, "HEAD:" + up);
+        CHECK(r.status == 1);
+        CHECK_THAT(r.out, Contains("one gains"));
+    }
+    CHECK(desk.diff_in("repo", "HEAD:../one.json", "HEAD").status == 2);
     // The work tree itself is broken by now.
     CHECK(desk.diff_in("repo", "HEAD", "profiles").status == 2);
     for (const std::string bad :
