@@ -10,6 +10,7 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <optional>
 #include <span>
 
 #include "base/regular_file.h"
@@ -62,11 +63,12 @@ Result<std::string> read_blob(const std::string& layout, const oci::Descriptor& 
     return bytes;
 }
 
-Result<std::vector<oci::Descriptor>> read_index_of(const std::string& layout) {
+std::string index_of(const std::string& layout) { return layout + "/" + oci::kIndex; }
+
+Result<std::string> read_index_of(const std::string& layout) {
     PMOS_ASSIGN(const auto marker, read_below(layout, oci::kMarker, policy::kMaxFileSize));
     PMOS_TRY(oci::check_marker(layout + "/" + oci::kMarker, marker));
-    PMOS_ASSIGN(const auto index, read_below(layout, oci::kIndex, policy::kMaxFileSize));
-    return oci::read_index(layout + "/" + oci::kIndex, index);
+    return read_below(layout, oci::kIndex, policy::kMaxFileSize);
 }
 
 Result<> make_directory(const std::string& path) {
@@ -82,20 +84,12 @@ Result<> write_blob(const std::string& layout, const oci::Descriptor& descriptor
     return write_file(layout + "/" + name, bytes_of(bytes), 0644, true);
 }
 
-// What the layout has beside the tag that is to be written.
-Result<std::vector<oci::Descriptor>> other_manifests(const std::string& layout,
-                                                     const std::string& tag) {
+// Empty: there is no layout yet.
+Result<std::optional<std::string>> read_index_if_any(const std::string& layout) {
     std::error_code error;
-    if (!fs::exists(layout, error) || fs::is_empty(layout, error))
-        return std::vector<oci::Descriptor>();
-    PMOS_ASSIGN(auto manifests, read_index_of(layout));
-    std::erase_if(manifests, [&](const oci::Descriptor& d) { return d.tag() == tag; });
-    for (const auto& manifest : manifests)
-        if (!manifest.whole)
-            return fail(Code::unsupported, fmt::format("cannot add to '{}'", layout),
-                        fmt::format("'{}' in it has members that would be lost", manifest.tag()),
-                        "write into a new directory, and join the two with skopeo copy");
-    return manifests;
+    if (!fs::exists(layout, error) || fs::is_empty(layout, error)) return std::nullopt;
+    PMOS_ASSIGN(auto index, read_index_of(layout));
+    return index;
 }
 
 }  // namespace
@@ -118,7 +112,8 @@ Result<BundlePlace> parse_place(const std::string& text) {
 Result<std::string> read_bundle_at(const BundlePlace& place) {
     if (!place.layout) return read_bundle_file(place.path);
     PMOS_ASSIGN(const auto index, read_index_of(place.path));
-    PMOS_ASSIGN(const auto chosen, oci::choose(place.path, index, place.tag));
+    PMOS_ASSIGN(const auto manifests, oci::read_index(index_of(place.path), index));
+    PMOS_ASSIGN(const auto chosen, oci::choose(place.path, manifests, place.tag));
     PMOS_ASSIGN(const auto manifest, read_blob(place.path, chosen, policy::kMaxFileSize));
     PMOS_ASSIGN(const auto bundle, oci::read_manifest(chosen.digest, manifest));
     return read_blob(place.path, bundle, policy::kMaxBundle);
@@ -154,21 +149,22 @@ Result<Written> write_bundle_at(const BundlePlace& place, const std::string& byt
     }
     const std::string& layout = place.path;
     const std::string tag = place.tag.empty() ? fmt::format("{}", shown.version) : place.tag;
-    PMOS_ASSIGN(auto manifests, other_manifests(layout, tag));
-    for (const char* directory : {"", "/blobs", "/blobs/sha256"})
-        PMOS_TRY(make_directory(layout + directory));
     const auto bundle = oci::describe(oci::kBundleType, bytes);
     const std::string text = oci::write_manifest(bundle, shown);
     auto manifest = oci::describe(oci::kManifestType, text);
+    manifest.artifact_type = oci::kBundleType;
+    manifest.annotations = {oci::tagged(tag)};
+    PMOS_ASSIGN(const auto there, read_index_if_any(layout));
+    PMOS_ASSIGN(const auto index, oci::add_to_index(index_of(layout), there, manifest));
+    for (const char* directory : {"", "/blobs", "/blobs/sha256"})
+        PMOS_TRY(make_directory(layout + directory));
     PMOS_TRY(write_blob(layout, bundle, bytes));
     PMOS_TRY(write_blob(layout, oci::describe("", oci::kNoConfig), oci::kNoConfig));
     PMOS_TRY(write_blob(layout, manifest, text));
-    PMOS_TRY(write_file(layout + "/" + oci::kMarker, bytes_of(oci::write_marker()), 0644, true));
-    manifest.artifact_type = oci::kBundleType;
-    manifest.annotations = {oci::tagged(tag)};
-    manifests.push_back(manifest);
-    PMOS_TRY(
-        write_file(layout + "/" + oci::kIndex, bytes_of(oci::write_index(manifests)), 0644, true));
+    if (!there)
+        PMOS_TRY(
+            write_file(layout + "/" + oci::kMarker, bytes_of(oci::write_marker()), 0644, true));
+    PMOS_TRY(write_file(index_of(layout), bytes_of(index), 0644, true));
     return Written{fmt::format("oci:{}:{}", layout, tag), manifest.digest};
 }
 

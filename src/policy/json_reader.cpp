@@ -116,8 +116,10 @@ class TreeBuilder {
         if (node != nullptr) node->magnitude = value;
         return node != nullptr;
     }
-    bool number_float(number_float_t, const string_t&) {
-        return leaf(Node::Kind::number) != nullptr;
+    bool number_float(number_float_t, const string_t& as_written) {
+        Node* node = leaf(Node::Kind::number);
+        if (node != nullptr) node->text = as_written;
+        return node != nullptr;
     }
     bool string(string_t& value) {
         Node* node = leaf(Node::Kind::string);

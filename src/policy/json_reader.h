@@ -27,7 +27,7 @@ struct Node {
     bool boolean = false;
     bool negative = false;        // integer: the value is -magnitude
     std::uint64_t magnitude = 0;  // integer
-    std::string text;             // string
+    std::string text;             // string; number: as it is written
     std::vector<Node> items;      // array
     std::vector<Member> members;  // object, in the order of the file
     Location at;

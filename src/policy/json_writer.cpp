@@ -1,6 +1,8 @@
 // policy: JSON out, indented. Never parses.
 #include "policy/json_writer.h"
 
+#include "policy/json_reader.h"
+
 namespace pmos::policy {
 
 JsonWriter& JsonWriter::open(char begin) {
@@ -47,6 +49,39 @@ void JsonWriter::quote(std::string_view text) {
             out_ += c;
     }
     out_ += '"';
+}
+
+void write_node(JsonWriter& out, const Node& node) {
+    switch (node.kind) {
+        case Node::Kind::object:
+            out.open_object();
+            for (const auto& member : node.members) {
+                out.key(member.key);
+                write_node(out, member.value);
+            }
+            out.close();
+            break;
+        case Node::Kind::array:
+            out.open_array();
+            for (const auto& item : node.items) write_node(out, item);
+            out.close();
+            break;
+        case Node::Kind::string:
+            out.text(node.text);
+            break;
+        case Node::Kind::integer:
+            out.raw(fmt::format("{}{}", node.negative ? "-" : "", node.magnitude));
+            break;
+        case Node::Kind::number:
+            out.raw(node.text);
+            break;
+        case Node::Kind::boolean:
+            out.boolean(node.boolean);
+            break;
+        case Node::Kind::null:
+            out.raw("null");
+            break;
+    }
 }
 
 }  // namespace pmos::policy

@@ -67,4 +67,7 @@ class JsonWriter {
     bool after_key_ = false, compact_ = false;
 };
 
+struct Node;
+void write_node(JsonWriter& out, const Node& node);
+
 }  // namespace pmos::policy

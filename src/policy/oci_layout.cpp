@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <span>
 
 #include "policy/hash.h"
@@ -69,8 +68,6 @@ Result<> read_annotations(const Node& object, Descriptor& out) {
 }
 
 Result<Descriptor> read_descriptor(const Node& node) {
-    static constexpr std::array<std::string_view, 5> kKnown{"mediaType", "digest", "size",
-                                                            "annotations", "artifactType"};
     if (!node.is(Node::Kind::object)) return bad(node.at, "it is not an object");
     Descriptor out;
     PMOS_ASSIGN(const auto* type, member(node, "mediaType", Node::Kind::string));
@@ -83,9 +80,6 @@ Result<Descriptor> read_descriptor(const Node& node) {
     out.size = size->magnitude;
     if (artifact != nullptr) out.artifact_type = artifact->text;
     PMOS_TRY(read_annotations(node, out));
-    out.whole = std::ranges::all_of(node.members, [](const Member& m) {
-        return std::ranges::find(kKnown, m.key) != kKnown.end();
-    });
     return out;
 }
 
@@ -101,6 +95,27 @@ void write_descriptor(JsonWriter& out, const Descriptor& d) {
         out.close();
     }
     out.close();
+}
+
+Result<std::vector<Descriptor>> manifests_of(const Node& index) {
+    PMOS_TRY(check_kind(index, kIndexType));
+    PMOS_ASSIGN(const auto* manifests, member(index, "manifests", Node::Kind::array));
+    std::vector<Descriptor> out;
+    for (const auto& item : manifests->items) {
+        PMOS_ASSIGN(auto descriptor, read_descriptor(item));
+        out.push_back(std::move(descriptor));
+    }
+    return out;
+}
+
+std::string index_of_none() {
+    JsonWriter out;
+    out.open_object();
+    out.key("schemaVersion").number(2);
+    out.key("mediaType").text(kIndexType);
+    out.key("manifests").open_array().close();
+    out.close();
+    return out.take();
 }
 
 std::string sha256(std::string_view bytes) {
@@ -182,28 +197,35 @@ Result<> check_marker(std::string_view file, std::string_view bytes) {
     return {};
 }
 
-std::string write_index(const std::vector<Descriptor>& manifests) {
-    JsonWriter out;
-    out.open_object();
-    out.key("schemaVersion").number(2);
-    out.key("mediaType").text(kIndexType);
-    out.key("manifests").open_array();
-    for (const auto& manifest : manifests) write_descriptor(out, manifest);
-    out.close();
-    out.close();
-    return out.take();
-}
-
 Result<std::vector<Descriptor>> read_index(std::string_view file, std::string_view bytes) {
     PMOS_ASSIGN(const auto node, parse(file, bytes));
-    PMOS_TRY(check_kind(node, kIndexType));
-    PMOS_ASSIGN(const auto* manifests, member(node, "manifests", Node::Kind::array));
-    std::vector<Descriptor> out;
-    for (const auto& item : manifests->items) {
-        PMOS_ASSIGN(auto descriptor, read_descriptor(item));
-        out.push_back(std::move(descriptor));
+    return manifests_of(node);
+}
+
+Result<std::string> add_to_index(std::string_view file, std::optional<std::string_view> bytes,
+                                 const Descriptor& manifest) {
+    PMOS_ASSIGN(const auto node, parse(file, bytes ? std::string(*bytes) : index_of_none()));
+    PMOS_ASSIGN(const auto manifests, manifests_of(node));
+    JsonWriter out;
+    out.open_object();
+    for (const auto& [key, at, value] : node.members) {
+        out.key(key);
+        if (key != "manifests") {
+            write_node(out, value);
+            continue;
+        }
+        out.open_array();
+        for (std::size_t i = 0; i < manifests.size(); ++i)
+            if (manifests[i].tag() != manifest.tag()) write_node(out, value.items[i]);
+        write_descriptor(out, manifest);
+        out.close();
     }
-    return out;
+    out.close();
+    auto text = out.take();
+    if (text.size() > kMaxFileSize)
+        return fail(Code::usage, fmt::format("'{}' would be too large", file),
+                    fmt::format("an index has {} KiB at most", kMaxFileSize / 1024));
+    return text;
 }
 
 Result<Descriptor> choose(std::string_view file, const std::vector<Descriptor>& manifests,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,7 +25,6 @@ struct Descriptor {
     std::string media_type, digest, artifact_type;
     std::uint64_t size = 0;
     std::vector<std::pair<std::string, std::string>> annotations;
-    bool whole = true;  // it says nothing beside this
 
     std::string_view tag() const;  // "": none
 };
@@ -42,7 +42,10 @@ bool is_tag(std::string_view text);
 std::string write_marker();
 Result<> check_marker(std::string_view file, std::string_view bytes);
 
-std::string write_index(const std::vector<Descriptor>& manifests);
+// An index with one manifest more, in place of those of its tag. What else `bytes` says stays as it
+// is, known here or not; empty: there is none yet.
+Result<std::string> add_to_index(std::string_view file, std::optional<std::string_view> bytes,
+                                 const Descriptor& manifest);
 Result<std::vector<Descriptor>> read_index(std::string_view file, std::string_view bytes);
 // The one of that tag; "": the only one.
 Result<Descriptor> choose(std::string_view file, const std::vector<Descriptor>& manifests,

@@ -9,37 +9,6 @@
 namespace pmos::policy {
 namespace {
 
-void write(JsonWriter& w, const Node& node) {
-    switch (node.kind) {
-        case Node::Kind::object:
-            w.open_object();
-            for (const auto& member : node.members) {
-                w.key(member.key);
-                write(w, member.value);
-            }
-            w.close();
-            break;
-        case Node::Kind::array:
-            w.open_array();
-            for (const auto& item : node.items) write(w, item);
-            w.close();
-            break;
-        case Node::Kind::string:
-            w.text(node.text);
-            break;
-        case Node::Kind::integer:
-            w.raw(fmt::format("{}{}", node.negative ? "-" : "", node.magnitude));
-            break;
-        case Node::Kind::boolean:
-            w.boolean(node.boolean);
-            break;
-        case Node::Kind::null:
-        case Node::Kind::number:
-            w.raw("null");  // no key of the language takes them
-            break;
-    }
-}
-
 template <class Visit>
 void each_value(const Node& node, const Visit& visit) {
     for (const auto& member : node.members) each_value(member.value, visit);
@@ -53,13 +22,13 @@ std::string resolved_text(const Profile& profile, bool origin) {
     const Node whole = with_defaults(profile_language(), profile.source);
     if (!origin) {
         JsonWriter w;
-        write(w, whole);
+        write_node(w, whole);
         return w.take();
     }
     std::string out;
     each_value(whole, [&](const Node& node) {
         JsonWriter w;
-        write(w, node);
+        write_node(w, node);
         out += fmt::format("{:<36} {} = {}", to_text(node.at), node.at.pointer, w.take());
     });
     return out;
@@ -70,7 +39,7 @@ std::string origins_json(const Profile& profile) {
     w.open_array();
     each_value(with_defaults(profile_language(), profile.source), [&](const Node& node) {
         w.compact(true).open_object().key("pointer").text(node.at.pointer).key("value");
-        write(w, node);
+        write_node(w, node);
         w.key("file").text(node.at.file).key("line").number(node.at.line);
         w.key("column").number(node.at.column).close().compact(false);
     });

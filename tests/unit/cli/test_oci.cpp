@@ -232,19 +232,53 @@ TEST_CASE("every byte of a layout that matters is checked") {
     CHECK(shelf.pack("oci:" + shelf.path("l")).status != 0);
 }
 
+TEST_CASE("a tag more leaves all that others wrote into a layout") {
+    const Shelf shelf;
+    auto json = shelf.index();
+    json["artifactType"] = "application/vnd.acme.shelf";
+    json["subject"] = {{"mediaType", oci::kManifestType},
+                       {"digest", "sha256:" + std::string(64, 'a')},
+                       {"size", 7}};
+    json["annotations"] = {{"org.acme.note", "a \"quoted\" \u00fc\n"}};
+    json["org.acme.unknown"] = {nullptr, true,          -1, 18446744073709551615ULL, 1.5e-7,
+                                "x",     Json::object()};
+    auto& first = json["manifests"][0];
+    first["platform"] = {{"os", "linux"}, {"architecture", "arm64"}};
+    first["urls"] = {"https://example.org/a"};
+    first["annotations"]["org.acme.more"] = "kept";
+    shelf.write("l/index.json", json.dump());
+    const std::string marker = R"({"imageLayoutVersion": "1.0.0", "org.acme.unknown": 1})";
+    shelf.write("l/oci-layout", marker);
+    REQUIRE(shelf.verify(shelf.path("l")).status == 0);
+    const auto r = shelf.pack("oci:" + shelf.path("l") + ":4", "4");
+    INFO(r.err);
+    REQUIRE(r.status == 0);
+    auto after = shelf.index();
+    REQUIRE(after["manifests"].size() == 2);
+    CHECK(after["manifests"][1]["annotations"]["org.opencontainers.image.ref.name"] == "4");
+    const auto of_four = after["manifests"][1]["digest"];
+    after["manifests"].erase(1);
+    CHECK(after == json);
+    CHECK(shelf.read("l/oci-layout") == marker);
+    // The same tag again takes the place of that one only.
+    REQUIRE(shelf.pack("oci:" + shelf.path("l") + ":4", "5").status == 0);
+    after = shelf.index();
+    REQUIRE(after["manifests"].size() == 2);
+    CHECK(after["manifests"][1]["digest"] != of_four);
+    after["manifests"].erase(1);
+    CHECK(after == json);
+}
+
 TEST_CASE("what is not ours is not written over") {
     const Shelf shelf;
     fs::create_directory(shelf.dir / "home");
     shelf.write("home/letter", "dear");
     CHECK_THAT(shelf.pack("oci:" + shelf.path("home")).err, Contains("not a whole OCI layout"));
     CHECK(shelf.read("home/letter") == "dear");
+    shelf.write("l/index.json", "");
+    CHECK_THAT(shelf.pack("oci:" + shelf.path("l") + ":4", "4").err, Contains("not an OCI layout"));
     CHECK_THAT(shelf.pack("oci:" + shelf.path("l") + ":a b").err, Contains("is no tag"));
     CHECK_THAT(shelf.pack("oci:").err, Contains("no place is named"));
-    auto json = shelf.index();
-    json["manifests"][0]["platform"] = {{"os", "linux"}, {"architecture", "arm64"}};
-    shelf.write("l/index.json", json.dump());
-    CHECK(shelf.verify(shelf.path("l")).status == 0);
-    CHECK_THAT(shelf.pack("oci:" + shelf.path("l") + ":4", "4").err, Contains("would be lost"));
     // A colon in a file's name is a colon.
     fs::create_directory(shelf.dir / "d:1");
     REQUIRE(shelf.pack(shelf.path("a:b")).status == 0);
