@@ -36,8 +36,8 @@ std::string judged(std::uint32_t verdict) {
 
 class OnDevice {
   public:
-    OnDevice(BusClient& bus, const PolicyTests& tests)
-        : bus_(bus), tests_(tests), facts_(policy::whole_phone()) {}
+    OnDevice(BusClient& bus, const PolicyTests& tests, const std::vector<std::string>& asked)
+        : bus_(bus), tests_(tests), asked_(asked), facts_(policy::whole_phone()) {}
 
     Result<> run(std::vector<Judged>& results);
 
@@ -53,9 +53,13 @@ class OnDevice {
     }
     // Why nothing can be tried in it; "" where it runs as its profile says.
     std::string away(const std::string& mode) const;
+    bool is_asked(const std::string& mode) const {
+        return asked_.empty() || std::ranges::find(asked_, mode) != asked_.end();
+    }
 
     BusClient& bus_;
     const PolicyTests& tests_;
+    const std::vector<std::string>& asked_;
     policy::HostFacts facts_;
     std::map<std::string, ModeInfo> modes_;
     std::map<std::string, std::set<std::string>> nodes_;  // by class, those that any mode has
@@ -164,7 +168,9 @@ Result<DeviceResult> OnDevice::try_one(const policy::TestCase& test) {
     } else {
         for (const auto& mode : {test.mode, front})
             if (auto why = away(mode); !why.empty())
-                return DeviceResult{DeviceVerdict::not_up, std::move(why), mode};
+                return DeviceResult{
+                    is_asked(mode) ? DeviceVerdict::not_up : DeviceVerdict::left_out,
+                    std::move(why), mode};
         PMOS_TRY(bring_forward(front));
     }
     auto trial = trials_.find(test.mode);
@@ -206,8 +212,9 @@ Result<> OnDevice::run(std::vector<Judged>& results) {
 
 }  // namespace
 
-Result<> try_on_device(BusClient& bus, const PolicyTests& tests, std::vector<Judged>& results) {
-    return OnDevice(bus, tests).run(results);
+Result<> try_on_device(BusClient& bus, const PolicyTests& tests,
+                       const std::vector<std::string>& asked, std::vector<Judged>& results) {
+    return OnDevice(bus, tests, asked).run(results);
 }
 
 }  // namespace pmos::cli

@@ -16,13 +16,15 @@ enum class DeviceVerdict : std::uint8_t {
     disagrees,  // the evaluator says one thing and the kernel another
     not_tried,  // it cannot be tried, or not as this phone is; why is in `says`
     not_up,     // it could be, if a mode that is stopped, locked or recorded were running
+    left_out,   // the same, of a mode that nobody asked for, which was to be in the foreground
 };
-inline constexpr std::string_view kDeviceVerdictNames = "agrees|disagrees|not-tried|not-up";
+inline constexpr std::string_view kDeviceVerdictNames =
+    "agrees|disagrees|not-tried|not-up|left-out";
 
 struct DeviceResult {
     DeviceVerdict verdict{};
     std::string says;    // the kernel's answers: "errno 13 execute"
-    std::string mode{};  // not_up: which is not
+    std::string mode{};  // not_up, left_out: which is not up
 };
 
 struct Judged {
@@ -30,8 +32,10 @@ struct Judged {
     std::optional<DeviceResult> device;
 };
 
-// Asks about every one that the evaluator could answer.
-Result<> try_on_device(BusClient& bus, const PolicyTests& tests, std::vector<Judged>& results);
+// Asks about every one that the evaluator could answer. `asked`: the modes that it is about; empty:
+// all.
+Result<> try_on_device(BusClient& bus, const PolicyTests& tests,
+                       const std::vector<std::string>& asked, std::vector<Judged>& results);
 
 // How an answer of pmos-try to an attempt on this question reads; empty: it says nothing of it
 // (a file that is not there).

@@ -22,6 +22,7 @@ using policy::Outcome;
 
 struct Options {
     std::string path, format = "text";
+    std::vector<std::string> modes;  // empty: all
     bool on_device = false, all = false;
 };
 
@@ -31,8 +32,10 @@ struct Counts {
         std::string why;
         std::size_t expectations = 0;
     };
-    std::map<std::string, Away> away;  // by mode: what was not tried because it was not up
-    std::size_t not_up = 0;
+    // By mode: what was not tried because it was not up, and what needs it though --mode does not
+    // name it.
+    std::map<std::string, Away> away, left_out;
+    std::size_t not_up = 0, without = 0;
 
     // What was not tried for want of a mode is no pass, and no failure of the policy either.
     int status() const {
@@ -52,9 +55,10 @@ Counts count(const std::vector<Judged>& results) {
         (verdict == DeviceVerdict::agrees      ? c.tried
          : verdict == DeviceVerdict::disagrees ? c.disagree
          : verdict == DeviceVerdict::not_up    ? c.not_up
+         : verdict == DeviceVerdict::left_out  ? c.without
                                                : c.not_tried)++;
-        if (verdict != DeviceVerdict::not_up) continue;
-        auto& away = c.away[r.device->mode];
+        if (r.device->mode.empty()) continue;
+        auto& away = (verdict == DeviceVerdict::not_up ? c.away : c.left_out)[r.device->mode];
         away.why = r.device->says;
         ++away.expectations;
     }
@@ -180,6 +184,7 @@ void print_tap(const std::vector<Judged>& results) {
         const bool differs = r.device && r.device->verdict == DeviceVerdict::disagrees;
         const bool away = r.device && r.device->verdict == DeviceVerdict::not_up;
         const bool skipped = r.device && r.device->verdict == DeviceVerdict::not_tried;
+        const bool left_out = r.device && r.device->verdict == DeviceVerdict::left_out;
         const bool passed = r.test.outcome == Outcome::passed;
         const bool good = passed && !differs && !away;
         std::string after;
@@ -189,6 +194,9 @@ void print_tap(const std::vector<Judged>& results) {
             after = ": " + printable(verdict_words(r));
         else if (away)
             after = fmt::format(": not tried, {} is not up", printable(r.device->mode));
+        else if (left_out)
+            after = fmt::format(" # SKIP not tried, {} is not up and --mode leaves it out",
+                                printable(r.device->mode));
         else if (skipped)
             after = " # SKIP not tried on this phone: " + printable(r.device->says);
         put_line(fmt::format("{} {} - {}{}", good ? "ok" : "not ok", ++number,
@@ -203,8 +211,13 @@ void print_summary(const Counts& c, bool on_device, bool colour) {
     for (const auto& [mode, away] : c.away)
         put_line(fmt::format("{} {}: {} not tried: {}", paint("NOT UP ", Style::bad, colour),
                              printable(mode), away.expectations, printable(away.why)));
-    put_line(fmt::format("on this phone: {} tried, {} disagree, {} not tried, {} of modes not up",
-                         c.tried, c.disagree, c.not_tried, c.not_up));
+    for (const auto& [mode, away] : c.left_out)
+        put_line(fmt::format("{} {}: {} not tried: they need it in the foreground, and {}",
+                             paint("LEFT OUT", Style::warn, colour), printable(mode),
+                             away.expectations, printable(away.why)));
+    put_line(fmt::format("on this phone: {} tried, {} disagree, {} not tried, {} of modes not up{}",
+                         c.tried, c.disagree, c.not_tried, c.not_up,
+                         c.without > 0 ? fmt::format(", {} left out", c.without) : ""));
 }
 
 // Nothing was asked. Who reads standard output by a program is told so in its own format.
@@ -218,16 +231,29 @@ int say_faults(const PolicyTests& tests, std::string_view format) {
     return 1;
 }
 
+Result<std::vector<Judged>> ask_evaluator(const PolicyTests& tests,
+                                          const std::vector<std::string>& modes) {
+    std::vector<Judged> out;
+    for (auto& test : run_policy_tests(tests))
+        if (modes.empty() || std::ranges::find(modes, test.mode) != modes.end())
+            out.push_back({std::move(test), {}});
+    for (const auto& mode : modes) {
+        PMOS_TRY(find_mode(tests.policy, mode));
+        if (std::ranges::none_of(out, [&](const Judged& r) { return r.test.mode == mode; }))
+            return fail(Code::not_found, fmt::format("no expectation is about '{}'", mode));
+    }
+    return out;
+}
+
 Result<int> policy_test(const Globals& globals, const Options& options) {
     const bool json = globals.json || options.format == "json";
     PMOS_ASSIGN(const auto tests, read_policy_tests(options.path));
     if (policy::has_errors(tests.policy.diagnostics))
         return say_faults(tests, json ? "json" : options.format);
-    std::vector<Judged> results;
-    for (auto& test : run_policy_tests(tests)) results.push_back({std::move(test), {}});
+    PMOS_ASSIGN(auto results, ask_evaluator(tests, options.modes));
     if (options.on_device) {
         PMOS_ASSIGN(auto bus, globals.connect());
-        PMOS_TRY(try_on_device(bus, tests, results));
+        PMOS_TRY(try_on_device(bus, tests, options.modes, results));
     }
     const auto counts = count(results);
     const bool colour = wants_colour(STDOUT_FILENO);
@@ -246,6 +272,9 @@ Result<int> policy_test(const Globals& globals, const Options& options) {
 Action attach_policy_test(CLI::App& app) {
     auto options = std::make_shared<Options>();
     app.add_option("DIR", options->path, "the profiles' directory, with a directory 'tests' in it");
+    app.add_option("-m,--mode", options->modes, "only what is expected of it; may be repeated")
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     app.add_flag("--on-device", options->on_device,
                  "ask the kernel of this phone too; brings modes to the foreground for it");
     app.add_flag("--all", options->all, "what could not be tried, too");

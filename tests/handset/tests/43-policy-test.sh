@@ -46,6 +46,9 @@ check "secure is stopped" pmosctl stop secure
 told=$(pmosctl policy test --on-device 2>&1)
 equal "tests of a mode that is stopped are no pass" 11 $?
 matches "which is said, with their number" 'NOT UP  secure: [0-9]+ not tried: it is stopped' "$told"
+matches "and one mode alone is asked" 'LEFT OUT secure: [0-9]+ not tried: .* it is stopped' \
+    "$(pmosctl policy test --on-device --mode personal 2>&1)"
+check "which passes without the other" pmosctl policy test --on-device --mode personal
 check "secure again" pmosctl start secure
 
 # A mode that is frozen while it is tried.

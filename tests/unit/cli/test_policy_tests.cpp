@@ -78,6 +78,56 @@ TEST_CASE("on a phone, what was not tried for want of a mode is no pass") {
     CHECK(with({}).status == 1);
 }
 
+TEST_CASE("one mode alone can pass on a phone whose other mode is not up") {
+    const Service service;
+    const Directory dir;
+    for (const std::string mode : {"personal", "secure"}) {
+        std::string profile = kGood;
+        profile.replace(profile.find("\"good\""), 6, '"' + mode + '"');
+        profile.replace(profile.find("good.erofs"), 4, mode);
+        if (mode == "secure") profile.replace(profile.find("200000"), 6, "300000");
+        dir.write(mode + ".json", profile);
+    }
+    fs::create_directory(dir.path / "tests");
+    // Of what is expected of personal nothing is tried here: a flow takes two modes, and the other
+    // needs secure.
+    dir.write("tests/a.json", R"({"pmos": 1, "expect": [
+{"why": "nobody hears", "is": "refused", "modes": ["personal"], "hears": ["secure"]},
+{"why": "it is frozen then", "is": "refused", "modes": ["personal"],
+ "foreground": "secure", "syscalls": ["ptrace"]},
+{"why": "nobody traces", "is": "refused", "modes": ["secure"], "syscalls": ["ptrace"]}]})");
+    const auto with = [&](std::initializer_list<const char*> more) {
+        Args args{"policy", "test", dir.path.string()};
+        args.insert(args.end(), more.begin(), more.end());
+        return service.run(args);
+    };
+    CHECK_THAT(with({}).out, Contains("3 passed, 0 failed, 0 pending\n"));
+    CHECK_THAT(with({"--mode", "personal"}).out, Contains("2 passed, 0 failed, 0 pending\n"));
+    CHECK_THAT(with({"-m", "personal", "-m", "secure"}).out, Contains("3 passed"));
+    CHECK(with({"--on-device"}).status == 11);
+    auto r = with({"--on-device", "--mode", "personal"});
+    INFO(r.out << r.err);
+    CHECK(r.status == 0);
+    CHECK_THAT(r.out, Contains("LEFT OUT secure: 1 not tried: they need it in the foreground, and "
+                               "it is locked\n") &&
+                          Contains("0 of modes not up, 1 left out\n") && !Contains("NOT UP"));
+    r = with({"--on-device", "--mode", "personal", "--json"});
+    CHECK(nlohmann::json::parse(r.out)[1]["device"]["verdict"] == "left-out");
+    CHECK_THAT(with({"--on-device", "--mode", "personal", "--format", "tap"}).out,
+               Contains(" # SKIP not tried, secure is not up and --mode leaves it out"));
+    r = with({"--on-device", "--mode", "secure"});
+    CHECK(r.status == 11);
+    CHECK_THAT(r.out, Contains("NOT UP  secure: 1 not tried: it is locked\n"));
+    r = with({"--mode", "persnal"});
+    CHECK(r.status != 0);
+    CHECK_THAT(r.err, Contains("there is no mode 'persnal'"));
+    dir.write("tests/a.json", R"({"pmos": 1, "expect": [
+{"why": "nobody traces", "is": "refused", "modes": ["secure"], "syscalls": ["ptrace"]}]})");
+    r = with({"--mode", "personal"});
+    CHECK(r.status != 0);
+    CHECK_THAT(r.err, Contains("no expectation is about 'personal'"));
+}
+
 TEST_CASE("policy test names what a misspelt mode was to be") {
     const Service service;
     const Directory dir;
