@@ -1,48 +1,20 @@
-// policy: questions about system calls, capabilities, devices and networks. Asks no host.
+// policy: questions about system calls. Asks no host.
 #include "policy/question.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 
 #include "policy/explain.h"
-#include "policy/language.h"
 #include "policy/names.h"
+#include "policy/question_change.h"
 
 namespace pmos::policy {
 namespace {
 
-Node text_node(const std::string& text) {
-    Node node;
-    node.kind = Node::Kind::string;
-    node.text = text;
-    return node;
-}
-
-// The node of a key, made with what is above it where it is not there.
-Node& make_key(Node& root, std::string_view path, Node::Kind kind) {
-    Node* node = &root;
-    for (std::string_view rest = path; !rest.empty();) {
-        const auto slash = rest.find('/');
-        const std::string key(rest.substr(0, slash));
-        rest = slash == std::string_view::npos ? "" : rest.substr(slash + 1);
-        const auto it = std::ranges::find(node->members, key, &Member::key);
-        if (it == node->members.end()) {
-            Node fresh;
-            fresh.kind = rest.empty() ? kind : Node::Kind::object;
-            node->members.push_back({key, {}, std::move(fresh)});
-            node = &node->members.back().value;
-        } else {
-            node = &it->value;
-        }
-    }
-    return *node;
-}
-
 std::uint32_t outcome(const Subject& s, const Arch& arch, std::uint32_t nr,
-                      const std::array<std::uint64_t, 6>& args = {}) {
+                      const std::array<std::uint64_t, 6>& args) {
     SyscallData data;
     data.nr = nr;
     data.arch = arch.audit;
@@ -139,11 +111,6 @@ Answer allowed_call(const Subject& s, const std::string& name) {
             {}};
 }
 
-void weigh(const Subject& s, Answer& answer, const std::function<void(Node&)>& edit) {
-    answer.also = consequences(s, edit);
-    answer.weighed = true;
-}
-
 // {"names": [name], "action": "allow"}, before every other rule.
 void allow_by_rule(Node& tree, const std::string& name) {
     Node rule, names;
@@ -154,17 +121,6 @@ void allow_by_rule(Node& tree, const std::string& name) {
     rule.members.push_back({"action", {}, text_node("allow")});
     auto& rules = make_key(tree, "seccomp/rules", Node::Kind::array).items;
     rules.insert(rules.begin(), std::move(rule));
-}
-
-Result<std::pair<sa_family_t, bool>> parse_address(const std::string& host) {
-    in_addr v4{};
-    in6_addr v6{};
-    if (::inet_pton(AF_INET, host.c_str(), &v4) == 1)
-        return std::pair<sa_family_t, bool>{AF_INET, ntohl(v4.s_addr) >> 24U == 127};
-    if (::inet_pton(AF_INET6, host.c_str(), &v6) == 1)
-        return std::pair<sa_family_t, bool>{AF_INET6, IN6_IS_ADDR_LOOPBACK(&v6) != 0};
-    return fail(Code::usage, fmt::format("'{}' is not an address", shown(host)),
-                "names are not looked up", "write 10.0.0.1:443 or [fd00::1]:443");
 }
 
 }  // namespace
@@ -251,213 +207,6 @@ Result<Answer> ask_syscall(const Subject& s, const std::string& name) {
         });
     if (answer.rule == "seccomp-guard")
         weigh(s, answer, [&](Node& tree) { allow_by_rule(tree, name); });
-    return answer;
-}
-
-Result<Answer> ask_capability(const Subject& s, const std::string& name) {
-    const auto bit = value_of(capability_names(), name);
-    if (!bit) {
-        const auto near = nearest_name(name, capability_names());
-        return fail(Code::usage, fmt::format("no capability '{}'", shown(name)), "",
-                    near.empty() ? "" : fmt::format("did you mean '{}'?", near));
-    }
-    const auto at = s.profile.where("process/capabilities");
-    if ((s.plan.process.capabilities.bounding >> *bit & 1U) != 0)
-        return Answer{
-            Ruling::allowed, "capability", "the profile grants it", at, {}, "", {}, false};
-    Answer answer{Ruling::refused,
-                  "capability",
-                  "no key grants it",
-                  at,
-                  {},
-                  fmt::format("add \"{}\" to process/capabilities", name),
-                  {}};
-    weigh(s, answer, [&](Node& tree) {
-        make_key(tree, "process/capabilities", Node::Kind::array).items.push_back(text_node(name));
-    });
-    return answer;
-}
-
-namespace {
-
-// A part of a class that has one of its own, such as the microphone.
-Answer ask_device_part(const Subject& s, const std::string& device_class, const std::string& part) {
-    const std::string key = fmt::format("devices/{}/{}", device_class, part);
-    const Node* value = s.profile.source.at_path(key);
-    const std::string granted = value == nullptr ? "none" : value->text;
-    const auto at = s.profile.where(key);
-    if (granted != "none")
-        return {Ruling::allowed,
-                "device-class",
-                fmt::format("'{}' is granted", granted),
-                at,
-                {},
-                "",
-                {}};
-    Answer answer{
-        Ruling::refused,
-        "device-class",
-        fmt::format("'{}' of {} has 'none'", part, device_class),
-        at,
-        {},
-        fmt::format("write \"{}\": {{\"{}\": \"foreground\"}} in devices", device_class, part),
-        {}};
-    weigh(s, answer, [&](Node& tree) {
-        Node& whole = make_key(tree, "devices/" + device_class, Node::Kind::object);
-        if (!whole.is(Node::Kind::object)) {
-            whole = Node();
-            whole.kind = Node::Kind::object;
-        }
-        make_key(tree, key, Node::Kind::string) = text_node("foreground");
-    });
-    return answer;
-}
-
-}  // namespace
-
-Result<Answer> ask_device(const Subject& s, const std::string& device_class,
-                          const std::string& wanted) {
-    const KeySpec* spec = find_key(profile_language(), "devices/" + device_class);
-    const auto classes = child_keys(profile_language(), "devices");
-    if (spec == nullptr || device_class.contains('/'))
-        return fail(Code::usage, fmt::format("no device class '{}'", shown(device_class)), "",
-                    fmt::format("one of: {}", fmt::join(classes, ", ")));
-    auto rights = split_list(spec->values);
-    std::erase(rights, "none");
-    const std::string key = "devices/" + device_class;
-    const auto has = s.profile.devices.find(device_class);
-    const auto granted = has == s.profile.devices.end() ? "none" : has->second;
-    // Any right: the one that there is, else the first that there could be.
-    const std::string right = !wanted.empty()     ? wanted
-                              : granted != "none" ? granted
-                                                  : std::string(rights.front());
-    if (find_key(profile_language(), key + "/" + right) != nullptr)
-        return ask_device_part(s, device_class, right);
-    const KeySpec* item = find_key(profile_language(), "devices/" + device_class + "/[]");
-    const auto services =
-        item == nullptr ? std::vector<std::string_view>{} : split_list(item->values);
-    const bool service = std::ranges::find(services, right) != services.end();
-    if (!service && std::ranges::find(rights, right) == rights.end()) {
-        rights.insert(rights.end(), services.begin(), services.end());
-        return fail(Code::usage, fmt::format("{} has no right '{}'", device_class, shown(right)),
-                    "", fmt::format("one of: {}", fmt::join(rights, ", ")));
-    }
-    const bool node = std::ranges::any_of(
-        s.plan.device_nodes, [&](const DeviceNode& n) { return n.device_class == device_class; });
-    // What this build cannot enforce has no node, and means a grant all the same.
-    const auto enforced = split_list(spec->enforced);
-    const bool meant =
-        spec->enforced == "*" || std::ranges::find(enforced, granted) != enforced.end()
-            ? node
-            : granted != "none";
-    if (granted == right && meant)
-        return Answer{Ruling::allowed,
-                      "device-class",
-                      fmt::format("'{}' is granted", right),
-                      s.profile.where(key),
-                      {},
-                      "",
-                      {}};
-    Answer answer{Ruling::refused,
-                  "device-class",
-                  fmt::format("the class has '{}'", granted),
-                  s.profile.where(key),
-                  {},
-                  "",
-                  {}};
-    answer.change = service ? fmt::format("write \"{}\": [\"{}\"] in devices", device_class, right)
-                            : fmt::format("write \"{}\": \"{}\" in devices", device_class, right);
-    weigh(s, answer, [&](Node& tree) {
-        Node& value = make_key(tree, key, Node::Kind::string);
-        value = text_node(right);
-        if (!service) return;
-        value.items.push_back(text_node(right));
-        value.kind = Node::Kind::array;
-    });
-    return answer;
-}
-
-namespace {
-
-// No build has them yet; what they mean is known.
-Answer uplink(const Subject& s, const Location& at) {
-    if (s.plan.network == "tunnel") {
-        const Node* name = s.profile.source.at_path("network/tunnel");
-        const auto tunnel = name == nullptr ? "" : shown(name->text);
-        return {
-            Ruling::depends,
-            "network",
-            "there is the tunnel and no other way",
-            at,
-            {fmt::format("through the tunnel '{}': allowed", tunnel), "by any other way: refused"},
-            "",
-            {}};
-    }
-    Answer answer{Ruling::allowed, "network", "the mode has the phone's uplink", at, {}, "", {}};
-    if (s.profile.source.at_path("network/egress") == nullptr) return answer;
-    answer.ruling = Ruling::depends;
-    answer.why = "the mode has the phone's uplink, under rules that no build reads yet";
-    answer.conditions = {"where network/egress admits it: allowed", "elsewhere: refused"};
-    return answer;
-}
-
-}  // namespace
-
-Result<Answer> ask_connect(const Subject& s, const std::string& destination) {
-    const auto colon = destination.rfind(':');
-    std::string host = destination.substr(0, colon);
-    std::uint32_t port = 0;
-    if (colon != std::string::npos)
-        for (const char c : destination.substr(colon + 1))
-            port = c >= '0' && c <= '9' && port < 65536
-                       ? port * 10 + static_cast<std::uint32_t>(c - '0')
-                       : 65536;
-    if (port == 0 || port > 65535)
-        return fail(Code::usage, fmt::format("'{}' has no port", shown(destination)), "",
-                    "write 10.0.0.1:443 or [fd00::1]:443");
-    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-    PMOS_ASSIGN(const auto address, parse_address(host));
-    const auto [family, loopback] = address;
-    const Arch& arch = *find_arch(s.facts.arch);
-    const bool calls = outcome(s, arch, *syscall_number(arch, "socket"), {family, 1, 0, 0, 0, 0}) ==
-                           verdict_allow().ret &&
-                       outcome(s, arch, *syscall_number(arch, "connect")) == verdict_allow().ret;
-    if (!calls) {
-        Answer answer{Ruling::refused,
-                      "seccomp-not-allowed",
-                      "no socket can be made or connected",
-                      s.profile.where("seccomp/allow"),
-                      {},
-                      "add \"@network-io\" to seccomp/allow",
-                      {},
-                      false};
-        weigh(s, answer, [](Node& tree) {
-            make_key(tree, "seccomp/allow", Node::Kind::array)
-                .items.push_back(text_node("@network-io"));
-        });
-        return answer;
-    }
-    const auto at = s.profile.where("network");
-    if (!loopback && (s.plan.network == "direct" || s.plan.network == "tunnel"))
-        return uplink(s, at);
-    if (s.plan.network == "loopback" && loopback)
-        return Answer{Ruling::allowed,
-                      "network",
-                      "the mode has a loopback interface of its own",
-                      at,
-                      {},
-                      "",
-                      {}};
-    const std::string wanted = loopback ? "loopback" : "direct";
-    Answer answer{Ruling::refused,
-                  "network",
-                  fmt::format("the network is '{}': there is no route", s.plan.network),
-                  at,
-                  {},
-                  fmt::format("write \"network\": \"{}\"", wanted),
-                  {}};
-    answer.also = consequences(
-        s, [&](Node& tree) { make_key(tree, "network", Node::Kind::string) = text_node(wanted); });
     return answer;
 }
 

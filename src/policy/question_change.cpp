@@ -1,11 +1,12 @@
 // policy: what a change to a profile would bring besides what it is for. Asks no host.
+#include "policy/question_change.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "policy/language.h"
 #include "policy/lint.h"
-#include "policy/question.h"
 #include "policy/site_policy.h"
 
 namespace pmos::policy {
@@ -85,6 +86,37 @@ std::vector<std::string> consequences(const Subject& subject,
         add_nodes(subject.plan, *compiled.plan, out);
     }
     return out;
+}
+
+Node text_node(const std::string& text) {
+    Node node;
+    node.kind = Node::Kind::string;
+    node.text = text;
+    return node;
+}
+
+Node& make_key(Node& root, std::string_view path, Node::Kind kind) {
+    Node* node = &root;
+    for (std::string_view rest = path; !rest.empty();) {
+        const auto slash = rest.find('/');
+        const std::string key(rest.substr(0, slash));
+        rest = slash == std::string_view::npos ? "" : rest.substr(slash + 1);
+        const auto it = std::ranges::find(node->members, key, &Member::key);
+        if (it == node->members.end()) {
+            Node fresh;
+            fresh.kind = rest.empty() ? kind : Node::Kind::object;
+            node->members.push_back({key, {}, std::move(fresh)});
+            node = &node->members.back().value;
+        } else {
+            node = &it->value;
+        }
+    }
+    return *node;
+}
+
+void weigh(const Subject& subject, Answer& answer, const std::function<void(Node&)>& edit) {
+    answer.also = consequences(subject, edit);
+    answer.weighed = true;
 }
 
 }  // namespace pmos::policy
