@@ -3,17 +3,14 @@
 
 #include <fmt/format.h>
 #include <sched.h>
-#include <sys/resource.h>
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
 
 #include "policy/language.h"
 #include "policy/names.h"
+#include "policy/profile_reader.h"
 
 namespace pmos::policy {
-namespace {
 
 std::string text_or(const Node* node, std::string otherwise) {
     return node == nullptr ? std::move(otherwise) : node->text;
@@ -52,46 +49,7 @@ std::vector<std::string> texts(const Node* node) {
     return out;
 }
 
-class Reader {
-  public:
-    Reader(const Node& root, std::string file, std::vector<Diagnostic>& out)
-        : root_(with_defaults(profile_language(), root)), out_(out) {
-        p_.source = root;
-        p_.file = std::move(file);
-    }
-    Profile read();
-
-  private:
-    void volume(const Node& node);
-    void process();
-    void user(const Node* node);
-    void environment(const Node* node);
-    void rlimits(const Node* node);
-    void capabilities(const Node* node);
-    void namespaces();
-    void mount(const Node& node);
-    void seccomp_rule(const Node& node);
-    void devices();
-    void network();
-    void resources();
-    void limit(std::string_view path, std::string file, std::string controller);
-    void session();
-    void hooks();
-    void check_targets();
-    void check_options(const std::vector<std::string>& options, const Location& at);
-
-    const Node* get(std::string_view path) const { return root_.at_path(path); }
-    void fault(Rule rule, const Location& at, std::string message, std::string fix = "",
-               std::vector<Location> related = {}) {
-        out_.push_back(finding(rule, at, std::move(message), std::move(fix), std::move(related)));
-    }
-
-    const Node root_;  // with defaults; p_.source is without
-    std::vector<Diagnostic>& out_;
-    Profile p_;
-};
-
-Profile Reader::read() {
+Profile ProfileReader::read() {
     p_.mode = text_or(get("mode"), "");
     p_.hostname = text_or(get("process/hostname"), p_.mode);
     p_.image = text_or(get("root/image"), "");
@@ -127,128 +85,7 @@ Profile Reader::read() {
     return std::move(p_);
 }
 
-void Reader::volume(const Node& node) {
-    VolumeSpec v;
-    v.at = node.at;
-    v.name = text_or(node.find("name"), "");
-    v.target = text_or(node.find("target"), "");
-    v.size = size_or(node.find("size"), 0);
-    v.file = text_or(node.at_path("source/file"), "");
-    v.device = text_or(node.at_path("source/device"), "");
-    v.options = texts(node.find("options"));
-    v.cipher = text_or(node.at_path("luks/cipher"), "");
-    v.key_bits = u32_or(node.at_path("luks/keySize"), 0);
-    v.sector_size = u32_or(node.at_path("luks/sectorSize"), 0);
-    v.pbkdf = text_or(node.at_path("luks/pbkdf/type"), "");
-    v.pbkdf_memory_max = size_or(node.at_path("luks/pbkdf/memoryMax"), 0);
-    v.pbkdf_time_ms = u32_or(node.at_path("luks/pbkdf/timeMs"), 0);
-    v.unlock = texts(node.find("unlock"));
-    check_options(v.options, node.at);
-    if (!v.file.empty() && !v.device.empty())
-        fault(Rule::contradiction, node.at, "a volume has a file or a device, not both");
-    if (v.device.empty() && v.size == 0)
-        fault(Rule::missing_key, node.at, "'size' is missing", "add \"size\": \"64MiB\"");
-    if (!v.device.empty() && v.size != 0)
-        fault(Rule::contradiction, node.at, "a device brings its own size", "remove 'size'");
-    if (!v.device.empty() && !v.device.starts_with("/dev/"))
-        fault(Rule::bad_value, node.at, "a device is below /dev");
-    const auto place = [&](std::string_view path) {
-        const Node* found = node.at_path(path);
-        return found == nullptr ? node.at : found->at;
-    };
-    if (v.key_bits != 256 && v.key_bits != 512)
-        fault(Rule::bad_value, place("luks/keySize"), "the key size is 256 or 512");
-    if (v.sector_size != 512 && v.sector_size != 4096)
-        fault(Rule::bad_value, place("luks/sectorSize"), "the sector size is 512 or 4096");
-    if (v.unlock.empty()) fault(Rule::bad_value, node.at, "nothing unlocks this volume");
-    for (const auto& other : p_.volumes)
-        if (other.name == v.name)
-            fault(Rule::duplicate_volume, node.at,
-                  fmt::format("volume '{}' is there twice", v.name), "", {other.at});
-    p_.volumes.push_back(std::move(v));
-}
-
-void Reader::process() {
-    Process& process = p_.process;
-    process.args = texts(get("process/args"));
-    process.cwd = text_or(get("process/cwd"), "");
-    process.oom_score_adj = static_cast<std::int32_t>(integer_or(get("process/oomScoreAdj"), 0));
-    if (process.args.empty() || process.args.front().empty())
-        fault(Rule::bad_value, p_.where("process/args"), "there is no program to run");
-    user(get("process/user"));
-    environment(get("process/env"));
-    rlimits(get("process/rlimits"));
-    capabilities(get("process/capabilities"));
-}
-
-void Reader::user(const Node* node) {
-    if (node == nullptr) return;
-    Process& process = p_.process;
-    process.uid = u32_or(node->find("uid"), 0);
-    process.gid = u32_or(node->find("gid"), 0);
-    process.umask = parse_octal(text_or(node->find("umask"), "")).value_or(0);
-    if (const Node* list = node->find("additionalGids"))
-        for (const auto& item : list->items) process.additional_gids.push_back(u32_or(&item, 0));
-    const auto outside = [&](std::uint32_t id) { return id >= p_.id_count; };
-    if (outside(process.uid) || outside(process.gid) ||
-        std::ranges::any_of(process.additional_gids, outside))
-        fault(Rule::out_of_range, node->at, "an id inside is beyond the mode's id range",
-              fmt::format("ids go from 0 to {}", p_.id_count - 1),
-              {p_.where("identity/uidRange/count")});
-}
-
-void Reader::environment(const Node* node) {
-    std::vector<std::string> env = texts(node);
-    const auto name = [](std::string_view entry) { return entry.substr(0, entry.find('=')); };
-    for (std::size_t i = 0; i < env.size(); ++i)
-        for (std::size_t j = 0; j < i; ++j)
-            if (name(env[i]) == name(env[j]))
-                fault(Rule::duplicate_key, node->items[i].at,
-                      fmt::format("variable '{}' is given twice", shown(name(env[i]))), "",
-                      {node->items[j].at});
-    const std::array<std::string, 4> defaults{
-        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        p_.process.uid == 0 ? "HOME=/root" : "HOME=/", "LANG=C.UTF-8", "container=pmos"};
-    for (const auto& entry : defaults)
-        if (std::ranges::find(env, name(entry), name) == env.end()) p_.process.env.push_back(entry);
-    p_.process.env.insert(p_.process.env.end(), env.begin(), env.end());
-}
-
-std::uint64_t rlimit_of(const Node& node) {
-    return node.is(Node::Kind::string) ? RLIM_INFINITY : node.magnitude;
-}
-
-void Reader::rlimits(const Node* node) {
-    bool core = false;
-    if (node != nullptr) {
-        for (const auto& member : node->members) {
-            const Node* soft = member.value.find("soft");
-            const Node* hard = member.value.find("hard");
-            const auto resource = value_of(rlimit_names(), member.key).value_or(0);
-            Rlimit limit{static_cast<std::uint32_t>(resource),
-                         rlimit_of(soft != nullptr ? *soft : member.value),
-                         rlimit_of(hard != nullptr ? *hard : member.value)};
-            if (limit.soft > limit.hard)
-                fault(Rule::bad_value, member.value.at, "the soft limit is above the hard one");
-            core |= limit.resource == RLIMIT_CORE;
-            p_.process.rlimits.push_back(limit);
-        }
-    }
-    // What a mode holds must not seep out in a core file.
-    if (!core) p_.process.rlimits.push_back({RLIMIT_CORE, 0, 0});
-    std::ranges::sort(p_.process.rlimits, {}, &Rlimit::resource);
-}
-
-void Reader::capabilities(const Node* node) {
-    std::uint64_t bits = 0;
-    for (const auto& name : texts(node))
-        bits |= 1ULL << value_of(capability_names(), name).value_or(0);
-    // Set-uid root is off (SECBIT_NOROOT) and files carry none, so only the ambient set survives
-    // an exec; with no capability granted all five sets are empty.
-    p_.process.capabilities = {bits, bits, bits, bits, bits};
-}
-
-void Reader::namespaces() {
+void ProfileReader::namespaces() {
     std::uint64_t all = 0;
     for (const auto& entry : namespace_names()) all |= entry.value;
     p_.namespaces = all;
@@ -274,111 +111,7 @@ void Reader::namespaces() {
               "add \"time\" to 'namespaces'", {list->at});
 }
 
-void Reader::check_options(const std::vector<std::string>& options, const Location& at) {
-    const auto has = [&](std::string_view o) { return has_word(options, o); };
-    if ((has("ro") && has("rw")) || (has("exec") && has("noexec")))
-        fault(Rule::contradiction, at, "the mount options contradict each other");
-}
-
-void Reader::mount(const Node& node) {
-    MountSpec m;
-    m.at = node.at;
-    m.type = text_or(node.find("type"), "");
-    m.source = text_or(node.find("source"), "");
-    m.target = text_or(node.find("target"), "");
-    m.options = texts(node.find("options"));
-    m.size = size_or(node.find("size"), 0);
-    check_options(m.options, node.at);
-    if (m.type == "bind" && m.source.empty())
-        fault(Rule::missing_key, node.at, "'source' is missing", "name the directory of the host");
-    if (m.type == "bind" && m.size != 0)
-        fault(Rule::contradiction, node.at, "a bind mount has no size", "remove 'size'");
-    if (m.type == "tmpfs" && !m.source.empty())
-        fault(Rule::contradiction, node.at, "a tmpfs has no source", "remove 'source'");
-    if (m.type == "bind" && !m.source.empty()) {
-        // Trees that would hand over the host or another mode.
-        constexpr std::array<std::string_view, 9> kNever{
-            "/proc", "/sys", "/dev",          "/run",           "/boot",
-            "/root", "/etc", "/var/lib/pmos", "/usr/share/pmos"};
-        for (const auto tree : kNever)
-            if (m.source == "/" || m.source == tree ||
-                m.source.starts_with(std::string(tree) + "/") || tree.starts_with(m.source + "/"))
-                return fault(Rule::forbidden_source, node.find("source")->at,
-                             fmt::format("'{}' may not be shown to a mode", shown(m.source)),
-                             "bind a directory made for the purpose");
-    }
-    p_.mounts.push_back(std::move(m));
-}
-
-void Reader::check_targets() {
-    struct Target {
-        std::string path;
-        Location at;
-    };
-    std::vector<Target> seen;
-    const auto check = [&](const std::string& path, const Location& at) {
-        for (const std::string_view tree : {"/proc", "/sys", "/dev"})
-            if (path == tree || path.starts_with(std::string(tree) + "/"))
-                fault(Rule::forbidden_target, at, fmt::format("nothing is mounted on '{}'", path));
-        if (path == "/")
-            fault(Rule::forbidden_target, at, "the root is the image", "choose a directory in it");
-        for (const auto& other : seen) {
-            if (other.path == path)
-                fault(Rule::duplicate_target, at, fmt::format("'{}' is mounted twice", path), "",
-                      {other.at});
-            else if (other.path.starts_with(path + "/"))
-                fault(Rule::hidden_target, at,
-                      fmt::format("this mount hides '{}', mounted before it", other.path),
-                      "put the outer one first", {other.at});
-        }
-        seen.push_back({path, at});
-    };
-    for (const auto& v : p_.volumes) check(v.target, v.at);
-    for (const auto& m : p_.mounts) check(m.target, m.at);
-}
-
-void Reader::seccomp_rule(const Node& node) {
-    constexpr std::array<std::pair<std::string_view, Compare>, 7> kOps{
-        {{"SCMP_CMP_NE", Compare::ne},
-         {"SCMP_CMP_LT", Compare::lt},
-         {"SCMP_CMP_LE", Compare::le},
-         {"SCMP_CMP_EQ", Compare::eq},
-         {"SCMP_CMP_GE", Compare::ge},
-         {"SCMP_CMP_GT", Compare::gt},
-         {"SCMP_CMP_MASKED_EQ", Compare::masked_eq}}};
-    SyscallRule rule;
-    rule.names = texts(node.find("names"));
-    const std::string action = text_or(node.find("action"), "");
-    const auto error = value_of(errno_names(), text_or(node.find("errno"), "EPERM"));
-    rule.verdict = action == "allow" ? verdict_allow()
-                   : action == "kill"
-                       ? verdict_kill()
-                       : verdict_errno(static_cast<std::uint32_t>(error.value_or(EPERM)));
-    if (action != "errno" && node.find("errno") != nullptr)
-        fault(Rule::contradiction, node.find("errno")->at, "'errno' belongs to the action errno");
-    const Node* args = node.find("args");
-    if (args != nullptr && args->items.size() > 6)
-        return fault(Rule::too_large, args->at, "more than six tests in one rule",
-                     "write two rules");
-    for (std::size_t i = 0; args != nullptr && i < args->items.size(); ++i) {
-        const Node& arg = args->items[i];
-        const auto bits = [&](std::string_view key) {
-            const Node* n = arg.find(key);
-            return n == nullptr ? 0 : n->negative ? 0 - n->magnitude : n->magnitude;
-        };
-        const auto op = std::ranges::find(kOps, text_or(arg.find("op"), ""),
-                                          [](const auto& o) { return std::string(o.first); });
-        rule.args.push_back({u32_or(arg.find("index"), 0),
-                             op == kOps.end() ? Compare::eq : op->second, bits("value"),
-                             bits("valueTwo")});
-        if (rule.args.back().op == Compare::masked_eq && arg.find("valueTwo") == nullptr)
-            fault(Rule::missing_key, arg.at, "'valueTwo' is missing",
-                  "SCMP_CMP_MASKED_EQ compares argument & value with valueTwo");
-    }
-    p_.seccomp_rules.push_back(rule);
-}
-
-void Reader::devices() {
+void ProfileReader::devices() {
     const Node* node = get("devices");
     if (node == nullptr) return;
     for (const auto& member : node->members)
@@ -386,7 +119,7 @@ void Reader::devices() {
             member.value.is(Node::Kind::string) ? member.value.text : std::string("broker");
 }
 
-void Reader::network() {
+void ProfileReader::network() {
     const Node* node = get("network");
     if (node == nullptr) return;
     if (node->is(Node::Kind::string)) {
@@ -400,7 +133,7 @@ void Reader::network() {
     p_.network = tunnel ? "tunnel" : "direct";
 }
 
-void Reader::limit(std::string_view path, std::string file, std::string controller) {
+void ProfileReader::limit(std::string_view path, std::string file, std::string controller) {
     const Node* node = get(path);
     if (node == nullptr) return;
     const Node* value = node->is(Node::Kind::object) ? node->find("value") : node;
@@ -425,7 +158,7 @@ void Reader::limit(std::string_view path, std::string file, std::string controll
     p_.limits.push_back(std::move(limit));
 }
 
-void Reader::resources() {
+void ProfileReader::resources() {
     limit("resources/memory/max", "memory.max", "memory");
     limit("resources/memory/high", "memory.high", "memory");
     limit("resources/memory/swapMax", "memory.swap.max", "memory");
@@ -435,7 +168,7 @@ void Reader::resources() {
     limit("resources/io/weight", "io.weight", "io");
 }
 
-void Reader::session() {
+void ProfileReader::session() {
     p_.session.autostart = bool_or(get("session/autostart"), false);
     p_.session.background =
         text_or(get("session/background"), "") == "run" ? Background::run : Background::freeze;
@@ -444,7 +177,7 @@ void Reader::session() {
     p_.session.stop_timeout_ms = duration_or(get("session/stopTimeout"), 0);
 }
 
-void Reader::hooks() {
+void ProfileReader::hooks() {
     const Node* node = get("hooks");
     if (node == nullptr) return;
     const KeySpec* row = find_key(profile_language(), "hooks/*/[]/timeout");
@@ -464,8 +197,6 @@ void Reader::hooks() {
     }
 }
 
-}  // namespace
-
 Location Profile::where(std::string_view path) const {
     while (!path.empty()) {
         if (const Node* node = source.at_path(path)) return node->at;
@@ -476,7 +207,7 @@ Location Profile::where(std::string_view path) const {
 }
 
 Profile read_profile(const Node& root, std::string file, std::vector<Diagnostic>& diagnostics) {
-    return Reader(root, std::move(file), diagnostics).read();
+    return ProfileReader(root, std::move(file), diagnostics).read();
 }
 
 }  // namespace pmos::policy

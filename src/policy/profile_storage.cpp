@@ -1,0 +1,115 @@
+// policy: the volumes and mounts of a profile. Knows no host.
+#include <fmt/format.h>
+
+#include <array>
+
+#include "policy/names.h"
+#include "policy/profile_reader.h"
+
+namespace pmos::policy {
+
+void ProfileReader::volume(const Node& node) {
+    VolumeSpec v;
+    v.at = node.at;
+    v.name = text_or(node.find("name"), "");
+    v.target = text_or(node.find("target"), "");
+    v.size = size_or(node.find("size"), 0);
+    v.file = text_or(node.at_path("source/file"), "");
+    v.device = text_or(node.at_path("source/device"), "");
+    v.options = texts(node.find("options"));
+    v.cipher = text_or(node.at_path("luks/cipher"), "");
+    v.key_bits = u32_or(node.at_path("luks/keySize"), 0);
+    v.sector_size = u32_or(node.at_path("luks/sectorSize"), 0);
+    v.pbkdf = text_or(node.at_path("luks/pbkdf/type"), "");
+    v.pbkdf_memory_max = size_or(node.at_path("luks/pbkdf/memoryMax"), 0);
+    v.pbkdf_time_ms = u32_or(node.at_path("luks/pbkdf/timeMs"), 0);
+    v.unlock = texts(node.find("unlock"));
+    check_options(v.options, node.at);
+    if (!v.file.empty() && !v.device.empty())
+        fault(Rule::contradiction, node.at, "a volume has a file or a device, not both");
+    if (v.device.empty() && v.size == 0)
+        fault(Rule::missing_key, node.at, "'size' is missing", "add \"size\": \"64MiB\"");
+    if (!v.device.empty() && v.size != 0)
+        fault(Rule::contradiction, node.at, "a device brings its own size", "remove 'size'");
+    if (!v.device.empty() && !v.device.starts_with("/dev/"))
+        fault(Rule::bad_value, node.at, "a device is below /dev");
+    const auto place = [&](std::string_view path) {
+        const Node* found = node.at_path(path);
+        return found == nullptr ? node.at : found->at;
+    };
+    if (v.key_bits != 256 && v.key_bits != 512)
+        fault(Rule::bad_value, place("luks/keySize"), "the key size is 256 or 512");
+    if (v.sector_size != 512 && v.sector_size != 4096)
+        fault(Rule::bad_value, place("luks/sectorSize"), "the sector size is 512 or 4096");
+    if (v.unlock.empty()) fault(Rule::bad_value, node.at, "nothing unlocks this volume");
+    for (const auto& other : p_.volumes)
+        if (other.name == v.name)
+            fault(Rule::duplicate_volume, node.at,
+                  fmt::format("volume '{}' is there twice", v.name), "", {other.at});
+    p_.volumes.push_back(std::move(v));
+}
+
+void ProfileReader::check_options(const std::vector<std::string>& options, const Location& at) {
+    const auto has = [&](std::string_view o) { return has_word(options, o); };
+    if ((has("ro") && has("rw")) || (has("exec") && has("noexec")))
+        fault(Rule::contradiction, at, "the mount options contradict each other");
+}
+
+void ProfileReader::mount(const Node& node) {
+    MountSpec m;
+    m.at = node.at;
+    m.type = text_or(node.find("type"), "");
+    m.source = text_or(node.find("source"), "");
+    m.target = text_or(node.find("target"), "");
+    m.options = texts(node.find("options"));
+    m.size = size_or(node.find("size"), 0);
+    check_options(m.options, node.at);
+    if (m.type == "bind" && m.source.empty())
+        fault(Rule::missing_key, node.at, "'source' is missing", "name the directory of the host");
+    if (m.type == "bind" && m.size != 0)
+        fault(Rule::contradiction, node.at, "a bind mount has no size", "remove 'size'");
+    if (m.type == "tmpfs" && !m.source.empty())
+        fault(Rule::contradiction, node.at, "a tmpfs has no source", "remove 'source'");
+    if (m.type == "bind" && !m.source.empty()) {
+        // Trees that would hand over the host or another mode.
+        constexpr std::array<std::string_view, 9> kNever{
+            "/proc", "/sys", "/dev",          "/run",           "/boot",
+            "/root", "/etc", "/var/lib/pmos", "/usr/share/pmos"};
+        for (const auto tree : kNever)
+            if (m.source == "/" || m.source == tree ||
+                m.source.starts_with(std::string(tree) + "/") || tree.starts_with(m.source + "/"))
+                return fault(Rule::forbidden_source, node.find("source")->at,
+                             fmt::format("'{}' may not be shown to a mode", shown(m.source)),
+                             "bind a directory made for the purpose");
+    }
+    p_.mounts.push_back(std::move(m));
+}
+
+void ProfileReader::check_targets() {
+    struct Target {
+        std::string path;
+        Location at;
+    };
+    std::vector<Target> seen;
+    const auto check = [&](const std::string& path, const Location& at) {
+        for (const std::string_view tree : {"/proc", "/sys", "/dev"})
+            if (path == tree || path.starts_with(std::string(tree) + "/"))
+                fault(Rule::forbidden_target, at, fmt::format("nothing is mounted on '{}'", path));
+        if (path == "/")
+            fault(Rule::forbidden_target, at, "the root is the image", "choose a directory in it");
+        for (const auto& other : seen) {
+            if (other.path == path)
+                fault(Rule::duplicate_target, at, fmt::format("'{}' is mounted twice", path), "",
+                      {other.at});
+            else if (other.path.starts_with(path + "/"))
+                fault(Rule::hidden_target, at,
+                      fmt::format("this mount hides '{}', mounted before it", other.path),
+                      "put the outer one first", {other.at});
+        }
+        seen.push_back({path, at});
+    };
+    for (const auto& v : p_.volumes) check(v.target, v.at);
+    for (const auto& m : p_.mounts) check(m.target, m.at);
+}
+
+}  // namespace pmos::policy
