@@ -200,27 +200,26 @@ def damaged(pin):
     lock()
 
 
+def fill(name):
+    with open(f"{RECORD}/{name}", "wb", buffering=0) as stream:
+        try:
+            while stream.write(b"x" * 4096):
+                pass
+        except OSError:
+            pass
+
+
 def storage(pin):
     """A tiny tmpfs in place of the directory: full, then read-only."""
     os.makedirs(RECORD, exist_ok=True)
     run("mount", "-t", "tmpfs", "-o", "size=16k,mode=0700", "none", RECORD)
     try:
         check("a wrong PIN is counted there", unlock(wrong()).returncode == WRONG and status()[0] == 1)
-        with open(f"{RECORD}/filler", "wb", buffering=0) as stream:
-            try:
-                while stream.write(b"x" * 4096):
-                    pass
-            except OSError:
-                pass
+        fill("filler")
         check("a full storage counts on", unlock(wrong()).returncode == WRONG and status()[0] == 2, status())
         for copy in "ab":
             os.unlink(f"{RECORD}/{copy}")
-        with open(f"{RECORD}/filler2", "wb", buffering=0) as stream:
-            try:
-                while stream.write(b"x" * 4096):
-                    pass
-            except OSError:
-                pass
+        fill("filler2")
         done = unlock(pin)
         check("where no record can be made the right PIN is not tried", done.returncode not in (0, WRONG)
               and "not tried" in done.err and status()[2], done.err)

@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/policy_files.h"
-#include "harness.h"
+#include "place.h"
 #include "policy/bundle.h"
 
 using namespace pmos::cli::test;
@@ -26,11 +26,8 @@ const std::string kProfile = R"({"pmos": 1, "mode": "good", "extends": ["blocks/
 "hooks": {"preStart": ["check"]}})";
 
 // An author's desk: profiles, what they name, a key.
-struct Desk {
+struct Desk : Place {
     Desk() {
-        char name[] = "/tmp/pmos-desk-XXXXXX";
-        REQUIRE(::mkdtemp(name) != nullptr);
-        dir = name;
         for (const char* sub : {"p/blocks", "images", "hooks"}) fs::create_directories(dir / sub);
         write("p/good.json", kProfile);
         write("p/blocks/b.json", R"({"pmos": 1, "network": "none"})");
@@ -40,16 +37,6 @@ struct Desk {
         write("hooks/check", "#!/bin/sh\n");
         REQUIRE(run({"policy", "keygen", path("k")}).status == 0);
     }
-    ~Desk() { fs::remove_all(dir); }
-    std::string path(const std::string& name) const { return (dir / name).string(); }
-    void write(const std::string& name, const std::string& text) const {
-        std::ofstream(dir / name, std::ios::binary) << text;
-    }
-    std::string read(const std::string& name) const {
-        std::ifstream in(dir / name, std::ios::binary);
-        return {std::istreambuf_iterator<char>(in), {}};
-    }
-    Outcome run(Args args) const { return service.run(std::move(args)); }
     Outcome pack(const std::string& name = "b", const std::string& version = "3") const {
         return run({"policy", "pack", path("p"), "-o", path(name), "--name", "acme", "--version",
                     version, "--images", path("images"), "--hooks", path("hooks")});
@@ -62,8 +49,6 @@ struct Desk {
         args.insert(args.end(), more.begin(), more.end());
         return run(std::move(args));
     }
-    Service service;
-    fs::path dir;
 };
 
 }  // namespace

@@ -10,7 +10,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "harness.h"
+#include "place.h"
 
 using namespace pmos::cli::test;
 using Catch::Matchers::Contains;
@@ -28,11 +28,8 @@ std::string profile(const std::string& mode, unsigned ids, const std::string& mo
 }
 
 // Two directories of profiles, "a" and "b", alike until somebody writes into one.
-struct Desk {
+struct Desk : Place {
     Desk() {
-        char name[] = "/tmp/pmos-diff-XXXXXX";
-        REQUIRE(::mkdtemp(name) != nullptr);
-        dir = name;
         for (const std::string side : {"a", "b"}) {
             fs::create_directories(dir / side / "blocks");
             write(side + "/one.json", profile("one", 200000));
@@ -42,12 +39,6 @@ struct Desk {
             write(side + "/blocks/b.json", R"({"pmos": 1, "network": "none"})");
         }
     }
-    ~Desk() { fs::remove_all(dir); }
-    std::string path(const std::string& name) const { return (dir / name).string(); }
-    void write(const std::string& name, const std::string& text) const {
-        std::ofstream(dir / name, std::ios::binary) << text;
-    }
-    Outcome run(Args args) const { return service.run(std::move(args)); }
     Outcome diff(const std::string& a, const std::string& b, Args more = {}) const {
         Args args{"policy", "diff", a, b};
         args.insert(args.end(), more.begin(), more.end());
@@ -68,8 +59,6 @@ struct Desk {
         fs::current_path(before);
         return r;
     }
-    Service service;
-    fs::path dir;
 };
 
 constexpr const char* kMicrophone = R"(, "devices": {"audio": {"capture": "background"}})";

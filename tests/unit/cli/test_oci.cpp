@@ -9,7 +9,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
-#include "harness.h"
+#include "place.h"
 #include "policy/oci_layout.h"
 
 using namespace pmos::cli::test;
@@ -26,11 +26,8 @@ const std::string kProfile = R"({"pmos": 1, "mode": "good", "root": {"image": "g
 "resources": {"memory": {"max": "1GiB"}, "pids": {"max": 64}}})";
 
 // A desk with profiles, a key and a layout of acme@3, signed.
-struct Shelf {
+struct Shelf : Place {
     Shelf() {
-        char name[] = "/tmp/pmos-shelf-XXXXXX";
-        REQUIRE(::mkdtemp(name) != nullptr);
-        dir = name;
         fs::create_directories(dir / "p");
         fs::create_directories(dir / "images");
         write("p/good.json", kProfile);
@@ -39,16 +36,6 @@ struct Shelf {
         REQUIRE(pack("oci:" + path("l")).status == 0);
         REQUIRE(run({"policy", "sign", path("l"), "--key", path("k.key")}).status == 0);
     }
-    ~Shelf() { fs::remove_all(dir); }
-    std::string path(const std::string& name) const { return (dir / name).string(); }
-    void write(const std::string& name, const std::string& text) const {
-        std::ofstream(dir / name, std::ios::binary) << text;
-    }
-    std::string read(const std::string& name) const {
-        std::ifstream in(dir / name, std::ios::binary);
-        return {std::istreambuf_iterator<char>(in), {}};
-    }
-    Outcome run(Args args) const { return service.run(std::move(args)); }
     Outcome pack(const std::string& to, const std::string& version = "3") const {
         return run({"policy", "pack", path("p"), "-o", to, "--name", "acme", "--version", version,
                     "--images", path("images")});
@@ -76,8 +63,6 @@ struct Shelf {
         CHECK(r.status != 0);
         CHECK_THAT(r.err, Contains(words));
     }
-    Service service;
-    fs::path dir;
 };
 
 int shell(const std::string& command) {
