@@ -222,9 +222,13 @@ Result<std::string> add_to_index(std::string_view file, std::optional<std::strin
     }
     out.close();
     auto text = out.take();
+    const std::string too_large = fmt::format("'{}' would be too large", file);
     if (text.size() > kMaxFileSize)
-        return fail(Code::usage, fmt::format("'{}' would be too large", file),
+        return fail(Code::usage, too_large,
                     fmt::format("an index has {} KiB at most", kMaxFileSize / 1024));
+    // A tree has its bounds as well.
+    if (const auto again = read_index(file, text); !again)
+        return fail(Code::usage, too_large, again.error().why);
     return text;
 }
 
