@@ -97,12 +97,13 @@ Result<void> AttemptRecord::put(std::size_t copy, std::string_view bytes) {
 }
 
 // The lost copy may say less than there was. It must be gone, or be no record: else it would be
-// believed as soon as the other one is lost as well.
+// believed as soon as the other one is lost as well. A name that is gone, but perhaps not on the
+// storage, is not gone.
 Result<void> AttemptRecord::settle_for_one(std::size_t lost, const Error& cause) {
     if (auto removed = disk_->remove(lost); !removed) {
         const auto text = disk_->read(lost);
-        const bool gone = !text && text.error().code == Code::not_found;
-        if (!gone && text && read_record(*text)) return removed;
+        const bool no_record = text ? !read_record(*text) : text.error().code != Code::not_found;
+        if (!no_record) return removed;
     }
     alone_ = cause.message();
     return {};
