@@ -109,6 +109,17 @@ Result<BundlePlace> parse_place(const std::string& text) {
     return place;
 }
 
+Result<BundlePlace> settle_place(BundlePlace place) {
+    if (!place.layout || !place.tag.empty()) return place;
+    PMOS_ASSIGN(const auto index, read_index_of(place.path));
+    PMOS_ASSIGN(const auto chosen, oci::choose(place.path, index, ""));
+    place.tag = chosen.tag();
+    if (!oci::is_tag(place.tag))
+        return fail(Code::usage, fmt::format("the bundle in '{}' cannot be replaced", place.path),
+                    "it has no tag to write it under", "-o oci:DIR:TAG");
+    return place;
+}
+
 Result<std::string> read_bundle_at(const BundlePlace& place) {
     if (!place.layout) return read_bundle_file(place.path);
     PMOS_ASSIGN(const auto index, read_index_of(place.path));

@@ -18,6 +18,9 @@ struct BundlePlace {
 };
 Result<BundlePlace> parse_place(const std::string& text);
 
+// By its tag, also where it is the only one: what is written there then replaces it.
+Result<BundlePlace> settle_place(BundlePlace place);
+
 // At most what a bundle may have; from a layout the bytes are those that its digests name.
 Result<std::string> read_bundle_at(const BundlePlace& place);
 // The same as an open file that only this process can have changed.

@@ -141,7 +141,10 @@ Result<int> sign(const Globals& globals, const SignOptions& options) {
     if (ways != 1)
         return fail(Code::usage, "say how to sign", "",
                     "one of --key FILE, --key-fd N, --signature FILE, --digest");
-    PMOS_ASSIGN(const auto from, parse_place(options.file));
+    PMOS_ASSIGN(auto from, parse_place(options.file));
+    if (options.output.empty() && !options.digest) {
+        PMOS_ASSIGN(from, settle_place(std::move(from)));
+    }
     PMOS_ASSIGN(auto bytes, read_bundle_at(from));
     PMOS_ASSIGN(const auto sealed, policy::split_bundle(options.file, bytes));
     // Nobody should put a name to what no phone will read.

@@ -96,6 +96,24 @@ TEST_CASE("a bundle goes into a layout and out of it, and stays what it was") {
     CHECK_THAT(shelf.verify(l + ":4").err, Contains("holds no '4'"));
 }
 
+TEST_CASE("signing without -o signs the tag that was read") {
+    const Shelf shelf;
+    const auto o = shelf.path("o");
+    REQUIRE(shelf.pack("oci:" + o + ":stable", "7").status == 0);
+    const Args sign{"policy", "sign", o, "--key", shelf.path("k.key")};
+    const auto r = shelf.run(sign);
+    CHECK(r.status == 0);
+    CHECK_THAT(r.out, Contains("oci:" + o + ":stable: acme@7, signed by key"));
+    for (const auto& place : {o, o + ":stable"}) CHECK(shelf.verify(place).status == 0);
+    // What has no tag could only be joined by a second one.
+    auto json = Json::parse(shelf.read("o/index.json"));
+    json["manifests"][0].erase("annotations");
+    shelf.write("o/index.json", json.dump());
+    CHECK_THAT(shelf.run(sign).err, Contains("has no tag"));
+    CHECK(shelf.read("o/index.json") == json.dump());
+    CHECK(shelf.verify(o).status == 0);
+}
+
 TEST_CASE("a layout is what image-spec 1.1 says, and the same each time") {
     const Shelf shelf;
     CHECK(Json::parse(shelf.read("l/oci-layout"))["imageLayoutVersion"] == "1.0.0");
