@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -84,6 +85,16 @@ Result<> write_blob(const std::string& layout, const oci::Descriptor& descriptor
     return write_file(layout + "/" + name, bytes_of(bytes), 0644, true);
 }
 
+// Held while the index is read, changed and written: of two writers neither loses the other's tag.
+Result<UniqueFd> lock_layout(const std::string& layout) {
+    UniqueFd fd(::open(layout.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    int locked = fd ? 0 : -1;
+    while (fd && (locked = ::flock(fd.get(), LOCK_EX)) != 0 && errno == EINTR) {
+    }
+    if (locked != 0) return fail(errno_error(errno, fmt::format("cannot lock '{}'", layout)));
+    return fd;
+}
+
 // Empty: there is no layout yet.
 Result<std::optional<std::string>> read_index_if_any(const std::string& layout) {
     std::error_code error;
@@ -112,7 +123,8 @@ Result<BundlePlace> parse_place(const std::string& text) {
 Result<BundlePlace> settle_place(BundlePlace place) {
     if (!place.layout || !place.tag.empty()) return place;
     PMOS_ASSIGN(const auto index, read_index_of(place.path));
-    PMOS_ASSIGN(const auto chosen, oci::choose(place.path, index, ""));
+    PMOS_ASSIGN(const auto manifests, oci::read_index(index_of(place.path), index));
+    PMOS_ASSIGN(const auto chosen, oci::choose(place.path, manifests, ""));
     place.tag = chosen.tag();
     if (!oci::is_tag(place.tag))
         return fail(Code::usage, fmt::format("the bundle in '{}' cannot be replaced", place.path),
@@ -160,6 +172,8 @@ Result<Written> write_bundle_at(const BundlePlace& place, const std::string& byt
     }
     const std::string& layout = place.path;
     const std::string tag = place.tag.empty() ? fmt::format("{}", shown.version) : place.tag;
+    PMOS_TRY(make_directory(layout));
+    PMOS_ASSIGN(const auto lock, lock_layout(layout));
     const auto bundle = oci::describe(oci::kBundleType, bytes);
     const std::string text = oci::write_manifest(bundle, shown);
     auto manifest = oci::describe(oci::kManifestType, text);
@@ -167,7 +181,7 @@ Result<Written> write_bundle_at(const BundlePlace& place, const std::string& byt
     manifest.annotations = {oci::tagged(tag)};
     PMOS_ASSIGN(const auto there, read_index_if_any(layout));
     PMOS_ASSIGN(const auto index, oci::add_to_index(index_of(layout), there, manifest));
-    for (const char* directory : {"", "/blobs", "/blobs/sha256"})
+    for (const char* directory : {"/blobs", "/blobs/sha256"})
         PMOS_TRY(make_directory(layout + directory));
     PMOS_TRY(write_blob(layout, bundle, bytes));
     PMOS_TRY(write_blob(layout, oci::describe("", oci::kNoConfig), oci::kNoConfig));

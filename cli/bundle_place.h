@@ -31,6 +31,7 @@ struct Written {
     std::string digest;  // of the manifest; "" of a file
 };
 // A file is there whole or as it was; a layout keeps its other tags, and its index changes last.
+// Waits for another that writes there.
 Result<Written> write_bundle_at(const BundlePlace& place, const std::string& bytes,
                                 const policy::oci::Shown& shown);
 

@@ -1,11 +1,15 @@
 // tests: bundles in OCI layouts, as a person and skopeo handle them, and layouts that lie.
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <iterator>
 #include <nlohmann/json.hpp>
 
@@ -112,6 +116,28 @@ TEST_CASE("signing without -o signs the tag that was read") {
     CHECK_THAT(shelf.run(sign).err, Contains("has no tag"));
     CHECK(shelf.read("o/index.json") == json.dump());
     CHECK(shelf.verify(o).status == 0);
+}
+
+TEST_CASE("two who write into a layout wait for each other") {
+    using namespace std::chrono_literals;
+    const Shelf shelf;
+    const auto l = shelf.path("l");
+    const pmos::UniqueFd other(::open(l.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    REQUIRE(::flock(other.get(), LOCK_EX) == 0);
+    auto packed =
+        std::async(std::launch::async, [&] { return shelf.pack("oci:" + l + ":b").status; });
+    const auto seen = packed.wait_for(2s);
+    CHECK(seen == std::future_status::timeout);
+    // What the other has written by then stays.
+    auto json = shelf.index();
+    json["manifests"].push_back(json["manifests"][0]);
+    json["manifests"][1]["annotations"]["org.opencontainers.image.ref.name"] = "a";
+    shelf.write("l/index.json", json.dump());
+    REQUIRE(::flock(other.get(), LOCK_UN) == 0);
+    const int status = packed.get();
+    CHECK(status == 0);
+    CHECK(shelf.index()["manifests"].size() == 3);
+    for (const char* tag : {":3", ":a"}) CHECK(shelf.verify(l + tag).status == 0);
 }
 
 TEST_CASE("a layout is what image-spec 1.1 says, and the same each time") {
