@@ -16,8 +16,8 @@ namespace pmos::bundle {
 class FloorKeeper {
   public:
     virtual ~FloorKeeper() = default;
-    // nullopt: it has never kept one. Code::not_found: there is no keeper on this phone; one that
-    // is expected is worth waiting for.
+    // nullopt: it has never kept one. Code::not_found: there is no keeper on this phone, nor a
+    // sign of one; one that is expected is worth waiting for.
     virtual Result<std::optional<std::uint64_t>> read(bool expected) = 0;
     // To at least this; never lowers. On the first call it becomes a keeper, also with 0.
     virtual Result<> raise(std::uint64_t version) = 0;

@@ -14,9 +14,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A driver behind a slow bus comes after pmosd.
-constexpr auto kComesLate = 10s;
-
 // "pmos-fl1" and the version, its highest byte first.
 using Record = std::array<std::byte, 16>;
 constexpr std::string_view kMagic = "pmos-fl1";
@@ -45,9 +42,20 @@ Result<std::uint64_t> decode(std::span<const std::byte> bytes) {
 }  // namespace
 
 std::unique_ptr<FloorKeeper> make_tpm_keeper() {
-    return std::make_unique<TpmFloor>([](bool expected) {
-        return tpm::Tpm::open(tpm::kDevice, expected ? std::chrono::milliseconds(kComesLate) : 0ms);
-    });
+    return std::make_unique<TpmFloor>([](bool expected) { return open_tpm(expected, {}); });
+}
+
+Result<tpm::Tpm> open_tpm(bool expected, const TpmPlace& place) {
+    if (expected) return tpm::Tpm::open(place.device, place.comes_late);
+    auto opened = tpm::Tpm::open(place.device, 0ms);
+    if (opened || opened.error().code != Code::not_found || !tpm::is_announced(place.sys))
+        return opened;
+    opened = tpm::Tpm::open(place.device, place.comes_late);
+    if (!opened && opened.error().code == Code::not_found)
+        return fail(Code::failed, opened.error().what,
+                    "the firmware names one, and its driver does not come",
+                    "have it loaded before pmosd");
+    return opened;
 }
 
 Result<tpm::Tpm*> TpmFloor::tpm(bool expected) {

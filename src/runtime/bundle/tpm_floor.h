@@ -2,7 +2,9 @@
 // not reach. Whoever commands the TPM does: docs/bundles.md says what that is worth.
 #pragma once
 
+#include <chrono>
 #include <functional>
+#include <string>
 
 #include "runtime/bundle/floor.h"
 #include "runtime/tpm/nv.h"
@@ -13,6 +15,14 @@ namespace pmos::bundle {
 // there is no secret to guess, and others' guesses must not shut the policy out.
 inline constexpr tpm::NvSpace kFloorIndex{
     0x0180706d, TPMA_NV_AUTHREAD | TPMA_NV_AUTHWRITE | TPMA_NV_OWNERREAD | TPMA_NV_NO_DA, 16};
+
+struct TpmPlace {
+    std::string device = tpm::kDevice, sys = "/sys";
+    std::chrono::milliseconds comes_late{10'000};  // a driver behind a slow bus: after pmosd
+};
+// Waits for one that is expected, or that the firmware announces: what the storage says of a TPM
+// may have been taken out of it. Code::not_found: none, nor is one announced.
+Result<tpm::Tpm> open_tpm(bool expected, const TpmPlace& place);
 
 class TpmFloor : public FloorKeeper {
   public:

@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <filesystem>
 #include <thread>
 
 namespace pmos::tpm {
@@ -24,6 +25,20 @@ constexpr auto kBetween = 100ms;
 void FreeTcti::operator()(TSS2_TCTI_CONTEXT* tcti) const noexcept {
     Tss2_Tcti_Finalize(tcti);
     std::free(tcti);
+}
+
+bool is_announced(const std::string& sys) {
+    namespace fs = std::filesystem;
+    std::error_code error;
+    if (fs::exists(sys + "/firmware/acpi/tables/TPM2", error)) return true;
+    // "tpm@0", as the Devicetree Specification has it (2.2.2), or "ftpm" without a bus.
+    fs::recursive_directory_iterator node(sys + "/firmware/devicetree/base", error);
+    for (; !error && node != fs::recursive_directory_iterator(); node.increment(error)) {
+        const auto name = node->path().filename().string();
+        const auto kind = name.substr(0, name.find('@'));
+        if ((kind == "tpm" || kind == "ftpm") && node->is_directory(error)) return true;
+    }
+    return false;
 }
 
 Error tpm_error(TSS2_RC rc, std::string what) {

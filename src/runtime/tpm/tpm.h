@@ -40,6 +40,9 @@ class Tpm {
     std::unique_ptr<ESYS_CONTEXT, FreeEsys> esys_;
 };
 
+// The firmware names one (ACPI's table TPM2, a node of the device tree): its driver may still come.
+bool is_announced(const std::string& sys);
+
 // What a TPM, or the way to it, refused; `what` was to be done.
 Error tpm_error(TSS2_RC rc, std::string what);
 

@@ -25,6 +25,15 @@ in_tpm() { # the version that the TPM has, in decimal
 with_pmosd_down() { # COMMAND...
     systemctl stop pmosd && "$@" && systemctl start pmosd
 }
+unplug() {
+    echo "${device##*/}" >"$driver/unbind" && test ! -e /dev/tpmrm0
+}
+# Not as number 0: the kernel's IMA holds on to that one.
+plug_in() {
+    local node
+    echo "${device##*/}" >"$driver/bind" && node=$(echo /dev/tpmrm[1-9]) &&
+        test -c "$node" && ln -sfn "${node##*/}" /dev/tpmrm0
+}
 put_back() {
     find $state -mindepth 1 -delete && cp -a "$desk/old/." $state/
 }
@@ -67,18 +76,26 @@ expect_code 14 "is refused as well" pmosctl policy install "$desk/8"
 check "the newest again" confirmed 20261126
 
 note "the TPM is taken away"
-check "gone" sh -c "echo ${device##*/} >$driver/unbind && test ! -e /dev/tpmrm0"
+check "gone" unplug
 expect_fail "reload says so" pmosctl reload
 equal "no policy is used" none "$(status source)"
 matches "and why" 'floor of policies is not known' "$(status why)"
 expect_fail "no other one is taken" pmosctl policy install "$desk/20261126"
 check "pmosd starts without" systemctl restart pmosd
 equal "and is as careful" none "$(status source)"
-# As number 1: the kernel's IMA holds on to number 0.
-check "it comes back" sh -c "echo ${device##*/} >$driver/bind && ln -s tpmrm1 /dev/tpmrm0 &&
-    test -c /dev/tpmrm0"
+check "it comes back" plug_in
 check "reload" reload
 equal "as before" "20261126 confirmed file and TPM" "$(status version) $(status state) $(status floorKept)"
+
+note "a storage that knows nothing of a TPM whose driver comes late"
+late() {
+    rm -rf $state/policy && unplug && { (sleep 6 && plug_in) & }
+}
+check "no record, and no driver yet" with_pmosd_down late
+expect_code 14 "an old bundle is refused: the firmware names a TPM" pmosctl policy install "$desk/8"
+wait
+check "the newest is not" confirmed 20261126
+equal "and the TPM keeps the floor" "20261126 file and TPM" "$(status version) $(status floorKept)"
 
 note "the TPM is cleared"
 check "as a repair does" tpm2_clear
