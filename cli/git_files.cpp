@@ -54,12 +54,15 @@ Args command_line(const Args& args) {
 
 // Of the caller's environment, but for what would ask somebody or fetch something.
 std::vector<std::string> environment() {
-    std::vector<std::string> out{"GIT_TERMINAL_PROMPT=0", "GIT_NO_LAZY_FETCH=1", "LC_ALL=C.UTF-8"};
+    // No protocol at all: a repository's own protocol.ext.allow counts for more than
+    // protocol.allow.
+    std::vector<std::string> out{"GIT_TERMINAL_PROMPT=0", "GIT_NO_LAZY_FETCH=1",
+                                 "GIT_ALLOW_PROTOCOL=", "LC_ALL=C.UTF-8"};
     for (char** entry = environ; *entry != nullptr; ++entry) {
         const std::string_view text(*entry);
         const auto name = text.substr(0, text.find('='));
-        if (name != "GIT_TERMINAL_PROMPT" && name != "GIT_NO_LAZY_FETCH" && name != "LC_ALL" &&
-            name != "GIT_TRACE")
+        if (name != "GIT_TERMINAL_PROMPT" && name != "GIT_NO_LAZY_FETCH" &&
+            name != "GIT_ALLOW_PROTOCOL" && name != "LC_ALL" && name != "GIT_TRACE")
             out.emplace_back(text);
     }
     return out;

@@ -202,6 +202,26 @@ TEST_CASE("revisions are read without the work tree") {
         CHECK(r.status == 2);
     }
     CHECK_FALSE(fs::exists(desk.dir / "repo/x"));
+    // What is not here is not fetched, whatever the repository allows, nor by a git that knows
+    // nothing of GIT_NO_LAZY_FETCH.
+    desk.sh(
+        "cp -r repo far && cd far && git config extensions.partialClone far && "
+        "git config remote.far.promisor true && git config protocol.ext.allow always && "
+        "git config remote.far.url \"ext::touch $PWD/../ran\" && "
+        "o=$(git rev-parse HEAD:profiles/one.json) && "
+        "rm -f .git/objects/$(printf %.2s $o)/${o#??} && "
+        "if git cat-file -e $o; then exit 1; fi && test -e ../ran && "
+        "mkdir ../bin && cd ../bin && "
+        "printf '#!/bin/sh\nunset GIT_NO_LAZY_FETCH\nexec %s \"$@\"\n' $(command -v git) >git && "
+        "chmod 755 git");
+    const std::string path = ::getenv("PATH");
+    for (const auto& first : {path, desk.path("bin") + ":" + path}) {
+        fs::remove(desk.dir / "ran");
+        REQUIRE(::setenv("PATH", first.c_str(), 1) == 0);
+        CHECK(desk.diff_in("far", "HEAD", "HEAD~1").status == 2);
+        CHECK_FALSE(fs::exists(desk.dir / "ran"));
+    }
+    REQUIRE(::setenv("PATH", path.c_str(), 1) == 0);
     // A link in the tree is not followed.
     desk.sh(
         "cd repo && git checkout -q -- . && ln -s two.json profiles/three.json && git add -A &&"
