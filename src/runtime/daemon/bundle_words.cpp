@@ -26,6 +26,8 @@ Details policy_details(const bundle::Report& report) {
     return out;
 }
 
+namespace {
+
 host::Finding policy_finding(const bundle::Report& report) {
     if (!report.usable())
         return {"error", "policy", "none can be used: " + report.why,
@@ -40,11 +42,19 @@ host::Finding policy_finding(const bundle::Report& report) {
         return {"warning", "policy",
                 fmt::format("{}; a newer one was given up: {}", what, report.fallen),
                 "have that mended and install it with a higher version"};
-    if (!report.floor_fault.empty())
-        return {"warning", "policy",
-                fmt::format("{}; the TPM does not keep the floor: {}", what, report.floor_fault),
-                "see docs/bundles.md, Floor"};
     return {"ok", "policy", what, ""};
+}
+
+}  // namespace
+
+std::vector<host::Finding> policy_findings(const bundle::Report& report) {
+    std::vector<host::Finding> out{policy_finding(report)};
+    // Whatever becomes of the policy: a trial or a fallback must not hide it.
+    if (!report.floor_fault.empty())
+        out.push_back({"warning", "policy",
+                       "the TPM does not keep the floor: " + report.floor_fault,
+                       "see docs/bundles.md, Floor"});
+    return out;
 }
 
 }  // namespace pmos::daemon

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "runtime/bundle/protocol.h"
 #include "runtime/daemon/context.h"
@@ -12,6 +13,6 @@ namespace pmos::daemon {
 std::string label_of(const bundle::Report& report);  // "acme@7"
 // By the names that docs/bus.md has.
 Details policy_details(const bundle::Report& report);
-host::Finding policy_finding(const bundle::Report& report);
+std::vector<host::Finding> policy_findings(const bundle::Report& report);
 
 }  // namespace pmos::daemon

@@ -356,7 +356,7 @@ std::vector<host::Finding> Supervisor::doctor() {
     denials_.add_facts(facts_);
     auto findings = host::examine(facts_, policy_);
     if (bundle_)
-        findings.push_back(policy_finding(*bundle_));
+        std::ranges::move(policy_findings(*bundle_), std::back_inserter(findings));
     else
         findings.push_back(
             {"note", "policy",
