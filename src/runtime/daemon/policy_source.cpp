@@ -153,15 +153,11 @@ Result<policy::Bundle> read_bundle(const bundle::Report& report) {
 
 }  // namespace
 
-Result<policy::PolicySet> PolicySource::load(const bundle::Report& report) {
-    PMOS_ASSIGN(const auto bundle, read_bundle(report));
-    return policy::read_policy(bundle);
-}
-
-Result<std::vector<PolicyFile>> PolicySource::files(const bundle::Report& report) {
+Result<PolicySource::Loaded> PolicySource::load(const bundle::Report& report) {
     PMOS_ASSIGN(auto bundle, read_bundle(report));
-    std::vector<PolicyFile> out;
-    for (auto& file : bundle.files) out.push_back({std::move(file.path), std::move(file.bytes)});
+    Loaded out{policy::read_policy(bundle), {}};
+    for (auto& file : bundle.files)
+        out.files.push_back({std::move(file.path), std::move(file.bytes)});
     return out;
 }
 

@@ -53,9 +53,12 @@ class PolicySource {
     void ask(BundleJob job, const std::string& model, Answer<bundle::Report> answer) const;
     // Waits: only before the loop runs, and after it.
     Result<bundle::Report> ask_now(BundleJob job, const std::string& model) const;
-    // The profiles of the bundle that was reported, if its file is still that one.
-    static Result<policy::PolicySet> load(const bundle::Report& report);
-    static Result<std::vector<PolicyFile>> files(const bundle::Report& report);
+    struct Loaded {
+        policy::PolicySet set;
+        std::vector<PolicyFile> files;  // what it was read from
+    };
+    // Of the bundle that was reported, if its file is still that one.
+    static Result<Loaded> load(const bundle::Report& report);
 
   private:
     RunRequest request(BundleJob job, const std::string& model) const;

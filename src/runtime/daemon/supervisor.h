@@ -143,7 +143,7 @@ class Supervisor {
     EventSource confirm_later_;
     std::string confirm_what_;  // the trial that confirm_later_ is about
     policy::PolicySet policy_;
-    std::vector<PolicyFile> directory_;  // what a policy of a directory was read from
+    std::vector<PolicyFile> files_;  // what policy_ was read from
     std::map<std::string, std::unique_ptr<Mode>, std::less<>> modes_;
     // One for all logs: closing an inotify instance takes the kernel ten milliseconds.
     UniqueFd inotify_;

@@ -50,7 +50,7 @@ Supervisor::Changed Supervisor::take_directory() {
     confirm_later_.reset();
     confirm_what_.clear();
     pinned_.take("", {});
-    policy_ = load_policy(paths_, directory_);
+    policy_ = load_policy(paths_, files_);
     return take_policy();
 }
 
@@ -59,13 +59,15 @@ Supervisor::Changed Supervisor::take_bundle(Result<bundle::Report> report) {
     const std::string fallen_before = bundle_ ? bundle_->fallen : "";
     bundle_ = report ? std::move(*report) : unusable(report.error());
     policy_ = {};
-    directory_.clear();
+    files_.clear();
     if (bundle_->usable()) {
-        auto set = PolicySource::load(*bundle_);
-        if (set)
-            policy_ = std::move(*set);
-        else
-            bundle_ = unusable(set.error());
+        auto loaded = PolicySource::load(*bundle_);
+        if (loaded) {
+            policy_ = std::move(loaded->set);
+            files_ = std::move(loaded->files);
+        } else {
+            bundle_ = unusable(loaded.error());
+        }
     }
     pinned_.take(bundle_->sha256, bundle_->pins);
     if (!bundle_->usable()) ctx_.observer.event("policy-missing", "", {{"why", bundle_->why}});
@@ -97,8 +99,8 @@ std::string Supervisor::fault_in(const policy::PolicySet& set) const {
 }
 
 std::string Supervisor::fault_in(const bundle::Report& trial) const {
-    const auto set = PolicySource::load(trial);
-    return set ? fault_in(*set) : set.error().message();
+    const auto loaded = PolicySource::load(trial);
+    return loaded ? fault_in(loaded->set) : loaded.error().message();
 }
 
 // A trial that this phone cannot have gives way to the good one at once.
@@ -158,9 +160,9 @@ void Supervisor::reload(Answer<Changed> answer) {
 }
 
 Result<std::vector<PolicyFile>> Supervisor::profiles() const {
-    if (!bundle_) return directory_;
-    if (!bundle_->usable()) return fail(Code::not_found, "no policy is used", bundle_->why);
-    return PolicySource::files(*bundle_);
+    if (bundle_ && !bundle_->usable())
+        return fail(Code::not_found, "no policy is used", bundle_->why);
+    return files_;
 }
 
 }  // namespace pmos::daemon
