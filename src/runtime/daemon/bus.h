@@ -79,6 +79,9 @@ std::string mode_path(const std::string& mode);
 struct ModeObject {
     Bus& bus;
     Mode& mode;
+    // One look at the storage for all that one message asks: its answers belong together.
+    std::uint64_t looked_in = 0;  // the turn of the loop
+    volume::Standing standing = {};
 };
 
 // Sends the answer of an asynchronous call; keeps the message until then.

@@ -300,9 +300,15 @@ int get_exit(sd_bus*, const char*, const char*, const char*, sd_bus_message* rep
     return sd_bus_message_append(reply, "i", mode_of(userdata).last_exit);
 }
 
-int get_attempts(sd_bus*, const char*, const char*, const char* property, sd_bus_message* reply,
-                 void* userdata, sd_bus_error*) {
-    const auto standing = bus_of(userdata).supervisor().standing(mode_of(userdata));
+int get_attempts(sd_bus* handle, const char*, const char*, const char* property,
+                 sd_bus_message* reply, void* userdata, sd_bus_error*) {
+    auto& object = *static_cast<ModeObject*>(userdata);
+    std::uint64_t turn = 0;
+    if (const int r = sd_event_get_iteration(sd_bus_get_event(handle), &turn); r < 0) return r;
+    // A turn serves one message.
+    if (object.looked_in != turn) object.standing = object.bus.supervisor().standing(object.mode);
+    object.looked_in = turn;
+    const auto& standing = object.standing;
     if (std::string_view(property) == "Failures")
         return sd_bus_message_append(reply, "u", standing.failures);
     const std::uint64_t wait =
