@@ -32,12 +32,11 @@ Result<UniqueFd> open_directory(const std::string& path) {
     return fd;
 }
 
-// A name that is lost with the power would take the count with it.
+// A name that is lost with the power would take the count with it: also one that was made by a
+// worker that was cut off before it had it synced.
 Result<void> make_directory(const std::string& path) {
-    if (::mkdir(path.c_str(), 0700) != 0) {
-        if (errno == EEXIST) return {};
+    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
         return fail(errno_error(errno, fmt::format("cannot make directory '{}'", path)));
-    }
     const std::string above = path.substr(0, path.rfind('/'));
     PMOS_ASSIGN(const UniqueFd parent, open_directory(above));
     return sync(parent.borrow(), above);
