@@ -19,8 +19,9 @@ std::unexpected<Error> throttled(const AttemptRecord& record,
         return fail(Code::throttled, "no PIN is accepted",
                     "the record of wrong ones cannot be read: " + when,
                     "see docs/integrating.md, Wrong PINs");
-    return fail(Code::throttled, "too many wrong PINs", when,
-                fmt::format("{} in a row; this one was not tried", record.attempts().failures));
+    return fail(Code::throttled, "too many wrong PINs",
+                fmt::format("{} in a row; this one was not tried", record.attempts().failures),
+                when);
 }
 
 Error refused(Error error, std::optional<std::chrono::seconds> wait) {

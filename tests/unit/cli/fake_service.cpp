@@ -160,7 +160,8 @@ int unlock_method(sd_bus_message* m, void* userdata, sd_bus_error* error) {
     const std::string secret = read_all(fd);
     if (mode.retry_after > 0)
         return sd_bus_error_set(error, "org.pmos.Error.Throttled",
-                                "too many wrong PINs: try again in 4 min 10 s\nhint: not tried");
+                                "too many wrong PINs: 5 in a row; this one was not tried\n"
+                                "hint: try again in 4 min 10 s");
     if (secret != (mode.needs_secret ? kPin : "")) {
         if (++mode.failures == 5) mode.retry_after = 250;
         return sd_bus_error_set(error, "org.pmos.Error.WrongSecret",

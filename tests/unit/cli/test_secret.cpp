@@ -64,7 +64,8 @@ TEST_CASE("wrong PINs are counted in status, and a delay is an error of its own"
     const auto refused = service.run({"unlock", "secure", "--pin-fd", fd});
     CHECK(refused.status == 19);
     CHECK(refused.err ==
-          "pmosctl: too many wrong PINs: try again in 4 min 10 s\nhint: not tried\n");
+          "pmosctl: too many wrong PINs: 5 in a row; this one was not tried\n"
+          "hint: try again in 4 min 10 s\n");
     CHECK_THAT(service.run({"status", "secure"}).out, Contains("yes, 5 wrong, wait 4m 10s"));
     CHECK_THAT(service.run({"status", "secure", "--json"}).out,
                Contains("\"failures\": 5") && Contains("\"retryAfter\": 250"));
