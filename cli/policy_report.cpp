@@ -2,6 +2,7 @@
 #include "cli/policy_report.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -90,6 +91,13 @@ std::string whole_message(const Diagnostic& d) {
 
 std::string findings_text(const CheckedPolicy& policy, bool colour) {
     return TextReport(policy, colour).take();
+}
+
+void put_findings(const CheckedPolicy& policy, bool apart) {
+    if (apart)
+        fmt::print(stderr, "{}", findings_text(policy, wants_colour(STDERR_FILENO)));
+    else
+        put(findings_text(policy, wants_colour(STDOUT_FILENO)));
 }
 
 std::string findings_json(const CheckedPolicy& policy) {

@@ -52,12 +52,12 @@ Result<int> keygen(const Globals& globals, const std::string& name) {
 }
 
 // As a phone will read it: what it would refuse is not handed out.
-Result<> check_packed(const std::string& bytes) {
+Result<> check_packed(const Globals& globals, const std::string& bytes) {
     PMOS_ASSIGN(const auto sealed, policy::split_bundle("the bundle", bytes));
     PMOS_ASSIGN(const auto bundle, policy::read_payload("the bundle", sealed.payload));
     const auto checked = check_bundle(bundle);
     if (!policy::has_errors(checked.diagnostics)) return {};
-    put(findings_text(checked, wants_colour(STDOUT_FILENO)));
+    put_findings(checked, globals.json);
     return fail(Code::failed, "nothing is packed", "what was packed has errors");
 }
 
@@ -70,7 +70,7 @@ struct PackOptions {
 Result<int> pack(const Globals& globals, const PackOptions& options) {
     PMOS_ASSIGN(const auto checked, check_policy({options.request.directory}));
     if (policy::has_errors(checked.diagnostics)) {
-        put(findings_text(checked, wants_colour(STDOUT_FILENO)));
+        put_findings(checked, globals.json);
         return fail(Code::failed, "nothing is packed", "the profiles have errors",
                     fmt::format("see 'pmosctl policy check {}'", options.request.directory));
     }
@@ -82,7 +82,7 @@ Result<int> pack(const Globals& globals, const PackOptions& options) {
     const auto shown = shown_of(bundle);
     const auto files = bundle.files.size(), pins = bundle.pins.size();
     PMOS_ASSIGN(const auto bytes, policy::write_bundle(std::move(bundle)));
-    PMOS_TRY(check_packed(bytes));
+    PMOS_TRY(check_packed(globals, bytes));
     PMOS_ASSIGN(const auto place, parse_place(options.output));
     PMOS_ASSIGN(const auto written, write_bundle_at(place, bytes, shown));
     say(globals,
@@ -230,7 +230,7 @@ Result<int> verify(const Globals& globals, const VerifyOptions& options) {
         put_line(json.dump(2));
     } else {
         put(bundle_text(genuine));
-        put(findings_text(checked, wants_colour(STDOUT_FILENO)));
+        put_findings(checked, false);
     }
     return broken ? 1 : 0;
 }

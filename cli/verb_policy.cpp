@@ -25,7 +25,7 @@ Result<int> policy_check(const Globals& globals, const CheckOptions& options) {
     else if (options.format == "sarif")
         put(findings_sarif(policy));
     else
-        put(findings_text(policy, wants_colour(STDOUT_FILENO)));
+        put_findings(policy, false);
     return policy::has_errors(policy.diagnostics) ? 1 : 0;
 }
 

@@ -223,11 +223,11 @@ void print_summary(const Counts& c, bool on_device, bool colour) {
 // Nothing was asked. Who reads standard output by a program is told so in its own format.
 int say_faults(const PolicyTests& tests, std::string_view format) {
     if (format == "text") {
-        put(findings_text(tests.policy, wants_colour(STDOUT_FILENO)));
+        put_findings(tests.policy, false);
         return 1;
     }
     put_line(format == "json" ? "[]" : "Bail out! there are errors in the profiles or the tests");
-    fmt::print(stderr, "{}", findings_text(tests.policy, wants_colour(STDERR_FILENO)));
+    put_findings(tests.policy, true);
     return 1;
 }
 

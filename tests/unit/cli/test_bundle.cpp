@@ -98,6 +98,12 @@ TEST_CASE("profiles with errors are not packed, nor profiles whose files are mis
     CHECK_THAT(r.out, Contains("unknown key 'rooot'"));
     CHECK_THAT(r.err, Contains("nothing is packed"));
     CHECK_FALSE(fs::exists(desk.dir / "b"));
+    // Who reads standard output by a program finds JSON there, or nothing.
+    r = desk.run({"policy", "pack", desk.path("p"), "-o", desk.path("b"), "--name", "acme",
+                  "--version", "3", "--images", desk.path("images"), "--json"});
+    CHECK(r.status == 1);
+    CHECK(r.out.empty());
+    CHECK_THAT(r.err, Contains("unknown key 'rooot'"));
     fs::remove(desk.dir / "p/bad.json");
     fs::remove(desk.dir / "images/good.erofs");
     desk.write("images/good.erofs", "an image");
