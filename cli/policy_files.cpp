@@ -143,15 +143,32 @@ void check(const std::string& directory, const Source& source, CheckedPolicy& ou
 
 }  // namespace
 
+namespace {
+
+// As pmosd decides it (PolicySource::signed_only); "" where it reads a directory.
+std::string sign_of_a_bundle(const ProfilePlaces& places) {
+    const auto keys = list_directory(places.trust, ".pub");
+    if (keys ? !keys->empty() : keys.error().code != Code::not_found)
+        return fmt::format("'{}' holds a key", places.trust);
+    std::error_code ignored;
+    const auto bundles = list_directory(places.slots, ".bundle");
+    if ((bundles && !bundles->empty()) ||
+        fs::exists(fs::symlink_status(places.slots + "/slots", ignored)))
+        return fmt::format("one is installed in '{}'", places.slots);
+    return "";
+}
+
+}  // namespace
+
 Result<std::string> default_profiles(const ProfilePlaces& places) {
     std::error_code ignored;
     if (fs::is_directory(places.installed, ignored)) {
-        const auto keys = list_directory(places.trust, ".pub");
-        if (keys ? keys->empty() : keys.error().code == Code::not_found) return places.installed;
+        const auto sign = sign_of_a_bundle(places);
+        if (sign.empty()) return places.installed;
         return fail(Code::usage, "name the profiles",
-                    fmt::format("this phone's policy is a signed bundle ('{}' holds a key), and "
-                                "nobody reads '{}'",
-                                places.trust, places.installed),
+                    fmt::format("this phone's policy is a signed bundle ({}), and nobody reads "
+                                "'{}'",
+                                sign, places.installed),
                     "see 'pmosctl policy status' for the bundle that is used, and check the file "
                     "with 'pmosctl policy verify FILE', or name a directory");
     }
@@ -162,7 +179,7 @@ Result<std::string> default_profiles(const ProfilePlaces& places) {
 }
 
 Result<std::string> default_profiles() {
-    return default_profiles({PMOS_PROFILES_DIR, PMOS_TRUST_DIR, "profiles"});
+    return default_profiles({PMOS_PROFILES_DIR, PMOS_TRUST_DIR, PMOS_SLOTS_DIR, "profiles"});
 }
 
 Result<CheckedPolicy> check_policy(const std::vector<std::string>& paths,

@@ -23,9 +23,10 @@ struct CheckedPolicy {
 
 // Where the profiles are when nobody says: what pmosd reads, else ./profiles. On a phone whose
 // policy is a signed bundle pmosd reads no directory: an error that says so, for what is found
-// right in one that nobody uses would be believed.
+// right in one that nobody uses would be believed. It is one also where the keys are gone and a
+// bundle is installed; only root sees whether there is.
 struct ProfilePlaces {
-    std::string installed, trust, here;
+    std::string installed, trust, slots, here;
 };
 Result<std::string> default_profiles(const ProfilePlaces& places);
 Result<std::string> default_profiles();  // in their usual places

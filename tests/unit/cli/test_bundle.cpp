@@ -129,7 +129,8 @@ TEST_CASE("a bundle that does not pin what it names is not sound") {
 
 TEST_CASE("profiles that nobody reads are not checked for those that are used") {
     const Desk desk;
-    const pmos::cli::ProfilePlaces places{desk.path("p"), desk.path("trust"), desk.path("here")};
+    const pmos::cli::ProfilePlaces places{desk.path("p"), desk.path("trust"), desk.path("slots"),
+                                          desk.path("here")};
     CHECK(pmos::cli::default_profiles(places).value() == desk.path("p"));
     fs::create_directory(desk.dir / "trust");
     CHECK(pmos::cli::default_profiles(places).value() == desk.path("p"));
@@ -138,6 +139,17 @@ TEST_CASE("profiles that nobody reads are not checked for those that are used") 
     REQUIRE_FALSE(refused);
     CHECK_THAT(refused.error().why, Contains("signed bundle") && Contains("trust"));
     CHECK_THAT(refused.error().fix, Contains("policy verify"));
+    // Taking the keys away opens no directory.
+    fs::remove(desk.dir / "trust/k.pub");
+    fs::create_directory(desk.dir / "slots");
+    CHECK(pmos::cli::default_profiles(places).value() == desk.path("p"));
+    for (const char* left : {"slots/slots", "slots/1.bundle"}) {
+        desk.write(left, "any");
+        const auto still = pmos::cli::default_profiles(places);
+        REQUIRE_FALSE(still);
+        CHECK_THAT(still.error().why, Contains("one is installed in"));
+        fs::remove(desk.dir / left);
+    }
     // On an author's desk, where nothing is installed, a trusted key is for verifying.
     fs::remove_all(desk.dir / "p");
     fs::create_directory(desk.dir / "here");
