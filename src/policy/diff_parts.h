@@ -28,10 +28,6 @@ struct Half {
         const Node* node = whole.at_path(key);
         return node == nullptr ? "" : node->text;
     }
-    bool flag(std::string_view key) const {
-        const Node* node = whole.at_path(key);
-        return node != nullptr && node->boolean;
-    }
 };
 
 inline Turn opposite(Turn turn) {

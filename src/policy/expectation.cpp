@@ -41,7 +41,7 @@ class Reader {
     const Node* subject(const Node& node, Topic& topic);
     void companions(const Node& node, Topic topic);
     void question(const Node& node, Topic topic, const Node& value, Expectation& to);
-    void names(const Node& node, Expectation& to);
+    void names(const Node& node);
     void hearers(const Expectation& e);
     void bad(Rule rule, const Location& at, std::string message, std::string fix = "") {
         out_.push_back(finding(rule, at, std::move(message), std::move(fix)));
@@ -98,9 +98,8 @@ void Reader::companions(const Node& node, Topic topic) {
 }
 
 // A promise about a mode that does not exist holds, and protects nobody.
-void Reader::names(const Node& node, Expectation& to) {
+void Reader::names(const Node& node) {
     const auto take = [&](const Node& value) {
-        to.mentions.push_back({value.text, value.at});
         if (std::ranges::find(known_, value.text) != known_.end()) return;
         const auto near = nearest(value.text, known_);
         bad(Rule::bad_value, value.at, fmt::format("there is no mode '{}'", shown(value.text)),
@@ -173,7 +172,7 @@ Expectation Reader::read(const Node& node) {
     for (const auto& item : value->items) question(node, topic, item, out);
     if (out.queries.empty())
         bad(Rule::missing_key, value->at, "the expectation is about nothing", "name something");
-    names(node, out);
+    names(node);
     if (topic == Topic::hears) hearers(out);
     return out;
 }

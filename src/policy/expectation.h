@@ -20,17 +20,10 @@ struct Query {
     Location at;             // of the value that names it
 };
 
-// Where an expectation names a mode.
-struct Mention {
-    std::string mode;
-    Location at;
-};
-
 struct Expectation {
     std::string why;
     std::vector<std::string> modes;  // empty: all
     std::vector<std::string> locked;
-    std::vector<Mention> mentions;  // every name of a mode in it
     std::vector<Query> queries;
     Ruling is{};
     Location at;
