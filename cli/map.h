@@ -49,11 +49,19 @@ enum class Shape : std::uint8_t {
 Drawing draw(const policy::Separation& separation, const std::vector<policy::Channel>& channels,
              Shape shape);
 
+// Of a mode's name and of what is round it: letters are bold, and wide ones.
+inline constexpr double kNameLetter = 9.8;
+constexpr double name_width(std::size_t letters) {
+    return kNameLetter * static_cast<double>(letters) + 22;
+}
+
 // Of more modes than this a table or a drawing shows each in little room.
 inline constexpr std::size_t kFewModes = 7;
 
 // Colours and lines, light and dark. It stands alone, or in a page's own style.
 Literal map_style();
+// A class of that style.
+Literal control_class(policy::Control control);
 // An <svg> element for a page that has the style already.
 void add_svg(Markup& to, const Drawing& drawing, Literal css_class);
 // A file that stands alone.
@@ -67,8 +75,12 @@ std::string end_text(const policy::Separation& separation,
                      const std::pair<std::uint32_t, std::uint32_t>& end);
 // "directory: nobody controls it"; brief: who arbitrates, and not why
 std::string channel_note(const policy::Channel& channel, bool brief = false);
+struct Arrows {
+    std::string_view both_ways = " ↔ ", one_way = " → ";
+};
 // "a ↔ b", "a → b, c"
-std::string channel_way(const policy::Separation& separation, const policy::Channel& channel);
+std::string channel_way(const policy::Separation& separation, const policy::Channel& channel,
+                        const Arrows& arrows = {});
 std::string_view kind_words(policy::Resource kind);  // "directory", "host program"
 
 }  // namespace pmos::cli

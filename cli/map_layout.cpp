@@ -15,7 +15,7 @@ namespace {
 using policy::Channel;
 using policy::Separation;
 
-constexpr double kMono = 7.9, kSans = 6.5, kBold = 9.8;  // of a letter, at the sizes of map_style
+constexpr double kMono = 7.9, kSans = 6.5;  // of a letter, at the sizes of map_style
 
 std::string fitted(std::string_view foreign, double room, double letter) {
     return shortened(foreign, static_cast<std::size_t>(room / letter));
@@ -62,11 +62,10 @@ void Layout::widths() {
     room_ = narrow_ ? whole : few ? 350 : 300;
     pitch_ = narrow_ ? whole / count : std::clamp((whole - room_) / count, 16.0, 200.0);
     pitch_ = std::max(pitch_, 16.0);
-    const double name = kBold * static_cast<double>(longest) + 22;
-    out_.names_upright = name > pitch_ - 6;
+    out_.names_upright = name_width(longest) > pitch_ - 6;
     out_.names_above = narrow_;
     first_ = (narrow_ ? 0 : room_) + pitch_ / 2;
-    out_.rails_top = out_.names_upright ? kBold * static_cast<double>(longest) + 14 : 38;
+    out_.rails_top = out_.names_upright ? kNameLetter * static_cast<double>(longest) + 14 : 38;
     out_.width = (narrow_ ? 0 : room_) + pitch_ * count;
 }
 
@@ -129,14 +128,14 @@ std::string channel_note(const Channel& c, bool brief) {
     return fmt::format("{}{}: {}", kind_words(c.kind), c.enforced ? "" : ", not granted yet", who);
 }
 
-std::string channel_way(const Separation& s, const Channel& c) {
+std::string channel_way(const Separation& s, const Channel& c, const Arrows& arrows) {
     const auto names = [&](const std::set<std::uint32_t>& modes, std::string_view between) {
         std::vector<std::string_view> all;
         for (const auto mode : modes) all.push_back(s.modes[mode].mode);
         return fmt::format("{}", fmt::join(all, between));
     };
-    if (c.senders == c.receivers) return names(c.senders, " ↔ ");
-    return fmt::format("{} → {}", names(c.senders, ", "), names(c.receivers, ", "));
+    if (c.senders == c.receivers) return names(c.senders, arrows.both_ways);
+    return fmt::format("{}{}{}", names(c.senders, ", "), arrows.one_way, names(c.receivers, ", "));
 }
 
 std::string_view kind_words(policy::Resource kind) {

@@ -7,18 +7,6 @@ namespace {
 
 constexpr double kDot = 4, kArrow = 11;
 
-Literal control_class(policy::Control control) {
-    switch (control) {
-        case policy::Control::open:
-            return "open";
-        case policy::Control::consented:
-            return "consented";
-        case policy::Control::arbitrated:
-            break;
-    }
-    return "arbitrated";
-}
-
 class Svg {
   public:
     Svg(Markup& out, const Drawing& drawing) : out_(out), d_(drawing) {
@@ -86,7 +74,7 @@ void Svg::name(const Rail& rail) {
             .tag("</text>");
         return;
     }
-    const double half = (9.8 * static_cast<double>(rail.name.size()) + 22) / 2;
+    const double half = name_width(rail.name.size()) / 2;
     out_.tag("<rect x=\"")
         .number(rail.x - half)
         .tag("\" y=\"6\" rx=\"6\" width=\"")
@@ -207,6 +195,18 @@ stroke-linejoin:round}
 )css";
 
 }  // namespace
+
+Literal control_class(policy::Control control) {
+    switch (control) {
+        case policy::Control::open:
+            return "open";
+        case policy::Control::consented:
+            return "consented";
+        case policy::Control::arbitrated:
+            break;
+    }
+    return "arbitrated";
+}
 
 Literal map_style() { return Literal(kStyle); }
 

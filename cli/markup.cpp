@@ -54,9 +54,13 @@ std::size_t columns(std::string_view text) {
     return count;
 }
 
+}  // namespace
+
 bool inside_character(std::string_view text, std::size_t at) {
     return at < text.size() && (static_cast<unsigned char>(text[at]) & 0xc0U) == 0x80;
 }
+
+namespace {
 
 // The beginning of a text that takes at most so many columns.
 std::string_view beginning(std::string_view text, std::size_t most) {

@@ -14,6 +14,9 @@ std::string visible(std::string_view text);
 // The same in at most so many columns: what is in the middle of a path says least.
 std::string shortened(std::string_view text, std::size_t columns);
 
+// A cut there would leave half a character of UTF-8.
+bool inside_character(std::string_view text, std::size_t at);
+
 // Text of the source and nothing else: the compiler refuses what is made while it runs.
 class Literal {
   public:

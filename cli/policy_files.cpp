@@ -244,6 +244,24 @@ Result<> all_known(const CheckedPolicy& policy) {
                 fmt::format("see 'pmosctl policy check {}'", first.at.file));
 }
 
+Error broken_profile(const policy::ModePolicy& mode) {
+    Error error;
+    error.code = Code::disabled;
+    error.what = fmt::format("the profile '{}' is broken", mode.file);
+    error.fix = fmt::format("see 'pmosctl policy check {}'", mode.file);
+    return error;
+}
+
+Result<> none_broken(std::span<const policy::ModePolicy> modes) {
+    for (const auto& mode : modes)
+        if (!mode.profile && !mode.disputed) {
+            Error error = broken_profile(mode);
+            error.why = "nothing can be said of modes that are not known";
+            return fail(std::move(error));
+        }
+    return {};
+}
+
 Result<policy::ModePolicy> find_mode(const CheckedPolicy& policy, const std::string& mode) {
     const auto it = std::ranges::find(policy.modes, mode, &policy::ModePolicy::mode);
     if (it == policy.modes.end()) {
@@ -253,9 +271,7 @@ Result<policy::ModePolicy> find_mode(const CheckedPolicy& policy, const std::str
         return fail(Code::unknown_mode, fmt::format("there is no mode '{}'", mode), "",
                     names.empty() ? "" : fmt::format("one of: {}", fmt::join(names, ", ")));
     }
-    if (!it->profile)
-        return fail(Code::disabled, fmt::format("the profile '{}' is broken", it->file), "",
-                    fmt::format("see 'pmosctl policy check {}'", it->file));
+    if (!it->profile) return fail(broken_profile(*it));
     return *it;
 }
 

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,11 @@ Result<CheckedPolicy> check_policy(const std::vector<std::string>& paths,
 // Nothing if every file could be read and the owner's demands are known. Otherwise an answer about
 // all modes would leave out one that nobody has seen.
 Result<> all_known(const CheckedPolicy& policy);
+
+// What is said of a mode whose profile has errors.
+Error broken_profile(const policy::ModePolicy& mode);
+// Nothing if there is none such, but for two that dispute a name.
+Result<> none_broken(std::span<const policy::ModePolicy> modes);
 
 // Files of one profiles directory that lie somewhere else than on this disk.
 struct FileSet {

@@ -63,10 +63,6 @@ std::size_t token_size(std::string_view rest) {
 
 constexpr std::size_t kMaxExcerpt = 160;  // bytes on either side of what is marked
 
-bool inside_character(std::string_view text, std::size_t at) {
-    return at < text.size() && (static_cast<unsigned char>(text[at]) & 0xc0U) == 0x80;
-}
-
 void add_excerpt(Markup& to, const Report& r, const policy::Location& at) {
     const auto text = r.policy.texts.find(at.file);
     if (text == r.policy.texts.end() || at.line == 0 || at.column == 0) return;

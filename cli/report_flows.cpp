@@ -22,18 +22,6 @@ constexpr std::size_t kMaxEnds = 8;
 // Ways over third modes grow with the square of the modes.
 constexpr std::size_t kMaxWays = 500;
 
-Literal control_class(Control control) {
-    switch (control) {
-        case Control::open:
-            return "open";
-        case Control::consented:
-            return "consented";
-        case Control::arbitrated:
-            break;
-    }
-    return "arbitrated";
-}
-
 void add_figure(Markup& to, const Report& r) {
     to.tag("<figure>\n");
     to.tag(

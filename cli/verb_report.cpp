@@ -70,11 +70,7 @@ Result<int> policy_map(const Globals& globals, const Options& options) {
         return fail(Code::usage, "what kind of drawing?", "", "one of --svg, --dot");
     PMOS_ASSIGN(const auto input, read(globals, options));
     PMOS_TRY(all_known(input.policy));
-    for (const auto& mode : input.modes)
-        if (!mode.profile && !mode.disputed)
-            return fail(Code::disabled, fmt::format("the profile '{}' is broken", mode.file),
-                        "nothing can be said of modes that are not known",
-                        fmt::format("see 'pmosctl policy check {}'", mode.file));
+    PMOS_TRY(none_broken(input.modes));
     const auto& separation = *input.policy.separation;
     const auto channels = policy::channels(separation);
     PMOS_TRY(deliver(options.output, options.dot

@@ -61,9 +61,7 @@ Result<int> policy_score(const Globals& globals, const std::vector<std::string>&
     }
     for (const auto& mode : policy.modes) {
         if (!mode.profile) {
-            print_error(fail(Code::disabled, fmt::format("the profile '{}' is broken", mode.file),
-                             "", fmt::format("see 'pmosctl policy check {}'", mode.file))
-                            .error());
+            print_error(broken_profile(mode));
             status = 1;
             continue;
         }

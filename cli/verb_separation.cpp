@@ -6,8 +6,8 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <set>
 
+#include "cli/map.h"
 #include "cli/output.h"
 #include "cli/policy_files.h"
 #include "cli/verbs.h"
@@ -38,15 +38,7 @@ std::string heading(const policy::Channel& c) {
 }
 
 void print_channel(const Separation& s, const policy::Channel& channel, bool colour) {
-    const auto names = [&](const std::set<std::uint32_t>& modes, std::string_view between) {
-        std::vector<std::string_view> all;
-        for (const auto mode : modes) all.push_back(s.modes[mode].mode);
-        return fmt::format("{}", fmt::join(all, between));
-    };
-    const auto way =
-        channel.senders == channel.receivers
-            ? names(channel.senders, " <-> ")
-            : fmt::format("{} -> {}", names(channel.senders, ", "), names(channel.receivers, ", "));
+    const auto way = channel_way(s, channel, {" <-> ", " -> "});
     const auto style = channel.control == Control::open ? Style::bad : Style::plain;
     put_line(fmt::format("{}: {}", way, paint(heading(channel), style, colour)));
     for (const auto& [mode, access] : channel.ends) {
@@ -121,7 +113,7 @@ nlohmann::ordered_json to_json(const Separation& s, bool all) {
         const Access &from = s.access(f.from), &to = s.access(f.to);
         flows.push_back({{"kind", kind_name(from)},
                          {"control", policy::word_at(policy::kControlNames, f.control)},
-                         {"by", from.by.empty() ? to.by : from.by},
+                         {"by", policy::passage_of(s, f).by},
                          {"enforced", from.enforced && to.enforced},
                          {"from", end_json(s, f.from)},
                          {"to", end_json(s, f.to)}});
@@ -162,11 +154,7 @@ Result<int> policy_separation(const Globals& globals, const Options& options) {
     if (!options.path.empty()) paths.push_back(options.path);
     PMOS_ASSIGN(const auto policy, check_policy(paths));
     PMOS_TRY(all_known(policy));
-    for (const auto& mode : policy.modes)
-        if (!mode.profile && !mode.disputed)
-            return fail(Code::disabled, fmt::format("the profile '{}' is broken", mode.file),
-                        "nothing can be said of modes that are not known",
-                        fmt::format("see 'pmosctl policy check {}'", mode.file));
+    PMOS_TRY(none_broken(policy.modes));
     const auto& s = *policy.separation;
     if (globals.json)
         put_line(to_json(s, options.all).dump(2));

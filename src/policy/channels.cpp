@@ -12,11 +12,9 @@ namespace {
 using Key = std::tuple<Control, Resource, std::string_view, std::string_view, bool>;
 
 Key key_of(const Separation& s, const Flow& f) {
-    const Access &from = s.access(f.from), &to = s.access(f.to);
-    const Access& at = to.resource.size() > from.resource.size() ? to : from;
-    const std::string_view by = from.by.empty() ? to.by : from.by;
+    const auto [at, by] = passage_of(s, f);
     return {f.control, at.kind, at.resource, f.control == Control::arbitrated ? by : "",
-            from.enforced && to.enforced};
+            s.access(f.from).enforced && s.access(f.to).enforced};
 }
 
 void add_consent(std::vector<Location>& to, const Location& at) {
@@ -27,6 +25,12 @@ void add_consent(std::vector<Location>& to, const Location& at) {
 }
 
 }  // namespace
+
+Passage passage_of(const Separation& s, const Flow& f) {
+    const Access &from = s.access(f.from), &to = s.access(f.to);
+    return {to.resource.size() > from.resource.size() ? to : from,
+            from.by.empty() ? to.by : from.by};
+}
 
 std::vector<Channel> channels(const Separation& s) {
     std::vector<Channel> out;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -22,6 +23,13 @@ struct Channel {
     std::set<std::pair<std::uint32_t, std::uint32_t>> ends;  // mode, access
     std::vector<Location> consents;                          // where the owner accepts it
 };
+
+// What a flow goes through.
+struct Passage {
+    const Access& at;     // of two directories the longer one, which both ends reach
+    std::string_view by;  // who arbitrates, "" where nobody does
+};
+Passage passage_of(const Separation& separation, const Flow& flow);
 
 // In the order of the flows: what nobody controls comes first.
 std::vector<Channel> channels(const Separation& separation);

@@ -5,6 +5,7 @@
 #include <optional>
 #include <tuple>
 
+#include "policy/channels.h"
 #include "policy/diff_parts.h"
 #include "policy/names.h"
 
@@ -27,12 +28,10 @@ Flows flows_of(const Separation& s, const std::set<std::string>& unknown) {
     for (const auto& f : s.flows) {
         const auto &from = s.modes[f.from.mode].mode, &to = s.modes[f.to.mode].mode;
         if (unknown.contains(from) || unknown.contains(to)) continue;
-        const Access &sender = s.access(f.from), &receiver = s.access(f.to);
-        // The longer of two directories is the one that both reach.
-        const Access& at = receiver.resource.size() > sender.resource.size() ? receiver : sender;
+        const auto [at, by] = passage_of(s, f);
         // The flows are in the order of their control: of several of one kind the worst is kept.
         out.emplace(Way{from, to, std::string(word_at(kResourceNames, at.kind)), at.resource},
-                    Seen{f.control, sender.by.empty() ? receiver.by : sender.by, receiver.at});
+                    Seen{f.control, std::string(by), s.access(f.to).at});
     }
     return out;
 }

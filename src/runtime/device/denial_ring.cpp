@@ -28,7 +28,7 @@ bpf_insn keep(unsigned size, std::size_t field, unsigned from) {
 // Registers 2 to 5 hold type, access, major and minor all through the filter.
 Program report_and_refuse(int map) {
     constexpr int kSize = sizeof(Record);
-    return {
+    Program out{
         keep(BPF_W, offsetof(Record, type), BPF_REG_2),
         keep(BPF_W, offsetof(Record, access), BPF_REG_3),
         keep(BPF_W, offsetof(Record, major), BPF_REG_4),
@@ -41,8 +41,9 @@ Program report_and_refuse(int map) {
         add(BPF_REG_1, static_cast<int>(offsetof(Record, comm)) - kSize),
         set(BPF_REG_2, sizeof Record::comm),
         call(BPF_FUNC_get_current_comm),
-        code(BPF_LD | BPF_DW | BPF_IMM, BPF_REG_1, BPF_PSEUDO_MAP_FD, 0, map),
-        code(0, 0, 0, 0, 0),  // the upper half of the address
+    };
+    append_map(out, BPF_REG_1, map);
+    const Program rest{
         move(BPF_REG_2, BPF_REG_10),
         add(BPF_REG_2, -kSize),
         set(BPF_REG_3, kSize),
@@ -51,6 +52,8 @@ Program report_and_refuse(int map) {
         set(BPF_REG_0, 0),
         code(BPF_JMP | BPF_EXIT, 0, 0, 0, 0),
     };
+    out.insert(out.end(), rest.begin(), rest.end());
+    return out;
 }
 
 Program refusal() {

@@ -6,6 +6,7 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string>
 
 namespace pmos::cli::test {
@@ -20,6 +21,11 @@ struct Directory {
     std::string write(const std::string& name, const std::string& text) const {
         std::ofstream(path / name) << text;
         return (path / name).string();
+    }
+    std::string read(const std::string& name) const {
+        std::ostringstream out;
+        out << std::ifstream(path / name).rdbuf();
+        return out.str();
     }
     std::filesystem::path path;
 };

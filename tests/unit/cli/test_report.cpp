@@ -13,6 +13,7 @@
 #include "cli/map.h"
 #include "cli/report_page.h"
 #include "harness.h"
+#include "profiles.h"
 
 using namespace pmos::cli;
 using namespace pmos::cli::test;
@@ -21,25 +22,6 @@ namespace fs = std::filesystem;
 namespace policy = pmos::policy;
 
 namespace {
-
-struct Directory {
-    Directory() {
-        char name[] = "/tmp/pmos-report-XXXXXX";
-        REQUIRE(::mkdtemp(name) != nullptr);
-        path = name;
-    }
-    ~Directory() { fs::remove_all(path); }
-    std::string write(const std::string& name, const std::string& text) const {
-        std::ofstream(path / name) << text;
-        return (path / name).string();
-    }
-    std::string read(const std::string& name) const {
-        std::ostringstream out;
-        out << std::ifstream(path / name).rdbuf();
-        return out.str();
-    }
-    fs::path path;
-};
 
 std::string profile(const std::string& mode, unsigned id, const std::string& more) {
     return R"({"pmos": 1, "mode": ")" + mode + R"(", "root": {"image": ")" + mode +
