@@ -47,7 +47,7 @@ class Denials {
                                 const policy::LaunchPlan& plan);
     // Finds out, once, whether this kernel lets capabilities and Landlock be watched.
     void add_facts(policy::HostFacts& facts);
-    // Records that came faster than they could be read.
+    // Records that came faster than they could be read or told.
     std::uint64_t lost() const noexcept { return lost_; }
     Denials(const Denials&) = delete;
     Denials& operator=(const Denials&) = delete;
@@ -67,6 +67,9 @@ class Denials {
     void take(const device::DeviceDenial& denial);
     void take(const Mode& mode, const LimitMet& met);
     void take(const refusals::Refusal& refusal);
+    void take_refusals();
+    void tell_lost_refusals();
+    void tell_lost_of(std::uint64_t cgroup, const Mode& mode);
     std::shared_ptr<void> watch_refusals(const Mode& mode, const host::Cgroup& cgroup,
                                          std::uint32_t what);
     static void remember(Recording& recording, const std::string& key, const Explain& explain,
@@ -86,8 +89,9 @@ class Denials {
     std::optional<device::DenialRing> ring_;
     EventSource ring_readable_;
     std::optional<Result<refusals::Probe>> probe_;  // none: nobody has asked yet
-    EventSource probe_readable_;
-    std::map<std::uint64_t, const Mode*> watched_;                     // by the id of its cgroup
+    EventSource probe_readable_, look_for_lost_;
+    bool refusals_came_ = false;                    // since look_for_lost_ was set
+    std::map<std::uint64_t, const Mode*> watched_;  // by the id of its cgroup
     std::map<std::string, std::map<std::string, Repeated>> repeated_;  // by mode and key
 };
 

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <sys/epoll.h>
 
+#include <utility>
+
 #include "policy/plan_image.h"
 #include "runtime/daemon/attempt.h"
 #include "runtime/daemon/denials.h"
@@ -19,6 +21,7 @@ namespace image = policy::image;
 static_assert(std::uint32_t{image::tell_capabilities} == refusals::watch_capabilities &&
               std::uint32_t{image::tell_landlock} == refusals::watch_landlock);
 
+constexpr std::chrono::milliseconds kLookForLost{1100};
 constexpr std::uint32_t kFmodeExec = 0x20;  // include/linux/fs.h: execve opens with it
 
 struct Tried {
@@ -81,9 +84,8 @@ void Denials::add_facts(policy::HostFacts& facts) {
     if (!probe_) {
         probe_.emplace(refusals::Probe::make());
         if (*probe_)
-            probe_readable_ = ctx_.loop.on_io((*probe_)->fd(), EPOLLIN, [this](std::uint32_t) {
-                for (const auto& refusal : (*probe_)->take()) take(refusal);
-            });
+            probe_readable_ = ctx_.loop.on_io((*probe_)->fd(), EPOLLIN,
+                                              [this](std::uint32_t) { take_refusals(); });
     }
     facts.capability_denials = probe_->has_value() && (*probe_)->sees(Hook::capability);
     facts.landlock_denials = probe_->has_value() && (*probe_)->sees(Hook::file_open);
@@ -107,10 +109,40 @@ std::shared_ptr<void> Denials::watch_refusals(const Mode& mode, const host::Cgro
         return nullptr;
     }
     watched_[*id] = &mode;
-    return {this, [this, cgroup_id = *id](void*) {
+    return {this, [this, &mode, cgroup_id = *id](void*) {
+                tell_lost_of(cgroup_id, mode);
                 watched_.erase(cgroup_id);
                 static_cast<void>((*probe_)->watch(cgroup_id, 0));
             }};
+}
+
+// The kernel wakes nobody for what it loses. That is lost only within a second of a record, which
+// does: whoever waits as long after each reading has seen it all.
+void Denials::take_refusals() {
+    for (const auto& refusal : (*probe_)->take()) take(refusal);
+    refusals_came_ = true;
+    if (!look_for_lost_)
+        look_for_lost_ = ctx_.loop.after(kLookForLost, [this] { tell_lost_refusals(); });
+}
+
+void Denials::tell_lost_refusals() {
+    for (const auto& [cgroup, mode] : watched_) tell_lost_of(cgroup, *mode);
+    look_for_lost_.reset();
+    if (std::exchange(refusals_came_, false))
+        look_for_lost_ = ctx_.loop.after(kLookForLost, [this] { tell_lost_refusals(); });
+}
+
+void Denials::tell_lost_of(std::uint64_t cgroup, const Mode& mode) {
+    const auto lost = (*probe_)->lost(cgroup);
+    if (lost == 0) return;
+    lost_ += lost;
+    tell(
+        "denials-lost", mode.name, "denials-lost",
+        [] {
+            return Details{
+                {"why", "more capabilities and paths were refused than are told in a second"}};
+        },
+        lost);
 }
 
 void Denials::take(const refusals::Refusal& refusal) {

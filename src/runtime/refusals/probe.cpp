@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "runtime/bpf/call.h"
 #include "runtime/refusals/programs.h"
@@ -77,8 +78,8 @@ Refusal refusal_of(const Record& r) {
 Result<Probe> Probe::make() {
     PMOS_ASSIGN(const Types types, Types::read());
     PMOS_ASSIGN(bpf::Ring ring, bpf::Ring::make());
-    PMOS_ASSIGN(UniqueFd watched, make_map(BPF_MAP_TYPE_HASH, sizeof(std::uint64_t),
-                                           sizeof(std::uint32_t), kMaxCgroups));
+    PMOS_ASSIGN(UniqueFd watched,
+                make_map(BPF_MAP_TYPE_HASH, sizeof(std::uint64_t), sizeof(Watch), kMaxCgroups));
     PMOS_ASSIGN(UniqueFd told,
                 make_map(BPF_MAP_TYPE_LRU_HASH, sizeof(Key), sizeof(Told), kMaxTold));
     Probe probe(types, std::move(ring), std::move(watched), std::move(told));
@@ -121,37 +122,47 @@ Result<UniqueFd> Probe::attach(const HookRow& row) const {
 
 Result<> Probe::attach_wanted() {
     std::uint32_t wanted = 0;
-    for (const auto& [cgroup, what] : cgroups_) wanted |= what;
+    for (const auto& [cgroup, watched] : cgroups_) wanted |= watched.what;
     for (const auto& row : kHookRows) {
         const auto kind =
             row.hook == Hook::capability ? std::uint32_t{watch_capabilities} : watch_landlock;
-        if ((wanted & kind) == 0) {
-            attached_.erase(row.hook);
-        } else if (sees(row.hook) && !attached_.contains(row.hook)) {
-            PMOS_ASSIGN(UniqueFd link, attach(row));
-            attached_.emplace(row.hook, std::move(link));
-        }
+        if ((wanted & kind) == 0 || !sees(row.hook) || attached_.contains(row.hook)) continue;
+        PMOS_ASSIGN(UniqueFd link, attach(row));
+        attached_.emplace(row.hook, std::move(link));
     }
     return {};
 }
 
 Result<> Probe::watch(std::uint64_t cgroup, std::uint32_t what) {
+    Watch watch{.what = what};
     bpf_attr attr{};
     attr.map_fd = static_cast<__u32>(watched_.get());
     attr.key = address(&cgroup);
     if (what == 0) {
         cgroups_.erase(cgroup);
         static_cast<void>(sys_bpf(BPF_MAP_DELETE_ELEM, attr));
-        return attach_wanted();
+        return {};
     }
-    attr.value = address(&what);
+    attr.value = address(&watch);
     if (const int r = sys_bpf(BPF_MAP_UPDATE_ELEM, attr); r < 0)
         return fail(errno_error(-r, "cannot watch the cgroup"));
-    cgroups_[cgroup] = what;
+    cgroups_[cgroup] = {.what = what};
     auto attached = attach_wanted();
     // Nobody lets go of what could not be watched whole.
-    if (!attached) static_cast<void>(watch(cgroup, 0));
+    if (!attached) static_cast<void>(this->watch(cgroup, 0));
     return attached;
+}
+
+std::uint64_t Probe::lost(std::uint64_t cgroup) {
+    const auto watched = cgroups_.find(cgroup);
+    if (watched == cgroups_.end()) return 0;
+    Watch watch;
+    bpf_attr attr{};
+    attr.map_fd = static_cast<__u32>(watched_.get());
+    attr.key = address(&cgroup);
+    attr.value = address(&watch);
+    if (sys_bpf(BPF_MAP_LOOKUP_ELEM, attr) < 0) return 0;
+    return watch.lost - std::exchange(watched->second.lost, watch.lost);
 }
 
 std::vector<Refusal> Probe::take() {

@@ -12,7 +12,7 @@ constexpr int kCapOptNoAudit = 2;  // include/linux/security.h
 constexpr int kRecord = -static_cast<int>(sizeof(Record));
 constexpr int kKey = kRecord + static_cast<int>(offsetof(Record, key));
 constexpr int kTold = kRecord - static_cast<int>(sizeof(Told));
-constexpr unsigned kContext = BPF_REG_6, kSeen = BPF_REG_7, kNow = BPF_REG_8;
+constexpr unsigned kContext = BPF_REG_6, kSeen = BPF_REG_7, kNow = BPF_REG_8, kWatch = BPF_REG_9;
 
 // Jumps forward to one end, filled in when that is known.
 class Assembler {
@@ -51,6 +51,25 @@ void clear_stack(Assembler& a) {
     for (int at = kTold; at < 0; at += 8) a.put(store(BPF_DW, BPF_REG_10, at, BPF_REG_0));
 }
 
+// Whose it is: of the cgroups above the process, from the root down, the one that is watched. A
+// mode may have made more below its own. Out where none is.
+void find_watch(Assembler& a, const Maps& maps) {
+    std::vector<std::size_t> found;
+    for (int level = 1; level <= kDeepest; ++level) {
+        a.put(set(BPF_REG_1, level));
+        a.put(call(BPF_FUNC_get_current_ancestor_cgroup_id));
+        a.out_if(BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_0, 0);  // the process is above that level
+        a.put(store(BPF_DW, BPF_REG_10, in_key(offsetof(Key, cgroup)), BPF_REG_0));
+        a.map(BPF_REG_1, maps.watched);
+        put_stack_address(a, BPF_REG_2, in_key(offsetof(Key, cgroup)));
+        a.put(call(BPF_FUNC_map_lookup_elem));
+        found.push_back(a.jump(BPF_JMP | BPF_JNE | BPF_K, BPF_REG_0, 0));
+    }
+    a.out();
+    for (const auto from : found) a.land(from);
+    a.put(move(kWatch, BPF_REG_0));
+}
+
 // Out where nothing was refused, or where nobody wants to know.
 void leave_early(Assembler& a, const HookRow& row, const Types::Function& f, const Maps& maps) {
     a.put(load(BPF_DW, BPF_REG_1, kContext, static_cast<int>(f.arguments) * 8));
@@ -60,13 +79,8 @@ void leave_early(Assembler& a, const HookRow& row, const Types::Function& f, con
         a.out_if(BPF_JMP | BPF_JSET | BPF_K, BPF_REG_1, kCapOptNoAudit);
     }
     clear_stack(a);
-    a.put(call(BPF_FUNC_get_current_cgroup_id));
-    a.put(store(BPF_DW, BPF_REG_10, in_key(offsetof(Key, cgroup)), BPF_REG_0));
-    a.map(BPF_REG_1, maps.watched);
-    put_stack_address(a, BPF_REG_2, in_key(offsetof(Key, cgroup)));
-    a.put(call(BPF_FUNC_map_lookup_elem));
-    a.out_if(BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_0, 0);
-    a.put(load(BPF_W, BPF_REG_1, BPF_REG_0, 0));
+    find_watch(a, maps);
+    a.put(load(BPF_DW, BPF_REG_1, kWatch, offsetof(Watch, what)));
     const auto wanted =
         row.hook == Hook::capability ? std::uint32_t{watch_capabilities} : watch_landlock;
     const auto wants = a.jump(BPF_JMP | BPF_JSET | BPF_K, BPF_REG_1, static_cast<int>(wanted));
@@ -130,6 +144,23 @@ void put_times(Assembler& a, const Maps& maps) {
     a.land(counted);
 }
 
+// A jump from where the second's share is used up. Two processors may count one too few.
+std::size_t count_in_second(Assembler& a) {
+    a.put(move(BPF_REG_2, kNow));
+    a.put(load(BPF_DW, BPF_REG_1, kWatch, offsetof(Watch, since)));
+    a.put(code(BPF_ALU64 | BPF_SUB | BPF_X, BPF_REG_2, BPF_REG_1, 0, 0));
+    const auto same = a.jump(BPF_JMP | BPF_JLT | BPF_K, BPF_REG_2, static_cast<int>(kSecond));
+    a.put(store(BPF_DW, kWatch, offsetof(Watch, since), kNow));
+    a.put(set(BPF_REG_1, 0));
+    a.put(store(BPF_DW, kWatch, offsetof(Watch, told), BPF_REG_1));
+    a.land(same);
+    a.put(load(BPF_DW, BPF_REG_1, kWatch, offsetof(Watch, told)));
+    const auto over = a.jump(BPF_JMP | BPF_JGE | BPF_K, BPF_REG_1, static_cast<int>(kTellInSecond));
+    a.put(add(BPF_REG_1, 1));
+    a.put(store(BPF_DW, kWatch, offsetof(Watch, told), BPF_REG_1));
+    return over;
+}
+
 void put_names(Assembler& a, const HookRow& row, const Types& types) {
     put_stack_address(a, BPF_REG_1, kRecord + static_cast<int>(offsetof(Record, program)));
     a.put(set(BPF_REG_2, sizeof Record::program));
@@ -144,6 +175,20 @@ void put_names(Assembler& a, const HookRow& row, const Types& types) {
     a.put(call(BPF_FUNC_probe_read_kernel_str));
 }
 
+// Into the ring; `over`, and where that is full, among the lost.
+void tell(Assembler& a, const Maps& maps, std::size_t over) {
+    a.map(BPF_REG_1, maps.ring);
+    put_stack_address(a, BPF_REG_2, kRecord);
+    a.put(set(BPF_REG_3, sizeof(Record)));
+    a.put(set(BPF_REG_4, 0));
+    a.put(call(BPF_FUNC_ringbuf_output));
+    a.out_if(BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_0, 0);
+    a.land(over);
+    a.put(load(BPF_DW, BPF_REG_1, BPF_REG_10, kRecord + static_cast<int>(offsetof(Record, more))));
+    a.put(add(BPF_REG_1, 1));
+    a.put(code(BPF_STX | BPF_ATOMIC | BPF_DW, kWatch, BPF_REG_1, offsetof(Watch, lost), BPF_ADD));
+}
+
 }  // namespace
 
 Program program_for(const HookRow& row, const Types& types, const Maps& maps) {
@@ -152,12 +197,9 @@ Program program_for(const HookRow& row, const Types& types, const Maps& maps) {
     leave_early(a, row, types.functions[static_cast<std::size_t>(row.hook)], maps);
     put_key(a, row, types);
     put_times(a, maps);
+    const auto over = count_in_second(a);
     put_names(a, row, types);
-    a.map(BPF_REG_1, maps.ring);
-    put_stack_address(a, BPF_REG_2, kRecord);
-    a.put(set(BPF_REG_3, sizeof(Record)));
-    a.put(set(BPF_REG_4, 0));
-    a.put(call(BPF_FUNC_ringbuf_output));  // full: the record is lost
+    tell(a, maps, over);
     return a.end();
 }
 

@@ -12,11 +12,18 @@ namespace pmos::refusals {
 
 // What they read and write, as descriptors.
 struct Maps {
-    int watched = -1;  // hash: cgroup id to a word of bits, watch_*
+    int watched = -1;  // hash: cgroup id to Watch
     int told = -1;     // LRU hash: Key to Told
     int ring = -1;
 };
 enum Watched : std::uint32_t { watch_capabilities = 1, watch_landlock = 2 };
+// Of one cgroup and those below it. The programs write all but the first.
+struct Watch {
+    std::uint64_t what = 0;   // bits of Watched
+    std::uint64_t lost = 0;   // refusals, all told: too many in a second, or no room in the ring
+    std::uint64_t since = 0;  // ktime: the second that `told` counts in
+    std::uint64_t told = 0;
+};
 
 // What makes two refusals the same: repetitions are counted, and told ten times a second.
 struct Key {
@@ -36,9 +43,16 @@ struct Record {
     char program[16]{};
     char name[40]{};  // of what was tried, without its directory; cut off
 };
-static_assert(sizeof(Key) == 24 && sizeof(Told) == 16 && sizeof(Record) == 88);
+static_assert(sizeof(Watch) == 32 && sizeof(Key) == 24 && sizeof(Told) == 16 &&
+              sizeof(Record) == 88);
 
 constexpr std::uint64_t kOnceIn = 100'000'000;  // ns
+constexpr std::uint64_t kSecond = 1'000'000'000;
+// Records of one watched cgroup in a second: all modes share a ring of 680, and none fills it
+// alone.
+constexpr std::uint64_t kTellInSecond = 64;
+// How far below the root a watched cgroup may be: a mode's is the second or third.
+constexpr int kDeepest = 6;
 
 bpf::Program program_for(const HookRow& row, const Types& types, const Maps& maps);
 

@@ -66,7 +66,7 @@ std::optional<refusals::Probe> probe_here() {
     auto probe = refusals::Probe::make();
     if (probe) return std::move(*probe);
     const auto why = probe.error().message();
-    WARN("not run on this kernel, only on the phone: " << why);
+    test_not_run() = "not run on this kernel, only on the phone: " + why;
     const bool closed = why.find(std::strerror(EPERM)) != std::string::npos;
     const bool untold = why.find("description") != std::string::npos;
     CHECK((closed || untold));
@@ -123,6 +123,53 @@ TEST_CASE("who asks for the same in a loop is told of ten times a second, and co
     CHECK(times == 1001);
     CHECK(told.size() >= 2);
     CHECK(told.size() < 100);
+}
+
+TEST_CASE("a flood in one cgroup is counted, and hides nothing of another's") {
+    const TestCgroup mode("mode"), other("other");
+    auto probe = probe_here();
+    if (!probe) return;
+    REQUIRE(probe->watch(mode.id(), refusals::watch_capabilities));
+    REQUIRE(probe->watch(other.id(), refusals::watch_capabilities));
+    constexpr int kProcesses = 1000;
+    CHECK(mode.run([] {
+        drop_capabilities();
+        for (int i = 0; i < kProcesses; ++i) {
+            const pid_t pid = ::fork();
+            if (pid == 0) ::_exit(rename_host());
+            ::waitpid(pid, nullptr, 0);
+        }
+        return 0;
+    }) == 0);
+    CHECK(other.run([] {
+        drop_capabilities();
+        return rename_host();
+    }) == EPERM);
+    std::uint64_t of_mode = 0, of_other = 0;
+    for (const auto& one : probe->take())
+        (one.cgroup == mode.id() ? of_mode : of_other) += one.times;
+    const auto lost = probe->lost(mode.id());
+    CHECK(of_other == 1);
+    CHECK(lost > 0);
+    CHECK(of_mode + lost == kProcesses);
+    CHECK(probe->lost(mode.id()) == 0);  // since the last look
+    CHECK(probe->lost(other.id()) == 0);
+}
+
+TEST_CASE("what is refused in a cgroup below is told as the watched one's") {
+    const TestCgroup mode("mode"), child("mode/child"), other("other"), cousin("other/child");
+    auto probe = probe_here();
+    if (!probe) return;
+    REQUIRE(probe->watch(mode.id(), refusals::watch_capabilities));
+    const auto refused = [] {
+        drop_capabilities();
+        return rename_host();
+    };
+    CHECK(cousin.run(refused) == EPERM);
+    CHECK(child.run(refused) == EPERM);
+    const auto told = probe->take();
+    REQUIRE(told.size() == 1);
+    CHECK(told[0].cgroup == mode.id());
 }
 
 TEST_CASE("what Landlock refuses is told with its name") {
