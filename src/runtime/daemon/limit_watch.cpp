@@ -6,13 +6,15 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <utility>
 
 namespace pmos::daemon {
 namespace {
 
 using policy::LimitEvent;
 
-constexpr std::string_view kMemory = "memory.events.local";
+// What is counted where it happened, and, below it, with all cgroups that the mode has made itself.
+constexpr std::string_view kMemory = "memory.events.local", kMemoryBelow = "memory.events";
 
 // Which file counts what comes of a limit. The kernel counts throttling by cpu.max too
 // (cpu.stat), and wakes nobody for it.
@@ -48,7 +50,8 @@ std::uint64_t LimitCounters::grown(std::string_view file, std::string_view text,
     return more;
 }
 
-std::vector<LimitMet> LimitCounters::take(std::string_view file, std::string_view text) {
+std::vector<LimitMet> LimitCounters::take(std::string_view file, std::string_view text,
+                                          std::string_view below) {
     std::vector<LimitMet> met;
     const auto add = [&](LimitEvent event, std::uint64_t times) {
         if (times != 0) met.push_back({event, times});
@@ -62,22 +65,31 @@ std::vector<LimitMet> LimitCounters::take(std::string_view file, std::string_vie
     add(LimitEvent::memory_max, grown(file, text, "max"));
     const auto out = grown(file, text, "oom");
     add(LimitEvent::memory_out, out);
-    // A process is also killed when another's memory is all used, the phone's: that is counted
-    // where the process is, and what was used up is not.
     out_of_memory_ += out;
-    const auto kills = grown(file, text, "oom_kill");
-    const auto own = std::min(kills, out_of_memory_);
-    if (kills != 0) out_of_memory_ = 0;
+    // A kill is counted where the process is, and what was used up where the limit is: the mode's,
+    // one that it has set itself below, or none, for the phone's memory is counted nowhere.
+    const auto all_out = grown(kMemoryBelow, below, "oom");
+    out_below_ += all_out - std::min(all_out, out);
+    const auto kills = grown(kMemoryBelow, below, "oom_kill");
+    if (kills == 0) return met;
+    const auto own = std::min(kills, std::exchange(out_of_memory_, 0));
+    const auto of_its_own_making = std::min(kills - own, std::exchange(out_below_, 0));
     add(LimitEvent::memory_kill, own);
-    add(LimitEvent::phone_memory_kill, kills - own);
+    add(LimitEvent::phone_memory_kill, kills - own - of_its_own_making);
     return met;
 }
 
 struct LimitWatch::Watch {
     std::string file;
-    host::WatchedFile events;
+    host::WatchedFile events, below;  // the latter of memory only
     LimitCounters counters;
-    EventSource changed;
+    EventSource changed, changed_below;
+
+    // What is counted here is counted below before, never after.
+    std::vector<LimitMet> take() {
+        const auto here = events.read();
+        return counters.take(file, here, file == kMemory ? below.read() : "");
+    }
 };
 
 LimitWatch::LimitWatch(EventLoop& loop, const host::Cgroup& cgroup, const policy::LaunchPlan& plan,
@@ -93,13 +105,20 @@ LimitWatch::LimitWatch(EventLoop& loop, const host::Cgroup& cgroup, const policy
         auto watch = std::make_shared<Watch>();
         watch->file = row.file;
         watch->events = std::move(*events);
-        watch->counters.take(row.file, watch->events.read());
-        watch->changed =
-            loop.on_io(watch->events.fd(), EPOLLPRI, [watch = watch.get(), met](std::uint32_t) {
-                for (const auto& one : watch->counters.take(watch->file, watch->events.read()))
-                    met(one);
-            });
-        if (watch->changed) watches_.push_back(std::move(watch));
+        if (row.file == kMemory) {
+            auto below = cgroup.watch(std::string(kMemoryBelow));
+            if (!below) continue;
+            watch->below = std::move(*below);
+        }
+        watch->take();
+        const auto tell = [watch = watch.get(), met](std::uint32_t) {
+            for (const auto& one : watch->take()) met(one);
+        };
+        watch->changed = loop.on_io(watch->events.fd(), EPOLLPRI, tell);
+        if (row.file == kMemory)
+            watch->changed_below = loop.on_io(watch->below.fd(), EPOLLPRI, tell);
+        if (watch->changed && (row.file != kMemory || watch->changed_below))
+            watches_.push_back(std::move(watch));
     }
 }
 

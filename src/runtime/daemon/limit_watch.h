@@ -25,13 +25,16 @@ struct LimitMet {
 class LimitCounters {
   public:
     // What has grown, by the text of "memory.events.local", "memory.swap.events" or "pids.events".
-    std::vector<LimitMet> take(std::string_view file, std::string_view text);
+    // `below`: with the first, that of "memory.events", read after it.
+    std::vector<LimitMet> take(std::string_view file, std::string_view text,
+                               std::string_view below = "");
 
   private:
     std::uint64_t grown(std::string_view file, std::string_view text, std::string_view key);
 
     std::map<std::string, std::uint64_t> seen_;
-    std::uint64_t out_of_memory_ = 0;  // of the mode's own, that no kill has followed yet
+    // That no kill has followed yet: of the mode's own limit, and of those it has set itself.
+    std::uint64_t out_of_memory_ = 0, out_below_ = 0;
 };
 
 // Tells until it is destroyed. Watches only what the plan limits and this kernel counts. The

@@ -45,14 +45,29 @@ TEST_CASE("what has grown since the last look is told") {
 
 TEST_CASE("a kill is put down to the mode's limit only when that was met") {
     LimitCounters counters;
-    CHECK(words(counters.take(kMemory, memory(0, 0, 1, 1))) ==
-          word(LimitEvent::memory_out, 1) + word(LimitEvent::memory_kill, 1));
+    const auto met = [&](int oom, int kill) {
+        const auto text = memory(0, 0, oom, kill);
+        return words(counters.take(kMemory, text, text));
+    };
+    CHECK(met(1, 1) == word(LimitEvent::memory_out, 1) + word(LimitEvent::memory_kill, 1));
     // The one is read before the other has happened.
-    CHECK(words(counters.take(kMemory, memory(0, 0, 2, 1))) == word(LimitEvent::memory_out, 1));
-    CHECK(words(counters.take(kMemory, memory(0, 0, 2, 2))) == word(LimitEvent::memory_kill, 1));
+    CHECK(met(2, 1) == word(LimitEvent::memory_out, 1));
+    CHECK(met(2, 2) == word(LimitEvent::memory_kill, 1));
     // Nothing of the mode's own ran out.
-    CHECK(words(counters.take(kMemory, memory(0, 0, 2, 3))) ==
-          word(LimitEvent::phone_memory_kill, 1));
+    CHECK(met(2, 3) == word(LimitEvent::phone_memory_kill, 1));
+}
+
+TEST_CASE("a kill in a cgroup that the mode has made is told by whose limit was met") {
+    LimitCounters counters;
+    const auto met = [&](int oom, int oom_below, int kill_below) {
+        return words(
+            counters.take(kMemory, memory(0, 0, oom, 0), memory(0, 0, oom_below, kill_below)));
+    };
+    CHECK(met(1, 1, 1) == word(LimitEvent::memory_out, 1) + word(LimitEvent::memory_kill, 1));
+    CHECK(met(1, 2, 2).empty());  // its own limit: nothing that the profile says
+    CHECK(met(1, 2, 3) == word(LimitEvent::phone_memory_kill, 1));
+    CHECK(met(1, 3, 3).empty());
+    CHECK(met(2, 4, 4) == word(LimitEvent::memory_out, 1) + word(LimitEvent::memory_kill, 1));
 }
 
 TEST_CASE("what is no counter counts nothing") {
