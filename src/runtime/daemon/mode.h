@@ -14,6 +14,7 @@
 #include "runtime/daemon/questions.h"
 #include "runtime/daemon/recording.h"
 #include "runtime/daemon/sequence.h"
+#include "runtime/daemon/time_share.h"
 #include "runtime/host/cgroup.h"
 #include "runtime/launch/root_image.h"
 
@@ -44,6 +45,7 @@ struct Running {
     std::uint64_t started_at = 0;  // CLOCK_BOOTTIME, µs
     EventSource exited;
     std::list<Listener> listeners;         // where the plan's filter asks
+    TimeShare answering;                   // for all of them
     std::shared_ptr<void> watch;           // of what it is denied; see Denials::watch
     std::shared_ptr<Recording> recording;  // null: an ordinary run
 

@@ -199,7 +199,7 @@ class Start : public std::enable_shared_from_this<Start> {
         running.watch = ctx_.denials.watch(mode_, *mode_.cgroup, *plan_);
         mode_.running = std::move(running);
         Result<> watched;
-        if (reply->listener) watched = listen(ctx_, mode_, std::move(reply->listener));
+        if (reply->listener) watched = listen(ctx_, mode_, std::move(reply->listener), Whose::mode);
         if (watched) watched = watch_exit(ctx_, mode_, on_exit_);
         if (watched) return done({});
         kill_mode(ctx_, mode_,

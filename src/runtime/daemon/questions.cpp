@@ -6,10 +6,11 @@
 #include <sys/epoll.h>
 
 #include <cerrno>
+#include <chrono>
 #include <iterator>
+#include <list>
 
 #include "runtime/daemon/denials.h"
-#include "runtime/daemon/fd_store.h"
 #include "runtime/daemon/mode.h"
 #include "runtime/launch/questions.h"
 
@@ -36,33 +37,70 @@ void answer_some(const Context& ctx, Mode& mode, Listener& listener) {
     }
 }
 
-}  // namespace
+using At = std::list<Listener>::iterator;
 
-Result<> listen(const Context& ctx, Mode& mode, UniqueFd fd, std::string kept_as) {
-    auto& listeners = mode.running->listeners;
-    auto& listener = listeners.emplace_back();
-    listener.fd = std::move(fd);
+void drop(Mode& mode, At at) {
+    if (!at->kept_as.empty()) forget_descriptor(at->kept_as);
+    mode.running->listeners.erase(at);
+}
+
+bool hear(const Context& ctx, Mode& mode, At at);
+
+void asked(const Context& ctx, Mode& mode, At at, std::uint32_t events) {
+    TimeShare& share = mode.running->answering;
+    const auto begin = TimeShare::Clock::now();
+    if (const auto wait = share.wait(begin); wait > TimeShare::Clock::duration{}) {
+        at->asked =
+            ctx.loop.after(std::chrono::ceil<std::chrono::milliseconds>(wait), [&ctx, &mode, at] {
+                if (!hear(ctx, mode, at)) drop(mode, at);  // who asks gets ENOSYS
+            });
+        if (!at->asked) drop(mode, at);
+        return;
+    }
+    answer_some(ctx, mode, *at);
+    share.used(TimeShare::Clock::now() - begin);
+    if ((events & EPOLLHUP) != 0) drop(mode, at);
+}
+
+bool hear(const Context& ctx, Mode& mode, At at) {
+    at->asked = ctx.loop.on_io(at->fd.borrow(), EPOLLIN, [&ctx, &mode, at](std::uint32_t events) {
+        asked(ctx, mode, at, events);
+    });
+    return static_cast<bool>(at->asked);
+}
+
+Result<> begin(const Context& ctx, Mode& mode, Listener listener) {
     if (mode.running->plan)
         listener.answer = policy::from_bytes(mode.running->plan->seccomp_answer);
+    auto& listeners = mode.running->listeners;
+    listeners.push_back(std::move(listener));
+    if (hear(ctx, mode, std::prev(listeners.end()))) return {};
+    drop(mode, std::prev(listeners.end()));
+    return fail(Code::no_space, "cannot listen to what the mode's filter asks");
+}
+
+}  // namespace
+
+Result<> listen(const Context& ctx, Mode& mode, UniqueFd fd, Whose whose) {
+    Listener listener;
+    listener.fd = std::move(fd);
     // A recording ends with its pmosd, and its listener with it.
     listener.lets_through = mode.recorded();
-    listener.kept_as = std::move(kept_as);
-    if (listener.kept_as.empty() && !listener.lets_through) {
-        listener.kept_as = listener_name(mode.name);
-        keep_descriptor(listener.kept_as, listener.fd.borrow());
+    if (!listener.lets_through) {
+        listener.kept_as = listener_name(mode.name, whose);
+        if (const auto kept = keep_descriptor(listener.kept_as, listener.fd.borrow()); !kept) {
+            listener.kept_as.clear();
+            ctx.observer.event("denials-lost", mode.name, {{"why", kept.error().message()}});
+        }
     }
-    const auto at = std::prev(listeners.end());
-    listener.asked = ctx.loop.on_io(listener.fd.borrow(), EPOLLIN,
-                                    [&ctx, &mode, &listeners, at](std::uint32_t events) {
-                                        answer_some(ctx, mode, *at);
-                                        if ((events & EPOLLHUP) == 0) return;
-                                        if (!at->kept_as.empty()) forget_descriptor(at->kept_as);
-                                        listeners.erase(at);
-                                    });
-    if (listener.asked) return {};
-    if (!listener.kept_as.empty()) forget_descriptor(listener.kept_as);
-    listeners.pop_back();
-    return fail(Code::no_space, "cannot listen to what the mode's filter asks");
+    return begin(ctx, mode, std::move(listener));
+}
+
+Result<> listen_again(const Context& ctx, Mode& mode, KeptDescriptor kept) {
+    Listener listener;
+    listener.fd = std::move(kept.fd);
+    listener.kept_as = std::move(kept.name);
+    return begin(ctx, mode, std::move(listener));
 }
 
 void have_asked_again(Mode& mode) {

@@ -2,11 +2,11 @@
 // nothing.
 #pragma once
 
-#include <memory>
 #include <string>
 
 #include "base/fd.h"
 #include "policy/syscall_filter.h"
+#include "runtime/daemon/fd_store.h"
 #include "runtime/daemon/loop.h"
 
 namespace pmos::daemon {
@@ -20,12 +20,14 @@ struct Listener {
     policy::BpfProgram answer;  // empty: the plan is gone, and all is refused
     bool lets_through = false;  // only a recording does
     std::string kept_as;        // in the service manager's store; "" is not
-    EventSource asked;
+    EventSource asked;          // or the end of a wait
 };
 
-// Answers until the last process of that filter has ended. The mode runs. `kept_as` is the name
-// that an earlier pmosd has had the listener kept by; "" has it kept now.
-Result<> listen(const Context& ctx, Mode& mode, UniqueFd listener, std::string kept_as = "");
+// Answers until the last process of that filter has ended, in no more than the mode's share of
+// pmosd's time: whoever asks faster waits. The mode runs.
+Result<> listen(const Context& ctx, Mode& mode, UniqueFd listener, Whose whose);
+// One that an earlier pmosd has had kept.
+Result<> listen_again(const Context& ctx, Mode& mode, KeptDescriptor kept);
 
 // After a restart. The pmosd before may have taken a question and died before it answered: nobody
 // can answer that one any more. Frozen, the call leaves off; thawed, it is made again and asks us.

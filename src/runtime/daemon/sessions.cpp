@@ -162,7 +162,7 @@ void Sessions::ask(Mode& mode, std::shared_ptr<Asking> asking, Done job_done) {
         session.pidfd = std::move(reply->pidfd);
         started(id);
         Result<> heard;
-        if (reply->listener) heard = listen(ctx_, mode, std::move(reply->listener));
+        if (reply->listener) heard = listen(ctx_, mode, std::move(reply->listener), Whose::entered);
         if (!heard || asking->owner_gone)
             drop(session);
         else

@@ -300,16 +300,21 @@ void Supervisor::adopt(Mode& mode) {
 // What the modes' filters asked while there was no pmosd has waited. Without its listener, because
 // nobody kept it, such a call gets ENOSYS: refused, and not told.
 void Supervisor::take_listeners(std::vector<KeptDescriptor> kept) {
-    for (auto& [name, fd] : kept) {
-        const auto found = modes_.find(mode_of_listener(name));
+    std::set<std::string> kept_own;
+    for (auto& one : kept) {
+        const auto found = modes_.find(mode_of_listener(one.name));
         const bool alive = found != modes_.end() && found->second->alive();
-        if (!alive || !listen(ctx_, *found->second, std::move(fd), name)) forget_descriptor(name);
+        const std::string name = one.name;
+        if (!alive || !listen_again(ctx_, *found->second, std::move(one)))
+            forget_descriptor(name);
+        else if (whose_listener(name) == Whose::mode)
+            kept_own.insert(found->first);
     }
     for (auto& [name, mode] : modes_) {
         if (!mode->alive()) continue;
-        if (!mode->running->listeners.empty()) {
-            have_asked_again(*mode);
-        } else if (mode->running->plan && !mode->running->plan->seccomp_answer.empty()) {
+        if (!mode->running->listeners.empty()) have_asked_again(*mode);
+        if (!kept_own.contains(name) && mode->running->plan &&
+            !mode->running->plan->seccomp_answer.empty()) {
             ctx_.observer.event(
                 "denials-lost", name,
                 {{"why",
