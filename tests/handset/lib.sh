@@ -153,6 +153,57 @@ fresh_secure() {
 # reload: pmosd has read the profiles again.
 reload() { pmosctl reload >/dev/null; }
 
+# borrow_profile FILE: it may be changed, until return_profile.
+borrow_profile() {
+    borrowed=$1 kept=$(mktemp)
+    cp "$borrowed" "$kept"
+}
+
+return_profile() {
+    cp "$kept" "$borrowed"
+    rm -f "$kept"
+    check "the profile is as it was" reload
+}
+
+# listen, until `heard`: the denials from now on, as JSON. seen CONDITION: jq's, on the details of
+# one of them. so_far JQ-ARGUMENT...: what has come. detail CONDITION NAME: of the first such. at_line WHAT CONDITION REGEX: the line of
+# the profile that it names matches.
+listen() {
+    denials=$(mktemp)
+    pmosctl events --denials --json >"$denials" &
+    listener=$!
+    sleep 1
+}
+
+so_far() { jq "$@" "$denials"; }
+
+seen() { so_far -es "any(.[]; .details | $1)" >/dev/null; }
+
+detail() { so_far -r "select(.details | $1) | .details.$2" | head -1; }
+
+at_line() {
+    local at file line
+    at=$(detail "$2" at)
+    matches "$1" '^/usr/share/pmos/profiles/.*\.json:[0-9]+:[0-9]+$' "$at"
+    file=${at%%:*} line=${at#*:}
+    matches "$1: the line itself" "$3" "$(sed -n "${line%%:*}p" "$file")"
+}
+
+heard() {
+    kill "$listener" && wait "$listener" 2>/dev/null
+    rm -f "$denials"
+}
+
+# python_in MODE PROGRAM. new_pmosd: it is killed, and another serves.
+python_in() { pmosctl exec "$1" -- python3 -c "$2"; }
+
+new_pmosd() {
+    local old
+    old=$(systemctl show -P MainPID pmosd)
+    kill -9 "$old"
+    within 60 "another pmosd" sh -c "pmosctl status && [ \$(systemctl show -P MainPID pmosd) != $old ]"
+}
+
 # snapshot FILE: everything a mode could leave behind, as sorted lines; the script's own processes
 # and groups are left out. compare WHAT A B: the two are the same; the difference is shown.
 snapshot() { /usr/lib/handset/snapshot "$1"; }

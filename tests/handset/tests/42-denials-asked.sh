@@ -4,27 +4,10 @@
 . "$HANDSET_LIB"
 
 profile=/usr/share/pmos/profiles/personal.json
-kept=$(mktemp) seen=$(mktemp)
-cp "$profile" "$kept"
+try() { python_in personal "$1"; }
+cg=/sys/fs/cgroup/system.slice/pmos-modes.service/personal
 
-listen() { # until `heard`: the denials from now on, as JSON
-    : >"$seen"
-    pmosctl events --denials --json >"$seen" &
-    listener=$!
-    sleep 1
-}
-seen() { jq -es "any(.[]; .details | $1)" "$seen" >/dev/null; } # a condition on one of them
-detail() { jq -r "select(.details | $1) | .details.$2" "$seen" | head -1; }
-heard() { kill $listener && wait $listener 2>/dev/null; }
-try() { pmosctl exec personal -- python3 -c "$1"; }
-at_line() { # WHAT CONDITION WORD: its line holds the word
-    local at file line
-    at=$(detail "$2" at)
-    matches "$1" '^/usr/share/pmos/profiles/.*\.json:[0-9]+:[0-9]+$' "$at"
-    file=${at%%:*} line=${at#*:}
-    matches "$1: the line itself" "$3" "$(sed -n "${line%%:*}p" "$file")"
-}
-
+borrow_profile "$profile"
 python3 - "$profile" <<'END'
 import re, sys
 text = open(sys.argv[1]).read()
@@ -110,9 +93,7 @@ while not os.path.exists("/tmp/enough"):
 open("/tmp/refusals", "w").write(repr(dict(seen)))' >/dev/null 2>&1 &
 sleep 2
 for _ in 1 2 3 4; do
-    old=$(systemctl show -P MainPID pmosd)
-    kill -9 "$old"
-    within 60 "another pmosd" sh -c "pmosctl status && [ \$(systemctl show -P MainPID pmosd) != $old ]"
+    new_pmosd
 done
 inside=/proc/$(head -1 /sys/fs/cgroup/system.slice/pmos-modes.service/personal/cgroup.procs)/root/tmp
 try 'open("/tmp/enough", "w")'
@@ -128,7 +109,6 @@ within 15 "and tells" seen '.what | startswith("socket(0x11")'
 heard
 
 note "frozen meanwhile"
-cg=/sys/fs/cgroup/system.slice/pmos-modes.service/personal
 pmosctl exec personal -- python3 -c 'import time; time.sleep(1)
 import socket
 try: socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
@@ -149,7 +129,7 @@ open("/tmp/closed", "w"); os.chmod("/tmp/closed", 0)
 try: open("/tmp/closed")
 except OSError as e: print(e)' >/dev/null 2>&1
 within 10 "a capability is told" seen '.layer == "capability"'
-jq -c 'select(.details.layer == "capability") | .details' "$seen" | head -5
+so_far -c 'select(.details.layer == "capability") | .details' | head -5
 matches "by its name" '^CAP_DAC_' "$(detail '.layer == "capability"' what)"
 equal "as not granted" capability-not-granted "$(detail '.layer == "capability" and .rule == "capability-not-granted"' rule)"
 at_line "with its line" '.layer == "capability"' '.'
@@ -164,12 +144,63 @@ except OSError as e: print(e)
 try: os.mkdir("/dev/made"); print("made")
 except OSError as e: print(e)'
 within 10 "a refused write is told" seen '.layer == "landlock" and .what == "write comm"'
-jq -c 'select(.details.layer == "landlock") | .details' "$seen" | head -5
+so_far -c 'select(.details.layer == "landlock") | .details' | head -5
 equal "by whom" python3 "$(detail '.what == "write comm"' program)"
 at_line "with its line" '.what == "write comm"' .
 heard
 
-cp "$kept" "$profile"
-check "as it was" reload
-rm -f "$kept" "$seen"
+note "more refusals than are told"
+lost() { so_far -es 'any(.[]; .kind == "denials-lost" and .mode == "personal" and
+    ((.details.times // "0") | tonumber) > 50)' >/dev/null; }
+listen
+# Different flags are different refusals, and each is told ten times a second.
+try 'import os, itertools, time
+extra = [os.O_APPEND, os.O_NONBLOCK, os.O_DSYNC, os.O_NOFOLLOW, os.O_DIRECT]
+kinds = [mode | sum(some) for mode in (os.O_WRONLY, os.O_RDWR)
+         for n in range(6) for some in itertools.combinations(extra, n)]
+end = time.monotonic() + 3
+while time.monotonic() < end:
+    for flags in kinds:
+        try: os.close(os.open("/proc/self/comm", flags)); print("opened")
+        except OSError: pass'
+within 20 "what is lost is told, and counted" lost
+so_far -c 'select(.kind == "denials-lost")'
+heard
+
+note "in a cgroup that the mode has made"
+listen
+mkdir "$cg/child"
+sh -c 'echo 0 >$1/cgroup.procs && exec setpriv --reuid 200000 --regid 200000 --clear-groups \
+    tail -c1 /etc/shadow' sh "$cg/child" 2>/dev/null
+within 10 "a refusal is told" seen '.layer == "capability" and .program == "tail"'
+heard
+rmdir "$cg/child"
+
+note "without end"
+try 'import os, socket, time
+end = time.monotonic() + 8
+for i in range(3): os.fork()
+while time.monotonic() < end:
+    try: socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    except OSError: pass' &
+asking=$!
+sleep 2
+pid=$(systemctl show -P MainPID pmosd)
+used() { awk '{ print $14 + $15 }' "/proc/$pid/stat"; } # in hundredths of a second
+begin=$(used)
+sleep 4
+used=$(($(used) - begin))
+note "pmosd used $used of 400 hundredths of a second"
+check "a mode that is refused without end takes a share of pmosd's time" test "$used" -lt 200
+wait $asking
+
+note "the last mode that is watched ends"
+links() { grep -l 'link_type:.*tracing' /proc/"$pid"/fdinfo/* 2>/dev/null | wc -l; }
+watching=$(links)
+check "there are programs in the kernel" test "$watching" -gt 10
+check "personal stops" pmosctl stop personal
+equal "pmosd has not waited for the kernel to detach them" "$watching" "$(links)"
+each "nobody is watched any more"
+
+return_profile
 pmos_reset
