@@ -14,7 +14,7 @@ namespace pmos::policy {
 
 // Closed; a kind never changes its sense, for it stands in JSON.
 enum class ChangeKind : std::uint8_t {
-    unreadable,   // a side cannot be read: nothing is said of what it means
+    unreadable,   // a side cannot be read, or a filter is beyond comparing: not all is said
     demand,       // what the owner demands
     accepted,     // a flow that the owner accepts
     flow,         // from mode to mode

@@ -2,11 +2,11 @@
 #include <fmt/format.h>
 #include <linux/seccomp.h>
 
-#include <array>
 #include <map>
 #include <optional>
 #include <tuple>
 
+#include "policy/arg_cases.h"
 #include "policy/diff_parts.h"
 #include "policy/lint.h"
 #include "policy/names.h"
@@ -14,8 +14,7 @@
 namespace pmos::policy {
 namespace {
 
-constexpr std::size_t kMaxCases = 4096;  // of one call
-using Args = std::array<std::uint64_t, 6>;
+constexpr std::size_t kMaxSteps = 1 << 20;  // for the arguments of all calls together
 
 // What decides a call on one side: rules in their order, up to one that always holds.
 struct Decision {
@@ -117,53 +116,6 @@ bool same(const Decision& a, const Decision& b) {
            });
 }
 
-// Values of one argument such that each range and each pattern of bits that a test of either side
-// tells apart has one.
-std::set<std::uint64_t> values_of(std::span<const ArgTest> tests) {
-    // What no rule speaks of: bits that no flag and no family uses.
-    std::set<std::uint64_t> out{0, 0x40 | 0x50000000ULL << 32U};
-    std::uint64_t masks = 0;
-    for (const auto& t : tests) {
-        if (t.op == Compare::masked_eq) {
-            out.insert({t.value_two & t.value, (t.value_two & t.value) | ~t.value});
-            masks |= t.value;
-        } else {
-            out.insert({t.value - 1, t.value, t.value + 1});
-        }
-    }
-    const auto before = out;
-    for (const auto& t : tests) {
-        if (t.op != Compare::masked_eq) continue;
-        for (const auto value : before) out.insert((value & ~t.value) | (t.value_two & t.value));
-        for (std::uint64_t bit = 1; bit != 0; bit <<= 1U)
-            if ((masks & bit) != 0) out.insert((t.value_two & t.value) ^ bit);
-    }
-    return out;
-}
-
-// Every combination of them, bounded.
-std::vector<Args> cases_of(const Decision& a, const Decision& b) {
-    std::map<std::uint32_t, std::vector<ArgTest>> tests;
-    for (const auto* d : {&a, &b})
-        for (const auto* rule : d->rules)
-            for (const auto& t : rule->args) tests[t.index].push_back(t);
-    Args other;
-    other.fill(0x40 | 0x50000000ULL << 32U);
-    std::vector<Args> out{other};
-    for (const auto& [index, list] : tests) {
-        const auto values = values_of(list);
-        std::vector<Args> next;
-        for (const auto& args : out)
-            for (const auto value : values) {
-                if (next.size() == kMaxCases) break;
-                next.push_back(args);
-                next.back().at(index) = value;
-            }
-        out = std::move(next);
-    }
-    return out;
-}
-
 std::string case_words(const Decision& a, const Decision& b, const Args& args) {
     SyscallData data;
     std::ranges::copy(args, data.args);
@@ -232,9 +184,10 @@ class CallDiff {
     void call(const std::string& name) {
         const Decision a = a_.decision(name), b = b_.decision(name);
         if (same(a, b)) return;
-        const auto cases = cases_of(a, b);
+        const auto cases = arg_cases(a.rules, b.rules, steps_);
+        if (!cases.complete) undecided(name, a, b);
         std::vector<Difference> found;
-        for (const auto& args : cases) {
+        for (const auto& args : cases.found) {
             const auto was = a_.verdict(name, a, args), is = b_.verdict(name, b, args);
             if (was != is) found.push_back({args, was, is});
         }
@@ -242,10 +195,18 @@ class CallDiff {
         const auto alike = [&](const Difference& d) {
             return d.a == found[0].a && d.b == found[0].b;
         };
-        if (found.size() == cases.size() && std::ranges::all_of(found, alike))
+        if (found.size() == cases.found.size() && std::ranges::all_of(found, alike))
             whole(name, a, b, found[0]);
         else
             parts(name, a, b, found);
+    }
+
+    void undecided(const std::string& name, const Decision& a, const Decision& b) {
+        t_.say(ChangeKind::unreadable, Turn::change, Danger::severe, name,
+               fmt::format("{}: the rules for the system call {} differ, in too many ways to be "
+                           "compared whole",
+                           t_.m, name),
+               a_.place(name, a, {}), b_.place(name, b, {}));
     }
 
     static bool guarded(const Decision& a, const Decision& b, const Difference& d) {
@@ -321,6 +282,7 @@ class CallDiff {
     Teller& t_;
     const std::vector<SyscallRule> guards_;
     const CallSide a_, b_;
+    std::size_t steps_ = kMaxSteps;
     std::map<std::tuple<std::uint32_t, std::uint32_t, Danger, std::string, std::string, std::string,
                         std::string>,
              Group>

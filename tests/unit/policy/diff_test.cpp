@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <random>
 
 #include "policy/names.h"
 #include "support.h"
@@ -177,6 +178,41 @@ TEST_CASE("each way to test an argument is told apart from its neighbours", "[di
     const auto low = masked(0, 7, 1);
     CHECK(differ(low + "," + compared(0, "LT", 90), low + "," + compared(0, "LT", 100)));
     CHECK(!differ(low + "," + compared(0, "LT", 99), low + "," + compared(0, "LT", 100)));
+}
+
+TEST_CASE("what only several tests together let through is told", "[diff]") {
+    const auto three = [](std::uint64_t value) {
+        return masked(0, UINT32_MAX, value) + "," + masked(1, UINT32_MAX, value) + "," +
+               masked(2, UINT32_MAX, value);
+    };
+    CHECK(lines(diff_calls(rules(rule("\"mkdir\"", "errno", three(7))),
+                           rules(rule("\"mkdir\"", "errno", three(3)))))
+              .ends_with("0x3 and argument 2 & 0xffffffff == 0x3\n"));
+    std::string bits;
+    for (const unsigned bit : {1U, 4U, 16U}) bits += masked(0, bit, bit) + ",";
+    for (const unsigned bit : {2U, 8U, 32U}) bits += masked(0, bit, 0) + (bit == 32U ? "" : ",");
+    CHECK(lines(diff_calls(rules(""), rules(rule("\"mkdir\"", "kill", bits))))
+              .starts_with("none loss system-call: a: the system call mkdir gives kill"));
+}
+
+TEST_CASE("filters that are beyond comparing are not taken for the same", "[diff]") {
+    // Whether some pattern of 40 bits has none of many others.
+    std::string list;
+    std::mt19937_64 random(1);
+    for (int i = 0; i < 400; ++i) {
+        const std::uint64_t mask = std::uint64_t{1} << (random() % 40) |
+                                   std::uint64_t{1} << (random() % 40) |
+                                   std::uint64_t{1} << (random() % 40);
+        list += rule("\"mkdir\"", "errno", masked(0, mask, random() & mask)) + ",";
+    }
+    const auto last = [&](const std::string& action) {
+        return rules(list + rule("\"mkdir\"", action, ""));
+    };
+    const auto found = diff_calls(last("kill"), last("allow"));
+    REQUIRE(has_unreadable(found));
+    CHECK(
+        lines(found).starts_with("severe change unreadable: a: the rules for the system call "
+                                 "mkdir differ"));
 }
 
 TEST_CASE("a volume that is kept less well is told", "[diff]") {
