@@ -276,7 +276,7 @@ Compiled compile(const Profile& profile, const HostFacts& facts, const CompileOp
 }
 
 LaunchPlan intended_plan(const Profile& profile, const HostFacts& facts) {
-    return Compiler(profile, facts, {.ask = false}).intended();
+    return Compiler(profile, facts, {}).intended();
 }
 
 }  // namespace pmos::policy

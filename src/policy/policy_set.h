@@ -68,8 +68,9 @@ struct CompileOptions {
     // what may be recorded. Never the plan of an ordinary start.
     bool record = false;
     std::set<std::string> never = {};  // system calls that a recording refuses all the same
-    // Whether the filter asks a listener to refuse what the profile wants told (denials/arguments).
-    bool ask = true;
+    // Whether the filter asks a listener to refuse what the profile wants told (denials/arguments):
+    // of a plan that is launched. What is refused stays the same.
+    bool ask = false;
 };
 Compiled compile(const Profile& profile, const HostFacts& facts,
                  const CompileOptions& options = {});

@@ -92,7 +92,8 @@ std::string Supervisor::fault_in(const policy::PolicySet& set) const {
     for (const auto& mode : set.modes) {
         if (auto fault = first(mode.diagnostics); !fault.empty()) return fault;
         if (!mode.profile) return fmt::format("the profile of '{}' is broken", mode.mode);
-        if (auto fault = first(policy::compile(*mode.profile, facts_).diagnostics); !fault.empty())
+        if (auto fault = first(policy::compile(*mode.profile, facts_, {.ask = true}).diagnostics);
+            !fault.empty())
             return fault;
     }
     return set.modes.empty() ? "it has no mode" : "";

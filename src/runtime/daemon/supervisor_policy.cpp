@@ -228,7 +228,7 @@ void Supervisor::take_mode(const policy::ModePolicy& policy) {
     std::shared_ptr<const policy::LaunchPlan> plan;
     std::string reason = first_error(policy.diagnostics);
     if (policy.profile && reason.empty()) {
-        auto compiled = policy::compile(*policy.profile, facts_);
+        auto compiled = policy::compile(*policy.profile, facts_, {.ask = true});
         if (compiled.plan)
             plan = std::make_shared<policy::LaunchPlan>(std::move(*compiled.plan));
         else

@@ -150,7 +150,7 @@ void examine_mode(const HostFacts& facts, const policy::ModePolicy& mode, Report
     const std::string subject = "mode " + mode.mode;
     add_diagnostics(subject, mode.diagnostics, report);
     if (!mode.profile) return;
-    const auto compiled = policy::compile(*mode.profile, facts);
+    const auto compiled = policy::compile(*mode.profile, facts, {.ask = true});
     add_diagnostics(subject, compiled.diagnostics, report);
     if (compiled.plan) report.add("ok", subject, "this phone can enforce its whole profile");
 }

@@ -417,13 +417,14 @@ TEST_CASE(
     const auto ordinary = compile(*load(text), fixed_facts());
     text.replace(text.find('{'), 1, R"({ "denials": {"arguments": true}, )");
     const auto profile = load(text);
-    const auto telling = compile(*profile, fixed_facts());
+    const auto telling = compile(*profile, fixed_facts(), {.ask = true});
     REQUIRE(ordinary.plan.has_value());
     REQUIRE(telling.plan.has_value());
     CHECK(telling.plan->seccomp_flags == 8);  // SECCOMP_FILTER_FLAG_NEW_LISTENER
     // Who listens answers what the filter would have said, and a question is about that filter.
     CHECK(telling.plan->seccomp_answer == ordinary.plan->seccomp);
     CHECK(intended_plan(*profile, fixed_facts()).seccomp == ordinary.plan->seccomp);
+    CHECK(compile(*profile, fixed_facts()).plan->seccomp == ordinary.plan->seccomp);
 
     const Arch& arch = *find_arch("x86_64");
     const auto verdict = [&](std::string_view name, std::uint64_t zero, std::uint64_t one,
