@@ -18,12 +18,17 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// An image of a gigabyte takes a slow phone seconds to read.
-constexpr auto kPatience = 10min;
 // A bundle has 16 MiB at most.
 constexpr auto kCopyPatience = 10s;
-// Also those that the kernel does not let end, because a file system in user space owes an answer.
+// Also of those whose reader the kernel does not let end, because a file system in user space owes
+// an answer.
 constexpr int kMaxCopies = 8;
+
+// Of the few copies that there may be; given back by its last owner.
+std::shared_ptr<void> take_place(const std::shared_ptr<int>& copies) {
+    ++*copies;
+    return std::shared_ptr<void>(nullptr, [copies](void*) { --*copies; });
+}
 // As many pins as a bundle may have, each with a path of 4 KiB at most, and what is said beside.
 constexpr std::size_t kMaxReport = policy::kMaxBundleEntries * (4096 + 128) + (64U << 10);
 
@@ -79,7 +84,8 @@ bool PolicySource::signed_only() const {
            ::lstat((slots + "/slots").c_str(), &st) == 0 || errno != ENOENT;
 }
 
-RunRequest PolicySource::request(BundleJob job, const std::string& model) const {
+RunRequest PolicySource::request(BundleJob job, const std::string& model,
+                                 std::chrono::milliseconds patience) const {
     RunRequest request;
     request.spawn.path = paths_.libexec + "/pmos-bundle";
     request.spawn.args = {job.verb,     "--state",    paths_.state, "--run",       paths_.run,
@@ -93,15 +99,17 @@ RunRequest PolicySource::request(BundleJob job, const std::string& model) const 
         request.spawn.env.push_back(fmt::format("PMOS_BUNDLE_DIE_AT={}", when));
 #endif
     request.input_fd = std::move(job.file);
-    request.timeout = kPatience;
+    request.timeout = patience;
     request.max_output = kMaxReport;
     return request;
 }
 
-void PolicySource::copy(UniqueFd file, Answer<UniqueFd> answer) {
-    if (*copying_ == kMaxCopies)
+void PolicySource::copy(UniqueFd file, Answer<Copy> answer) {
+    if (*copies_ == kMaxCopies)
         return answer(fail(Code::busy, "the bundle is not read",
-                           fmt::format("{} others are being read", kMaxCopies)));
+                           fmt::format("{} others are read or wait for their turn", kMaxCopies),
+                           "install it when they are done, see: pmosctl policy status"));
+    auto place = take_place(copies_);
     RunRequest request;
     request.spawn.path = paths_.libexec + "/pmos-bundle";
     request.spawn.args = {"copy"};
@@ -109,34 +117,45 @@ void PolicySource::copy(UniqueFd file, Answer<UniqueFd> answer) {
     request.input_fd = std::move(file);
     request.timeout = kCopyPatience;
     request.let_go = true;
-    ++*copying_;
-    request.gone = [copying = copying_] { --*copying; };
-    run_helper(
-        loop_, std::move(request), [answer = std::move(answer)](Result<RunResult> result) mutable {
-            if (!result) return answer(fail(std::move(result.error())));
-            if (result->timed_out)
-                return answer(
-                    fail(Code::timed_out, "the bundle cannot be read",
-                         fmt::format("its file did not answer within {} s", kCopyPatience / 1s),
-                         "copy it to the phone's own storage first"));
-            if (result->code == 0) return answer(std::move(result->output_file));
-            auto refused = bundle::decode(result->output);
-            if (refused) refused = fail(Code::failed, "the bundle cannot be read");
-            if (result->output.empty()) refused.error().why = result->error_text;
-            answer(fail(std::move(refused.error())));
-        });
-}
-
-void PolicySource::ask(BundleJob job, const std::string& model,
-                       Answer<bundle::Report> answer) const {
-    run_helper(loop_, request(std::move(job), model),
-               [answer = std::move(answer)](Result<RunResult> result) mutable {
-                   answer(answer_of(std::move(result)));
+    request.gone = [place]() mutable { place.reset(); };
+    run_helper(loop_, std::move(request),
+               [answer = std::move(answer), place](Result<RunResult> result) mutable {
+                   if (!result) return answer(fail(std::move(result.error())));
+                   if (result->timed_out)
+                       return answer(fail(
+                           Code::timed_out, "the bundle cannot be read",
+                           fmt::format("its file did not answer within {} s", kCopyPatience / 1s),
+                           "copy it to the phone's own storage first"));
+                   if (result->code == 0)
+                       return answer(Copy{std::move(result->output_file), std::move(place)});
+                   auto refused = bundle::decode(result->output);
+                   if (refused) refused = fail(Code::failed, "the bundle cannot be read");
+                   if (result->output.empty()) refused.error().why = result->error_text;
+                   answer(fail(std::move(refused.error())));
                });
 }
 
-Result<bundle::Report> PolicySource::ask_now(BundleJob job, const std::string& model) const {
-    return answer_of(run_helper_now(request(std::move(job), model)));
+void PolicySource::ask(BundleJob job, const std::string& model, Answer<bundle::Report> answer) {
+    const auto closed = [] { return fail(Code::cancelled, "pmosd is shutting down"); };
+    if (closed_) return answer(closed());
+    worker_ =
+        run_helper(loop_, request(std::move(job), model, kPatience),
+                   [this, closed, answer = std::move(answer)](Result<RunResult> result) mutable {
+                       if (closed_) return answer(closed());
+                       answer(answer_of(std::move(result)));
+                   });
+}
+
+void PolicySource::close() {
+    closed_ = true;
+    worker_.kill();
+}
+
+Result<bundle::Report> PolicySource::ask_now(BundleJob job, const std::string& model,
+                                             std::chrono::milliseconds patience) const {
+    auto now = request(std::move(job), model, patience);
+    now.let_go = true;
+    return answer_of(run_helper_now(std::move(now)));
 }
 
 namespace {

@@ -47,12 +47,27 @@ class PolicySource {
     // A key is there or a bundle is installed, or it cannot be told that neither is: who takes the
     // keys away does not open the unsigned directory.
     bool signed_only() const;
+    // An image of a gigabyte takes a slow phone seconds to read.
+    static constexpr std::chrono::minutes kPatience{10};
+    // For what reads no image: much less than the service manager gives to a stop.
+    static constexpr std::chrono::seconds kEndPatience{20};
+
+    // A bundle in memory. There are few places for such, and each is taken until the bundle is
+    // with the worker, or has been given up.
+    struct Copy {
+        UniqueFd file;
+        std::shared_ptr<void> place;
+    };
     // A caller's file, copied into memory: its storage may never answer, so nothing waits for it
     // but the answer, and that not for long.
-    void copy(UniqueFd file, Answer<UniqueFd> answer);
-    void ask(BundleJob job, const std::string& model, Answer<bundle::Report> answer) const;
+    void copy(UniqueFd file, Answer<Copy> answer);
+    // One at a time.
+    void ask(BundleJob job, const std::string& model, Answer<bundle::Report> answer);
+    // Ends the worker that was asked, as if it had crashed, and asks none any more.
+    void close();
     // Waits: only before the loop runs, and after it.
-    Result<bundle::Report> ask_now(BundleJob job, const std::string& model) const;
+    Result<bundle::Report> ask_now(BundleJob job, const std::string& model,
+                                   std::chrono::milliseconds patience) const;
     struct Loaded {
         policy::PolicySet set;
         std::vector<PolicyFile> files;  // what it was read from
@@ -61,11 +76,14 @@ class PolicySource {
     static Result<Loaded> load(const bundle::Report& report);
 
   private:
-    RunRequest request(BundleJob job, const std::string& model) const;
+    RunRequest request(BundleJob job, const std::string& model,
+                       std::chrono::milliseconds patience) const;
 
     EventLoop& loop_;
     const Paths& paths_;
-    std::shared_ptr<int> copying_ = std::make_shared<int>(0);
+    std::shared_ptr<int> copies_ = std::make_shared<int>(0);
+    HelperHandle worker_;
+    bool closed_ = false;
 };
 
 }  // namespace pmos::daemon

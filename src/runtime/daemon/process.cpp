@@ -192,6 +192,8 @@ class HelperProcess {
     RunResult result_;
 };
 
+}  // namespace
+
 class Helper : public std::enable_shared_from_this<Helper> {
   public:
     Helper(EventLoop& loop, RunRequest request, Answer<RunResult> answer)
@@ -210,6 +212,9 @@ class Helper : public std::enable_shared_from_this<Helper> {
             return fail(Code::no_space, "cannot watch a helper");
         }
         return {};
+    }
+    void kill() const {
+        if (ended_) static_cast<void>(send_signal(process_.pidfd(), SIGKILL));
     }
     void refuse(Error error) {
         process_.is_gone();
@@ -241,11 +246,14 @@ class Helper : public std::enable_shared_from_this<Helper> {
     EventSource ended_, deadline_;
 };
 
-}  // namespace
+void HelperHandle::kill() const {
+    if (const auto helper = helper_.lock()) helper->kill();
+}
 
-void run_helper(EventLoop& loop, RunRequest request, Answer<RunResult> answer) {
+HelperHandle run_helper(EventLoop& loop, RunRequest request, Answer<RunResult> answer) {
     const auto helper = std::make_shared<Helper>(loop, std::move(request), std::move(answer));
     if (auto started = helper->start(); !started) helper->refuse(std::move(started.error()));
+    return HelperHandle(helper);
 }
 
 Result<RunResult> run_helper_now(RunRequest request) {
@@ -253,8 +261,14 @@ Result<RunResult> run_helper_now(RunRequest request) {
     PMOS_TRY(process.start());
     pollfd ended{.fd = process.pidfd().get(), .events = POLLIN, .revents = 0};
     const auto deadline = std::chrono::steady_clock::now() + process.timeout();
-    while (::poll(&ended, 1, 100) <= 0)
-        if (std::chrono::steady_clock::now() >= deadline) process.out_of_time();
+    while (::poll(&ended, 1, 100) <= 0) {
+        const auto over = std::chrono::steady_clock::now() - deadline;
+        if (over >= 0s) process.out_of_time();
+        if (over < kGrace || !process.may_let_go()) continue;
+        RunResult result;
+        result.timed_out = true;
+        return result;
+    }
     return process.finish();
 }
 

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,8 @@ bool is_readable(BorrowedFd fd) noexcept;
 inline bool has_ended(BorrowedFd pidfd) noexcept { return is_readable(pidfd); }
 Result<> send_signal(BorrowedFd pidfd, int signal);
 
+class Helper;
+
 // A helper that runs to its end within a time limit, its standard input fed and its standard error
 // kept for the message.
 struct RunRequest {
@@ -58,7 +61,18 @@ struct RunResult {
     std::string output;      // of standard output the first max_output bytes
     UniqueFd output_file;    // all of it
 };
-void run_helper(EventLoop& loop, RunRequest request, Answer<RunResult> answer);
+// Ends a helper before its time; it is answered for all the same. Keeps nothing alive.
+class HelperHandle {
+  public:
+    HelperHandle() = default;
+    void kill() const;
+
+  private:
+    friend HelperHandle run_helper(EventLoop& loop, RunRequest request, Answer<RunResult> answer);
+    explicit HelperHandle(std::weak_ptr<Helper> helper) : helper_(std::move(helper)) {}
+    std::weak_ptr<Helper> helper_;
+};
+HelperHandle run_helper(EventLoop& loop, RunRequest request, Answer<RunResult> answer);
 // Waits for it. Only before the loop runs, and after it.
 Result<RunResult> run_helper_now(RunRequest request);
 

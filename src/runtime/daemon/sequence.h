@@ -33,6 +33,8 @@ class JobQueue {
     using Job = std::move_only_function<void(Done)>;
     void add(Job job, Done done);
     bool idle() const noexcept { return !busy_; }
+    // Behind the one that runs.
+    std::size_t waiting() const noexcept { return waiting_.size(); }
 
   private:
     void next();

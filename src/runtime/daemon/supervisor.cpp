@@ -315,6 +315,7 @@ void Supervisor::stop_all(Done done) {
 
 void Supervisor::shut_down(Done done) {
     closing_ = true;
+    source_.close();  // a worker that reads images may take longer than a stop may
     stop_all(std::move(done));
 }
 

@@ -92,7 +92,11 @@ class Supervisor {
     void go_over(const bundle::Report& staged, Answer<Changed> answer);
     using PolicyJob = std::move_only_function<void(Answer<Changed>)>;
     void queue_policy(PolicyJob job, Answer<Changed> answer);
+    Result<> may_queue_policy() const;
+    void queue_job(BundleJob job, Answer<Changed> answer);
     void ask_and_take(BundleJob job, Answer<Changed> answer);
+    void reload_job(Answer<Changed> answer);
+    Result<bundle::Report> ask_at_start(BundleJob job) const;
     Result<> takes_bundles() const;
     void confirm(const std::string& sha256, Done done);
     bool trial_works() const;

@@ -13,6 +13,8 @@
 
 namespace pmos::daemon {
 
+using namespace std::chrono_literals;
+
 namespace {
 
 bundle::Report unusable(const Error& error) {
@@ -30,17 +32,24 @@ BundleJob rejection(const bundle::Report& trial, std::string why) {
 
 std::string Supervisor::model() const { return host::handset_model(paths_.handset); }
 
+// The service manager waits for as long as the worker may take, and a little: for each anew.
+Result<bundle::Report> Supervisor::ask_at_start(BundleJob job) const {
+    const std::chrono::microseconds limit = PolicySource::kPatience + 1min;
+    sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%lld\nSTATUS=Verifying the policy",
+               static_cast<long long>(limit.count()));
+    return source_.ask_now(std::move(job), model(), PolicySource::kPatience);
+}
+
 Result<> Supervisor::begin_policy() {
     PMOS_ASSIGN(facts_, read_facts());
     if (!source_.signed_only()) {
         take_directory();
         return {};
     }
-    sd_notify(0, "EXTEND_TIMEOUT_USEC=600000000\nSTATUS=Verifying the policy");
-    auto report = source_.ask_now({.verb = "start"}, model());
+    auto report = ask_at_start({.verb = "start"});
     if (report && report->trial)
         if (auto fault = fault_in(*report); !fault.empty())
-            report = source_.ask_now(rejection(*report, std::move(fault)), model());
+            report = ask_at_start(rejection(*report, std::move(fault)));
     take_bundle(std::move(report));
     return {};
 }
@@ -116,10 +125,22 @@ void Supervisor::take_or_fall_back(Result<bundle::Report> report, Answer<Changed
                 });
 }
 
+// What waits for its turn holds its caller's connection, and what it is about.
+Result<> Supervisor::may_queue_policy() const {
+    constexpr std::size_t kMaxWaiting = 16;
+    if (closing_) return fail(Code::cancelled, "pmosd is shutting down");
+    if (policy_jobs_.waiting() < kMaxWaiting) return {};
+    return fail(Code::busy, "the policy is busy",
+                fmt::format("{} other requests for it wait", kMaxWaiting),
+                "try again when they are done, see: pmosctl policy status");
+}
+
 void Supervisor::queue_policy(PolicyJob job, Answer<Changed> answer) {
+    if (auto may = may_queue_policy(); !may) return answer(fail(std::move(may.error())));
     auto changed = std::make_shared<Changed>();
     policy_jobs_.add(
-        [changed, job = std::move(job)](Done done) mutable {
+        [this, changed, job = std::move(job)](Done done) mutable {
+            if (closing_) return done(fail(Code::cancelled, "pmosd is shutting down"));
             job([changed, done = std::move(done)](Result<Changed> taken) mutable {
                 if (!taken) return done(fail(std::move(taken.error())));
                 *changed = std::move(*taken);
@@ -133,25 +154,26 @@ void Supervisor::queue_policy(PolicyJob job, Answer<Changed> answer) {
 }
 
 void Supervisor::ask_and_take(BundleJob job, Answer<Changed> answer) {
-    if (auto may = takes_bundles(); !may) return answer(fail(std::move(may.error())));
-    queue_policy(
-        [this, job = std::move(job)](Answer<Changed> taken) mutable {
-            // Of the moment when it is its turn.
-            if (bundle_ && bundle_->usable()) job.in_use = bundle_->sha256;
-            source_.ask(std::move(job), model(),
-                        [this, taken = std::move(taken)](Result<bundle::Report> report) mutable {
-                            take_or_fall_back(std::move(report), std::move(taken));
-                        });
-        },
-        std::move(answer));
+    source_.ask(std::move(job), model(),
+                [this, answer = std::move(answer)](Result<bundle::Report> report) mutable {
+                    take_or_fall_back(std::move(report), std::move(answer));
+                });
 }
 
+// In the queue also where it is a directory: a bundle's job still means the bundle it has taken.
 void Supervisor::reload(Answer<Changed> answer) {
+    queue_policy([this](Answer<Changed> taken) mutable { reload_job(std::move(taken)); },
+                 std::move(answer));
+}
+
+void Supervisor::reload_job(Answer<Changed> answer) {
     auto facts = read_facts();
     if (!facts) return answer(fail(std::move(facts.error())));
     facts_ = std::move(*facts);
     if (!source_.signed_only()) return answer(take_directory());
-    ask_and_take({.verb = "current", .in_use = "none"},
+    BundleJob job{.verb = "current", .in_use = "none"};
+    if (bundle_ && bundle_->usable()) job.in_use = bundle_->sha256;
+    ask_and_take(std::move(job),
                  [this, answer = std::move(answer)](Result<Changed> changed) mutable {
                      // What was trusted before and cannot be verified now is not used on.
                      if (!changed && changed.error().code != Code::cancelled)

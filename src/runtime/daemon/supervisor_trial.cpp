@@ -48,13 +48,13 @@ void Supervisor::install_policy(UniqueFd file, Answer<std::string> answer) {
     };
     if (auto may = takes_bundles(); !may) return refuse(std::move(may.error()), answer);
     // Before the queue: a file may be slow to be read.
-    source_.copy(std::move(file), [this, refuse,
-                                   answer = std::move(answer)](Result<UniqueFd> copied) mutable {
-        if (copied && closing_) copied = fail(Code::cancelled, "pmosd is shutting down");
+    source_.copy(std::move(file), [this, refuse, answer = std::move(answer)](
+                                      Result<PolicySource::Copy> copied) mutable {
         if (!copied) return refuse(std::move(copied.error()), answer);
         queue_policy(
             [this, copy = std::move(*copied)](Answer<Changed> taken) mutable {
-                stage(std::move(copy), std::move(taken));
+                stage(std::move(copy.file), std::move(taken));
+                copy.place.reset();
             },
             [this, refuse, answer = std::move(answer)](Result<Changed> changed) mutable {
                 if (!changed) return refuse(std::move(changed.error()), answer);
@@ -65,15 +65,24 @@ void Supervisor::install_policy(UniqueFd file, Answer<std::string> answer) {
     });
 }
 
+void Supervisor::queue_job(BundleJob job, Answer<Changed> answer) {
+    if (auto may = takes_bundles(); !may) return answer(fail(std::move(may.error())));
+    queue_policy(
+        [this, job = std::move(job)](Answer<Changed> taken) mutable {
+            ask_and_take(std::move(job), std::move(taken));
+        },
+        std::move(answer));
+}
+
 void Supervisor::confirm(const std::string& sha256, Done done) {
-    ask_and_take({.verb = "confirm", .sha256 = sha256},
-                 [this, done = std::move(done)](Result<Changed> changed) mutable {
-                     if (!changed) return done(fail(std::move(changed.error())));
-                     ctx_.observer.event("policy-confirmed", "",
-                                         {{"bundle", label_of(*bundle_)},
-                                          {"floor", fmt::format("{}", bundle_->floor)}});
-                     done({});
-                 });
+    queue_job({.verb = "confirm", .sha256 = sha256},
+              [this, done = std::move(done)](Result<Changed> changed) mutable {
+                  if (!changed) return done(fail(std::move(changed.error())));
+                  ctx_.observer.event("policy-confirmed", "",
+                                      {{"bundle", label_of(*bundle_)},
+                                       {"floor", fmt::format("{}", bundle_->floor)}});
+                  done({});
+              });
 }
 
 // Of what is used now, whatever is installed before it is this one's turn.
@@ -85,21 +94,22 @@ void Supervisor::confirm_policy(Done done) {
 
 // One that waits, and is not used for want of room to count its starts, is rejected as well.
 void Supervisor::reject_policy(Done done) {
-    ask_and_take({.verb = "reject",
-                  .why = "it was rejected by hand",
-                  .sha256 = bundle_ && bundle_->trial ? bundle_->sha256 : ""},
-                 [this, done = std::move(done)](Result<Changed> changed) mutable {
-                     if (!changed) return done(fail(std::move(changed.error())));
-                     if (bundle_->unsaved.empty()) return done({});
-                     done(fail(Code::failed, "the policy is rejected until the next start only",
-                               bundle_->unsaved, "mend that, and reject it again"));
-                 });
+    queue_job({.verb = "reject",
+               .why = "it was rejected by hand",
+               .sha256 = bundle_ && bundle_->trial ? bundle_->sha256 : ""},
+              [this, done = std::move(done)](Result<Changed> changed) mutable {
+                  if (!changed) return done(fail(std::move(changed.error())));
+                  if (bundle_->unsaved.empty()) return done({});
+                  done(fail(Code::failed, "the policy is rejected until the next start only",
+                            bundle_->unsaved, "mend that, and reject it again"));
+              });
 }
 
+// The worker that was at it has been called off, so the slots are free, or soon are.
 void Supervisor::end_policy() {
     if (!bundle_ || !bundle_->trial) return;
-    if (const auto ended = source_.ask_now({.verb = "ended"}, model()); !ended)
-        journal_error(ended.error());
+    const auto ended = source_.ask_now({.verb = "ended"}, model(), PolicySource::kEndPatience);
+    if (!ended) journal_error(ended.error());
 }
 
 // Good is what a mode was started under and runs, while no other broke.
@@ -126,8 +136,10 @@ void Supervisor::watch_trial() {
     confirm_later_ = loop_.after(confirm_after_, [this] {
         confirm_later_.reset();
         if (!trial_works() || bundle_->sha256 != confirm_what_) return;
-        confirm(confirm_what_, [](Result<> result) {
-            if (!result) journal_error(result.error());
+        confirm(confirm_what_, [this](Result<> result) {
+            if (result) return;
+            journal_error(result.error());
+            if (result.error().code == Code::busy) watch_trial();
         });
     });
 }

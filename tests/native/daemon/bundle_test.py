@@ -10,8 +10,10 @@ import json
 import os
 import shutil
 import signal
+import socket
 import struct
 import subprocess
+import threading
 import time
 
 from pmosd_test import expect, main, profile, wait_for
@@ -325,6 +327,14 @@ def test_nothing_good_is_lost(phone):
     expect(in_use(phone) == ("1", "trial", "0"), f"also for the next start: {status(phone)}")
 
 
+def put_by_hand(phone, bundle):
+    """Where pmosd has not looked at it first."""
+    with open(bundle, "rb") as file:
+        subprocess.run([f"{phone.build}/src/runtime/bundle/pmos-bundle", "install", "--state", f"{phone.dir}/state",
+                        "--trust", f"{phone.dir}/trust", "--images", f"{phone.dir}/images", "--hooks", f"{phone.dir}/hooks",
+                        "--run", f"{phone.dir}/run"], check=True, stdin=file, capture_output=True)
+
+
 def without_pin(bundle, name):
     """The bundle without that pin, to be signed again: as a tool would make it that is not ours."""
     with open(bundle, "rb") as file:
@@ -345,11 +355,7 @@ def test_missing_pin(phone):
     subprocess.run([ctl, "policy", "sign", one, "--key", f"{phone.dir}/desk/k.key"], check=True, capture_output=True)
     refused = phone.ctl("policy", "install", one, status=12)
     expect("acme@1/alpha.json" in refused.stderr and "is not pinned" in refused.stderr, refused.stderr)
-    # Put there by hand, where pmosd has not looked at it first.
-    with open(one, "rb") as file:
-        subprocess.run([f"{phone.build}/src/runtime/bundle/pmos-bundle", "install", "--state", f"{phone.dir}/state",
-                        "--trust", f"{phone.dir}/trust", "--images", f"{phone.dir}/images", "--hooks", f"{phone.dir}/hooks",
-                        "--run", f"{phone.dir}/run"], check=True, stdin=file, capture_output=True)
+    put_by_hand(phone, one)
     again(phone)
     expect(status(phone)["source"] == "none", f"nothing to fall back to: {status(phone)}")
     expect("is not pinned" in status(phone)["why"], status(phone)["why"])
@@ -475,6 +481,143 @@ def test_file_that_never_answers(phone):
         expect(in_use(phone) == ("1", "confirmed", "1"), "and took nothing along")
     finally:
         silent.end()
+
+
+def worker_does(phone, script):
+    """In place of the worker a script, to which "$worker" is the real one."""
+    place = f"{phone.dir}/libexec/pmos-bundle"
+    os.unlink(place)
+    with open(place, "w", encoding="ascii") as out:
+        out.write(f"#!/bin/sh\nworker={phone.build}/src/runtime/bundle/pmos-bundle\n{script}\n")
+    os.chmod(place, 0o755)
+
+
+def asked(phone, *words):
+    """pmosctl in the background."""
+    return subprocess.Popen([f"{phone.build}/cli/pmosctl", "--socket", f"{phone.dir}/run/private", *words],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def state_of(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+        return stat.read().rsplit(")", 1)[1].split()[0]
+
+
+def test_reload_between(phone):
+    """The policy is to be a directory in the very turn in which a bundle's end is taken and not told yet."""
+    make = desk(phone)
+    trust(phone)
+    pmosd = phone.process.pid
+    phone.ctl("policy", "install", make(1))
+    worker_does(phone, '"$worker" "$@"; code=$?; kill -STOP $PPID; exit $code')
+    with asked(phone, "policy", "reject") as caller:
+        wait_for("the worker has stopped pmosd", lambda: state_of(pmosd) == "T")
+        wait_for("and has ended", lambda: all(
+            state_of(pid) == "Z" for pid in open(f"/proc/{pmosd}/task/{pmosd}/children", encoding="ascii").read().split()
+            if open(f"/proc/{pid}/comm", encoding="ascii").read().strip() == "pmos-bundle"))
+        os.unlink(f"{phone.dir}/trust/k.pub")
+        shutil.rmtree(f"{phone.dir}/state/policy")
+        os.kill(pmosd, signal.SIGHUP)
+        os.kill(pmosd, signal.SIGCONT)
+        told, refused = caller.communicate(timeout=30)
+    expect(caller.returncode == 0, f"the rejection is answered for: {told}{refused}")
+    expect(phone.process.poll() is None, "pmosd lives")
+    wait_for("then the directory counts", lambda: status(phone)["source"] == "directory")
+    phone.ctl("start", "alpha")
+
+
+def test_many_wait(phone):
+    """What waits for a worker is bounded, in memory too, and whoever is refused takes nothing away."""
+    make = desk(phone)
+    trust(phone)
+    phone.ctl("policy", "install", make(1))
+    phone.ctl("policy", "confirm")
+    two = make(2)
+    go = f"{phone.dir}/go"
+    worker_does(phone, f'[ "$1" = copy ] || until [ -e {go} ]; do sleep 0.05; done; exec "$worker" "$@"')
+
+    def files():
+        found = subprocess.run(["ls", "-l", f"/proc/{phone.process.pid}/fd"], capture_output=True, text=True)
+        return found.stdout.count("memfd:output")
+
+    first = asked(phone, "policy", "reject")
+    time.sleep(0.5)
+    before = files()
+    waiting = []
+    for count in range(1, 9):
+        waiting.append(asked(phone, "policy", "install", two))
+        wait_for(f"{count} wait", lambda: files() == before + count)
+    refused = phone.ctl("policy", "install", two, status=9)
+    expect("8 others" in refused.stderr, refused.stderr)
+    expect(files() == before + 8, "it is not kept")
+    waiting += [asked(phone, "reload") for _ in range(8)]
+    time.sleep(1)
+    refused = phone.ctl("reload", status=9)
+    expect("16 other requests" in refused.stderr, refused.stderr)
+    expect(in_use(phone) == ("1", "confirmed", "1"), f"the policy is used on: {status(phone)}")
+    with open(go, "w", encoding="ascii"):
+        pass
+    for caller in (first, *waiting):
+        caller.communicate(timeout=60)
+    expect([caller.returncode for caller in waiting[-8:]] == [0] * 8, "the reloads came to their turn")
+    expect(in_use(phone) == ("2", "trial", "1"), f"and the installs: {status(phone)}")
+    expect(files() == 0, "nothing of it is left")
+    phone.ctl("policy", "install", make(3))
+
+
+def test_stop_does_not_wait(phone):
+    """A stop calls the worker off that reads images, and records that it is an orderly end all the same."""
+    make = desk(phone)
+    trust(phone)
+    phone.ctl("policy", "install", make(1))
+    worker_does(phone, f'if [ "$1" = current ]; then : >{phone.dir}/begun\n'
+                       f'exec flock --no-fork {phone.dir}/state/policy sleep 100; fi; exec "$worker" "$@"')
+    for _ in range(4):
+        with asked(phone, "reload") as caller:
+            wait_for("the worker is at it", lambda: os.path.exists(f"{phone.dir}/begun"))
+            time.sleep(0.2)
+            begun = time.monotonic()
+            again(phone, signal.SIGTERM)
+            expect(time.monotonic() - begun < 15, "it ends in time")
+            caller.communicate(timeout=30)
+            expect(caller.returncode != 0, "the reload was called off")
+        os.unlink(f"{phone.dir}/begun")
+        expect(in_use(phone) == ("1", "trial", "0"), f"an orderly end is no failure: {status(phone)}")
+
+
+class ServiceManager:
+    """What pmosd tells whoever has started it."""
+
+    def __init__(self, phone):
+        self.messages = []
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(f"{phone.dir}/notify")
+        self.thread = threading.Thread(target=self.listen, daemon=True)
+        self.thread.start()
+
+    def listen(self):
+        while message := self.socket.recv(4096).decode():
+            self.messages.append(message)
+
+
+def test_time_to_start(phone):
+    """Each worker that a start waits for is given its time anew."""
+    make = desk(phone)
+    trust(phone)
+    phone.ctl("policy", "install", make(1))
+    phone.ctl("policy", "confirm")
+    phone.write(profile("alpha", 200000, root={"verity": {"rootHash": "0" * 64}}))
+    put_by_hand(phone, make(2))
+    manager = ServiceManager(phone)
+    os.environ["NOTIFY_SOCKET"] = f"{phone.dir}/notify"
+    try:
+        again(phone)
+    finally:
+        del os.environ["NOTIFY_SOCKET"]
+    told = [m for m in manager.messages if "EXTEND_TIMEOUT_USEC=" in m]
+    expect(in_use(phone) == ("1", "confirmed", "1"), f"it fell back: {status(phone)}")
+    expect(len(told) == 2, f"for both: {manager.messages}")
+    expect(all("EXTEND_TIMEOUT_USEC=660000000" in m for m in told), f"more than the worker has: {told}")
 
 
 def test_killed_anywhere(phone):
