@@ -6,6 +6,7 @@
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 
+#include <cerrno>
 #include <memory>
 
 #include "base/text.h"
@@ -58,10 +59,13 @@ class HookRun : public std::enable_shared_from_this<HookRun> {
     void next() {
         if (at_ == hooks_.size()) return done_({});
         const auto& hook = hooks_[at_];
-        if (pinned_ || ctx_.pinned.has(hook.path))
-            if (auto same = ctx_.pinned.check(hook.path); !same) return done_(std::move(same));
         RunRequest request;
         request.spawn.path = hook.path;
+        if (!ctx_.pinned.bundle().empty() && (pinned_ || ctx_.pinned.has(hook.path))) {
+            auto program = open_pinned(hook.path);
+            if (!program) return done_(fail(std::move(program.error())));
+            request.program = std::move(*program);
+        }
         request.spawn.args = hook.args;
         request.spawn.env = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8",
                              "PMOS_MODE=" + mode_,
@@ -76,6 +80,14 @@ class HookRun : public std::enable_shared_from_this<HookRun> {
     }
 
   private:
+    // What is looked at is what runs, whatever its path names by then.
+    Result<UniqueFd> open_pinned(const std::string& path) const {
+        UniqueFd file(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+        if (!file) return fail(errno_error(errno, fmt::format("cannot open the hook '{}'", path)));
+        PMOS_TRY(ctx_.pinned.check(path, file.borrow()));
+        return file;
+    }
+
     void ended(Result<RunResult> result) {
         const auto& hook = hooks_[at_];
         const std::string what =

@@ -63,11 +63,6 @@ void PinnedFiles::take(std::string sha256, const std::vector<bundle::VerifiedPin
     for (const auto& pin : pins) pins_[pin.path] = pin.identity;
 }
 
-Result<> PinnedFiles::check(const std::string& path) const {
-    if (bundle_.empty()) return {};
-    return compare(path, pins_, bundle::identity_of(path));
-}
-
 Result<> PinnedFiles::check(const std::string& path, BorrowedFd opened) const {
     if (bundle_.empty()) return {};
     return compare(path, pins_, bundle::identity_of(opened, path));

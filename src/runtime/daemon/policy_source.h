@@ -21,9 +21,8 @@ class PinnedFiles {
     void take(std::string sha256, const std::vector<bundle::VerifiedPin>& pins);
     // The bundle that the pins are of.
     const std::string& bundle() const noexcept { return bundle_; }
-    // What was changed since is not used, nor what the bundle does not pin.
-    Result<> check(const std::string& path) const;
-    // Of what is open: its path may name another file by now.
+    // What was changed since is not used, nor what the bundle does not pin. Of what is open: its
+    // path may name another file by now.
     Result<> check(const std::string& path, BorrowedFd opened) const;
     bool has(const std::string& path) const { return pins_.contains(path); }
 

@@ -68,7 +68,7 @@ Result<Spawned> spawn(const SpawnRequest& request) {
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
                                               (request.own_group ? POSIX_SPAWN_SETPGROUP : 0));
 
-    std::vector<std::string> args{request.path};
+    std::vector<std::string> args{request.name.empty() ? request.path : request.name};
     args.insert(args.end(), request.args.begin(), request.args.end());
     auto argv = pointers(args);
     auto envp = pointers(request.env);
@@ -77,13 +77,13 @@ Result<Spawned> spawn(const SpawnRequest& request) {
                                   argv.data(), envp.data());
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
-    if (err != 0) return fail(errno_error(err, "cannot start '" + request.path + "'"));
+    if (err != 0) return fail(errno_error(err, "cannot start '" + args.front() + "'"));
     child.pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, child.pid, 0)));
     if (!child.pidfd) {
         const int open_errno = errno;
         ::kill(child.pid, SIGKILL);
         ::waitpid(child.pid, nullptr, 0);
-        return fail(errno_error(open_errno, "cannot watch '" + request.path + "'"));
+        return fail(errno_error(open_errno, "cannot watch '" + args.front() + "'"));
     }
     return child;
 }
@@ -139,6 +139,12 @@ class HelperProcess {
         request_.spawn.own_group = true;
         request_.spawn.descriptors = {request_.input_fd.borrow(), output_.borrow(),
                                       errors_.borrow()};
+        if (request_.program) {
+            // By way of the descriptor, which an interpreter opens once more by that name.
+            request_.spawn.descriptors.push_back(request_.program.borrow());
+            request_.spawn.name =
+                std::exchange(request_.spawn.path, std::string("/proc/self/fd/3"));
+        }
         PMOS_ASSIGN(child_, spawn(request_.spawn));
         return {};
     }

@@ -15,6 +15,7 @@ namespace pmos::daemon {
 
 struct SpawnRequest {
     std::string path;
+    std::string name;               // argv[0], where it is not the path
     std::vector<std::string> args;  // without argv[0]
     std::vector<std::string> env;   // the whole environment
     // descriptors[i] becomes descriptor i in the child; an empty one is /dev/null.
@@ -47,6 +48,7 @@ struct RunRequest {
     SpawnRequest spawn;
     std::string input;
     UniqueFd input_fd = {};  // instead of the text
+    UniqueFd program = {};   // what runs, instead of what spawn.path names; also its descriptor 3
     std::chrono::milliseconds timeout{10000};
     std::size_t max_output = 1U << 20;
     // Past its time it is answered for, though it has not ended: the kernel lets nobody end who
