@@ -51,6 +51,9 @@ class Start : public std::enable_shared_from_this<Start> {
                           });
     }
 
+    // What failed may be no fault of the plan that counts now.
+    bool overtaken() const { return !recorded_ && mode_.plan != asked_for_; }
+
   private:
     using Method = void (Start::*)(Done);
     struct Row {
@@ -74,8 +77,8 @@ class Start : public std::enable_shared_from_this<Start> {
         run_hooks(ctx_, mode_, policy::HookPoint::pre_start, std::move(done));
     }
 
-    // Everything before the launch waits, and a reload may come while it does: what is started is
-    // the plan that was asked for, or nothing.
+    // Everything before the launch waits, and a reload may come while it does: one try starts the
+    // plan that it has begun with, or nothing.
     Result<> same_plan() const {
         if (mode_.plan == asked_for_) return {};
         return fail(Code::cancelled, "the profile of '" + mode_.name + "' changed while it started",
@@ -252,23 +255,59 @@ Result<> may_start(const Mode& mode) {
     return {};
 }
 
+// Somebody may reload without end.
+constexpr int kTries = 3;
+
+// What all tries of a start have in common.
+struct Wanted {
+    const Context& ctx;
+    Mode& mode;
+    std::shared_ptr<const policy::LaunchPlan> recording;
+    MayStart may;
+    OnExit on_exit;
+    Done done;
+    int tries = 0;
+
+    Result<> allowed() const {
+        PMOS_TRY(may());
+        refresh_volume_state(mode);
+        return may_start(mode);
+    }
+    void end(Result<> result) {
+        mode.state = result ? State::running : State::failed;
+        if (!result) mode.reason = result.error().message();
+        ctx.observer.mode_changed(mode);
+        done(std::move(result));
+    }
+};
+
+void try_start(const std::shared_ptr<Wanted>& wanted) {
+    ++wanted->tries;
+    const auto start =
+        std::make_shared<Start>(wanted->ctx, wanted->mode, wanted->recording, wanted->on_exit);
+    run_sequence(wanted->ctx.loop, "start", start->steps(), [wanted, start](Result<> result) {
+        // What could not be undone is in the way of another try.
+        if (result || !start->overtaken() || !result.error().undo_failures.empty() ||
+            wanted->tries == kTries)
+            return wanted->end(std::move(result));
+        wanted->ctx.observer.event("start-again", wanted->mode.name,
+                                   {{"why", result.error().message()}});
+        if (auto ok = wanted->allowed(); !ok) return wanted->end(std::move(ok));
+        try_start(wanted);
+    });
+}
+
 }  // namespace
 
 void start_mode(const Context& ctx, Mode& mode, std::shared_ptr<const policy::LaunchPlan> recording,
-                OnExit on_exit, Done done) {
-    refresh_volume_state(mode);
-    if (auto ok = may_start(mode); !ok) return done(fail(std::move(ok.error())));
+                MayStart may, OnExit on_exit, Done done) {
+    const auto wanted = std::make_shared<Wanted>(ctx, mode, std::move(recording), std::move(may),
+                                                 std::move(on_exit), std::move(done));
+    if (auto ok = wanted->allowed(); !ok) return wanted->done(std::move(ok));
     mode.state = State::starting;
     mode.reason.clear();
     ctx.observer.mode_changed(mode);
-    auto start = std::make_shared<Start>(ctx, mode, std::move(recording), std::move(on_exit));
-    run_sequence(ctx.loop, "start", start->steps(),
-                 [&ctx, &mode, done = std::move(done)](Result<> result) mutable {
-                     mode.state = result ? State::running : State::failed;
-                     if (!result) mode.reason = result.error().message();
-                     ctx.observer.mode_changed(mode);
-                     done(std::move(result));
-                 });
+    try_start(wanted);
 }
 
 Result<> watch_exit(const Context& ctx, Mode& mode, OnExit on_exit) {

@@ -155,9 +155,12 @@ Result<> Supervisor::shares_nothing(const Mode& mode) const {
 void Supervisor::start_job(Mode& mode, std::shared_ptr<const policy::LaunchPlan> recording,
                            Done done) {
     if (mode.alive()) return done({});
-    if (auto apart = shares_nothing(mode); !apart) return done(std::move(apart));
+    const auto may = [this, &mode]() -> Result<> {
+        if (closing_) return fail(Code::cancelled, "pmosd is shutting down");
+        return shares_nothing(mode);
+    };
     start_mode(
-        ctx_, mode, std::move(recording), [this](Mode& ended) { on_exit(ended); },
+        ctx_, mode, std::move(recording), may, [this](Mode& ended) { on_exit(ended); },
         [this, &mode, done = std::move(done)](Result<> result) mutable {
             if (result) watch_log(mode);
             done(std::move(result));

@@ -16,7 +16,7 @@ import subprocess
 import threading
 import time
 
-from pmosd_test import expect, main, profile, wait_for
+from pmosd_test import expect, hold, let_go, main, plan_of, profile, wait_for
 
 
 def desk(phone):
@@ -618,6 +618,55 @@ def test_time_to_start(phone):
     expect(in_use(phone) == ("1", "confirmed", "1"), f"it fell back: {status(phone)}")
     expect(len(told) == 2, f"for both: {manager.messages}")
     expect(all("EXTEND_TIMEOUT_USEC=660000000" in m for m in told), f"more than the worker has: {told}")
+
+
+def test_hooks(phone):
+    """What runs is the file that was compared, whatever its name is given to in between."""
+    make = desk(phone)
+    trust(phone)
+    # An interpreter that takes its time to open the script, as the loader of a busy phone may.
+    slow = phone.hook("interpreter", f"#!/bin/sh\n: >{phone.dir}/begun\n"
+                                     f'until [ -e {phone.dir}/go ]; do sleep 0.05; done\nexec /bin/sh "$@"\n')
+    tell = "#!{}\necho {} $(ls /proc/self/fd | wc -l) $(tr '\\0' ' ' </proc/$$/cmdline) >{}/told\n"
+    phone.hook("hooks/tell", tell.format(slow, "pinned", phone.dir))
+    phone.write(profile("alpha", 200000, hooks={"preStart": ["tell"]}))
+    phone.ctl("reload")
+    phone.ctl("policy", "install", make(1))
+    with asked(phone, "start", "alpha") as caller:
+        wait_for("the hook is begun", lambda: os.path.exists(f"{phone.dir}/begun"))
+        phone.hook("hooks/other", tell.format("/bin/sh", "another", phone.dir))
+        os.rename(f"{phone.dir}/hooks/other", f"{phone.dir}/hooks/tell")
+        let_go(phone)
+        said = caller.communicate(timeout=30)[1]
+    expect(caller.returncode == 0, said)
+    with open(f"{phone.dir}/told", encoding="ascii") as told:
+        words = told.read()
+    expect(words.startswith("pinned "), f"the one that is pinned: {words}")
+    expect("/proc/self/fd/3" in words, f"by its descriptor: {words}")
+    phone.ctl("stop", "alpha")
+    refused = phone.ctl("start", "alpha", status=1)
+    expect("changed since" in refused.stderr, f"the next time it is another: {refused.stderr}")
+
+
+def test_rejected_while_it_starts(phone):
+    """A mode that starts by itself meets the end of the trial, and comes up under what is used then."""
+    make = desk(phone)
+    trust(phone)
+    hold(phone, "the start of itself")
+    own = {"hooks": {"preStart": ["slow"]}, "session": {"autostart": True}}
+    phone.write(profile("alpha", 200000, **own))
+    phone.ctl("reload")
+    phone.ctl("policy", "install", make(1))
+    phone.ctl("policy", "confirm")
+    phone.write(profile("alpha", 500000, **own))
+    phone.ctl("policy", "install", make(2))
+    again(phone)
+    wait_for("it starts", lambda: os.path.exists(f"{phone.dir}/begun"))
+    expect(in_use(phone) == ("2", "trial", "1"), f"under the trial: {status(phone)}")
+    phone.ctl("policy", "reject")
+    let_go(phone)
+    wait_for("it runs", lambda: phone.status("alpha")["state"] == "running", 20)
+    expect(plan_of(phone, "alpha") == 200000, "under the good one")
 
 
 def test_killed_anywhere(phone):

@@ -557,6 +557,64 @@ def let_go(phone):
     open(f"{phone.dir}/go", "w", encoding="ascii").close()
 
 
+def plan_of(phone, mode):
+    """Where the ids begin of what runs."""
+    with open(f"/proc/{phone.status(mode)['pid']}/uid_map", encoding="ascii") as ids:
+        return int(ids.read().split()[1])
+
+
+def starting(phone):
+    return subprocess.Popen([f"{phone.build}/cli/pmosctl", "--socket", f"{phone.dir}/run/private", "start", "alpha"],
+                            stderr=subprocess.PIPE, text=True)
+
+
+def test_another_profile_during_start(phone):
+    begun = hold(phone, "a start")
+    with starting(phone) as caller:
+        begun()
+        phone.write(profile("alpha", 500000))
+        phone.ctl("reload")
+        let_go(phone)
+        said = caller.communicate(timeout=30)[1]
+    expect(caller.returncode == 0, f"it starts with the new one: {said}")
+    expect(plan_of(phone, "alpha") == 500000, "and not with the old one")
+    expect("start-again alpha" in phone.said(), "which the journal tells")
+    phone.ctl("stop", "alpha")
+
+
+def test_shared_ids_during_start(phone):
+    """Each try is one that may be: the new profile takes ids of a mode that runs."""
+    begun = hold(phone, "a start")
+    phone.ctl("start", "beta")
+    with starting(phone) as caller:
+        begun()
+        phone.write(profile("beta", 600000))
+        phone.write(profile("alpha", 300000))
+        phone.ctl("reload")
+        let_go(phone)
+        said = caller.communicate(timeout=30)[1]
+    expect(caller.returncode == 9 and "may share ids" in said, f"it is refused: {said}")
+    phone.ctl("restart", "beta")
+    phone.ctl("start", "alpha")
+
+
+def test_reload_at_every_try(phone):
+    """A start is not tried again without end."""
+    ctl = f"{phone.build}/cli/pmosctl --socket {phone.dir}/run/private"
+    os.makedirs(f"{phone.dir}/hooks", exist_ok=True)
+    phone.hook("hooks/again", f"#!/bin/sh\necho >>{phone.dir}/tries\n"
+                              f'sed -i "s/stopTimeout\\": \\"[0-9]*s/stopTimeout\\": \\"$(wc -l <{phone.dir}/tries)0s/" '
+                              f"{phone.dir}/profiles/alpha.json\nexec {ctl} reload\n")
+    phone.write(profile("alpha", 200000, hooks={"preStart": ["again"]}))
+    phone.ctl("reload")
+    refused = phone.ctl("start", "alpha", status=16)
+    expect("changed while it started" in refused.stderr, refused.stderr)
+    with open(f"{phone.dir}/tries", encoding="ascii") as tries:
+        expect(len(tries.readlines()) == 3, "three tries")
+    expect(phone.status("alpha")["state"] == "failed", "which have failed")
+
+
+
 def test_record_caller_dies_during_start(phone):
     begun = hold(phone, "a recording's start")
     recorder = recorder_of(phone, "--for", "60s")
