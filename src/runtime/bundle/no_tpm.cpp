@@ -12,7 +12,8 @@ class NoTpm : public FloorKeeper {
   private:
     static std::unexpected<Error> none() {
         return fail(Code::not_found, "the TPM cannot be used",
-                    "this pmos is built without (-Dtpm)");
+                    "this build of pmos has no TPM support (-Dtpm=disabled)",
+                    "install one that has it, or do without as docs/bundles.md says, Recovery");
     }
 };
 

@@ -620,6 +620,24 @@ def test_time_to_start(phone):
     expect(all("EXTEND_TIMEOUT_USEC=660000000" in m for m in told), f"more than the worker has: {told}")
 
 
+def test_floor_without_a_tpm(phone):
+    """--floor tpm on a phone, or with a build, that has none: no policy, and which of the two it is."""
+    make = desk(phone)
+    trust(phone)
+    phone.ctl("policy", "install", make(1))
+    phone.ctl("policy", "confirm")
+    linked = subprocess.run(["ldd", f"{phone.build}/src/runtime/bundle/pmos-bundle"], capture_output=True, text=True, check=True)
+    if "libtss2" in linked.stdout and os.path.exists("/dev/tpmrm0"):
+        return  # This machine's own is not touched.
+    again(phone, signal.SIGTERM, "--floor", "tpm")
+    why = "/dev/tpmrm0" if "libtss2" in linked.stdout else "this build of pmos has no TPM support"
+    expect(status(phone)["source"] == "none", f"no policy: {status(phone)}")
+    expect(why in status(phone)["why"], status(phone)["why"])
+    expect(why in phone.said() and why in doctor(phone), "the journal and doctor say it")
+    again(phone, signal.SIGTERM)
+    expect(in_use(phone) == ("1", "confirmed", "1"), "without that option it is used")
+
+
 def test_hooks(phone):
     """What runs is the file that was compared, whatever its name is given to in between."""
     make = desk(phone)
