@@ -638,6 +638,25 @@ def test_floor_without_a_tpm(phone):
     expect(in_use(phone) == ("1", "confirmed", "1"), "without that option it is used")
 
 
+def test_diff(phone):
+    """What is compared with a file is the bundle that is used, not the directory beside it."""
+    make = desk(phone)
+    trust(phone)
+    diff = lambda *words, status=0: phone.ctl("policy", "diff", "--key", f"{phone.dir}/desk/k.pub", *words, status=status).stdout
+    one = make(1)
+    phone.ctl("policy", "install", one)
+    diff("phone", one)
+    phone.write(profile("alpha", 200000, network="none"))
+    told = diff("phone", f"{phone.dir}/profiles", status=1)
+    expect("a: phone/alpha.json:1:" in told, f"with the place in it: {told}")
+    two = make(2)
+    expect("a: phone/alpha.json:1:" in diff("phone", two, status=1), "and with a bundle")
+    diff(f"{phone.dir}/profiles", two)
+    phone.ctl("policy", "install", two)
+    diff("phone", f"{phone.dir}/profiles")
+    diff("phone", one, status=1)
+
+
 def test_hooks(phone):
     """What runs is the file that was compared, whatever its name is given to in between."""
     make = desk(phone)
