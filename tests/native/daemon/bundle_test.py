@@ -541,7 +541,7 @@ def test_many_wait(phone):
         return found.stdout.count("memfd:output")
 
     first = asked(phone, "policy", "reject")
-    time.sleep(0.5)
+    wait_for("the first one has its worker", lambda: files() > 0)
     before = files()
     waiting = []
     for count in range(1, 9):
@@ -550,10 +550,13 @@ def test_many_wait(phone):
     refused = phone.ctl("policy", "install", two, status=9)
     expect("8 others" in refused.stderr, refused.stderr)
     expect(files() == before + 8, "it is not kept")
-    waiting += [asked(phone, "reload") for _ in range(8)]
-    time.sleep(1)
-    refused = phone.ctl("reload", status=9)
-    expect("16 other requests" in refused.stderr, refused.stderr)
+    reloads = [asked(phone, "reload") for _ in range(9)]
+    wait_for("one of nine finds no place", lambda: any(caller.poll() is not None for caller in reloads))
+    (refused,) = [caller for caller in reloads if caller.returncode is not None]
+    told = refused.communicate()[1]
+    expect(refused.returncode == 9 and "16 other requests" in told, told)
+    reloads.remove(refused)
+    waiting += reloads
     expect(in_use(phone) == ("1", "confirmed", "1"), f"the policy is used on: {status(phone)}")
     with open(go, "w", encoding="ascii"):
         pass
