@@ -88,6 +88,13 @@ void leave_early(Assembler& a, const HookRow& row, const Types::Function& f, con
     a.land(wants);
 }
 
+// What was tried, into a register.
+void load_dentry(Assembler& a, const HookRow& row, const Types& types, unsigned to) {
+    a.put(load(BPF_DW, to, kContext, static_cast<int>(row.argument) * 8));
+    if (row.object == Object::file)
+        a.put(load(BPF_DW, to, to, static_cast<int>(types.file_dentry)));
+}
+
 void put_key(Assembler& a, const HookRow& row, const Types& types) {
     a.put(call(BPF_FUNC_get_current_pid_tgid));
     a.put(code(BPF_ALU64 | BPF_RSH | BPF_K, BPF_REG_0, 0, 0, 32));
@@ -109,6 +116,9 @@ void put_key(Assembler& a, const HookRow& row, const Types& types) {
         a.put(load(BPF_W, BPF_REG_1, BPF_REG_1, static_cast<int>(types.file_flags)));
         a.put(store(BPF_W, BPF_REG_10, in_key(offsetof(Key, number)), BPF_REG_1));
     }
+    if (row.object == Object::none) return;
+    load_dentry(a, row, types, BPF_REG_1);
+    a.put(store(BPF_DW, BPF_REG_10, in_key(offsetof(Key, object)), BPF_REG_1));
 }
 
 // Out where the same was told a moment ago, counting it.
@@ -166,9 +176,7 @@ void put_names(Assembler& a, const HookRow& row, const Types& types) {
     a.put(set(BPF_REG_2, sizeof Record::program));
     a.put(call(BPF_FUNC_get_current_comm));
     if (row.object == Object::none) return;
-    a.put(load(BPF_DW, BPF_REG_3, kContext, static_cast<int>(row.argument) * 8));
-    if (row.object == Object::file)
-        a.put(load(BPF_DW, BPF_REG_3, BPF_REG_3, static_cast<int>(types.file_dentry)));
+    load_dentry(a, row, types, BPF_REG_3);
     a.put(load(BPF_DW, BPF_REG_3, BPF_REG_3, static_cast<int>(types.dentry_name)));
     put_stack_address(a, BPF_REG_1, kRecord + static_cast<int>(offsetof(Record, name)));
     a.put(set(BPF_REG_2, sizeof Record::name));

@@ -32,6 +32,7 @@ struct Key {
     std::uint32_t hook = 0;
     std::uint32_t number = 0;  // the capability, or open's flags
     std::uint32_t own = 0;     // asked of the mode's own user namespace
+    std::uint64_t object = 0;  // the address of the file's dentry: two files are two refusals
 };
 struct Told {
     std::uint64_t at = 0;    // ktime
@@ -43,12 +44,12 @@ struct Record {
     char program[16]{};
     char name[40]{};  // of what was tried, without its directory; cut off
 };
-static_assert(sizeof(Watch) == 32 && sizeof(Key) == 24 && sizeof(Told) == 16 &&
-              sizeof(Record) == 88);
+static_assert(sizeof(Watch) == 32 && sizeof(Key) == 32 && sizeof(Told) == 16 &&
+              sizeof(Record) == 96);
 
 constexpr std::uint64_t kOnceIn = 100'000'000;  // ns
 constexpr std::uint64_t kSecond = 1'000'000'000;
-// Records of one watched cgroup in a second: all modes share a ring of 680, and none fills it
+// Records of one watched cgroup in a second: all modes share a ring of 630, and none fills it
 // alone.
 constexpr std::uint64_t kTellInSecond = 64;
 // How far below the root a watched cgroup may be: a mode's is the second or third.

@@ -132,7 +132,7 @@ within 10 "a capability is told" seen '.layer == "capability"'
 so_far -c 'select(.details.layer == "capability") | .details' | head -5
 matches "by its name" '^CAP_DAC_' "$(detail '.layer == "capability"' what)"
 equal "as not granted" capability-not-granted "$(detail '.layer == "capability" and .rule == "capability-not-granted"' rule)"
-at_line "with its line" '.layer == "capability"' '.'
+at_line "with its line" '.layer == "capability"' '"capabilities"'
 heard
 
 note "Landlock"
@@ -146,7 +146,15 @@ except OSError as e: print(e)'
 within 10 "a refused write is told" seen '.layer == "landlock" and .what == "write comm"'
 so_far -c 'select(.details.layer == "landlock") | .details' | head -5
 equal "by whom" python3 "$(detail '.what == "write comm"' program)"
-at_line "with its line" '.what == "write comm"' .
+at_line "with its line" '.what == "write comm"' '^\{'
+heard
+listen
+try 'for name in "comm", "oom_score_adj", "coredump_filter":
+    try: open("/proc/self/" + name, "w")
+    except OSError: pass'
+for name in comm oom_score_adj coredump_filter; do
+    within 10 "of three refused in one moment: $name" seen ".what == \"write $name\""
+done
 heard
 
 note "more refusals than are told"
