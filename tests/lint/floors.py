@@ -9,7 +9,7 @@ import sys
 TOP = pathlib.Path(__file__).resolve().parents[2]
 INCLUDE = re.compile(r'\s*#\s*include\s+"([^"]+)"')
 
-ROOMS = ("bundle", "launch", "volume", "device", "network", "host", "init", "oci", "probe", "refusals")
+ROOMS = ("bundle", "launch", "volume", "device", "network", "host", "init", "oci", "probe", "refusals", "unpack")
 # What of a room the others may see: its wire format and the caller's end of it.
 DOORS = re.compile(r"(^|.*_)(protocol|client|api|messages)\.h$")
 
