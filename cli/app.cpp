@@ -52,9 +52,16 @@ bool asks_for_help(std::string_view word) {
     return word == "-h" || word == "--help" || word == "help";
 }
 
+// The first word of verbs that have two.
+bool is_family(const std::string& word) {
+    return std::ranges::any_of(verbs(),
+                               [&](const Verb& verb) { return verb.name.starts_with(word + " "); });
+}
+
 // Options before the verb belong to it as well: they are moved behind it.
 struct Split {
-    const Verb* verb = nullptr;  // nullptr: the verbs of "policy" are asked for
+    const Verb* verb = nullptr;  // nullptr: the verbs of this first word are asked for
+    std::string family;
     Args options;
     Args command;
 };
@@ -69,10 +76,11 @@ Result<Split> split(Args args) {
     if (at == args.size())
         return fail(Code::usage, "no verb given", "", "'pmosctl --help' lists the verbs");
     std::string word = args[at++];
-    if (word == "policy") {
+    if (is_family(word)) {
         if (at == args.size())
-            return fail(Code::usage, "'policy' needs a second word", "",
-                        "try 'policy check', or see 'pmosctl policy --help'");
+            return fail(Code::usage, fmt::format("'{}' needs a second word", word), "",
+                        fmt::format("see 'pmosctl {} --help'", word));
+        out.family = word;
         if (asks_for_help(args[at])) return out;
         word += " " + args[at++];
     }
@@ -143,7 +151,7 @@ int run(Args args) {
     }
     const Verb* verb = parts->verb;
     if (verb == nullptr) {
-        put(help_text("policy "));
+        put(help_text(parts->family + " "));
         return 0;
     }
     const auto status = parse_and_run(std::move(*parts));

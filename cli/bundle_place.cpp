@@ -14,8 +14,8 @@
 #include <optional>
 #include <span>
 
-#include "base/regular_file.h"
 #include "cli/bundle_files.h"
+#include "cli/oci_files.h"
 #include "policy/bundle.h"
 #include "policy/json_reader.h"
 
@@ -31,47 +31,6 @@ std::span<const std::byte> bytes_of(std::string_view text) {
     return std::as_bytes(std::span(text.data(), text.size()));
 }
 
-bool is_directory(const std::string& path) {
-    std::error_code ignored;
-    return fs::is_directory(path, ignored);
-}
-
-// "DIR:TAG" at its last colon; the whole is a directory's name when there is one of that name.
-BundlePlace split(const std::string& text) {
-    const auto colon = text.rfind(':');
-    if (is_directory(text) || colon == text.npos || text.find('/', colon) != text.npos)
-        return {true, text, ""};
-    return {true, text.substr(0, colon), text.substr(colon + 1)};
-}
-
-Result<std::string> read_below(const std::string& layout, const std::string& name,
-                               std::size_t limit) {
-    auto bytes = read_regular_file_below(layout, name, limit);
-    if (!bytes && bytes.error().code == Code::not_found)
-        bytes.error().what =
-            fmt::format("'{}' is not a whole OCI layout: {}", layout, bytes.error().what);
-    return bytes;
-}
-
-Result<std::string> read_blob(const std::string& layout, const oci::Descriptor& descriptor,
-                              std::size_t limit) {
-    PMOS_ASSIGN(const auto name, oci::blob_path(descriptor));
-    if (descriptor.size > limit)
-        return fail(Code::usage, fmt::format("'{}/{}' is not read", layout, name),
-                    fmt::format("{} bytes are more than it may have", descriptor.size));
-    PMOS_ASSIGN(auto bytes, read_below(layout, name, limit));
-    PMOS_TRY(oci::check_blob(layout + "/" + name, descriptor, bytes));
-    return bytes;
-}
-
-std::string index_of(const std::string& layout) { return layout + "/" + oci::kIndex; }
-
-Result<std::string> read_index_of(const std::string& layout) {
-    PMOS_ASSIGN(const auto marker, read_below(layout, oci::kMarker, policy::kMaxFileSize));
-    PMOS_TRY(oci::check_marker(layout + "/" + oci::kMarker, marker));
-    return read_below(layout, oci::kIndex, policy::kMaxFileSize);
-}
-
 Result<> make_directory(const std::string& path) {
     if (::mkdir(path.c_str(), 0755) == 0) return {};
     struct stat st {};
@@ -83,6 +42,10 @@ Result<> write_blob(const std::string& layout, const oci::Descriptor& descriptor
                     std::string_view bytes) {
     PMOS_ASSIGN(const auto name, oci::blob_path(descriptor));
     return write_file(layout + "/" + name, bytes_of(bytes), 0644, true);
+}
+
+BundlePlace in_layout(TaggedPath path) {
+    return {true, std::move(path.directory), std::move(path.tag)};
 }
 
 // Held while the index is read, changed and written: of two writers neither loses the other's tag.
@@ -99,7 +62,7 @@ Result<UniqueFd> lock_layout(const std::string& layout) {
 Result<std::optional<std::string>> read_index_if_any(const std::string& layout) {
     std::error_code error;
     if (!fs::exists(layout, error) || fs::is_empty(layout, error)) return std::nullopt;
-    PMOS_ASSIGN(auto index, read_index_of(layout));
+    PMOS_ASSIGN(auto index, read_index_text(layout));
     return index;
 }
 
@@ -108,8 +71,8 @@ Result<std::optional<std::string>> read_index_if_any(const std::string& layout) 
 Result<BundlePlace> parse_place(const std::string& text) {
     BundlePlace place{false, text, ""};
     if (text.starts_with(kScheme)) {
-        place = split(text.substr(kScheme.size()));
-    } else if (auto parts = split(text); is_directory(parts.path)) {
+        place = in_layout(split_tag(text.substr(kScheme.size())));
+    } else if (auto parts = in_layout(split_tag(text)); is_directory(parts.path)) {
         std::error_code ignored;
         if (!fs::exists(text, ignored) || parts.tag.empty()) place = std::move(parts);
     }
@@ -122,8 +85,7 @@ Result<BundlePlace> parse_place(const std::string& text) {
 
 Result<BundlePlace> settle_place(BundlePlace place) {
     if (!place.layout || !place.tag.empty()) return place;
-    PMOS_ASSIGN(const auto index, read_index_of(place.path));
-    PMOS_ASSIGN(const auto manifests, oci::read_index(index_of(place.path), index));
+    PMOS_ASSIGN(const auto manifests, read_layout(place.path));
     PMOS_ASSIGN(const auto chosen, oci::choose(place.path, manifests, ""));
     place.tag = chosen.tag();
     if (!oci::is_tag(place.tag))
@@ -134,8 +96,7 @@ Result<BundlePlace> settle_place(BundlePlace place) {
 
 Result<std::string> read_bundle_at(const BundlePlace& place) {
     if (!place.layout) return read_bundle_file(place.path);
-    PMOS_ASSIGN(const auto index, read_index_of(place.path));
-    PMOS_ASSIGN(const auto manifests, oci::read_index(index_of(place.path), index));
+    PMOS_ASSIGN(const auto manifests, read_layout(place.path));
     PMOS_ASSIGN(const auto chosen, oci::choose(place.path, manifests, place.tag));
     PMOS_ASSIGN(const auto manifest, read_blob(place.path, chosen, policy::kMaxFileSize));
     PMOS_ASSIGN(const auto bundle, oci::read_manifest(chosen.digest, manifest));

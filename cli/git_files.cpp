@@ -2,38 +2,26 @@
 // no shell.
 #include "cli/git_files.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <poll.h>
-#include <spawn.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <charconv>
 #include <chrono>
-#include <csignal>
 
 #include "base/fd.h"
 #include "base/text.h"
+#include "cli/program.h"
 #include "policy/bundle.h"
 #include "policy/json_reader.h"
 
 namespace pmos::cli {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using Args = std::vector<std::string>;
 
 constexpr auto kPatience = std::chrono::seconds(30);
 constexpr std::size_t kMaxListing = 4U << 20;
-
-struct Finished {
-    int status = -1;  // exit code, or 128 + signal
-    std::string out, err;
-};
 
 // What reading needs and nothing else: a repository's configuration could have git run programs.
 Args command_line(const Args& args) {
@@ -56,100 +44,22 @@ Args command_line(const Args& args) {
 std::vector<std::string> environment() {
     // No protocol at all: a repository's own protocol.ext.allow counts for more than
     // protocol.allow.
-    std::vector<std::string> out{"GIT_TERMINAL_PROMPT=0", "GIT_NO_LAZY_FETCH=1",
-                                 "GIT_ALLOW_PROTOCOL=", "LC_ALL=C.UTF-8"};
-    for (char** entry = environ; *entry != nullptr; ++entry) {
-        const std::string_view text(*entry);
-        const auto name = text.substr(0, text.find('='));
-        if (name != "GIT_TERMINAL_PROMPT" && name != "GIT_NO_LAZY_FETCH" &&
-            name != "GIT_ALLOW_PROTOCOL" && name != "LC_ALL" && name != "GIT_TRACE")
-            out.emplace_back(text);
-    }
-    return out;
+    return environment_with(
+        {"GIT_TERMINAL_PROMPT=0", "GIT_NO_LAZY_FETCH=1", "GIT_ALLOW_PROTOCOL=", "LC_ALL=C.UTF-8"},
+        {"GIT_TERMINAL_PROMPT", "GIT_NO_LAZY_FETCH", "GIT_ALLOW_PROTOCOL", "LC_ALL", "GIT_TRACE"});
 }
 
-std::vector<char*> pointers(std::vector<std::string>& texts) {
-    std::vector<char*> out;
-    for (auto& text : texts) out.push_back(text.data());
-    out.push_back(nullptr);
-    return out;
-}
-
-struct Child {
-    pid_t pid = -1;
-    UniqueFd out, err;
-};
-
-Result<Child> spawn(const Args& args, BorrowedFd input) {
-    int out[2], err[2];
-    if (::pipe2(out, O_CLOEXEC) != 0) return fail(errno_error(errno, "cannot make a pipe"));
-    Child child{-1, UniqueFd(out[0]), {}};
-    const UniqueFd out_end(out[1]);
-    if (::pipe2(err, O_CLOEXEC) != 0) return fail(errno_error(errno, "cannot make a pipe"));
-    child.err = UniqueFd(err[0]);
-    const UniqueFd err_end(err[1]);
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, input.get(), 0);
-    posix_spawn_file_actions_adddup2(&actions, out_end.get(), 1);
-    posix_spawn_file_actions_adddup2(&actions, err_end.get(), 2);
-    auto line = command_line(args);
-    auto env = environment();
-    const int r = ::posix_spawnp(&child.pid, "git", &actions, nullptr, pointers(line).data(),
-                                 pointers(env).data());
-    posix_spawn_file_actions_destroy(&actions);
-    if (r == ENOENT)
+Result<Finished> run_git(const Args& args, std::size_t limit = kMaxListing, BorrowedFd input = {}) {
+    auto done = run_program({.args = command_line(args),
+                             .environment = environment(),
+                             .input = input,
+                             .limit = limit,
+                             .patience = kPatience});
+    if (!done && done.error().code == Code::not_found)
         return fail(Code::not_found, "cannot look into a revision", "there is no git",
                     "install git, or name a directory");
-    if (r != 0) return fail(errno_error(r, "cannot run git"));
-    return child;
-}
-
-int ended(pid_t pid) {
-    int status = 0;
-    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-    }
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-// Reads both ends until they are closed; "" or why it was given up.
-std::string gather(const Child& child, Finished& done, std::size_t limit) {
-    const auto until = Clock::now() + kPatience;
-    std::array<pollfd, 2> ends{pollfd{child.out.get(), POLLIN, 0}, {child.err.get(), POLLIN, 0}};
-    std::string* texts[] = {&done.out, &done.err};
-    while (ends[0].fd >= 0 || ends[1].fd >= 0) {
-        const auto left =
-            std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
-        if (left <= 0) return "it takes too long";
-        if (::poll(ends.data(), ends.size(), static_cast<int>(left)) < 0 && errno != EINTR)
-            return "cannot wait for it";
-        for (std::size_t i = 0; i < ends.size(); ++i) {
-            if (ends[i].fd < 0 || ends[i].revents == 0) continue;
-            char buffer[65536];
-            const ssize_t n = ::read(ends[i].fd, buffer, sizeof buffer);
-            if (n < 0 && errno == EINTR) continue;
-            if (n <= 0) ends[i].fd = -1;
-            if (n > 0) texts[i]->append(buffer, static_cast<std::size_t>(n));
-            if (texts[i]->size() > limit) return "it says too much";
-        }
-    }
-    return "";
-}
-
-Result<Finished> run_git(const Args& args, std::size_t limit, BorrowedFd input) {
-    PMOS_ASSIGN(const auto child, spawn(args, input));
-    Finished done;
-    const auto why = gather(child, done, limit);
-    if (!why.empty()) ::kill(child.pid, SIGKILL);
-    done.status = ended(child.pid);
-    if (!why.empty()) return fail(Code::failed, fmt::format("'git {}' is given up", args[0]), why);
+    if (!done) done.error().what = fmt::format("'git {}' is given up", args[0]);
     return done;
-}
-
-Result<Finished> run_git(const Args& args, std::size_t limit = kMaxListing) {
-    const UniqueFd nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-    if (!nothing) return fail(errno_error(errno, "cannot open '/dev/null'"));
-    return run_git(args, limit, nothing.borrow());
 }
 
 std::string first_line(std::string_view text) {

@@ -10,6 +10,7 @@ constexpr std::string_view kSee = "See";
 constexpr std::string_view kRun = "Run";
 constexpr std::string_view kVolumes = "Volumes";
 constexpr std::string_view kInside = "Inside a mode";
+constexpr std::string_view kImages = "Images";
 constexpr std::string_view kPolicy = "Policy";
 
 constexpr std::array kVerbs{
@@ -29,6 +30,11 @@ constexpr std::array kVerbs{
     Verb{"lock", kVolumes, "stop a mode and close its volumes", attach_lock},
     Verb{"exec", kInside, "run a command in a running mode", attach_exec, true},
     Verb{"shell", kInside, "open a shell in a running mode", attach_shell, true},
+    Verb{"image build", kImages, "make a mode's image out of a directory or a tar",
+         attach_image_build},
+    Verb{"image import", kImages, "make a mode's image out of an OCI image layout",
+         attach_image_import},
+    Verb{"image verify", kImages, "hold an image against its root hash", attach_image_verify},
     Verb{"policy check", kPolicy, "check profiles, without pmosd", attach_policy_check},
     Verb{"policy show", kPolicy, "print a mode's profile, merged, with its origins",
          attach_policy_show},

@@ -15,6 +15,7 @@ _pmosctl_options() {
         exec | shell) echo "$common --tty --no-tty --env --workdir --user" ;;
         logs) echo "$common --follow --lines" ;;
         events) echo "$common --count --denials" ;;
+        image) echo "$common --output --hash-image --root-hash --all-root --limit --unpacker" ;;
         policy)
             echo "$common --format --resolved --origin --mode --dir --all --on-device --output --against --svg --dot --name --version --for --root
                 --images --hooks --key --key-fd --digest --signature --public --trust"
@@ -25,7 +26,7 @@ _pmosctl_options() {
 
 _pmosctl() {
     local verbs='status list inspect logs events doctor version start stop restart switch
-        provision unlock lock exec shell policy reload'
+        provision unlock lock exec shell image policy reload'
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local verb='' mode='' i word
     COMPREPLY=()
@@ -60,6 +61,13 @@ _pmosctl() {
                 mapfile -t COMPREPLY < <(compgen -f -W phone -- "$cur")
             elif [[ -z $mode ]]; then
                 mapfile -t COMPREPLY < <(compgen -W 'check show explain diff score record separation report map test try rules explain-rule keygen pack sign copy verify install status confirm reject' -- "$cur")
+            else
+                mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+            fi
+            ;;
+        image)
+            if [[ -z $mode ]]; then
+                mapfile -t COMPREPLY < <(compgen -W 'build import verify' -- "$cur")
             else
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             fi

@@ -1,5 +1,5 @@
-// policy: the JSON of an OCI image layout that carries bundles (image-spec 1.1). Bytes in, values
-// out: reads no file. Nothing here is believed: a layout only says which blob to look at.
+// policy: the JSON of an OCI image layout, of bundles or of images (image-spec 1.1). Bytes in,
+// values out: reads no file. Nothing here is believed: a layout only says which blob to look at.
 #include "policy/oci_layout.h"
 
 #include <fmt/format.h>
@@ -274,6 +274,28 @@ std::string write_manifest(const Descriptor& bundle, const Shown& shown) {
     out.close();
     out.close();
     return out.take();
+}
+
+Result<std::vector<Descriptor>> read_image(std::string_view file, std::string_view bytes) {
+    static constexpr std::array<std::string_view, 3> kTypes{
+        "application/vnd.oci.image.layer.v1.tar", "application/vnd.oci.image.layer.v1.tar+gzip",
+        "application/vnd.oci.image.layer.v1.tar+zstd"};
+    PMOS_ASSIGN(const auto node, parse(file, bytes));
+    PMOS_TRY(check_kind(node, kManifestType));
+    PMOS_ASSIGN(const auto* layers, member(node, "layers", Node::Kind::array));
+    std::vector<Descriptor> out;
+    for (const auto& item : layers->items) {
+        PMOS_ASSIGN(auto layer, read_descriptor(item));
+        if (std::ranges::find(kTypes, layer.media_type) == kTypes.end())
+            return fail(Code::usage, fmt::format("{}: not an image", to_text(item.at)),
+                        fmt::format("a layer of it is '{}'", shown(layer.media_type)),
+                        "a layer is a tar here, plain or compressed by gzip or zstd");
+        out.push_back(std::move(layer));
+    }
+    if (out.empty())
+        return fail(Code::usage, fmt::format("{}: not an image", to_text(layers->at)),
+                    "it has no layer");
+    return out;
 }
 
 Result<Descriptor> read_manifest(std::string_view file, std::string_view bytes) {

@@ -57,6 +57,9 @@ struct Shown {
     std::uint64_t version = 0;
 };
 std::string write_manifest(const Descriptor& bundle, const Shown& shown);
+// The layers of an image's manifest, lowest first: tar archives, plain or compressed by gzip or
+// zstd.
+Result<std::vector<Descriptor>> read_image(std::string_view file, std::string_view bytes);
 // The bundle of a manifest: its one layer.
 Result<Descriptor> read_manifest(std::string_view file, std::string_view bytes);
 
