@@ -7,6 +7,7 @@
 #include <linux/sched.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <string>
 
@@ -24,9 +25,12 @@ class Helper {
         int pidfd = -1;
         args.flags = CLONE_NEWUSER | CLONE_PIDFD;
         args.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
+        const int parent = ::getpid();
         const int pid = sys::sys_clone3(args);
-        if (pid == 0)
+        if (pid == 0) {
+            sys::sys_end_with(parent);
             for (;;) sys::raw(SYS_ppoll, nullptr, 0, nullptr, nullptr, 0);
+        }
         if (pid < 0)
             return fail(errno_error(-pid, "cannot make a user namespace",
                                     "is user.max_user_namespaces zero"));

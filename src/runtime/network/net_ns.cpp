@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "runtime/sys/file.h"
 #include "runtime/sys/process.h"
@@ -27,7 +28,8 @@ int bring_loopback_up() noexcept {
     return sys::sys_ioctl(fd, SIOCSIFFLAGS, &request);
 }
 
-[[noreturn]] void hold_namespace(int ready, bool loopback_up) noexcept {
+[[noreturn]] void hold_namespace(int parent, int ready, bool loopback_up) noexcept {
+    sys::sys_end_with(parent);
     int err = loopback_up ? bring_loopback_up() : 0;
     sys::sys_write(ready, &err, sizeof err);
     for (;;) sys::raw(SYS_ppoll, nullptr, 0, nullptr, nullptr, 0);
@@ -54,8 +56,9 @@ Result<UniqueFd> make_net_namespace(bool loopback_up) {
     int pidfd = -1;
     args.flags = CLONE_NEWNET | CLONE_PIDFD;
     args.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
+    const int parent = ::getpid();
     const int pid = sys::sys_clone3(args);
-    if (pid == 0) hold_namespace(theirs.get(), loopback_up);
+    if (pid == 0) hold_namespace(parent, theirs.get(), loopback_up);
     if (pid < 0) return fail(errno_error(-pid, "cannot make a network namespace"));
     const UniqueFd holder(pidfd);
     theirs.reset();

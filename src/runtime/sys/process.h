@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <linux/landlock.h>
+#include <linux/prctl.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -90,6 +91,11 @@ inline int sys_prlimit(int pid, unsigned resource, const rlimit* next, rlimit* o
 inline int sys_prctl(int option, unsigned long a = 0, unsigned long b = 0, unsigned long c = 0,
                      unsigned long d = 0) noexcept {
     return static_cast<int>(raw(SYS_prctl, option, a, b, c, d));
+}
+// For a child that only waits to be killed: it goes with its parent, however that ends.
+inline void sys_end_with(int parent) noexcept {
+    sys_prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (raw(SYS_getppid) != parent) sys_exit(1);
 }
 inline int sys_capset(__user_cap_header_struct* header,
                       const __user_cap_data_struct* data) noexcept {
