@@ -50,8 +50,10 @@ Result<policy::Bundle> gather(const PackRequest& request, const CheckedPolicy& c
     const std::string images = below(request.images, PMOS_IMAGES_DIR);
     const std::string hooks = below(request.hooks, PMOS_HOOKS_DIR);
     for (const auto& mode : checked.modes) {
-        PMOS_TRY(add_pin(bundle, Pin::Kind::image, mode.profile->image,
-                         images + "/" + mode.profile->image));
+        for (const auto* image : {&mode.profile->image, &mode.profile->fallback})
+            for (const auto& name : {image->name, image->hash_image})
+                if (!name.empty())
+                    PMOS_TRY(add_pin(bundle, Pin::Kind::image, name, images + "/" + name));
         for (const auto& hook : mode.profile->hooks)
             PMOS_TRY(add_pin(
                 bundle, Pin::Kind::hook, hook.path,

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "policy/lint.h"
 #include "policy/names.h"
@@ -46,6 +47,7 @@ class CrossCheck {
             check_site_between(*site_, *mode.profile, *other.profile, mode.diagnostics);
     }
     static void pair(ModePolicy& a, ModePolicy& b);
+    static void images(ModePolicy& a, ModePolicy& b);
     static void volumes(ModePolicy& a, ModePolicy& b);
     static void shares(ModePolicy& a, ModePolicy& b);
     static void devices(ModePolicy& a, ModePolicy& b);
@@ -68,13 +70,23 @@ void CrossCheck::pair(ModePolicy& a, ModePolicy& b) {
         both(a, p.where("identity/uidRange"), b, q.where("identity/uidRange"),
              Rule::overlapping_id_range, "the id ranges overlap",
              fmt::format("begin one of them at {} or above", std::max(p_end, q_end)));
-    if (p.image == q.image)
-        both(a, p.where("root/image"), b, q.where("root/image"), Rule::shared_image,
-             fmt::format("image '{}' is used twice", p.image),
-             "give each mode an image of its own");
+    images(a, b);
     volumes(a, b);
     shares(a, b);
     devices(a, b);
+}
+
+void CrossCheck::images(ModePolicy& a, ModePolicy& b) {
+    const auto of = [](const Profile& p) {
+        return std::array{std::pair(p.image.name, "root/image"),
+                          std::pair(p.fallback.name, "root/fallback/image")};
+    };
+    for (const auto& [own, at] : of(*a.profile))
+        for (const auto& [other, there] : of(*b.profile))
+            if (!own.empty() && own == other)
+                both(a, a.profile->where(at), b, b.profile->where(there), Rule::shared_image,
+                     fmt::format("image '{}' is used twice", own),
+                     "give each mode an image of its own");
 }
 
 std::string source_of(const Profile& p, const VolumeSpec& v) {

@@ -61,7 +61,13 @@ void demand_pins(const Bundle& bundle, ModePolicy& mode) {
     };
     if (!mode.profile) return;
     const Profile& profile = *mode.profile;
-    demand(Pin::Kind::image, profile.image, profile.where("root/image"));
+    const auto demand_image = [&](const ImageSpec& image, const std::string& at) {
+        for (const auto& [name, key] :
+             {std::pair(image.name, "image"), std::pair(image.hash_image, "verity/hashImage")})
+            if (!name.empty()) demand(Pin::Kind::image, name, profile.where(at + key));
+    };
+    demand_image(profile.image, "root/");
+    demand_image(profile.fallback, "root/fallback/");
     for (const auto& hook : profile.hooks)
         demand(Pin::Kind::hook, hook.path,
                profile.where(fmt::format("hooks/{}", hook_point_name(hook.point))));

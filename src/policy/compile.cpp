@@ -68,7 +68,21 @@ void Compiler::identity() {
 }
 
 void Compiler::root() {
-    plan_.root = {facts_.images_dir + "/" + p_.image, "erofs"};
+    const auto file = [&](const std::string& name) {
+        return name.empty() ? "" : facts_.images_dir + "/" + name;
+    };
+    const auto image = [&](const ImageSpec& spec) {
+        return RootImage{file(spec.name), "erofs", spec.root_hash, file(spec.hash_image)};
+    };
+    plan_.root = image(p_.image);
+    if (!p_.fallback.name.empty()) {
+        plan_.fallback = image(p_.fallback);
+        plan_.ready_after_ms = p_.ready_after_ms;
+    }
+    if (!(p_.image.root_hash + p_.fallback.root_hash).empty() &&
+        !has_word(facts_.device_mapper_targets, "verity"))
+        refuse("root/verity", "this kernel has no dm-verity",
+               "enable CONFIG_DM_VERITY or load the module dm_verity");
     if (!has_word(facts_.filesystems, "erofs"))
         refuse("root/image", "this kernel cannot mount erofs",
                "enable CONFIG_EROFS_FS or load the module erofs");

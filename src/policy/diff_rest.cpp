@@ -15,13 +15,14 @@ constexpr std::string_view kCompared[] = {
     // What says nothing, or is settled before: blocks are merged, modes are matched by name.
     "$schema", "pmos", "mode", "extends/[]",
     // diff_storage.cpp, diff_paths.cpp
-    "root/image", "root/verity/rootHash", "root/verity/hashImage", "volumes/[]/name",
-    "volumes/[]/target", "volumes/[]/size", "volumes/[]/source/file", "volumes/[]/source/device",
-    "volumes/[]/options/[]", "volumes/[]/luks/cipher", "volumes/[]/luks/keySize",
-    "volumes/[]/luks/sectorSize", "volumes/[]/luks/integrity", "volumes/[]/luks/pbkdf/type",
-    "volumes/[]/luks/pbkdf/memoryMax", "volumes/[]/luks/pbkdf/timeMs", "volumes/[]/unlock/[]",
-    "volumes/[]/onLock", "mounts/[]/type", "mounts/[]/source", "mounts/[]/target",
-    "mounts/[]/options/[]", "mounts/[]/size", "procSubset",
+    "root/image", "root/verity/rootHash", "root/verity/hashImage", "root/fallback/image",
+    "root/fallback/verity/rootHash", "root/fallback/verity/hashImage", "root/readyAfter",
+    "volumes/[]/name", "volumes/[]/target", "volumes/[]/size", "volumes/[]/source/file",
+    "volumes/[]/source/device", "volumes/[]/options/[]", "volumes/[]/luks/cipher",
+    "volumes/[]/luks/keySize", "volumes/[]/luks/sectorSize", "volumes/[]/luks/integrity",
+    "volumes/[]/luks/pbkdf/type", "volumes/[]/luks/pbkdf/memoryMax", "volumes/[]/luks/pbkdf/timeMs",
+    "volumes/[]/unlock/[]", "volumes/[]/onLock", "mounts/[]/type", "mounts/[]/source",
+    "mounts/[]/target", "mounts/[]/options/[]", "mounts/[]/size", "procSubset",
     // diff_process.cpp
     "identity/uidRange/start", "identity/uidRange/count", "process/args/[]", "process/env/[]",
     "process/cwd", "process/user/uid", "process/user/gid", "process/user/additionalGids/[]",

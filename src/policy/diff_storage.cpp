@@ -11,26 +11,46 @@ namespace {
 
 using enum ChangeKind;
 
-void compare_image(Teller& t) {
-    if (t.a.profile.image != t.b.profile.image)
-        t.say(image, Turn::change, Danger::moderate, "root/image",
-              fmt::format("{} runs the image '{}' instead of '{}'", t.m, t.b.profile.image,
-                          t.a.profile.image),
-              "root/image");
-    const bool was = t.a.whole.at_path("root/verity") != nullptr,
-               is = t.b.whole.at_path("root/verity") != nullptr;
+// At "root", or at "root/fallback": an image and what verifies it.
+void compare_image(Teller& t, const ImageSpec& a, const ImageSpec& b, const std::string& at,
+                   std::string_view which) {
+    if (a.name != b.name)
+        t.say(image, Turn::change, Danger::moderate, at + "/image",
+              fmt::format("{} runs the {} '{}' instead of '{}'", t.m, which, b.name, a.name),
+              at + "/image");
+    const bool was = !a.root_hash.empty(), is = !b.root_hash.empty();
     if (was != is) {
-        t.say(verified, was ? Turn::gain : Turn::loss, Danger::severe, "root/verity",
-              fmt::format("{}'s image is {} verified", t.m, was ? "no longer" : "now"),
-              "root/verity");
+        t.say(verified, was ? Turn::gain : Turn::loss, Danger::severe, at + "/verity",
+              fmt::format("{}'s {} is {} verified", t.m, which, was ? "no longer" : "now"),
+              at + "/verity");
         return;
     }
-    for (const std::string_view key : {"root/verity/rootHash", "root/verity/hashImage"})
-        if (t.a.text(key) != t.b.text(key))
-            t.say(verified, Turn::change, Danger::moderate, std::string(key),
-                  fmt::format("{}'s image is verified by another {}", t.m,
-                              key.ends_with("rootHash") ? "root hash" : "hash tree"),
-                  key);
+    const auto by = [&](const std::string& key, std::string_view what) {
+        t.say(verified, Turn::change, Danger::moderate, at + key,
+              fmt::format("{}'s {} is verified by another {}", t.m, which, what), at + key);
+    };
+    if (a.root_hash != b.root_hash) by("/verity/rootHash", "root hash");
+    if (a.hash_image != b.hash_image) by("/verity/hashImage", "hash tree");
+}
+
+void compare_images(Teller& t) {
+    const Profile &a = t.a.profile, &b = t.b.profile;
+    compare_image(t, a.image, b.image, "root", "image");
+    const std::string key = "root/fallback";
+    const bool was = !a.fallback.name.empty(), is = !b.fallback.name.empty();
+    if (was && is) compare_image(t, a.fallback, b.fallback, key, "fallback image");
+    const bool open = is && b.fallback.root_hash.empty();
+    if (was != is)
+        t.say(image, is ? Turn::gain : Turn::loss, open ? Danger::severe : Danger::moderate, key,
+              is ? fmt::format("{} may start from the image '{}' too, which is {}verified", t.m,
+                               b.fallback.name, open ? "not " : "")
+                 : fmt::format("{} has no image to fall back to any more", t.m),
+              key);
+    if (a.ready_after_ms != b.ready_after_ms)
+        t.say(image, Turn::change, Danger::none, "root/readyAfter",
+              fmt::format("{} is ready after {} instead of {}", t.m, time_words(b.ready_after_ms),
+                          time_words(a.ready_after_ms)),
+              "root/readyAfter");
 }
 
 // One volume on both sides.
@@ -144,7 +164,7 @@ class VolumeDiff {
 }  // namespace
 
 void compare_storage(Teller& t) {
-    compare_image(t);
+    compare_images(t);
     const auto &a = t.a.profile.volumes, &b = t.b.profile.volumes;
     for (std::size_t i = 0; i < a.size(); ++i) {
         const auto same = std::ranges::find(b, a[i].name, &VolumeSpec::name);

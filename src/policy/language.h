@@ -42,6 +42,7 @@ enum class Format : std::uint8_t {
     syscall,           // a name
     syscall_or_group,  // a name or @group
     cpu_max,
+    root_hash,  // of dm-verity, SHA-256
 };
 
 struct KeySpec {

@@ -50,6 +50,12 @@ bool is_env(std::string_view text) {
     });
 }
 
+bool is_root_hash(std::string_view text) {
+    return text.size() == 64 && std::ranges::all_of(text, [](char c) {
+               return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+           });
+}
+
 // "quota period" in µs, as cpu.max takes it; "max" is no limit.
 bool is_cpu_max(std::string_view text) {
     const auto blank = text.find(' ');
@@ -125,6 +131,8 @@ MaybeFault check_format(Format format, std::string_view text) {
             return expect(is_env(text), text, "a variable", "write NAME=value");
         case Format::rlimit_value:
             return expect(text == "unlimited", text, "a limit", "a number or \"unlimited\"");
+        case Format::root_hash:
+            return expect(is_root_hash(text), text, "a root hash", "64 hex digits in lower case");
         case Format::cpu_max:
             return expect(is_cpu_max(text), text, "a CPU limit", "such as \"50000 100000\"");
         case Format::mount_option:

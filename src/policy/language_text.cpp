@@ -38,6 +38,8 @@ std::string_view format_pattern(Format format) {
             return "^[A-Za-z0-9_]+=";
         case Format::rlimit_value:
             return "^unlimited$";
+        case Format::root_hash:
+            return "^[0-9a-f]{64}$";
         case Format::cpu_max:
             return "^(max|[0-9]{1,9})( [0-9]{1,9})?$";
         case Format::free:

@@ -123,11 +123,16 @@ struct Session {
 struct RootImage {
     std::string path;        // host path of the erofs image
     std::string filesystem;  // "erofs"
+    std::string root_hash;   // of dm-verity, 64 hex digits; "": the image is not verified
+    std::string tree;        // host path of the hashes, "": they are appended to the image
+    bool operator==(const RootImage&) const = default;
 };
 
 struct LaunchPlan {
     std::string mode, hostname;
     RootImage root;
+    RootImage fallback;  // where the mode does not become ready from root; path "": none
+    std::uint32_t ready_after_ms = 0;  // how long PID 1 must live for that
     std::vector<Volume> volumes;
     std::vector<IdMap> uid_map, gid_map;
     std::uint64_t namespaces = 0;                            // CLONE_NEW*, time included

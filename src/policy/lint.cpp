@@ -59,6 +59,7 @@ class Lint {
   public:
     Lint(const Profile& profile, std::vector<Diagnostic>& out) : p_(profile), out_(out) {}
 
+    void image();
     void volumes();
     void capabilities();
     void limits();
@@ -75,6 +76,17 @@ class Lint {
     const Profile& p_;
     std::vector<Diagnostic>& out_;
 };
+
+void Lint::image() {
+    const auto look = [&](const ImageSpec& image, std::string_view at) {
+        if (!image.name.empty() && image.root_hash.empty())
+            say(Rule::unverified_image, p_.where(at),
+                fmt::format("nothing verifies '{}'", image.name),
+                "make it by 'pmosctl image build', which prints the lines to add");
+    };
+    look(p_.image, "root/image");
+    look(p_.fallback, "root/fallback/image");
+}
 
 void Lint::volumes() {
     for (std::size_t i = 0; i < p_.volumes.size(); ++i) {
@@ -224,6 +236,7 @@ bool idle_capability(std::string_view name) {
 void lint(const Profile& profile, std::vector<Diagnostic>& diagnostics) {
     std::vector<Diagnostic> found;
     Lint lint(profile, found);
+    lint.image();
     lint.volumes();
     lint_seccomp(profile, found);
     lint.capabilities();

@@ -111,9 +111,17 @@ Volume volume(const nlohmann::json& j) {
     return v;
 }
 
+RootImage root_image(const nlohmann::json& j) {
+    return {j.at("path"), j.at("filesystem"), j.value("rootHash", ""), j.value("hashImage", "")};
+}
+
 // What only the readable form has.
 void take_readable(const nlohmann::json& j, LaunchPlan& plan) {
-    plan.root = {j.at("root").at("path"), j.at("root").at("filesystem")};
+    plan.root = root_image(j.at("root"));
+    if (j.contains("fallback")) {
+        plan.fallback = root_image(j.at("fallback"));
+        plan.ready_after_ms = j.at("readyAfterMs");
+    }
     for (const auto& v : j.at("volumes")) plan.volumes.push_back(volume(v));
     for (std::size_t i = 0; i < plan.device_nodes.size(); ++i)
         plan.device_nodes[i].device_class = j.at("deviceNodes").at(i).value("class", "");

@@ -158,13 +158,24 @@ void write_life(JsonWriter& w, const LaunchPlan& plan) {
     w.close();
 }
 
+void write_root(JsonWriter& w, std::string_view key, const RootImage& root) {
+    w.key(key).open_object().key("path").text(root.path);
+    w.key("filesystem").text(root.filesystem);
+    if (!root.root_hash.empty()) w.key("rootHash").text(root.root_hash);
+    if (!root.tree.empty()) w.key("hashImage").text(root.tree);
+    w.close();
+}
+
 }  // namespace
 
 std::string to_json(const LaunchPlan& plan) {
     JsonWriter w;
     w.open_object().key("mode").text(plan.mode).key("hostname").text(plan.hostname);
-    w.key("root").open_object().key("path").text(plan.root.path);
-    w.key("filesystem").text(plan.root.filesystem).close();
+    write_root(w, "root", plan.root);
+    if (!plan.fallback.path.empty()) {
+        write_root(w, "fallback", plan.fallback);
+        w.key("readyAfterMs").number(plan.ready_after_ms);
+    }
     write_volumes(w, plan.volumes);
     write_ids(w, "uidMap", plan.uid_map);
     write_ids(w, "gidMap", plan.gid_map);

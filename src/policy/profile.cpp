@@ -52,7 +52,9 @@ std::vector<std::string> texts(const Node* node) {
 Profile ProfileReader::read() {
     p_.mode = text_or(get("mode"), "");
     p_.hostname = text_or(get("process/hostname"), p_.mode);
-    p_.image = text_or(get("root/image"), "");
+    p_.image = image("root/");
+    p_.fallback = image("root/fallback/");
+    p_.ready_after_ms = duration_or(get("root/readyAfter"), 0);
     p_.id_start = u32_or(get("identity/uidRange/start"), 0);
     p_.id_count = u32_or(get("identity/uidRange/count"), 0);
     if (std::uint64_t{p_.id_start} + p_.id_count > UINT32_MAX)
@@ -83,6 +85,11 @@ Profile ProfileReader::read() {
     p_.landlock_required = bool_or(get("landlock/required"), false);
     p_.landlock_execute = texts(get("landlock/execute"));
     return std::move(p_);
+}
+
+ImageSpec ProfileReader::image(const std::string& at) const {
+    return {text_or(get(at + "image"), ""), text_or(get(at + "verity/rootHash"), ""),
+            text_or(get(at + "verity/hashImage"), "")};
 }
 
 void ProfileReader::namespaces() {

@@ -13,6 +13,10 @@
 
 namespace pmos::policy {
 
+struct ImageSpec {
+    std::string name, root_hash, hash_image;  // of dm-verity, "" where it is not verified
+};
+
 struct VolumeSpec {
     std::string name, target;
     std::uint64_t size = 0;
@@ -49,7 +53,8 @@ struct HookSpec {
 
 struct Profile {
     std::string mode, file, hostname;
-    std::string image;
+    ImageSpec image, fallback;         // the latter's name is "" where there is none
+    std::uint32_t ready_after_ms = 0;  // of the first, or the fallback is used
     std::vector<VolumeSpec> volumes;
     std::uint32_t id_start = 0, id_count = 0;
     Process process;  // everything in it is final

@@ -29,6 +29,7 @@ class ProfileReader {
     Profile read();
 
   private:
+    ImageSpec image(const std::string& at) const;
     void volume(const Node& node);
     void process();
     void user(const Node* node);

@@ -91,6 +91,9 @@ void Reach::tree(const MountOp& op) {
 void Reach::files() {
     add(Resource::image, plan_.root.path, right_read | right_execute | right_signal, "/",
         p_.where("root/image"));
+    if (!plan_.fallback.path.empty())
+        add(Resource::image, plan_.fallback.path, right_read | right_execute | right_signal, "/",
+            p_.where("root/fallback/image"));
     for (const auto& op : plan_.mounts)
         if (op.kind == MountKind::bind) tree(op);
     for (std::size_t i = 0; i < plan_.volumes.size(); ++i) {

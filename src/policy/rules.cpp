@@ -223,12 +223,15 @@ constexpr std::array kRules{
              "falls.",
              R"("process": { "capabilities": ["CAP_SYS_ADMIN"] }, "seccomp": { "allow":)"
              R"( ["@system-service", "@mount"] }, "lsm": { "apparmor": "unconfined" })"},
+    RuleInfo{Rule::unverified_image, "unverified-image", kNote, "the image is not verified",
+             "Whoever writes the phone's storage changes what the mode runs, and nobody notices.",
+             R"("root": { "image": "a.erofs" })"},
 };
 
 constexpr bool in_order() {
     for (std::size_t i = 0; i < kRules.size(); ++i)
         if (static_cast<std::size_t>(kRules[i].rule) != i) return false;
-    return kRules.size() == static_cast<std::size_t>(Rule::broad_grant) + 1;
+    return kRules.size() == static_cast<std::size_t>(Rule::unverified_image) + 1;
 }
 static_assert(in_order(), "a row for every rule, in the order of the enumeration");
 

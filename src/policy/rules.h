@@ -81,6 +81,7 @@ enum class Rule : std::uint8_t {
     missing_limit,
     writable_executable,
     broad_grant,
+    unverified_image,
 };
 
 struct RuleInfo {

@@ -184,10 +184,13 @@ void SiteCheck::demand(const Node& demand) {
         }
     }
     if (const Node* rule = asked("execOnlyFromRoot")) exec_only_from_root(*rule);
-    if (const Node* rule = asked("verity");
-        rule != nullptr && p_.source.at_path("root/verity") == nullptr)
-        broken(p_.where("root"), *rule, "the site policy demands a verified image",
-               "add 'verity' to 'root'");
+    if (const Node* rule = asked("verity")) {
+        const std::string message = "the site policy demands a verified image";
+        if (p_.image.root_hash.empty())
+            broken(p_.where("root"), *rule, message, "add 'verity' to 'root'");
+        if (!p_.fallback.name.empty() && p_.fallback.root_hash.empty())
+            broken(p_.where("root/fallback"), *rule, message, "add 'verity' to 'fallback'");
+    }
 }
 
 }  // namespace

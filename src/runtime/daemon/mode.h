@@ -62,6 +62,10 @@ struct Mode {
     // What was opened and not closed since, as it was opened: it can be closed also when the
     // profile has changed or broken. Kept under RUN for a restarted pmosd.
     std::vector<policy::Volume> opened;
+    std::uint64_t damaged = 0;  // blocks of its image, met since it was mounted
+    bool fallen = false;        // the plan's first image did not become ready: the other is used
+    bool image_fault = false;   // the start that is under way got no further than its image
+    std::string image_at, fallback_at;         // where their root hashes stand: "file:line:column"
     std::string broken;                        // why there is no plan
     std::string reason;                        // why it is disabled or failed
     std::vector<std::string> limits_left_out;  // optional ones that this kernel lacks, as told last
@@ -81,6 +85,9 @@ struct Mode {
     bool alive() const noexcept { return running.has_value(); }
     bool recorded() const noexcept { return running && running->recording != nullptr; }
     bool needs_secret() const noexcept;
+    // Of a mode that has a plan.
+    const policy::RootImage& root() const noexcept { return fallen ? plan->fallback : plan->root; }
+    const std::string& root_at() const noexcept { return fallen ? fallback_at : image_at; }
 };
 
 }  // namespace pmos::daemon

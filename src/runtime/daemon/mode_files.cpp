@@ -175,6 +175,17 @@ std::vector<policy::Volume> read_opened(const Paths& paths, const std::string& m
     return out;
 }
 
+Result<> write_fallen(const Paths& paths, const std::string& mode, const std::string& digest) {
+    const std::string dir = paths.state + "/images";
+    if (::mkdir(dir.c_str(), 0700) != 0 && errno != EEXIST)
+        return fail(errno_error(errno, "cannot make '" + dir + "'"));
+    return replace_file(dir + "/" + mode, "fallen=" + digest + "\n");
+}
+
+std::string read_fallen(const Paths& paths, const std::string& mode) {
+    return std::string(value_of(read_whole(paths.state + "/images/" + mode), "fallen"));
+}
+
 Result<> write_foreground(const Paths& paths, const std::string& mode) {
     return replace_file(paths.run + "/foreground", "mode=" + mode + "\n");
 }

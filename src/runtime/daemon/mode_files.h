@@ -48,6 +48,10 @@ std::shared_ptr<const policy::LaunchPlan> read_plan(const Paths& paths, const st
 Result<> write_opened(const Paths& paths, const Mode& mode);
 std::vector<policy::Volume> read_opened(const Paths& paths, const std::string& mode);
 
+// Of which plan the first image did not become ready; kept across boots.
+Result<> write_fallen(const Paths& paths, const std::string& mode, const std::string& digest);
+std::string read_fallen(const Paths& paths, const std::string& mode);
+
 Result<> write_foreground(const Paths& paths, const std::string& mode);
 std::string read_foreground(const Paths& paths);
 

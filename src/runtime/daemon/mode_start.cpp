@@ -106,7 +106,10 @@ class Start : public std::enable_shared_from_this<Start> {
         if (ready && !mode_.prepared.root)
             ready = fail(Code::locked, "mode '" + mode_.name + "' was locked while it started");
         if (ready && recorded_) ready = seal_recording();
-        if (ready) prepared_ = std::exchange(mode_.prepared, {});
+        if (ready) {
+            prepared_ = std::exchange(mode_.prepared, {});
+            root_ = mode_.root();
+        }
         done(std::move(ready));
     }
     // Never among what is prepared for the next start.
@@ -163,7 +166,7 @@ class Start : public std::enable_shared_from_this<Start> {
 
     void launch(Done done) {
         // Waited since it was prepared, and may have been written to since.
-        if (auto same = ctx_.pinned.check(plan_->root.path, prepared_.root->image()); !same)
+        if (auto same = check_pinned(ctx_, root_, prepared_.root->files()); !same)
             return done(std::move(same));
         auto tree = prepared_.root->clone_tree();
         if (!tree) return done(fail(std::move(tree.error())));
@@ -188,7 +191,11 @@ class Start : public std::enable_shared_from_this<Start> {
 
     void launched(Result<launch::LaunchReply> reply, Done done) {
         root_tree_.reset();
-        if (!reply) return done(fail(std::move(reply.error())));
+        if (!reply) {
+            // Whatever it is that the image lacks, if it is the image.
+            mode_.image_fault = reply.error().code != Code::unreachable;
+            return done(fail(std::move(reply.error())));
+        }
         prepared_.net_ns.reset();  // one mode, one network namespace, one life
         give_back();
         Running running;
@@ -237,6 +244,7 @@ class Start : public std::enable_shared_from_this<Start> {
     UniqueFd recording_image_;
     bool was_locked_ = false;
     Prepared prepared_;
+    policy::RootImage root_;  // that is prepared
     ModeFiles files_;
     UniqueFd root_tree_;
 };

@@ -23,10 +23,18 @@ namespace pmos::daemon {
 
 namespace {
 
+Result<launch::RootImage> open_root(const Context& ctx, const Mode& mode) {
+    const auto& root = mode.root();
+    PMOS_ASSIGN(auto files, launch::RootImage::open_files(root));
+    PMOS_TRY(check_pinned(ctx, root, files));
+    return launch::RootImage::open(std::move(files), root, ctx.paths.root_place(mode.name),
+                                   launch::verified_device_name(mode.name));
+}
+
 // What was mounted may be another file than the one that the policy pins by now.
 void drop_stale_root(const Context& ctx, Mode& mode) {
     auto& root = mode.prepared.root;
-    if (!root || ctx.pinned.check(mode.plan->root.path, root->image())) return;
+    if (!root || check_pinned(ctx, mode.root(), root->files())) return;
     Prepared stale;
     stale.root = std::exchange(root, std::nullopt);
     release_prepared(ctx, std::move(stale), [](Result<>) {});
@@ -60,12 +68,22 @@ Result<> settle_prepared(const Context& ctx, Mode& mode) {
     }
     drop_stale_root(ctx, mode);
     if (!ready.root) {
-        PMOS_ASSIGN(auto image, launch::RootImage::open_image(plan.root.path));
-        PMOS_TRY(ctx.pinned.check(plan.root.path, image.borrow()));
-        PMOS_ASSIGN(ready.root,
-                    launch::RootImage::open(std::move(image), plan.root.path, plan.root.filesystem,
-                                            ctx.paths.root_place(mode.name)));
+        auto root = open_root(ctx, mode);
+        if (!root) {
+            mode.image_fault = true;
+            if (!mode.root_at().empty()) root.error().why += " (" + mode.root_at() + ")";
+            return fail(std::move(root.error()));
+        }
+        ready.root = std::move(*root);
+        mode.damaged = 0;
     }
+    return {};
+}
+
+Result<> check_pinned(const Context& ctx, const policy::RootImage& root,
+                      const launch::ImageFiles& files) {
+    PMOS_TRY(ctx.pinned.check(root.path, files.image.borrow()));
+    if (files.tree) PMOS_TRY(ctx.pinned.check(root.tree, files.tree.borrow()));
     return {};
 }
 

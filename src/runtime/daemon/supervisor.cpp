@@ -159,9 +159,12 @@ void Supervisor::start_job(Mode& mode, std::shared_ptr<const policy::LaunchPlan>
         if (closing_) return fail(Code::cancelled, "pmosd is shutting down");
         return shares_nothing(mode);
     };
+    mode.image_fault = false;
     start_mode(
-        ctx_, mode, std::move(recording), may, [this](Mode& ended) { on_exit(ended); },
-        [this, &mode, done = std::move(done)](Result<> result) mutable {
+        ctx_, mode, recording, may, [this](Mode& ended) { on_exit(ended); },
+        [this, &mode, recording, done = std::move(done)](Result<> result) mutable {
+            if (!result && mode.image_fault && fall_back(mode, result.error().message()))
+                return start_job(mode, std::move(recording), std::move(done));
             if (result) watch_log(mode);
             done(std::move(result));
         });
@@ -287,7 +290,17 @@ void Supervisor::bring_foreground_back() {
 void Supervisor::on_exit(Mode& mode) {
     enqueue(
         mode, "exited",
-        [this, &mode](Done job_done) { collect_mode(ctx_, mode, std::move(job_done)); },
+        [this, &mode](Done job_done) {
+            const bool unready = is_unready(mode);
+            collect_mode(
+                ctx_, mode,
+                [this, &mode, unready, job_done = std::move(job_done)](Result<> collected) mutable {
+                    if (collected && unready && mode.state == State::failed &&
+                        fall_back(mode, mode.reason))
+                        return start_job(mode, nullptr, std::move(job_done));
+                    job_done(std::move(collected));
+                });
+        },
         [](Result<>) {});
 }
 

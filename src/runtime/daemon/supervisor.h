@@ -12,6 +12,7 @@
 #include "runtime/daemon/denials.h"
 #include "runtime/daemon/device_watch.h"
 #include "runtime/daemon/fd_store.h"
+#include "runtime/daemon/image_watch.h"
 #include "runtime/daemon/launcher.h"
 #include "runtime/daemon/mode.h"
 #include "runtime/daemon/policy_source.h"
@@ -102,6 +103,13 @@ class Supervisor {
     bool trial_works() const;
     void watch_trial();
     void on_devices();
+    void begin_images();
+    void take_image(Mode& mode, const policy::ModePolicy& policy);
+    bool is_unready(const Mode& mode) const;
+    // False: it has no other image, or uses it already.
+    bool fall_back(Mode& mode, const std::string& why);
+    void on_corrupt_block(const std::string& mode, const CorruptBlock& block);
+    void add_image_findings(std::vector<host::Finding>& findings) const;
     std::optional<Denied> whose(std::uint32_t uid) const;
     Denied about(const Mode& mode) const;
     Result<std::shared_ptr<const policy::LaunchPlan>> recording_plan(const Mode& mode) const;
@@ -139,6 +147,7 @@ class Supervisor {
     Switchboard switchboard_;
     std::unique_ptr<DeviceWatch> device_watch_;
     EventSource devices_later_;
+    std::unique_ptr<ImageWatch> image_watch_;
     policy::HostFacts facts_;
     PolicySource source_;
     std::optional<bundle::Report> bundle_;  // none: the policy is a directory

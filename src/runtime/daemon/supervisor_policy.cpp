@@ -65,6 +65,7 @@ Result<> Supervisor::begin(std::vector<KeptDescriptor> kept) {
     // nobody to listen to: a reload looks again.
     if (auto watch = DeviceWatch::make(loop_, [this] { on_devices(); }))
         device_watch_ = std::move(*watch);
+    begin_images();
     recall_modes();
     PMOS_TRY(begin_policy());
     for (auto& [name, mode] : modes_) {
@@ -198,6 +199,7 @@ std::vector<std::string> Supervisor::take_policy() {
         if (named.contains(name)) continue;
         mode->plan.reset();
         mode->digest.clear();
+        mode->fallen = false;
         mode->broken = "its profile is gone";
         if (!mode->alive()) {
             mode->state = State::disabled;
@@ -242,6 +244,7 @@ void Supervisor::take_mode(const policy::ModePolicy& policy) {
         mode.digest = digest;
         mode.broken = reason;
     }
+    take_image(mode, policy);
     if (!mode.alive() && mode.jobs.idle()) {
         if (!mode.plan || mode.state == State::disabled) {
             mode.state = mode.plan ? State::stopped : State::disabled;
@@ -360,6 +363,7 @@ void Supervisor::bound_logs() {
 std::vector<host::Finding> Supervisor::doctor() {
     denials_.add_facts(facts_);
     auto findings = host::examine(facts_, policy_);
+    add_image_findings(findings);
     if (bundle_)
         std::ranges::move(policy_findings(*bundle_), std::back_inserter(findings));
     else

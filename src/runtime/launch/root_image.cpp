@@ -14,16 +14,18 @@ namespace {
 
 constexpr std::uint32_t kBlockSize = 4096;
 
-Result<UniqueFd> mount_device(const std::string& device, const std::string& filesystem,
-                              const std::string& image) {
+Result<UniqueFd> mount_device(const std::string& device, const policy::RootImage& root) {
     const auto refused = [&](int err) {
-        return fail(errno_error(-err, "cannot mount '" + image + "' as " + filesystem,
-                                "is it an image made by mkfs." + filesystem));
+        return fail(errno_error(
+            -err, "cannot mount '" + root.path + "' as " + root.filesystem,
+            root.root_hash.empty()
+                ? "is it an image made by mkfs." + root.filesystem
+                : "see: pmosctl image verify " + root.path + " --root-hash " + root.root_hash));
     };
-    const UniqueFd context(sys::sys_fsopen(filesystem.c_str(), FSOPEN_CLOEXEC));
+    const UniqueFd context(sys::sys_fsopen(root.filesystem.c_str(), FSOPEN_CLOEXEC));
     if (!context)
-        return fail(Code::unsupported, "this kernel has no file system '" + filesystem + "'", "",
-                    "load its module, or build it in");
+        return fail(Code::unsupported, "this kernel has no file system '" + root.filesystem + "'",
+                    "", "load its module, or build it in");
     int err = sys::sys_fsconfig(context.get(), FSCONFIG_SET_STRING, "source", device.c_str(), 0);
     if (err == 0) err = sys::sys_fsconfig(context.get(), FSCONFIG_SET_FLAG, "ro", nullptr, 0);
     if (err == 0) err = sys::sys_fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0);
@@ -34,16 +36,23 @@ Result<UniqueFd> mount_device(const std::string& device, const std::string& file
     return tree;
 }
 
-Result<UniqueFd> mount_image(BorrowedFd image, const std::string& path,
-                             const std::string& filesystem, const std::string& attach_dir) {
-    // The device's descriptor must outlive the mount call: autoclear follows the last opener.
+Result<ImageDevice> map_plain(const ImageFiles& files, const std::string& path) {
     sys::LoopPath device;
-    const UniqueFd loop(sys::sys_attach_loop(
-        {image.get(), path, LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR, kBlockSize}, device));
+    UniqueFd loop(sys::sys_attach_loop(
+        {files.image.get(), path, LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR, kBlockSize}, device));
     if (!loop)
         return fail(errno_error(-loop.get(), "cannot attach '" + path + "' to a loop device",
                                 "is the kernel module 'loop' there, and a device free?"));
-    PMOS_ASSIGN(UniqueFd tree, mount_device(device.text, filesystem, path));
+    return ImageDevice{std::move(loop), device.text};
+}
+
+Result<UniqueFd> mount_image(const ImageFiles& files, const policy::RootImage& root,
+                             const std::string& attach_dir, const std::string& device_name) {
+    // The device's descriptor must outlive the mount call: autoclear follows the last opener.
+    PMOS_ASSIGN(const ImageDevice device, root.root_hash.empty()
+                                              ? map_plain(files, root.path)
+                                              : map_verified(files, root, device_name));
+    PMOS_ASSIGN(UniqueFd tree, mount_device(device.path, root));
     const int err =
         sys::sys_move_mount(tree.get(), "", AT_FDCWD, attach_dir.c_str(), MOVE_MOUNT_F_EMPTY_PATH);
     if (err < 0) return fail(errno_error(-err, "cannot mount on '" + attach_dir + "'"));
@@ -52,41 +61,48 @@ Result<UniqueFd> mount_image(BorrowedFd image, const std::string& path,
 
 }  // namespace
 
-Result<UniqueFd> RootImage::open_image(const std::string& path) {
-    UniqueFd image(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!image) return fail(errno_error(errno, "cannot open the root image '" + path + "'"));
-    return image;
+Result<ImageFiles> RootImage::open_files(const policy::RootImage& root) {
+    ImageFiles files;
+    files.image.reset(::open(root.path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!files.image)
+        return fail(errno_error(errno, "cannot open the root image '" + root.path + "'"));
+    if (root.tree.empty()) return files;
+    files.tree.reset(::open(root.tree.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!files.tree)
+        return fail(errno_error(errno, "cannot open the root image's hashes '" + root.tree + "'"));
+    return files;
 }
 
 Result<RootImage> RootImage::open(const std::string& path, const std::string& filesystem,
                                   const std::string& attach_dir) {
-    PMOS_ASSIGN(auto image, open_image(path));
-    return open(std::move(image), path, filesystem, attach_dir);
+    const policy::RootImage root{path, filesystem, "", ""};
+    PMOS_ASSIGN(auto files, open_files(root));
+    return open(std::move(files), root, attach_dir, "");
 }
 
-Result<RootImage> RootImage::open(UniqueFd image, const std::string& path,
-                                  const std::string& filesystem, const std::string& attach_dir) {
+Result<RootImage> RootImage::open(ImageFiles files, const policy::RootImage& root,
+                                  const std::string& attach_dir, const std::string& device_name) {
     if (::mkdir(attach_dir.c_str(), 0700) < 0 && errno != EEXIST)
         return fail(errno_error(errno, "cannot make '" + attach_dir + "'"));
-    auto tree = mount_image(image.borrow(), path, filesystem, attach_dir);
+    auto tree = mount_image(files, root, attach_dir, device_name);
     if (!tree) {
         ::rmdir(attach_dir.c_str());
         return fail(std::move(tree.error()));
     }
-    return RootImage(attach_dir, std::move(*tree), std::move(image));
+    return RootImage(attach_dir, std::move(*tree), std::move(files));
 }
 
 RootImage::RootImage(RootImage&& other) noexcept
     : attach_dir_(std::move(other.attach_dir_)),
       root_(std::move(other.root_)),
-      image_(std::move(other.image_)) {}
+      files_(std::move(other.files_)) {}
 
 RootImage& RootImage::operator=(RootImage&& other) noexcept {
     if (this != &other) {
         close();
         attach_dir_ = std::move(other.attach_dir_);
         root_ = std::move(other.root_);
-        image_ = std::move(other.image_);
+        files_ = std::move(other.files_);
     }
     return *this;
 }
@@ -103,7 +119,7 @@ Result<UniqueFd> RootImage::clone_tree() const {
 void RootImage::close() noexcept {
     if (!root_) return;
     root_.reset();
-    image_.reset();
+    files_ = {};
     sys::sys_umount2(attach_dir_.c_str(), sys::kUmountDetach);
     ::rmdir(attach_dir_.c_str());
 }

@@ -113,6 +113,34 @@ TEST_CASE("limits: refused without their controller unless optional") {
     CHECK(compile(*strict, fixed_facts()).plan.has_value());
 }
 
+TEST_CASE("root hashes and the fallback are in the plan, and need dm-verity") {
+    const std::string a(64, 'a'), b(64, 'b');
+    auto text = profile_text("alpha", 200000);
+    text.replace(text.find("\"alpha.erofs\""), 13,
+                 "\"new\", \"verity\": {\"rootHash\": \"" + a +
+                     "\", \"hashImage\": \"new.hash\"}, \"readyAfter\": \"3s\",\n\"fallback\": "
+                     "{\"image\": \"old\", \"verity\": {\"rootHash\": \"" +
+                     b + "\"}}");
+    auto facts = fixed_facts();
+    facts.device_mapper_targets = {"crypt", "verity"};
+    const auto plan = compile(*load(text), facts).plan;
+    REQUIRE(plan.has_value());
+    CHECK(plan->root ==
+          RootImage{facts.images_dir + "/new", "erofs", a, facts.images_dir + "/new.hash"});
+    CHECK(plan->fallback == RootImage{facts.images_dir + "/old", "erofs", b, ""});
+    CHECK(plan->ready_after_ms == 3000);
+    const auto again = decode(encode(*plan));
+    REQUIRE(again.has_value());
+    CHECK(again->root == plan->root);
+    CHECK(again->fallback == plan->fallback);
+    CHECK(again->ready_after_ms == 3000);
+
+    facts.device_mapper_targets = {"crypt"};
+    const auto refused = compile(*load(text), facts);
+    CHECK_FALSE(refused.plan.has_value());
+    CHECK(find_rule(refused.diagnostics, "unsupported").at.pointer == "/root/verity");
+}
+
 TEST_CASE("what this build cannot enforce refuses the start by name") {
     for (const auto& [extra, pointer] :
          {std::pair<std::string, std::string>{", \"devices\": {\"camera\": \"foreground\"}",
@@ -149,11 +177,6 @@ TEST_CASE("what this build cannot enforce refuses the start by name") {
         CHECK_FALSE(compiled.plan.has_value());
         CHECK(has_rule(compiled.diagnostics, "not-enforced"));
     }
-    auto verity = profile_text("alpha", 200000);
-    verity.replace(verity.find("\"alpha.erofs\""), 13,
-                   "\"alpha.erofs\", \"verity\": {\"rootHash\": \"00\"}");
-    CHECK(find_rule(compile(*load(verity), fixed_facts()).diagnostics, "not-enforced").at.pointer ==
-          "/root/verity");
     // "none" is enforced everywhere: nothing is opened.
     CHECK(
         compile(*with(", \"devices\": {\"camera\": \"none\", \"audio\": \"none\"}"), fixed_facts())

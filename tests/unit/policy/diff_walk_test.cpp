@@ -17,7 +17,10 @@ using nlohmann::json;
 // Between them every key of the language, each with a value that can be changed.
 constexpr const char* kFull = R"({
   "$schema": "x", "pmos": 1, "mode": "a", "extends": [],
-  "root": {"image": "a.erofs", "verity": {"rootHash": "00", "hashImage": "a.hash"}},
+  "root": {"image": "a.erofs", "verity": {"rootHash":
+    "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff", "hashImage": "a.hash"},
+    "fallback": {"image": "b.erofs", "verity": {"hashImage": "b.hash", "rootHash":
+      "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"}}, "readyAfter": "9s"},
   "volumes": [
     {"name": "data", "target": "/data", "size": "64MiB", "source": {"file": "/srv/a.luks"},
      "options": ["noatime"], "unlock": ["pin"], "onLock": "evict",
@@ -147,6 +150,8 @@ std::vector<json> of_format(Format format) {
             return {"mount"};
         case Format::syscall_or_group:
             return {"@mount", "mount"};
+        case Format::root_hash:
+            return {"ff112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"};
         case Format::cpu_max:
             return {"1000 100000"};
         case Format::free:
