@@ -30,6 +30,7 @@ struct Prepared {
     UniqueFd net_ns;
     UniqueFd device_filter;  // loaded, attached nowhere
     std::optional<launch::RootImage> root;
+    policy::RootImage image;  // which one root is of
 };
 
 // A mode that has processes. Its identity across a restart of pmosd is cgroup plus start time.

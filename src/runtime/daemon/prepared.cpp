@@ -31,10 +31,13 @@ Result<launch::RootImage> open_root(const Context& ctx, const Mode& mode) {
                                    launch::verified_device_name(mode.name));
 }
 
-// What was mounted may be another file than the one that the policy pins by now.
+// What was mounted may be another file than the one that the policy pins by now, or another image
+// than the mode is to start from.
 void drop_stale_root(const Context& ctx, Mode& mode) {
     auto& root = mode.prepared.root;
-    if (!root || check_pinned(ctx, mode.root(), root->files())) return;
+    if (!root ||
+        (mode.prepared.image == mode.root() && check_pinned(ctx, mode.root(), root->files())))
+        return;
     Prepared stale;
     stale.root = std::exchange(root, std::nullopt);
     release_prepared(ctx, std::move(stale), [](Result<>) {});
@@ -75,6 +78,7 @@ Result<> settle_prepared(const Context& ctx, Mode& mode) {
             return fail(std::move(root.error()));
         }
         ready.root = std::move(*root);
+        ready.image = mode.root();
         mode.damaged = 0;
     }
     return {};

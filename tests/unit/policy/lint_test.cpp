@@ -172,8 +172,9 @@ TEST_CASE("an image that nothing verifies is noted, and a fallback too") {
         text.replace(text.find("\"alpha.erofs\""), 13, root);
         const std::vector<SourceFile> files{{"a.json", text}};
         std::vector<std::string> at;
-        for (const auto& d : read_policy(files, nullptr, {}).modes[0].diagnostics) {
-            CHECK(d.rule == Rule::unverified_image);
+        const auto set = read_policy(files, nullptr, {});
+        for (const auto& d : set.modes[0].diagnostics) {
+            if (d.rule != Rule::unverified_image) continue;
             CHECK(d.severity == Severity::note);
             at.push_back(d.at.pointer);
         }
