@@ -58,6 +58,13 @@ int set_error(sd_bus_error* out, const Error& error) {
     return sd_bus_error_set(out, code_info(error.code).bus_name.data(), error_text(error).c_str());
 }
 
+int append_details(sd_bus_message* reply, const Details& details) {
+    int r = sd_bus_message_open_container(reply, 'a', "{ss}");
+    for (const auto& [key, value] : details)
+        if (r >= 0) r = sd_bus_message_append(reply, "{ss}", key.c_str(), value.c_str());
+    return r >= 0 ? sd_bus_message_close_container(reply) : r;
+}
+
 void Call::fail(const Error& error) const {
     sd_bus_reply_method_errorf(message_, code_info(error.code).bus_name.data(), "%s",
                                error_text(error).c_str());
@@ -183,6 +190,9 @@ Result<> Bus::export_objects(Connection& connection) {
     if (r >= 0)
         r = sd_bus_add_fallback_vtable(handle, nullptr, bus::kModePrefix, bus::kModeInterface,
                                        mode_vtable(), find_mode, this);
+    if (r >= 0)
+        r = sd_bus_add_fallback_vtable(handle, nullptr, bus::kModePrefix, bus::kVolumesInterface,
+                                       volumes_vtable(), find_mode, this);
     if (r >= 0) r = sd_bus_add_node_enumerator(handle, nullptr, bus::kModePrefix, list_modes, this);
     if (r >= 0) r = sd_bus_add_object_manager(handle, nullptr, bus::kManagerPath);
     if (r >= 0)
@@ -264,10 +274,7 @@ void Bus::event(std::string_view kind, std::string_view mode, const Details& det
             continue;
         int r = sd_bus_message_append(raw, "tss", boot_time_usec(), std::string(kind).c_str(),
                                       std::string(mode).c_str());
-        if (r >= 0) r = sd_bus_message_open_container(raw, 'a', "{ss}");
-        for (const auto& [key, value] : details)
-            if (r >= 0) r = sd_bus_message_append(raw, "{ss}", key.c_str(), value.c_str());
-        if (r >= 0) r = sd_bus_message_close_container(raw);
+        if (r >= 0) r = append_details(raw, details);
         if (r >= 0) sd_bus_send(connection.handle.get(), raw, nullptr);
         sd_bus_message_unref(raw);
     }

@@ -106,5 +106,6 @@ int set_error(sd_bus_error* out, const Error& error);
 
 const sd_bus_vtable* manager_vtable();
 const sd_bus_vtable* mode_vtable();
+const sd_bus_vtable* volumes_vtable();
 
 }  // namespace pmos::daemon

@@ -1,63 +1,18 @@
 // daemon: the Mode objects. Translates, decides nothing; never reads a secret.
-#include <fcntl.h>
-
 #include <cerrno>
 #include <cstring>
 
 #include "runtime/daemon/bus.h"
+#include "runtime/daemon/bus_args.h"
 #include "runtime/daemon/bus_names.h"
 #include "runtime/daemon/volumes.h"
 
 namespace pmos::daemon {
 namespace {
 
-Bus& bus_of(void* userdata) { return static_cast<ModeObject*>(userdata)->bus; }
-Mode& mode_of(void* userdata) { return static_cast<ModeObject*>(userdata)->mode; }
-
-UniqueFd duplicate(int fd) { return UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 3)); }
-
-// Calls visit(key) for every entry of an a{sv}; visit reads the variant and says whether it knew
-// the key. An unknown option is an error: nothing is accepted and ignored.
-template <class Visit>
-int read_options(sd_bus_message* message, sd_bus_error* error, Visit visit) {
-    int r = sd_bus_message_enter_container(message, 'a', "{sv}");
-    if (r < 0) return r;
-    while ((r = sd_bus_message_enter_container(message, 'e', "sv")) > 0) {
-        const char* key = nullptr;
-        if ((r = sd_bus_message_read(message, "s", &key)) < 0) return r;
-        if ((r = visit(std::string_view(key))) < 0) return r;
-        if (r == 0)
-            return sd_bus_error_setf(error, code_info(Code::usage).bus_name.data(),
-                                     "unknown option '%s'", key);
-        if ((r = sd_bus_message_exit_container(message)) < 0) return r;
-    }
-    return r < 0 ? r : sd_bus_message_exit_container(message);
-}
-
-int read_strings(sd_bus_message* message, std::vector<std::string>& out) {
-    int r = sd_bus_message_enter_container(message, 'a', "s");
-    const char* text = nullptr;
-    while (r >= 0 && (r = sd_bus_message_read(message, "s", &text)) > 0) out.emplace_back(text);
-    return r < 0 ? r : sd_bus_message_exit_container(message);
-}
-
-template <class T>
-int read_basic(sd_bus_message* message, const char* type, T& out) {
-    const int r = sd_bus_message_read(message, "v", type, &out);
-    return r < 0 ? r : 1;
-}
-
-int read_secret_fd(sd_bus_message* message, UniqueFd& out) {
-    int fd = -1;
-    const int r = sd_bus_message_read(message, "h", &fd);
-    if (r < 0) return r;
-    out = duplicate(fd);
-    return out ? 0 : -errno;
-}
-
 int provision(sd_bus_message* message, void* userdata, sd_bus_error* error) {
     UniqueFd secret;
-    int r = read_secret_fd(message, secret);
+    int r = read_fd(message, secret);
     if (r >= 0) r = read_options(message, error, [](std::string_view) { return 0; });
     if (r < 0) return r;
     bus_of(userdata).supervisor().provision(
@@ -69,7 +24,7 @@ int provision(sd_bus_message* message, void* userdata, sd_bus_error* error) {
 int unlock(sd_bus_message* message, void* userdata, sd_bus_error* error) {
     UniqueFd secret;
     int start = 1;
-    int r = read_secret_fd(message, secret);
+    int r = read_fd(message, secret);
     if (r >= 0)
         r = read_options(message, error, [&](std::string_view key) {
             return key == "start" ? read_basic(message, "b", start) : 0;
@@ -209,12 +164,8 @@ void reply_recorded(const Call& call, const Recorded& recorded) {
     sd_bus_message* reply = nullptr;
     int r = sd_bus_message_new_method_return(call.get(), &reply);
     if (r >= 0) r = sd_bus_message_open_container(reply, 'a', "a{ss}");
-    for (const auto& details : recorded.seen) {
-        if (r >= 0) r = sd_bus_message_open_container(reply, 'a', "{ss}");
-        for (const auto& [key, value] : details)
-            if (r >= 0) r = sd_bus_message_append(reply, "{ss}", key.c_str(), value.c_str());
-        if (r >= 0) r = sd_bus_message_close_container(reply);
-    }
+    for (const auto& details : recorded.seen)
+        if (r >= 0) r = append_details(reply, details);
     if (r >= 0) r = sd_bus_message_close_container(reply);
     if (r >= 0) r = sd_bus_message_append(reply, "t", recorded.lost);
     if (r >= 0) sd_bus_send(nullptr, reply, nullptr);

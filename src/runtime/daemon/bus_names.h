@@ -10,6 +10,7 @@ inline constexpr const char* kManagerPath = "/org/pmos/Runtime1";
 inline constexpr const char* kModePrefix = "/org/pmos/Runtime1/mode";  // sd_bus_path_encode
 inline constexpr const char* kManagerInterface = "org.pmos.Runtime1.Manager";
 inline constexpr const char* kModeInterface = "org.pmos.Runtime1.Mode";
+inline constexpr const char* kVolumesInterface = "org.pmos.Runtime1.Volumes";
 // The same API without a bus daemon: D-Bus peer to peer, root only.
 inline constexpr const char* kPrivateSocket = "/run/pmos/private";
 // RetryAfter when no secret is accepted any more.

@@ -37,6 +37,10 @@ struct Paths {
     std::string repeats(std::string_view mode) const {
         return run + "/attempts/" + std::string(mode);
     }
+    // Where pmos-volume keeps a header while another is written over it.
+    std::string headers(std::string_view mode) const {
+        return state + "/headers/" + std::string(mode);
+    }
     std::string mode_dir(std::string_view mode) const {
         return run + "/modes/" + std::string(mode);
     }

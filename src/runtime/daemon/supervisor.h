@@ -19,6 +19,7 @@
 #include "runtime/daemon/recorder.h"
 #include "runtime/daemon/sessions.h"
 #include "runtime/daemon/switchboard.h"
+#include "runtime/daemon/volume_verbs.h"
 #include "runtime/host/doctor.h"
 #include "runtime/volume/attempts.h"
 
@@ -60,6 +61,8 @@ class Supervisor {
     Result<> end_record(const Mode& mode, const std::string& owner);
     // What callers that are gone have begun ends.
     void drop_owners(const std::function<bool(const std::string&)>& gone);
+    // One verb on one volume; answers what there is to tell.
+    void volume(Mode& mode, VolumeCall call, Answer<Details> answer);
     void stop_all(Done done);
 
     using Changed = std::vector<std::string>;  // modes whose plan did

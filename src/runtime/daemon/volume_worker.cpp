@@ -9,6 +9,8 @@
 #include <memory>
 #include <optional>
 
+#include "base/text.h"
+
 namespace pmos::daemon {
 namespace {
 
@@ -31,8 +33,10 @@ class Worker : public std::enable_shared_from_this<Worker> {
         PMOS_ASSIGN(process_, spawn(request));
         PMOS_ASSIGN(const auto wire,
                     volume::make_request(job_.verb, job_.mode, job_.volume, job_.places));
-        PMOS_TRY(volume::send_request(socket_.borrow(), wire, job_.secret.borrow()));
+        PMOS_TRY(volume::send_request(socket_.borrow(), wire, job_.secret.borrow(),
+                                      job_.other.borrow()));
         job_.secret.reset();
+        job_.other.reset();
         readable_ = loop_.on_io(socket_.borrow(), EPOLLIN,
                                 [self = shared_from_this()](std::uint32_t) { self->on_event(); });
         exited_ = loop_.on_io(process_.pidfd.borrow(), EPOLLIN,
@@ -63,7 +67,9 @@ class Worker : public std::enable_shared_from_this<Worker> {
     bool hear() {
         auto event = volume::receive_event(socket_.borrow());
         if (!event || !*event) return false;
-        if ((*event)->kind != volume::EventKind::progress)
+        if ((*event)->kind == volume::EventKind::detail)
+            details_.emplace_back(printable((*event)->step), printable((*event)->what));
+        else if ((*event)->kind != volume::EventKind::progress)
             last_ = **event;
         else if (job_.progress)
             job_.progress((*event)->permille, (*event)->step);
@@ -84,7 +90,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
         const auto status = reap(process_.pidfd.borrow());
         if (last_ && last_->kind == volume::EventKind::failed)
             return answer_(fail(volume::to_error(*last_)));
-        answer_(VolumeEnd{last_, status ? exit_code(*status) : 255});
+        answer_(VolumeEnd{last_, status ? exit_code(*status) : 255, std::move(details_)});
     }
 
     EventLoop& loop_;
@@ -94,6 +100,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
     Spawned process_;
     EventSource readable_, exited_;
     std::optional<volume::Event> last_;
+    Details details_;
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "policy/launch_plan.h"
+#include "runtime/daemon/context.h"
 #include "runtime/daemon/process.h"
 #include "runtime/volume/client.h"
 #include "runtime/volume/protocol.h"
@@ -18,6 +19,7 @@ struct VolumeJob {
     policy::Volume volume;
     volume::AttemptPlaces places;
     UniqueFd secret;  // empty for a device key and for verbs that need none
+    UniqueFd other;   // as volume::needs_other()
     std::move_only_function<void(std::uint32_t permille, std::string_view step)> progress = nullptr;
 };
 
@@ -25,6 +27,7 @@ struct VolumeJob {
 struct VolumeEnd {
     std::optional<volume::Event> event;  // empty: it died, and may have left things half done
     int exit_code = 0;
+    Details details;
 };
 
 // Answers once the process has ended and is reaped.

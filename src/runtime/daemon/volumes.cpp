@@ -2,13 +2,13 @@
 #include "runtime/daemon/volumes.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 
 #include "runtime/daemon/mode_files.h"
-#include "runtime/daemon/volume_worker.h"
-#include "runtime/volume/attempts.h"
+#include "runtime/daemon/volume_job.h"
 
 namespace pmos::daemon {
 namespace {
@@ -36,37 +36,6 @@ void note_opened(const Context& ctx, Mode& mode, const policy::Volume& volume, b
         ctx.observer.event("state-not-kept", mode.name, {{"error", written.error().message()}});
 }
 
-bool needs_secret(const policy::Volume& volume) {
-    return volume.key_source != policy::KeySource::device_key;
-}
-
-const char* verb_name(volume::Verb verb) {
-    switch (verb) {
-        case volume::Verb::provision:
-            return "provision";
-        case volume::Verb::open:
-            return "unlock";
-        case volume::Verb::close:
-            return "lock";
-        case volume::Verb::status:
-            return "status";
-    }
-    return "volume";
-}
-
-// What became of the count of wrong secrets when one was tried.
-void tell_attempts(const Context& ctx, const Mode& mode, const Result<VolumeEnd>& end) {
-    if (end && end->event && end->event->why[0] != '\0')
-        ctx.observer.event("attempts-not-kept", mode.name, {{"error", end->event->why}});
-    if (end && end->event) return;
-    const auto standing = volume::look_at_attempts(ctx.paths.attempts(mode.name));
-    if (standing.wait && standing.wait->count() == 0) return;
-    ctx.observer.event("throttled", mode.name,
-                       {{"failures", std::to_string(standing.failures)},
-                        {"wait", standing.wait ? volume::in_words(*standing.wait) : "for ever"},
-                        {"damaged", standing.damaged ? "yes" : "no"}});
-}
-
 void call_worker(const Context& ctx, Mode& mode, const policy::Volume& volume, volume::Verb verb,
                  UniqueFd secret, Done done);
 
@@ -87,15 +56,8 @@ void after_death(const Context& ctx, Mode& mode, const policy::Volume& volume, v
 
 void call_worker(const Context& ctx, Mode& mode, const policy::Volume& volume, volume::Verb verb,
                  UniqueFd secret, Done done) {
-    VolumeJob job;
-    job.verb = verb;
-    job.mode = mode.name;
-    job.volume = volume;
-    job.places = {ctx.paths.attempts(mode.name), ctx.paths.repeats(mode.name)};
+    VolumeJob job = make_volume_job(ctx, mode, volume, verb);
     job.secret = std::move(secret);
-    job.progress = [&ctx, &mode, verb](std::uint32_t permille, std::string_view step) {
-        ctx.observer.progress(mode, verb_name(verb), permille, step);
-    };
     run_volume_worker(
         ctx.loop, ctx.paths.libexec, std::move(job),
         [&ctx, &mode, what = volume, verb, done = std::move(done)](Result<VolumeEnd> end) mutable {
@@ -104,6 +66,7 @@ void call_worker(const Context& ctx, Mode& mode, const policy::Volume& volume, v
             if (did_it && (verb == Verb::open || verb == Verb::close))
                 note_opened(ctx, mode, what, verb == Verb::open);
             if (verb == Verb::open && needs_secret(what)) tell_attempts(ctx, mode, end);
+            if (did_it) tell_unsettled(ctx, mode, *end);
             refresh_volume_state(mode);
             if (did_it) return done({});
             if (!end) return done(fail(std::move(end.error())));
@@ -161,6 +124,22 @@ void refresh_volume_state(Mode& mode) {
     }
     mode.provisioned = std::ranges::all_of(mode.plan->volumes, exists);
     mode.locked = !std::ranges::all_of(mode.plan->volumes, is_open);
+}
+
+Details volume_summary(const policy::Volume& volume) {
+    const bool there = exists(volume);
+    Details out{{"name", volume.name},
+                {"state", is_open(volume) ? "open" : there ? "closed" : "absent"},
+                {"target", volume.target},
+                {"source", volume.source},
+                {"cipher", volume.cipher},
+                {"secret", needs_secret(volume) ? "yes" : "no"}};
+    struct stat st {};
+    std::uint64_t size = volume.size;
+    if (there && !volume.block_device && ::stat(volume.source.c_str(), &st) == 0)
+        size = static_cast<std::uint64_t>(st.st_size);
+    if (size != 0) out.emplace_back("fileSize", std::to_string(size));
+    return out;
 }
 
 void provision_volumes(const Context& ctx, Mode& mode, UniqueFd secret, Done done) {

@@ -9,6 +9,9 @@ namespace pmos::daemon {
 // Sets mode.provisioned and mode.locked from what is there (files, /dev/mapper).
 void refresh_volume_state(Mode& mode);
 
+// What is known of a volume without asking a worker; docs/bus.md has the names.
+Details volume_summary(const policy::Volume& volume);
+
 // Makes every volume; refuses when one exists. secret: for those that need one.
 void provision_volumes(const Context& ctx, Mode& mode, UniqueFd secret, Done done);
 

@@ -15,15 +15,30 @@
 namespace pmos::volume {
 namespace {
 
-UniqueFd take_descriptor(msghdr& message) {
-    UniqueFd first;
+constexpr std::size_t kMaxDescriptors = 2;
+
+void take_descriptors(msghdr& message, Received& into) {
     for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
-        int fd = -1;
-        std::memcpy(&fd, CMSG_DATA(c), sizeof fd);
-        first.reset(fd);
+        std::array<int, kMaxDescriptors> fds{-1, -1};
+        const std::size_t size = std::min(c->cmsg_len - CMSG_LEN(0), sizeof fds);
+        std::memcpy(fds.data(), CMSG_DATA(c), size);
+        into.secret.reset(fds[0]);
+        into.other.reset(fds[1]);
     }
-    return first;
+}
+
+// Whether they are those that the request speaks of; puts one that came alone in its place.
+bool sort_descriptors(Received& received) {
+    if (received.request.brings == kBringsOther) std::swap(received.secret, received.other);
+    const std::uint32_t came =
+        (received.secret ? kBringsSecret : 0) | (received.other ? kBringsOther : 0);
+    return came == received.request.brings;
+}
+
+template <std::size_t N>
+void put_cut(char (&field)[N], std::string_view value) {
+    std::ranges::copy(value.substr(0, std::min(value.size(), N - 1)), field);
 }
 
 }  // namespace
@@ -31,7 +46,7 @@ UniqueFd take_descriptor(msghdr& message) {
 Result<Received> Channel::receive() {
     Received received;
     iovec part{&received.request, sizeof received.request};
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))]{};
+    alignas(cmsghdr) char control[CMSG_SPACE(kMaxDescriptors * sizeof(int))]{};
     msghdr message{};
     message.msg_iov = &part;
     message.msg_iovlen = 1;
@@ -41,10 +56,13 @@ Result<Received> Channel::receive() {
     do n = ::recvmsg(socket_.get(), &message, MSG_CMSG_CLOEXEC);
     while (n < 0 && errno == EINTR);
     if (n < 0) return fail(errno_error(errno, "cannot read the volume request"));
-    received.secret = take_descriptor(message);
+    take_descriptors(message, received);
     if (n != static_cast<ssize_t>(sizeof received.request) ||
         (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
         return fail(Code::usage, "volume request refused", "its size is wrong");
+    if (!sort_descriptors(received))
+        return fail(Code::usage, "volume request refused",
+                    "its descriptors are others than it says");
     return received;
 }
 
@@ -75,7 +93,15 @@ Result<void> Channel::progress(std::uint32_t permille, std::string_view step) {
     step_ = step;
     Event event;
     event.permille = permille;
-    std::ranges::copy(step.substr(0, std::min(step.size(), sizeof event.step - 1)), event.step);
+    put_cut(event.step, step);
+    return send(event);
+}
+
+Result<void> Channel::detail(std::string_view name, std::string_view value) {
+    Event event;
+    event.kind = EventKind::detail;
+    put_cut(event.step, name);
+    put_cut(event.what, value);
     return send(event);
 }
 

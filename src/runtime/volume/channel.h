@@ -14,7 +14,7 @@ namespace pmos::volume {
 
 struct Received {
     Request request;
-    UniqueFd secret;
+    UniqueFd secret, other;
 };
 
 class Channel {
@@ -30,6 +30,8 @@ class Channel {
     // Also a check(): every step of the work begins with one.
     Result<void> progress(std::uint32_t permille, std::string_view step);
     Result<void> send(const Event& event);
+    // A text that is too long is cut.
+    Result<void> detail(std::string_view name, std::string_view value);
     // Waits for the end of a child process: true ended, false cancelled (still running).
     Result<bool> wait_for(BorrowedFd pidfd);
     std::string_view step() const { return step_; }

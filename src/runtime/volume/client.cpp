@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -47,7 +48,8 @@ Result<Request> make_request(Verb verb, std::string_view mode, const policy::Vol
                       put(r.source, v.source) && put(r.key_file, v.key_file) &&
                       put(r.cipher, v.cipher) && put(r.pbkdf, v.pbkdf) &&
                       put(r.filesystem, v.filesystem) && put(r.attempts, places.attempts) &&
-                      put(r.repeats, places.repeats);
+                      put(r.repeats, places.repeats) &&
+                      put(r.undo, places.undo.empty() ? "" : places.undo + "/" + v.name);
     if (!fits)
         return fail(Code::usage, fmt::format("volume '{}' cannot be asked for", v.name),
                     "a path or a name of it is too long");
@@ -66,25 +68,33 @@ bool is_half_made(const policy::Volume& v) {
 }
 
 bool needs_secret(const Request& request) {
-    return request.key == KeyKind::descriptor &&
-           (request.verb == Verb::provision || request.verb == Verb::open);
+    return request.key == KeyKind::descriptor && judges(request.verb);
 }
 
-Result<void> send_request(BorrowedFd socket, const Request& request, BorrowedFd secret) {
-    iovec part{const_cast<Request*>(&request), sizeof request};
+bool needs_other(const Request& request) {
+    return request.verb == Verb::passwd || request.verb == Verb::backup ||
+           request.verb == Verb::restore;
+}
+
+Result<void> send_request(BorrowedFd socket, const Request& request, BorrowedFd secret,
+                          BorrowedFd other) {
+    Request sent = request;
+    sent.brings = (secret ? kBringsSecret : 0) | (other ? kBringsOther : 0);
+    iovec part{&sent, sizeof sent};
     msghdr message{};
     message.msg_iov = &part;
     message.msg_iovlen = 1;
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))]{};
-    if (secret) {
+    alignas(cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))]{};
+    const std::array<int, 2> fds{secret ? secret.get() : other.get(), other.get()};
+    if (sent.brings != 0) {
+        const std::size_t size = (secret && other ? 2 : 1) * sizeof(int);
         message.msg_control = control;
-        message.msg_controllen = sizeof control;
+        message.msg_controllen = CMSG_SPACE(size);
         cmsghdr* c = CMSG_FIRSTHDR(&message);
         c->cmsg_level = SOL_SOCKET;
         c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof(int));
-        const int fd = secret.get();
-        std::memcpy(CMSG_DATA(c), &fd, sizeof fd);
+        c->cmsg_len = CMSG_LEN(size);
+        std::memcpy(CMSG_DATA(c), fds.data(), size);
     }
     if (::sendmsg(socket.get(), &message, MSG_NOSIGNAL) < 0)
         return fail(errno_error(errno, "cannot ask the volume worker"));

@@ -13,9 +13,11 @@
 
 namespace pmos::volume {
 
-// Where wrong secrets of a mode are counted: a directory on the storage, a file of this boot.
+// What is kept of a mode beside its volumes. Where wrong secrets are counted: a directory on the
+// storage, a file of this boot.
 struct AttemptPlaces {
     std::string attempts, repeats;
+    std::string undo;  // the directory of headers that are being written over
 };
 
 // Fails with Code::usage when a text does not fit its field.
@@ -29,8 +31,12 @@ bool needs_secret(const Request& request);
 // killed. Verb::close clears up after the killed one and leaves the other alone.
 bool is_half_made(const policy::Volume& volume);
 
-// socket: the daemon's end of the SOCK_SEQPACKET pair; secret may be empty.
-Result<void> send_request(BorrowedFd socket, const Request& request, BorrowedFd secret);
+// Whether one must come with another descriptor: a new secret, a file.
+bool needs_other(const Request& request);
+
+// socket: the daemon's end of the SOCK_SEQPACKET pair; secret and other may be empty.
+Result<void> send_request(BorrowedFd socket, const Request& request, BorrowedFd secret,
+                          BorrowedFd other = {});
 
 // One event. Empty when nothing is there yet (socket non-blocking); Code::unreachable when the
 // worker has gone without an answer. After done or failed nothing more comes.

@@ -1,13 +1,13 @@
-// volume: libcryptsetup as values and Results. The only file that knows its types; never logs.
+// volume: libcryptsetup as values and Results: making, opening and closing. Never logs.
 #include "runtime/volume/crypt.h"
 
 #include <fmt/core.h>
-#include <libcryptsetup.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 
+#include "runtime/volume/crypt_context.h"
 #include "runtime/volume/patience.h"
 
 namespace pmos::volume {
@@ -16,9 +16,7 @@ namespace {
 constexpr std::uint32_t kMaxLanes = 4;
 constexpr std::size_t kMaxLabel = 47;
 
-const char* chars(std::span<const std::byte> secret) {
-    return reinterpret_cast<const char*>(secret.data());
-}
+}  // namespace
 
 crypt_pbkdf_type pbkdf_parameters(const PbkdfCost& cost) {
     const bool argon2 = cost.type.starts_with("argon2");
@@ -40,23 +38,19 @@ crypt_pbkdf_type pbkdf_parameters(const PbkdfCost& cost) {
     return p;
 }
 
-}  // namespace
+Error refused_secret() {
+    Error e;
+    e.code = Code::wrong_secret;
+    e.what = "PIN refused";
+    e.fix = "try again; the volume is unchanged";
+    return e;
+}
 
-struct CryptDevice::Context {
-    crypt_device* cd = nullptr;
-    std::string said;  // libcryptsetup's last error, the best "why" there is
-
-    ~Context() { ::crypt_free(cd); }
-
-    static void listen(int level, const char* message, void* self) {
-        if (level != CRYPT_LOG_ERROR || self == nullptr) return;
-        auto& said = static_cast<Context*>(self)->said;
-        said = message;
-        while (!said.empty() && (said.back() == '\n' || said.back() == '.')) said.pop_back();
-        if (said.size() > 1 && said[1] >= 'a' && said[1] <= 'z' && said[0] >= 'A' && said[0] <= 'Z')
-            said[0] = static_cast<char>(said[0] - 'A' + 'a');
-    }
-};
+Error no_memory(Error e) {
+    e.why = "there is not enough memory for the key derivation";
+    e.fix = "stop a mode and try again";
+    return e;
+}
 
 CryptDevice::CryptDevice(std::unique_ptr<Context> context) : context_(std::move(context)) {
     ::crypt_set_log_callback(context_->cd, &Context::listen, context_.get());
@@ -89,7 +83,7 @@ Result<void> CryptDevice::load() {
     const int r = ::crypt_load(context_->cd, CRYPT_LUKS2, nullptr);
     if (r == 0) return {};
     Error e = error(r, "the volume's header is damaged, or it is not a volume",
-                    "restore the header from a backup; nothing has been written");
+                    "nothing has been written; bring a backup back with pmosctl volume restore");
     e.code = Code::failed;
     return fail(std::move(e));
 }
@@ -97,8 +91,8 @@ Result<void> CryptDevice::load() {
 Result<void> CryptDevice::format(const Request& request) {
     PMOS_ASSIGN(const CipherSpec spec, split_cipher(text(request.cipher)));
     const std::string label(text(request.dm_name).substr(0, kMaxLabel));
-    const crypt_pbkdf_type pbkdf =
-        pbkdf_parameters({std::string(text(request.pbkdf)), 1 << 20, 0, true});
+    const PbkdfCost cost{std::string(text(request.pbkdf)), 1 << 20, 0, true};
+    const crypt_pbkdf_type pbkdf = pbkdf_parameters(cost);
     crypt_params_luks2 luks{};
     luks.sector_size = request.sector_size;
     luks.label = label.c_str();
@@ -113,13 +107,7 @@ Result<void> CryptDevice::format(const Request& request) {
 }
 
 Result<void> CryptDevice::add_keyslot(const PbkdfCost& cost, std::span<const std::byte> secret) {
-    const crypt_pbkdf_type pbkdf = pbkdf_parameters(cost);
-    if (const int r = ::crypt_set_pbkdf_type(context_->cd, &pbkdf); r < 0)
-        return fail(error(r, "cannot use the profile's key derivation"));
-    const int r = ::crypt_keyslot_add_by_volume_key(context_->cd, 0, nullptr, 0, chars(secret),
-                                                    secret.size());
-    if (r >= 0) return {};
-    return fail(error(r, "cannot store the key in the volume's header"));
+    return add_keyslot(0, cost, {}, secret);
 }
 
 Result<void> CryptDevice::map_fresh(const std::string& dm_name) {
@@ -129,46 +117,23 @@ Result<void> CryptDevice::map_fresh(const std::string& dm_name) {
                       "is the kernel module 'dm-crypt' there?"));
 }
 
-Result<void> CryptDevice::activate(const char* dm_name, std::span<const std::byte> secret) {
+Result<int> CryptDevice::activate(const char* dm_name, std::span<const std::byte> secret) {
     const int r = ::crypt_activate_by_passphrase(context_->cd, dm_name, CRYPT_ANY_SLOT,
                                                  chars(secret), secret.size(), 0);
-    if (r >= 0) return {};
-    if (r == -EPERM) {
-        Error e;
-        e.code = Code::wrong_secret;
-        e.what = "PIN refused";
-        e.fix = "try again; the volume is unchanged";
-        return fail(std::move(e));
-    }
+    if (r >= 0) return r;
+    if (r == -EPERM) return fail(refused_secret());
     Error e = error(r, "cannot open the volume");
-    if (r == -ENOMEM) {
-        e.why = "there is not enough memory for the key derivation";
-        e.fix = "stop a mode and try again";
-    }
+    if (r == -ENOMEM) e = no_memory(std::move(e));
     if (r == -EEXIST) e.code = Code::busy;
     return fail(std::move(e));
 }
 
-Result<void> CryptDevice::map(const std::string& dm_name, std::span<const std::byte> secret) {
+Result<int> CryptDevice::map(const std::string& dm_name, std::span<const std::byte> secret) {
     return activate(dm_name.c_str(), secret);
 }
 
-Result<void> CryptDevice::check_secret(std::span<const std::byte> secret) {
+Result<int> CryptDevice::check_secret(std::span<const std::byte> secret) {
     return activate(nullptr, secret);
-}
-
-Result<void> CryptDevice::write_token(const std::string& json) {
-    const int r = ::crypt_token_json_set(context_->cd, CRYPT_ANY_TOKEN, json.c_str());
-    if (r >= 0) return {};
-    return fail(error(r, "cannot mark the volume as complete"));
-}
-
-bool CryptDevice::has_keyslot() const {
-    for (int slot = 0; slot < ::crypt_keyslot_max(CRYPT_LUKS2); ++slot) {
-        const auto info = ::crypt_keyslot_status(context_->cd, slot);
-        if (info == CRYPT_SLOT_ACTIVE || info == CRYPT_SLOT_ACTIVE_LAST) return true;
-    }
-    return false;
 }
 
 std::optional<KeyslotCost> CryptDevice::dearest_argon2() const {
@@ -187,12 +152,8 @@ std::optional<KeyslotCost> CryptDevice::dearest_argon2() const {
 }
 
 bool CryptDevice::has_complete_token(const Request& request) const {
-    for (int token = 0; token < ::crypt_token_max(CRYPT_LUKS2); ++token) {
-        const char* json = nullptr;
-        if (::crypt_token_json_get(context_->cd, token, &json) < 0 || json == nullptr) continue;
-        if (is_complete_token(request, json)) return true;
-    }
-    return false;
+    return std::ranges::any_of(
+        tokens(), [&](const Token& token) { return is_complete_token(request, token.json); });
 }
 
 std::string CryptDevice::uuid() const {

@@ -1,4 +1,4 @@
-// volume: libcryptsetup as values and Results. The only file that knows its types; never logs.
+// volume: libcryptsetup as values and Results. Only crypt*.cpp know its types; never logs.
 #pragma once
 
 #include <cstdint>
@@ -6,8 +6,11 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/result.h"
+#include "base/secret.h"
 #include "runtime/volume/request.h"
 
 struct crypt_device;
@@ -50,9 +53,43 @@ class CryptDevice {
     // With the volume key that format() left in this context.
     Result<void> map_fresh(const std::string& dm_name);
     // Code::wrong_secret when no keyslot opens.
-    Result<void> map(const std::string& dm_name, std::span<const std::byte> secret);
-    Result<void> check_secret(std::span<const std::byte> secret);
+    // The keyslot that did; of check_secret as well.
+    Result<int> map(const std::string& dm_name, std::span<const std::byte> secret);
+    Result<int> check_secret(std::span<const std::byte> secret);
     Result<void> write_token(const std::string& json);
+
+    // In crypt_keyslots.cpp: what changes the keyslots of a volume that exists. Each is on the
+    // storage when it returns, and one that fails or is killed leaves the others as they were.
+    struct Unsealed {
+        int keyslot = -1;
+        SecretBuffer key;
+    };
+    Result<Unsealed> unseal(std::span<const std::byte> secret);
+    std::optional<int> free_keyslot() const;
+    bool is_keyslot(int slot) const;
+    Result<void> add_keyslot(int slot, const PbkdfCost& cost, std::span<const std::byte> key,
+                             std::span<const std::byte> secret);
+    Result<void> check_keyslot(int slot, std::span<const std::byte> secret);
+    Result<void> destroy_keyslot(int slot);
+    struct Token {
+        int number = -1;
+        std::string json;
+    };
+    std::vector<Token> tokens() const;
+    Result<void> remove_token(int number);
+    Result<void> bind_token(int number, int keyslot);
+    // Code::busy: it is being re-encrypted, and has two volume keys.
+    Result<void> check_one_key() const;
+
+    // In crypt_describe.cpp: looks only.
+    // Name and value of all there is to tell; docs/bus.md has the names.
+    std::vector<std::pair<std::string, std::string>> describe() const;
+    // Both copies of the metadata and all keyslots.
+    std::uint64_t header_bytes() const;
+    // What tells the volume key from another one without having it.
+    Result<std::vector<std::string>> key_digests() const;
+    // Out of a file that holds nothing but a header.
+    Result<void> restore(const std::string& file);
 
     bool has_keyslot() const;
     // Of the keyslot with Argon2 that is the dearest to guess; empty: there is none.
@@ -65,7 +102,7 @@ class CryptDevice {
     struct Context;
     explicit CryptDevice(std::unique_ptr<Context> context);
     Error error(int negative_errno, std::string what, std::string fix = "") const;
-    Result<void> activate(const char* dm_name, std::span<const std::byte> secret);
+    Result<int> activate(const char* dm_name, std::span<const std::byte> secret);
 
     std::unique_ptr<Context> context_;
 };

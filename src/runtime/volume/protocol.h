@@ -1,5 +1,7 @@
 // volume: what pmosd asks of one pmos-volume process and what that answers. One request, one
-// process. Plain old data over a SOCK_SEQPACKET pair; a secret only as a descriptor.
+// process. Plain old data over a SOCK_SEQPACKET pair; a secret only as a descriptor. With the
+// request come at most two: the secret, and the other one that its verb takes (the new secret of
+// passwd, the file of backup and restore).
 #pragma once
 
 #include <cstdint>
@@ -16,12 +18,19 @@ enum class Verb : std::uint32_t {
     provision,   // make file, LUKS2 header, keyslot, file system; under a temporary name first
     open,        // activate dm_name
     close,       // deactivate dm_name, free the loop device
+    info = 16,   // all there is to tell of it, as details
+    passwd,      // another secret in place of the one that opens it
+    backup,      // its header, into a file of the caller's
+    restore,     // its header, out of such a file
 };
 
 enum class KeyKind : std::uint32_t {
     descriptor = 1,  // the secret comes by SCM_RIGHTS with the request, ends at EOF or newline
     device_key,      // key_file, made with 64 random bytes, 0600, when provisioning
 };
+
+// Which descriptors come with a request, in this order.
+inline constexpr std::uint32_t kBringsSecret = 1, kBringsOther = 2;
 
 struct Request {
     std::uint32_t magic = kRequestMagic;
@@ -32,6 +41,7 @@ struct Request {
     std::uint64_t pbkdf_memory_max = 0;  // bytes; fitted to a share of RAM below this
     std::uint32_t pbkdf_time_ms = 0;
     std::uint32_t key_bits = 512, sector_size = 4096;
+    std::uint32_t brings = 0;
     char mode[64]{};
     char name[64]{};
     char dm_name[128]{};
@@ -44,16 +54,18 @@ struct Request {
     // the file that tells the last of them again, of this boot.
     char attempts[512]{};
     char repeats[512]{};
+    // Where a header is kept while another is written over it, on the storage (undo_header.h).
+    char undo[512]{};
 };
 
-enum class EventKind : std::uint32_t { progress = 1, done, failed };
+enum class EventKind : std::uint32_t { progress = 1, done, failed, detail };
 
 struct Event {
     std::uint32_t magic = kEventMagic;
     EventKind kind = EventKind::progress;
     // progress
     std::uint32_t permille = 0;
-    char step[64]{};
+    char step[64]{};  // of a detail its name; what is its value
     // done, of status
     std::uint32_t provisioned = 0, unfinished = 0, active = 0, suspended = 0;
     // failed: a pmos::Error; done: why holds what went wrong beside it

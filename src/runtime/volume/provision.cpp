@@ -4,13 +4,12 @@
 #include <fmt/core.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
-#include <fstream>
 
+#include "runtime/volume/cost.h"
 #include "runtime/volume/files.h"
 #include "runtime/volume/filesystem.h"
 #include "runtime/volume/judge.h"
@@ -21,18 +20,6 @@
 
 namespace pmos::volume {
 namespace {
-
-std::uint64_t available_memory() {
-    std::ifstream stream("/proc/meminfo");
-    for (std::string key, unit; stream >> key;) {
-        std::uint64_t kib = 0;
-        stream >> kib;
-        std::getline(stream, unit);
-        if (key == "MemAvailable:") return kib << 10;
-    }
-    struct sysinfo info {};
-    return ::sysinfo(&info) == 0 ? static_cast<std::uint64_t>(info.freeram) * info.mem_unit : 0;
-}
 
 std::unexpected<Error> exists(const std::string& path, const std::string& why,
                               const std::string& fix) {
@@ -184,10 +171,7 @@ class Provisioner {
         });
         PMOS_TRY(crypt_->format(request_));
         PMOS_TRY(channel_.progress(200, "deriving the key"));
-        PbkdfCost cost{std::string(text(request_.pbkdf)),
-                       fit_pbkdf_memory(request_.pbkdf_memory_max, available_memory()),
-                       request_.pbkdf_time_ms, request_.key == KeyKind::device_key};
-        PMOS_TRY(crypt_->add_keyslot(cost, secret_->bytes()));
+        PMOS_TRY(crypt_->add_keyslot(cost_of(request_), secret_->bytes()));
         secret_.reset();  // the rest needs the volume key only
         return {};
     }

@@ -29,6 +29,11 @@ bool is_plain_path(std::string_view path) {
            std::ranges::all_of(path, [](unsigned char c) { return c >= 0x20 && c != 0x7f; });
 }
 
+bool is_verb(Verb verb) {
+    return (verb >= Verb::status && verb <= Verb::close) ||
+           (verb >= Verb::info && verb <= Verb::restore);
+}
+
 template <std::size_t N>
 bool is_terminated(const char (&field)[N]) {
     return ::strnlen(field, N) < N;
@@ -38,7 +43,7 @@ Result<void> check_names(const Request& r) {
     if (!is_terminated(r.mode) || !is_terminated(r.name) || !is_terminated(r.dm_name) ||
         !is_terminated(r.source) || !is_terminated(r.key_file) || !is_terminated(r.cipher) ||
         !is_terminated(r.pbkdf) || !is_terminated(r.filesystem) || !is_terminated(r.attempts) ||
-        !is_terminated(r.repeats))
+        !is_terminated(r.repeats) || !is_terminated(r.undo))
         return bad("a text is not terminated");
     if (!is_name(text(r.mode)) || !is_name(text(r.name)))
         return bad("mode and volume names are lower case letters, digits and dashes");
@@ -49,10 +54,17 @@ Result<void> check_names(const Request& r) {
         return bad(fmt::format("source '{}' is not an absolute path", text(r.source)));
     if (r.key == KeyKind::device_key && !is_plain_path(text(r.key_file)))
         return bad(fmt::format("key file '{}' is not an absolute path", text(r.key_file)));
-    const bool judges = r.verb == Verb::provision || r.verb == Verb::open;
-    if (judges && r.key == KeyKind::descriptor &&
+    if (r.verb == Verb::restore && !is_plain_path(text(r.undo)))
+        return bad("no place is named where the header is kept meanwhile");
+    if (judges(r.verb) && r.key == KeyKind::descriptor &&
         (!is_plain_path(text(r.attempts)) || !is_plain_path(text(r.repeats))))
         return bad("no place is named where wrong secrets are counted");
+    return {};
+}
+
+Result<void> check_pbkdf(const Request& r) {
+    if (text(r.pbkdf) != "argon2id" && text(r.pbkdf) != "argon2i" && text(r.pbkdf) != "pbkdf2")
+        return bad(fmt::format("unknown key derivation '{}'", text(r.pbkdf)));
     return {};
 }
 
@@ -63,8 +75,7 @@ Result<void> check_format(const Request& r) {
         return bad(fmt::format("sector size {} is not 512, 1024, 2048 or 4096", r.sector_size));
     if (r.key_bits == 0 || r.key_bits % 8 != 0 || r.key_bits > 1024)
         return bad(fmt::format("key size {} bits is not possible", r.key_bits));
-    if (text(r.pbkdf) != "argon2id" && text(r.pbkdf) != "argon2i" && text(r.pbkdf) != "pbkdf2")
-        return bad(fmt::format("unknown key derivation '{}'", text(r.pbkdf)));
+    PMOS_TRY(check_pbkdf(r));
     if (text(r.filesystem) != "ext4")
         return fail(Code::unsupported,
                     fmt::format("cannot make a file system of type '{}'", text(r.filesystem)),
@@ -82,13 +93,18 @@ Result<void> check_format(const Request& r) {
 
 Result<void> check_request(const Request& r) {
     if (r.magic != kRequestMagic) return bad("not a volume request");
-    if (r.verb < Verb::status || r.verb > Verb::close) return bad("unknown verb");
+    if (!is_verb(r.verb)) return bad("unknown verb");
     if (r.key != KeyKind::descriptor && r.key != KeyKind::device_key)
         return bad("unknown kind of key");
     if (r.block_device > 1) return bad("source is neither a file nor a block device");
     PMOS_TRY(check_names(r));
     if (r.verb == Verb::provision) return check_format(r);
+    if (r.verb == Verb::passwd) return check_pbkdf(r);
     return {};
+}
+
+bool judges(Verb verb) {
+    return verb == Verb::provision || verb == Verb::open || verb == Verb::passwd;
 }
 
 Result<CipherSpec> split_cipher(std::string_view spec) {

@@ -26,6 +26,9 @@ std::string_view text(const char (&field)[N]) {
 
 Result<void> check_request(const Request& request);
 
+// Whether a secret of this verb is counted, so that it must come where the volume has one.
+bool judges(Verb verb);
+
 struct CipherSpec {
     std::string cipher, mode;  // "aes", "xts-plain64", as crypt_format(3) takes them
 };

@@ -4,38 +4,18 @@
 #include <cerrno>
 
 #include "runtime/volume/files.h"
+#include "runtime/volume/header.h"
 #include "runtime/volume/judge.h"
-#include "runtime/volume/key.h"
-#include "runtime/volume/source.h"
+#include "runtime/volume/keyslot_change.h"
 #include "runtime/volume/worker.h"
 
 namespace pmos::volume {
 namespace {
 
-std::string name_of(const Request& request) {
-    return fmt::format("volume '{}' of mode '{}'", text(request.name), text(request.mode));
-}
-
 Event done() {
     Event event;
     event.kind = EventKind::done;
     return event;
-}
-
-Result<void> check_complete(const Request& request) {
-    PMOS_ASSIGN(const Inspected found, inspect_source(request));
-    if (found.content == Content::complete) return {};
-    if (found.content == Content::absent)
-        return fail(Code::not_provisioned, name_of(request) + " has not been made yet", "",
-                    fmt::format("pmosctl provision {}", text(request.mode)));
-    return fail(Code::not_provisioned, name_of(request) + " was never finished", found.why,
-                fmt::format("move '{}' away and provision the mode again", text(request.source)));
-}
-
-Result<SecretBuffer> read_secret_of(const Request& request, const UniqueFd& secret) {
-    if (request.key == KeyKind::device_key)
-        return read_device_key(std::string(text(request.key_file)));
-    return read_pin(secret.borrow());
 }
 
 // Somebody opened it before: right when it is this very volume and the secret is the right one.
@@ -50,8 +30,10 @@ Result<std::string> adopt(const Request& request, const SecretBuffer& secret, Ma
     PMOS_ASSIGN(const auto device, SourceDevice::attach(request, true));
     PMOS_ASSIGN(auto crypt, CryptDevice::of_device(device.path()));
     PMOS_TRY(crypt.load());
-    return judge(request, secret, crypt.dearest_argon2(),
-                 [&] { return crypt.check_secret(secret.bytes()); });
+    return judge(request, secret, crypt.dearest_argon2(), [&]() -> Result<void> {
+        PMOS_TRY(crypt.check_secret(secret.bytes()));
+        return {};
+    });
 }
 
 Result<std::string> map_volume(const Request& request, const SecretBuffer& secret,
@@ -62,8 +44,15 @@ Result<std::string> map_volume(const Request& request, const SecretBuffer& secre
     PMOS_TRY(crypt.load());
     PMOS_TRY(channel.progress(300, "deriving the key"));
     const std::string dm_name(text(request.dm_name));
-    PMOS_ASSIGN(auto not_kept, judge(request, secret, crypt.dearest_argon2(),
-                                     [&] { return crypt.map(dm_name, secret.bytes()); }));
+    int keyslot = -1;
+    PMOS_ASSIGN(auto not_kept,
+                judge(request, secret, crypt.dearest_argon2(), [&]() -> Result<void> {
+                    PMOS_ASSIGN(keyslot, crypt.map(dm_name, secret.bytes()));
+                    return {};
+                }));
+    // The data is worth more than a keyslot too many: told, and tried again with the next opening.
+    if (auto settled = settle_change(crypt, keyslot); !settled)
+        PMOS_TRY(channel.detail("unsettled", settled.error().message()));
     // Nobody is left who could close it again.
     auto wanted = channel.progress(1000, "open");
     if (wanted) return not_kept;
@@ -131,6 +120,14 @@ Result<Event> work(Channel& channel) {
             return close(request, channel);
         case Verb::status:
             return status(request);
+        case Verb::info:
+            return info(request, channel);
+        case Verb::passwd:
+            return passwd(request, std::move(received.secret), std::move(received.other), channel);
+        case Verb::backup:
+            return backup(request, std::move(received.other), channel);
+        case Verb::restore:
+            return restore(request, std::move(received.other), channel);
     }
     return fail(Code::usage, "volume request refused", "unknown verb");
 }

@@ -1,4 +1,4 @@
-// volume: the four verbs. Each is one pass from request to answer and leaves nothing behind when
+// volume: the verbs. Each is one pass from request to answer and leaves nothing behind when
 // it fails; never opens the network, never logs.
 #pragma once
 
@@ -15,5 +15,10 @@ Result<Event> provision(const Request& request, UniqueFd secret, Channel& channe
 Result<Event> open(const Request& request, UniqueFd secret, Channel& channel);
 Result<Event> close(const Request& request, Channel& channel);
 Result<Event> status(const Request& request);
+Result<Event> info(const Request& request, Channel& channel);
+Result<Event> passwd(const Request& request, UniqueFd old_secret, UniqueFd new_secret,
+                     Channel& channel);
+Result<Event> backup(const Request& request, UniqueFd file, Channel& channel);
+Result<Event> restore(const Request& request, UniqueFd file, Channel& channel);
 
 }  // namespace pmos::volume

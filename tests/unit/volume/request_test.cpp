@@ -1,6 +1,7 @@
 // tests: what a volume request must be, and how requests and errors cross the socket.
 #include "runtime/volume/request.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -8,6 +9,7 @@
 #include <catch2/catch.hpp>
 #include <cstring>
 
+#include "runtime/volume/channel.h"
 #include "runtime/volume/client.h"
 
 using namespace pmos;
@@ -27,7 +29,10 @@ policy::Volume sample() {
     return v;
 }
 
-AttemptPlaces places() { return {"/var/lib/pmos/attempts/secure", "/run/pmos/attempts/secure"}; }
+AttemptPlaces places() {
+    return {"/var/lib/pmos/attempts/secure", "/run/pmos/attempts/secure",
+            "/var/lib/pmos/headers/secure"};
+}
 
 Request request_of(const policy::Volume& v, Verb verb = Verb::provision) {
     auto r = make_request(verb, "secure", v, places());
@@ -72,6 +77,11 @@ TEST_CASE("every broken field of a request is refused") {
     CHECK(refused([](Request& r) { r.magic ^= 1; }));
     CHECK(refused([](Request& r) { r.verb = static_cast<Verb>(0); }));
     CHECK(refused([](Request& r) { r.verb = static_cast<Verb>(5); }));
+    CHECK(refused([](Request& r) { r.verb = static_cast<Verb>(15); }));
+    CHECK(refused([](Request& r) { r.verb = static_cast<Verb>(99); }));
+    CHECK(refused([](Request& r) { r.verb = Verb::restore, r.undo[0] = 0; }));
+    CHECK(refused([](Request& r) { r.verb = Verb::passwd, r.repeats[0] = 0; }));
+    CHECK(refused([](Request& r) { r.verb = Verb::passwd, std::strcpy(r.pbkdf, "md5"); }));
     CHECK(refused([](Request& r) { r.key = static_cast<KeyKind>(3); }));
     CHECK(refused([](Request& r) { r.block_device = 2; }));
     CHECK(refused([](Request& r) { std::memset(r.mode, 'a', sizeof r.mode); }));
@@ -140,6 +150,8 @@ TEST_CASE("a request and its secret cross the socket") {
     message.msg_control = control;
     message.msg_controllen = sizeof control;
     REQUIRE(::recvmsg(theirs.get(), &message, 0) == static_cast<ssize_t>(sizeof got));
+    CHECK(got.brings == kBringsSecret);
+    got.brings = 0;
     CHECK(std::memcmp(&got, &sent, sizeof got) == 0);
     cmsghdr* c = CMSG_FIRSTHDR(&message);
     REQUIRE(c != nullptr);
@@ -149,6 +161,37 @@ TEST_CASE("a request and its secret cross the socket") {
     REQUIRE(::write(end.get(), "1", 1) == 1);
     char byte = 0;
     CHECK(::read(received.get(), &byte, 1) == 1);
+}
+
+TEST_CASE("of two descriptors each comes to its place, also alone") {
+    const UniqueFd null(::open("/dev/null", O_RDONLY)), zero(::open("/dev/zero", O_RDONLY));
+    const auto is_zero = [](const UniqueFd& fd) {
+        char byte = 1;
+        return ::read(fd.get(), &byte, 1) == 1 && byte == 0;
+    };
+    const auto received = [&](BorrowedFd secret, BorrowedFd other) {
+        auto [ours, theirs] = socket_pair();
+        REQUIRE(send_request(ours.borrow(), request_of(sample(), Verb::passwd), secret, other));
+        auto got = Channel(theirs.borrow()).receive();
+        REQUIRE(got);
+        return std::move(*got);
+    };
+    const auto both = received(null.borrow(), zero.borrow());
+    CHECK((both.secret && !is_zero(both.secret) && is_zero(both.other)));
+    const auto secret = received(zero.borrow(), {});
+    CHECK((is_zero(secret.secret) && !secret.other));
+    const auto other = received({}, zero.borrow());
+    CHECK((!other.secret && is_zero(other.other)));
+    const auto none = received({}, {});
+    CHECK((!none.secret && !none.other));
+}
+
+TEST_CASE("a request that speaks of other descriptors than came is refused") {
+    auto [ours, theirs] = socket_pair();
+    Request lies = request_of(sample());
+    lies.brings = kBringsSecret;
+    REQUIRE(::send(ours.get(), &lies, sizeof lies, 0) > 0);
+    CHECK_FALSE(Channel(theirs.borrow()).receive());
 }
 
 TEST_CASE("events are received one by one, and the worker's end is noticed") {

@@ -1,0 +1,68 @@
+// daemon: a worker's request for a volume of a mode, and what is told of its end. Runs none.
+#include "runtime/daemon/volume_job.h"
+
+#include "runtime/volume/attempts.h"
+
+namespace pmos::daemon {
+
+bool needs_secret(const policy::Volume& volume) {
+    return volume.key_source != policy::KeySource::device_key;
+}
+
+const char* verb_name(volume::Verb verb) {
+    switch (verb) {
+        case volume::Verb::provision:
+            return "provision";
+        case volume::Verb::open:
+            return "unlock";
+        case volume::Verb::close:
+            return "lock";
+        case volume::Verb::status:
+            return "status";
+        case volume::Verb::info:
+            return "volume-info";
+        case volume::Verb::passwd:
+            return "volume-passwd";
+        case volume::Verb::backup:
+            return "volume-backup";
+        case volume::Verb::restore:
+            return "volume-restore";
+    }
+    return "volume";
+}
+
+// What became of the count of wrong secrets when one was tried.
+void tell_attempts(const Context& ctx, const Mode& mode, const Result<VolumeEnd>& end) {
+    if (end && end->event && end->event->why[0] != '\0')
+        ctx.observer.event("attempts-not-kept", mode.name, {{"error", end->event->why}});
+    if (end && end->event) return;
+    const auto standing = volume::look_at_attempts(ctx.paths.attempts(mode.name));
+    if (standing.wait && standing.wait->count() == 0) return;
+    ctx.observer.event("throttled", mode.name,
+                       {{"failures", std::to_string(standing.failures)},
+                        {"wait", standing.wait ? volume::in_words(*standing.wait) : "for ever"},
+                        {"damaged", standing.damaged ? "yes" : "no"}});
+}
+
+// A change of the secret that was cut short once, and could not be brought to its end now.
+void tell_unsettled(const Context& ctx, const Mode& mode, const VolumeEnd& end) {
+    for (const auto& [name, value] : end.details)
+        if (name == "unsettled")
+            ctx.observer.event("volume-unsettled", mode.name, {{"error", value}});
+}
+
+VolumeJob make_volume_job(const Context& ctx, Mode& mode, const policy::Volume& volume,
+                          volume::Verb verb) {
+    VolumeJob job;
+    job.verb = verb;
+    job.mode = mode.name;
+    job.volume = volume;
+    job.places = {ctx.paths.attempts(mode.name), ctx.paths.repeats(mode.name),
+                  ctx.paths.headers(mode.name)};
+    job.progress = [&ctx, &mode, verb](std::uint32_t permille, std::string_view step) {
+        ctx.observer.progress(mode, verb_name(verb), permille, step);
+    };
+    return job;
+}
+
+}  // namespace pmos::daemon

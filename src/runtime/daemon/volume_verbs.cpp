@@ -1,0 +1,45 @@
+// daemon: verbs on one volume of a mode, each one worker. Never sees a secret or a header.
+#include "runtime/daemon/volume_verbs.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "runtime/daemon/volume_job.h"
+#include "runtime/daemon/volumes.h"
+
+namespace pmos::daemon {
+
+Result<policy::Volume> find_volume(const Mode& mode, const std::string& name) {
+    if (!mode.plan)
+        return fail(Code::disabled, "mode '" + mode.name + "' is disabled", mode.reason,
+                    "see: pmosctl policy check");
+    const auto& volumes = mode.plan->volumes;
+    const auto it = std::ranges::find(volumes, name, &policy::Volume::name);
+    if (it != volumes.end()) return *it;
+    std::string known;
+    for (const auto& v : volumes) known += (known.empty() ? "" : ", ") + v.name;
+    return fail(Code::not_found, "mode '" + mode.name + "' has no volume '" + printable(name) + "'",
+                "", known.empty() ? "it has none" : "it has: " + known);
+}
+
+void call_volume(const Context& ctx, Mode& mode, VolumeCall call, Answer<Details> answer) {
+    auto volume = find_volume(mode, call.volume);
+    if (!volume) return answer(fail(std::move(volume.error())));
+    const volume::Verb verb = call.verb;
+    const bool judged = verb == volume::Verb::passwd && needs_secret(*volume);
+    VolumeJob job = make_volume_job(ctx, mode, *volume, verb);
+    job.secret = std::move(call.secret);
+    job.other = std::move(call.other);
+    run_volume_worker(
+        ctx.loop, ctx.paths.libexec, std::move(job),
+        [&ctx, &mode, judged, answer = std::move(answer)](Result<VolumeEnd> end) mutable {
+            if (judged) tell_attempts(ctx, mode, end);
+            if (!end) return answer(fail(std::move(end.error())));
+            if (end->event) return answer(std::move(end->details));
+            answer(fail(Code::failed, "the volume worker died",
+                        "exit status " + std::to_string(end->exit_code),
+                        "the journal and the kernel log may say why"));
+        });
+}
+
+}  // namespace pmos::daemon

@@ -1,0 +1,109 @@
+// volume: libcryptsetup as values and Results: the keyslots and tokens of a volume that exists.
+// Never logs.
+#include <fmt/core.h>
+
+#include <cerrno>
+
+#include "runtime/volume/crypt_context.h"
+
+namespace pmos::volume {
+
+Result<CryptDevice::Unsealed> CryptDevice::unseal(std::span<const std::byte> secret) {
+    auto size = static_cast<std::size_t>(::crypt_get_volume_key_size(context_->cd));
+    PMOS_ASSIGN(auto key, SecretBuffer::make(size));
+    const int r = ::crypt_volume_key_get(context_->cd, CRYPT_ANY_SLOT,
+                                         reinterpret_cast<char*>(key.storage().data()), &size,
+                                         chars(secret), secret.size());
+    if (r == -EPERM) return fail(refused_secret());
+    if (r < 0) {
+        Error e = error(r, "cannot open the volume's key");
+        if (r == -ENOMEM) e = no_memory(std::move(e));
+        return fail(std::move(e));
+    }
+    key.set_size(size);
+    return Unsealed{r, std::move(key)};
+}
+
+bool CryptDevice::is_keyslot(int slot) const {
+    const auto info = ::crypt_keyslot_status(context_->cd, slot);
+    return info == CRYPT_SLOT_ACTIVE || info == CRYPT_SLOT_ACTIVE_LAST;
+}
+
+bool CryptDevice::has_keyslot() const {
+    for (int slot = 0; slot < ::crypt_keyslot_max(CRYPT_LUKS2); ++slot)
+        if (is_keyslot(slot)) return true;
+    return false;
+}
+
+std::optional<int> CryptDevice::free_keyslot() const {
+    for (int slot = 0; slot < ::crypt_keyslot_max(CRYPT_LUKS2); ++slot)
+        if (::crypt_keyslot_status(context_->cd, slot) == CRYPT_SLOT_INACTIVE) return slot;
+    return std::nullopt;
+}
+
+Result<void> CryptDevice::add_keyslot(int slot, const PbkdfCost& cost,
+                                      std::span<const std::byte> key,
+                                      std::span<const std::byte> secret) {
+    const crypt_pbkdf_type pbkdf = pbkdf_parameters(cost);
+    if (const int r = ::crypt_set_pbkdf_type(context_->cd, &pbkdf); r < 0)
+        return fail(error(r, "cannot use the profile's key derivation"));
+    const int r =
+        ::crypt_keyslot_add_by_volume_key(context_->cd, slot, key.empty() ? nullptr : chars(key),
+                                          key.size(), chars(secret), secret.size());
+    if (r >= 0) return {};
+    Error e = error(r, "cannot store the key in the volume's header");
+    if (r == -ENOMEM) e = no_memory(std::move(e));
+    return fail(std::move(e));
+}
+
+Result<void> CryptDevice::check_keyslot(int slot, std::span<const std::byte> secret) {
+    const int r = ::crypt_activate_by_passphrase(context_->cd, nullptr, slot, chars(secret),
+                                                 secret.size(), 0);
+    if (r == slot) return {};
+    return fail(error(r, "the new keyslot cannot be opened again",
+                      "is the storage sound? see the kernel log"));
+}
+
+Result<void> CryptDevice::destroy_keyslot(int slot) {
+    if (!is_keyslot(slot)) return {};
+    const int r = ::crypt_keyslot_destroy(context_->cd, slot);
+    if (r >= 0) return {};
+    return fail(error(r, fmt::format("cannot destroy keyslot {}", slot)));
+}
+
+std::vector<CryptDevice::Token> CryptDevice::tokens() const {
+    std::vector<Token> found;
+    for (int token = 0; token < ::crypt_token_max(CRYPT_LUKS2); ++token) {
+        const char* json = nullptr;
+        if (::crypt_token_json_get(context_->cd, token, &json) >= 0 && json != nullptr)
+            found.push_back({token, json});
+    }
+    return found;
+}
+
+Result<void> CryptDevice::write_token(const std::string& json) {
+    const int r = ::crypt_token_json_set(context_->cd, CRYPT_ANY_TOKEN, json.c_str());
+    if (r >= 0) return {};
+    return fail(error(r, "cannot write into the volume's header"));
+}
+
+Result<void> CryptDevice::remove_token(int number) {
+    const int r = ::crypt_token_json_set(context_->cd, number, nullptr);
+    if (r >= 0) return {};
+    return fail(error(r, "cannot write into the volume's header"));
+}
+
+Result<void> CryptDevice::bind_token(int number, int keyslot) {
+    const int r = ::crypt_token_assign_keyslot(context_->cd, number, keyslot);
+    if (r >= 0) return {};
+    return fail(error(r, "cannot write into the volume's header"));
+}
+
+Result<void> CryptDevice::check_one_key() const {
+    const auto state = ::crypt_reencrypt_status(context_->cd, nullptr);
+    if (state == CRYPT_REENCRYPT_NONE) return {};
+    return fail(Code::busy, "the volume is being re-encrypted", "",
+                "let it finish: pmosctl volume reencrypt");
+}
+
+}  // namespace pmos::volume

@@ -1,0 +1,62 @@
+// volume: all there is to tell of a volume. Only looks: mounts nothing, and writes to nothing.
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include "runtime/volume/header.h"
+#include "runtime/volume/usage.h"
+#include "runtime/volume/worker.h"
+
+namespace pmos::volume {
+namespace {
+
+const char* state_of(const Inspected& found, Mapping mapping) {
+    if (mapping == Mapping::suspended) return "suspended";
+    if (mapping == Mapping::active) return "open";
+    if (found.content == Content::absent) return "absent";
+    return found.content == Content::complete ? "closed" : "unfinished";
+}
+
+Result<std::uint64_t> size_of_device(const std::string& path) {
+    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    std::uint64_t bytes = 0;
+    if (!fd || ::ioctl(fd.get(), BLKGETSIZE64, &bytes) != 0)
+        return fail(errno_error(errno, fmt::format("cannot look at '{}'", path)));
+    return bytes;
+}
+
+Result<void> tell_sizes(const Request& request, Header& header, std::uint64_t data_offset,
+                        Channel& channel) {
+    PMOS_ASSIGN(const std::uint64_t whole, size_of_device(header.crypt().device()));
+    PMOS_TRY(channel.detail("size", std::to_string(whole > data_offset ? whole - data_offset : 0)));
+    if (header.mapping() != Mapping::active) return {};
+    const auto used = used_bytes("/dev/mapper/" + std::string(text(request.dm_name)));
+    if (used) PMOS_TRY(channel.detail("used", std::to_string(*used)));
+    return {};
+}
+
+}  // namespace
+
+Result<Event> info(const Request& request, Channel& channel) {
+    PMOS_ASSIGN(const Inspected found, inspect_source(request));
+    const Mapping mapping = mapping_state(std::string(text(request.dm_name)));
+    PMOS_TRY(channel.detail("state", state_of(found, mapping)));
+    PMOS_TRY(channel.detail("source", text(request.source)));
+    Event event;
+    event.kind = EventKind::done;
+    if (found.content == Content::absent) return event;
+    if (!found.why.empty()) PMOS_TRY(channel.detail("why", found.why));
+    PMOS_ASSIGN(auto header, Header::open(request, true));
+    std::uint64_t data_offset = 0;
+    for (const auto& [name, value] : header.crypt().describe()) {
+        PMOS_TRY(channel.detail(name, value));
+        if (name == "dataOffset") data_offset = std::stoull(value);
+    }
+    PMOS_TRY(tell_sizes(request, header, data_offset, channel));
+    event.provisioned = found.content == Content::complete ? 1 : 0;
+    return event;
+}
+
+}  // namespace pmos::volume

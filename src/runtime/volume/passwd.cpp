@@ -1,0 +1,54 @@
+// volume: another secret in place of the one that opens a volume. Never logs.
+#include <algorithm>
+
+#include "runtime/volume/cost.h"
+#include "runtime/volume/header.h"
+#include "runtime/volume/judge.h"
+#include "runtime/volume/key.h"
+#include "runtime/volume/keyslot_change.h"
+#include "runtime/volume/worker.h"
+
+namespace pmos::volume {
+namespace {
+
+Result<SecretBuffer> read_new(const UniqueFd& fd, const SecretBuffer& old) {
+    PMOS_ASSIGN(auto secret, read_pin(fd.borrow()));
+    if (secret.bytes().size() < kMinSecret)
+        return fail(Code::usage, "the new secret is too short", "",
+                    "choose one of " + std::to_string(kMinSecret) + " characters or more");
+    if (std::ranges::equal(secret.bytes(), old.bytes()))
+        return fail(Code::usage, "the new secret is the old one", "", "choose another one");
+    return secret;
+}
+
+}  // namespace
+
+Result<Event> passwd(const Request& request, UniqueFd old_fd, UniqueFd new_fd, Channel& channel) {
+    if (request.key == KeyKind::device_key)
+        return fail(Code::usage, name_of(request) + " has no secret that a person knows",
+                    "it opens with a device key");
+    PMOS_TRY(check_complete(request));
+    PMOS_ASSIGN(const auto old, read_pin(old_fd.borrow()));
+    PMOS_ASSIGN(const auto secret, read_new(new_fd, old));
+    PMOS_TRY(channel.catch_signals());
+    PMOS_TRY(channel.progress(50, "opening"));
+    PMOS_ASSIGN(auto header, Header::open(request, false));
+    CryptDevice& crypt = header.crypt();
+    PMOS_TRY(crypt.check_one_key());
+    PMOS_TRY(channel.progress(100, "trying the old secret"));
+    std::optional<CryptDevice::Unsealed> unsealed;
+    PMOS_ASSIGN(const std::string not_kept,
+                judge(request, old, crypt.dearest_argon2(), [&]() -> Result<void> {
+                    PMOS_ASSIGN(unsealed, crypt.unseal(old.bytes()));
+                    return {};
+                }));
+    PMOS_TRY(channel.progress(500, "writing the new secret"));
+    PMOS_TRY(change_secret(crypt, *unsealed, cost_of(request), secret.bytes()));
+    Event event;
+    event.kind = EventKind::done;
+    not_kept.copy(event.why, sizeof event.why - 1);
+    event.provisioned = 1;
+    return event;
+}
+
+}  // namespace pmos::volume

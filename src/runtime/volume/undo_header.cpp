@@ -1,0 +1,121 @@
+// volume: a header as it was, kept on the storage while another one is written over it. Writes
+// nothing but that header.
+#include "runtime/volume/undo_header.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <vector>
+
+#include "runtime/volume/files.h"
+#include "runtime/volume/request.h"
+#include "runtime/volume/source.h"
+
+namespace pmos::volume {
+namespace {
+
+constexpr std::size_t kPart = 1 << 20;
+
+std::string place_of(const Request& request) { return std::string(text(request.undo)); }
+
+Result<void> make_directories(const std::string& path) {
+    for (const auto& directory : {directory_of(path), path})
+        if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST)
+            return fail(errno_error(errno, fmt::format("cannot make directory '{}'", directory)));
+    return sync_directory(directory_of(path));
+}
+
+Result<UniqueFd> open_device(const std::string& device, int flags) {
+    UniqueFd fd(::open(device.c_str(), flags | O_CLOEXEC));
+    if (!fd) return fail(errno_error(errno, fmt::format("cannot open '{}'", device)));
+    return fd;
+}
+
+// Empty: nothing there that is a header.
+std::string uuid_of(const std::string& path) {
+    auto crypt = CryptDevice::of_device(path);
+    return crypt && crypt->load() ? crypt->uuid() : "";
+}
+
+}  // namespace
+
+Result<void> copy_bytes(BorrowedFd from, BorrowedFd to, std::uint64_t bytes) {
+    std::vector<std::byte> part(kPart);
+    for (std::uint64_t at = 0; at < bytes;) {
+        const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(kPart, bytes - at));
+        const ssize_t n = ::pread(from.get(), part.data(), wanted, static_cast<off_t>(at));
+        if (n < 0) return fail(errno_error(errno, "cannot read the header"));
+        if (n == 0) return fail(Code::failed, "cannot read the header", "it ends too early");
+        for (ssize_t done = 0; done < n;) {
+            const ssize_t w =
+                ::pwrite(to.get(), part.data() + done, static_cast<std::size_t>(n - done),
+                         static_cast<off_t>(at) + done);
+            if (w < 0) return fail(errno_error(errno, "cannot write the header"));
+            done += w;
+        }
+        at += static_cast<std::uint64_t>(n);
+    }
+    if (::fsync(to.get()) != 0 && errno != EINVAL)
+        return fail(errno_error(errno, "cannot write the header"));
+    return {};
+}
+
+Result<void> keep_header(const Request& request, const std::string& device, std::uint64_t bytes) {
+    const std::string place = place_of(request);
+    PMOS_TRY(make_directories(directory_of(place)));
+    PMOS_TRY(forget_header(request));
+    PMOS_TRY(remove_leftovers(place));
+    PMOS_ASSIGN(const UniqueFd from, open_device(device, O_RDONLY));
+    PMOS_ASSIGN(TemporaryFile file, TemporaryFile::make(place));
+    auto kept = copy_bytes(from.borrow(), file.fd(), bytes);
+    if (kept) kept = file.keep();
+    if (!kept) return fail(file.discard(std::move(kept.error())));
+    return {};
+}
+
+Result<void> forget_header(const Request& request) {
+    const std::string place = place_of(request);
+    const UniqueFd file(::open(place.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (!file && errno == ENOENT) return {};
+    struct stat st {};
+    if (!file || ::fstat(file.get(), &st) != 0)
+        return fail(errno_error(errno, fmt::format("cannot open '{}'", place)));
+    // The name goes first: what is half wiped must not be put back by anybody.
+    if (::unlink(place.c_str()) != 0)
+        return fail(errno_error(errno, fmt::format("cannot remove '{}'", place)));
+    PMOS_TRY(sync_directory(directory_of(place)));
+    const std::vector<std::byte> zeros(kPart);
+    for (off_t at = 0; at < st.st_size; at += static_cast<off_t>(kPart))
+        if (::pwrite(file.get(), zeros.data(), zeros.size(), at) < 0)
+            return fail(errno_error(errno, fmt::format("cannot wipe '{}'", place)));
+    if (::fsync(file.get()) != 0)
+        return fail(errno_error(errno, fmt::format("cannot wipe '{}'", place)));
+    return {};
+}
+
+Result<void> put_header_back(const Request& request) {
+    const std::string place = place_of(request);
+    if (place.empty() || ::access(place.c_str(), F_OK) != 0) return {};
+    PMOS_TRY(check_unused(request));
+    PMOS_ASSIGN(const auto device, SourceDevice::attach(request, false));
+    return put_header_back(request, device.path());
+}
+
+Result<void> put_header_back(const Request& request, const std::string& device) {
+    const std::string place = place_of(request);
+    PMOS_ASSIGN(const UniqueFd kept, open_device(place, O_RDONLY | O_NOFOLLOW));
+    struct stat st {};
+    if (::fstat(kept.get(), &st) != 0)
+        return fail(errno_error(errno, fmt::format("cannot look at '{}'", place)));
+    const std::string before = uuid_of(place), now = uuid_of(device);
+    if (!before.empty() && !now.empty() && before != now) return {};
+    PMOS_ASSIGN(const UniqueFd to, open_device(device, O_WRONLY));
+    PMOS_TRY(copy_bytes(kept.borrow(), to.borrow(), static_cast<std::uint64_t>(st.st_size)));
+    return forget_header(request);
+}
+
+}  // namespace pmos::volume
