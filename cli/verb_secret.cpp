@@ -8,10 +8,9 @@
 #include "cli/mode_info.h"
 #include "cli/outcome.h"
 #include "cli/output.h"
-#include "cli/progress.h"
 #include "cli/secret_input.h"
+#include "cli/show_progress.h"
 #include "cli/verbs.h"
-#include "runtime/daemon/bus_names.h"
 
 namespace pmos::cli {
 namespace {
@@ -21,16 +20,6 @@ struct Options {
     int pin_fd = -1;
     bool no_start = false;
 };
-
-Result<> show_progress(BusClient& bus, const std::string& mode, ProgressView& view) {
-    return bus.listen(mode_address(mode).path, bus::kModeInterface, "Progress",
-                      [&view](const Message& m) {
-                          const char *operation = nullptr, *step = nullptr;
-                          std::uint32_t permille = 0;
-                          if (read(m, "sus", &operation, &permille, &step))
-                              view.update(operation, permille, step);
-                      });
-}
 
 Result<UniqueFd> secret_for(const ModeInfo& mode, const Options& options, bool confirm) {
     SecretSource source;

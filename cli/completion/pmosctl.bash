@@ -5,6 +5,10 @@ _pmosctl_modes() {
     mapfile -t COMPREPLY < <(compgen -W "$(pmosctl list 2>/dev/null)" -- "$1")
 }
 
+_pmosctl_volumes() {
+    mapfile -t COMPREPLY < <(compgen -W "$(pmosctl volume list "$1" 2>/dev/null | awk 'NR > 1 { print $2 }')" -- "$2")
+}
+
 _pmosctl_options() {
     local common='--json --socket --bus --help'
     case $1 in
@@ -12,6 +16,7 @@ _pmosctl_options() {
         switch) echo "$common --none" ;;
         provision) echo "$common --pin-fd" ;;
         unlock) echo "$common --pin-fd --no-start" ;;
+        volume) echo "$common --pin-fd --new-pin-fd --yes" ;;
         exec | shell) echo "$common --tty --no-tty --env --workdir --user" ;;
         logs) echo "$common --follow --lines" ;;
         events) echo "$common --count --denials" ;;
@@ -26,20 +31,28 @@ _pmosctl_options() {
 
 _pmosctl() {
     local verbs='status list inspect logs events doctor version start stop restart switch
-        provision unlock lock exec shell image policy reload'
+        provision unlock lock volume exec shell image policy reload'
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-    local verb='' mode='' i word
+    local verb='' mode='' second='' i word places=()
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-            --socket | --pin-fd | --timeout | -n | --lines | --count | -e | --env | -w | --workdir | -u | --user)
+            --socket | --pin-fd | --new-pin-fd | --timeout | -n | --lines | --count | -e | --env | -w | --workdir | -u | --user)
                 ((i++))
                 ;;
             --) return ;; # the command of exec: files, by the shell's own rules
             -*) ;;
             *)
-                if [[ -z $verb ]]; then verb=$word; else mode=$word; fi
+                if [[ -z $verb ]]; then
+                    verb=$word
+                elif [[ $verb == volume && -z $second ]]; then
+                    second=$word
+                elif [[ $verb == volume ]]; then
+                    places+=("$word")
+                else
+                    mode=$word
+                fi
                 ;;
         esac
     done
@@ -48,7 +61,7 @@ _pmosctl() {
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return
             ;;
-        --pin-fd | --timeout | -n | --lines | --count | -e | --env | -w | --workdir | -u | --user) return ;;
+        --pin-fd | --new-pin-fd | --timeout | -n | --lines | --count | -e | --env | -w | --workdir | -u | --user) return ;;
     esac
     if [[ $cur == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_pmosctl_options "$verb")" -- "$cur")
@@ -68,6 +81,17 @@ _pmosctl() {
         image)
             if [[ -z $mode ]]; then
                 mapfile -t COMPREPLY < <(compgen -W 'build import verify' -- "$cur")
+            else
+                mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+            fi
+            ;;
+        volume)
+            if [[ -z $second ]]; then
+                mapfile -t COMPREPLY < <(compgen -W 'list info passwd backup restore' -- "$cur")
+            elif ((${#places[@]} == 0)); then
+                _pmosctl_modes "$cur"
+            elif ((${#places[@]} == 1)); then
+                _pmosctl_volumes "${places[0]}" "$cur"
             else
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             fi

@@ -241,6 +241,65 @@ int profiles_method(sd_bus_message* m, void*, sd_bus_error*) {
 // Ends in the middle of a call, as a daemon that dies does.
 int restart_method(sd_bus_message*, void*, sd_bus_error*) { ::_exit(1); }
 
+int volumes_method(sd_bus_message* m, void*, sd_bus_error*) {
+    if (mode_name(sd_bus_message_get_path(m)) != "secure")
+        return sd_bus_reply_method_return(m, "aa{ss}", 0);
+    return sd_bus_reply_method_return(m, "aa{ss}", 1, 5, "name", "data", "state", "closed",
+                                      "target", "/data", "cipher", "aes-xts-plain64", "fileSize",
+                                      "2147483648");
+}
+
+int volume_info_method(sd_bus_message* m, void*, sd_bus_error* error) {
+    const char* volume = nullptr;
+    if (const int r = sd_bus_message_read(m, "s", &volume); r < 0) return r;
+    if (std::string_view(volume) != "data")
+        return sd_bus_error_set(error, "org.pmos.Error.NotFound", "no volume\nhint: it has: data");
+    return sd_bus_reply_method_return(
+        m, "a{ss}", 13, "state", "open", "uuid", "u-u", "cipher", "aes-xts-plain64", "keyBits",
+        "512", "sectorSize", "4096", "size", "2130706432", "used", "118489088", "integrity", "none",
+        "keyslot.0.kdf", "argon2id", "keyslot.0.memory", "268435456", "keyslot.0.iterations", "4",
+        "keyslot.0.priority", "normal", "token.0", "pmos\x1b[2J");
+}
+
+int change_secret_method(sd_bus_message* m, void*, sd_bus_error* error) {
+    const char* volume = nullptr;
+    int old = -1, fresh = -1;
+    if (const int r = sd_bus_message_read(m, "shh", &volume, &old, &fresh); r < 0) return r;
+    if (read_all(old) != kPin)
+        return sd_bus_error_set(error, "org.pmos.Error.WrongSecret", "wrong PIN");
+    if (read_all(fresh) != "13579")
+        return sd_bus_error_set(error, "org.pmos.Error.InvalidArgument", "not the new PIN");
+    return sd_bus_reply_method_return(m, nullptr);
+}
+
+int backup_method(sd_bus_message* m, void*, sd_bus_error* error) {
+    const char* volume = nullptr;
+    int fd = -1;
+    if (const int r = sd_bus_message_read(m, "sh", &volume, &fd); r < 0) return r;
+    if (std::string_view(volume) != "data")
+        return sd_bus_error_set(error, "org.pmos.Error.NotFound", "no volume");
+    return ::write(fd, "header", 6) == 6 ? sd_bus_reply_method_return(m, nullptr) : -errno;
+}
+
+int restore_method(sd_bus_message* m, void*, sd_bus_error* error) {
+    const char* volume = nullptr;
+    int fd = -1;
+    if (const int r = sd_bus_message_read(m, "sh", &volume, &fd); r < 0) return r;
+    if (read_all(fd) != "header")
+        return sd_bus_error_set(error, "org.freedesktop.DBus.Error.AccessDenied",
+                                "the backup is of another volume");
+    return sd_bus_reply_method_return(m, nullptr);
+}
+
+const sd_bus_vtable kVolumesTable[] = {
+    SD_BUS_VTABLE_START(0),
+    SD_BUS_METHOD("List", "", "aa{ss}", volumes_method, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Info", "s", "a{ss}", volume_info_method, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("ChangeSecret", "shh", "", change_secret_method, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("BackupHeader", "sh", "", backup_method, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("RestoreHeader", "sh", "", restore_method, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_VTABLE_END};
+
 const sd_bus_vtable kManagerTable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD("Switch", "s", "", switch_method, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -344,6 +403,9 @@ int accept_peer(sd_event_source* source, int fd, std::uint32_t, void* userdata) 
     if (r >= 0)
         r = sd_bus_add_fallback_vtable(bus, nullptr, bus::kModePrefix, bus::kModeInterface,
                                        kModeTable, find_mode, &world);
+    if (r >= 0)
+        r = sd_bus_add_fallback_vtable(bus, nullptr, bus::kModePrefix, bus::kVolumesInterface,
+                                       kVolumesTable, find_mode, &world);
     if (r >= 0) r = sd_bus_add_node_enumerator(bus, nullptr, bus::kModePrefix, list_modes, &world);
     if (r >= 0) r = sd_bus_add_object_manager(bus, nullptr, bus::kManagerPath);
     if (r >= 0) r = sd_bus_attach_event(bus, sd_event_source_get_event(source), 0);
