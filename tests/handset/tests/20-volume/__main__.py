@@ -7,154 +7,16 @@ import errno
 import os
 import secrets
 import signal
-import socket
-import struct
 import subprocess
 import sys
 import time
 
-WORKER = os.environ.get("PMOS_VOLUME", "/usr/libexec/pmos/pmos-volume")
-DIR = "/var/lib/pmos/volume-test"
-KEYS = f"{DIR}/keys"
-SPARE = next((d for d in ("/dev/disk/by-id/virtio-spare", "/dev/vdc", "/dev/vdd")
-              if os.path.exists(d) and subprocess.run(["blkid", "-p", d]).returncode == 2), None)
-
-REQUEST = struct.Struct("=IIIIQQIII64s64s128s512s512s64s16s16s512s512s4x")
-EVENT = struct.Struct("=III64sIIIIIi256s256s256s")
-STATUS, PROVISION, OPEN, CLOSE = 1, 2, 3, 4
-PROGRESS, DONE, FAILED = 1, 2, 3
-CODES = ["failed", "usage", "unknown_mode", "disabled", "already_exists", "not_provisioned",
-         "locked", "wrong_secret", "busy", "frozen", "not_running", "unsupported", "not_found",
-         "denied", "no_space", "cancelled", "timed_out", "unreachable", "throttled"]
+import change
+import header
+from worker import *
 
 STEPS = ["making the file", "making the header", "deriving the key", "making the file system",
          "finishing"]
-
-failures = 0
-
-
-def check(what, good, detail=""):
-    global failures
-    failures += not good
-    print(("ok    " if good else "FAIL  ") + what + (f": {detail}" if detail and not good else ""),
-          flush=True)
-    return good
-
-
-def text(raw):
-    return raw.split(b"\0", 1)[0].decode()
-
-
-class Answer:
-    def __init__(self, raw):
-        if raw is None:
-            self.kind, self.code, self.what, self.why, self.fix = None, "gone", "", "", ""
-            return
-        f = EVENT.unpack(raw)
-        self.kind, self.permille, self.step = f[1], f[2], text(f[3])
-        self.provisioned, self.unfinished, self.active, self.suspended = map(bool, f[4:8])
-        self.code = "done" if self.kind == DONE else CODES[f[8]]
-        self.what, self.why, self.fix = text(f[10]), text(f[11]), text(f[12])
-
-    def __str__(self):
-        return f"{self.code} ({self.what}: {self.why}; {self.fix})"
-
-
-class Worker:
-    """One pmos-volume process with one request."""
-
-    def __init__(self, verb, name="data", pin=None, source=None, size=64 << 20, key_file="",
-                 block=False, cipher="aes-xts-plain64", memory=32 << 20, time_ms=200, mode="t"):
-        self.source = source or f"{DIR}/{name}.img"
-        self.dm = f"pmos-{mode}-{name}"
-        raw = REQUEST.pack(0x504d5651, verb, 2 if key_file else 1, int(block), size, memory,
-                           time_ms, 512, 4096, mode.encode(), name.encode(), self.dm.encode(),
-                           self.source.encode(), key_file.encode(), cipher.encode(), b"argon2id",
-                           b"ext4", f"{DIR}/attempts/{mode}".encode(), f"{DIR}/repeats/{mode}".encode())
-        self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.process = subprocess.Popen(
-            ["/bin/sh", "-c", f'exec "$0" 3<&{theirs.fileno()}', WORKER], pass_fds=[theirs.fileno()])
-        theirs.close()
-        fds = []
-        if pin is not None:
-            pipe, end = os.pipe()
-            os.write(end, pin.encode())
-            os.close(end)
-            fds = [pipe]
-        socket.send_fds(self.socket, [raw], fds)
-        for fd in fds:
-            os.close(fd)
-        self.steps = []
-
-    def next(self):
-        raw = self.socket.recv(4096)
-        answer = Answer(raw if len(raw) == EVENT.size else None)
-        if answer.kind == PROGRESS:
-            self.steps.append(answer.step)
-        return answer
-
-    def until(self, step):
-        while (answer := self.next()).kind == PROGRESS:
-            if answer.step == step:
-                return True
-        return False
-
-    def finish(self):
-        while (answer := self.next()).kind == PROGRESS:
-            pass
-        self.process.wait(120)
-        self.socket.close()
-        return answer
-
-
-def ask(verb, **options):
-    return Worker(verb, **options).finish()
-
-
-def lines(*command):
-    return sorted(subprocess.run(command, capture_output=True, text=True).stdout.split("\n"))
-
-
-def leftovers():
-    """Everything a worker could leave: mappings, loops, files, keys."""
-    deadline = time.monotonic() + 5
-    while True:
-        state = {"dm": [line for line in lines("dmsetup", "ls") if "pmos-t" in line],
-                 "loop": [line for line in lines("losetup", "--noheadings", "--output", "BACK-FILE")
-                          if DIR in line],
-                 "temporary": [f for f in os.listdir(DIR) if ".tmp-" in f]}
-        if not any(state.values()) or time.monotonic() > deadline:
-            return {kind: found for kind, found in state.items() if found}
-        time.sleep(0.1)
-
-
-def clean(what):
-    found = leftovers()
-    check(f"{what}: nothing is left", not found, found)
-
-
-def mount(dm="pmos-t-data"):
-    os.makedirs(f"{DIR}/mnt", exist_ok=True)
-    return subprocess.run(["mount", "-t", "ext4", f"/dev/mapper/{dm}", f"{DIR}/mnt"]).returncode == 0
-
-
-def umount():
-    subprocess.run(["umount", f"{DIR}/mnt"], check=True)
-
-
-def contains(path, needle):
-    """Reads around the page cache of nobody: the file as it is on the disk."""
-    os.sync()
-    tail = b""
-    with open(path, "rb") as stream:
-        while block := stream.read(1 << 20):
-            if needle in tail + block:
-                return True
-            tail = block[-len(needle):]
-    return False
-
-
-PIN = secrets.token_hex(8)
 
 
 def round_trip():
@@ -408,10 +270,12 @@ def main():
                  lambda: interrupted(signal.SIGTERM, "term", STEPS),
                  lambda: interrupted("closed socket", "gone", STEPS[1::2]),
                  lambda: interrupted(signal.SIGKILL, "kill", STEPS[::2]),
-                 killed_and_made_again, unfinished, damaged, block_device, no_secret_seeps):
+                 killed_and_made_again, unfinished, damaged, change.tells_all, change.passwd,
+                 change.killed, header.backup_and_restore, header.damaged_headers, header.killed,
+                 block_device, no_secret_seeps):
         test()
     subprocess.run(["rm", "-rf", DIR])
-    print(f"{failures} failures")
+    print(f"{len(failures)} failures", *failures, sep="\n  ")
     sys.exit(1 if failures else 0)
 
 
