@@ -61,6 +61,22 @@ int change_secret(sd_bus_message* message, void* userdata, sd_bus_error*) {
     return r < 0 ? r : done_when(userdata, message, std::move(wanted));
 }
 
+int resize(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    VolumeCall wanted{Verb::resize, {}};
+    int r = read_volume(message, wanted);
+    if (r >= 0) r = sd_bus_message_read(message, "t", &wanted.size);
+    if (r >= 0) r = read_fd(message, wanted.secret);
+    wanted.owner = bus_of(userdata).owner_of(message);
+    return r < 0 ? r : done_when(userdata, message, std::move(wanted));
+}
+
+int wipe_free(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    VolumeCall wanted{Verb::wipe_free, {}};
+    const int r = read_volume(message, wanted);
+    wanted.owner = bus_of(userdata).owner_of(message);
+    return r < 0 ? r : done_when(userdata, message, std::move(wanted));
+}
+
 template <Verb verb>
 int with_file(sd_bus_message* message, void* userdata, sd_bus_error*) {
     VolumeCall wanted{verb, {}};
@@ -85,6 +101,10 @@ constexpr sd_bus_vtable kVtable[] = {
                              with_file<Verb::backup>, kAnyone),
     SD_BUS_METHOD_WITH_NAMES("RestoreHeader", "sh", SD_BUS_PARAM(volume) SD_BUS_PARAM(file), "", ,
                              with_file<Verb::restore>, kAnyone),
+    SD_BUS_METHOD_WITH_NAMES("Resize", "sth",
+                             SD_BUS_PARAM(volume) SD_BUS_PARAM(size) SD_BUS_PARAM(secret), "", ,
+                             resize, kAnyone | SD_BUS_VTABLE_SENSITIVE),
+    SD_BUS_METHOD_WITH_NAMES("WipeFree", "s", SD_BUS_PARAM(volume), "", , wipe_free, kAnyone),
     SD_BUS_VTABLE_END,
 };
 

@@ -44,6 +44,7 @@ Supervisor::Supervisor(EventLoop& loop, const Paths& paths, Observer& observer,
                            done({});
                        });
                    }),
+      works_(loop),
       source_(loop, paths),
       policy_jobs_(loop),
       confirm_after_(confirm_after_s) {}
@@ -155,6 +156,14 @@ Result<> Supervisor::shares_nothing(const Mode& mode) const {
 void Supervisor::start_job(Mode& mode, std::shared_ptr<const policy::LaunchPlan> recording,
                            Done done) {
     if (mode.alive()) return done({});
+    // What is done to its volumes has them mounted, and they could not be checked before the start.
+    works_.stop(mode.name,
+                [this, &mode, recording = std::move(recording), done = std::move(done)](
+                    Result<>) mutable { start_now(mode, std::move(recording), std::move(done)); });
+}
+
+void Supervisor::start_now(Mode& mode, std::shared_ptr<const policy::LaunchPlan> recording,
+                           Done done) {
     const auto may = [this, &mode]() -> Result<> {
         if (closing_) return fail(Code::cancelled, "pmosd is shutting down");
         return shares_nothing(mode);
@@ -164,7 +173,7 @@ void Supervisor::start_job(Mode& mode, std::shared_ptr<const policy::LaunchPlan>
         ctx_, mode, recording, may, [this](Mode& ended) { on_exit(ended); },
         [this, &mode, recording, done = std::move(done)](Result<> result) mutable {
             if (!result && mode.image_fault && fall_back(mode, result.error().message()))
-                return start_job(mode, std::move(recording), std::move(done));
+                return start_now(mode, std::move(recording), std::move(done));
             if (result) watch_log(mode);
             done(std::move(result));
         });
@@ -208,15 +217,17 @@ void Supervisor::lock_job(Mode& mode, Done done) {
 }
 
 void Supervisor::close_job(Mode& mode, Result<> stopped, Done done) {
-    close_volumes(ctx_, mode,
-                  [this, &mode, stopped = std::move(stopped),
-                   done = std::move(done)](Result<> closed) mutable {
-                      static_cast<void>(remove_log(paths_, mode.name));
-                      if (!stopped) return done(std::move(stopped));
-                      static_cast<void>(remove_plan(paths_, mode.name));
-                      if (!closed) return done(std::move(closed));
-                      run_hooks(ctx_, mode, policy::HookPoint::lock, std::move(done));
-                  });
+    auto then = [this, &mode, stopped = std::move(stopped),
+                 done = std::move(done)](Result<> closed) mutable {
+        static_cast<void>(remove_log(paths_, mode.name));
+        if (!stopped) return done(std::move(stopped));
+        static_cast<void>(remove_plan(paths_, mode.name));
+        if (!closed) return done(std::move(closed));
+        run_hooks(ctx_, mode, policy::HookPoint::lock, std::move(done));
+    };
+    works_.stop(mode.name, [this, &mode, then = std::move(then)](Result<>) mutable {
+        close_volumes(ctx_, mode, std::move(then));
+    });
 }
 
 void Supervisor::lock(Mode& mode, Done done) {
@@ -265,6 +276,7 @@ void Supervisor::restart(Mode& mode, Done done) {
 void Supervisor::drop_owners(const std::function<bool(const std::string&)>& gone) {
     sessions_.drop_owners(gone);
     recorder_.drop_owners(gone);
+    works_.drop_owners(gone);
 }
 
 void Supervisor::switch_to(std::string_view name, Done done) {

@@ -20,6 +20,7 @@
 #include "runtime/daemon/sessions.h"
 #include "runtime/daemon/switchboard.h"
 #include "runtime/daemon/volume_verbs.h"
+#include "runtime/daemon/volume_works.h"
 #include "runtime/host/doctor.h"
 #include "runtime/volume/attempts.h"
 
@@ -133,7 +134,9 @@ class Supervisor {
     void after_job(Mode& mode, const std::string& verb, const Result<>& result);
     Result<> shares_nothing(const Mode& mode) const;
     void start_job(Mode& mode, std::shared_ptr<const policy::LaunchPlan> recording, Done done);
+    void start_now(Mode& mode, std::shared_ptr<const policy::LaunchPlan> recording, Done done);
     void lock_job(Mode& mode, Done done);
+    void work_on_volume(Mode& mode, VolumeCall call, Answer<Details> answer);
     void close_job(Mode& mode, Result<> stopped, Done done);
     void report_to_us(const Mode& mode);
     void watch_log(Mode& mode);
@@ -148,6 +151,7 @@ class Supervisor {
     Sessions sessions_;
     Recorder recorder_;
     Switchboard switchboard_;
+    VolumeWorks works_;
     std::unique_ptr<DeviceWatch> device_watch_;
     EventSource devices_later_;
     std::unique_ptr<ImageWatch> image_watch_;

@@ -5,6 +5,7 @@
 namespace pmos::daemon {
 
 void Supervisor::volume(Mode& mode, VolumeCall call, Answer<Details> answer) {
+    if (takes_long(call.verb)) return work_on_volume(mode, std::move(call), std::move(answer));
     const volume::Verb verb = call.verb;
     auto told = std::make_shared<Details>();
     auto job = [this, &mode, told, call = std::move(call)](Done done) mutable {
@@ -23,6 +24,29 @@ void Supervisor::volume(Mode& mode, VolumeCall call, Answer<Details> answer) {
     if (verb == volume::Verb::info && !closing_)
         return mode.jobs.add(std::move(job), std::move(done));
     enqueue(mode, verb_name(verb), std::move(job), std::move(done));
+}
+
+// It is begun in the mode's queue, so that no lock is half done meanwhile, and goes on beside it.
+void Supervisor::work_on_volume(Mode& mode, VolumeCall call, Answer<Details> answer) {
+    if (closing_) return answer(fail(Code::cancelled, "pmosd is shutting down"));
+    const std::string verb = verb_name(call.verb);
+    auto work = works_.ask(mode.name, call.owner, verb);
+    auto ended = [this, &mode, verb, work,
+                  answer = std::move(answer)](Result<Details> told) mutable {
+        works_.end(work);
+        ctx_.observer.event(told ? verb : verb + "-failed", mode.name,
+                            told ? Details{} : Details{{"error", told.error().message()}});
+        answer(std::move(told));
+    };
+    mode.jobs.add(
+        [this, &mode, work, call = std::move(call), ended = std::move(ended)](Done begun) mutable {
+            if (auto may = works_.begin(work); !may)
+                ended(fail(std::move(may.error())));
+            else
+                work->cancel = call_volume(ctx_, mode, std::move(call), std::move(ended));
+            begun({});
+        },
+        [](Result<>) {});
 }
 
 }  // namespace pmos::daemon

@@ -27,6 +27,10 @@ const char* verb_name(volume::Verb verb) {
             return "volume-backup";
         case volume::Verb::restore:
             return "volume-restore";
+        case volume::Verb::resize:
+            return "volume-resize";
+        case volume::Verb::wipe_free:
+            return "volume-wipe-free";
     }
     return "volume";
 }

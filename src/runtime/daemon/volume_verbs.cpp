@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 #include "runtime/daemon/volume_job.h"
-#include "runtime/daemon/volumes.h"
+#include "runtime/volume/request.h"
 
 namespace pmos::daemon {
 
@@ -22,15 +22,24 @@ Result<policy::Volume> find_volume(const Mode& mode, const std::string& name) {
                 "", known.empty() ? "it has none" : "it has: " + known);
 }
 
-void call_volume(const Context& ctx, Mode& mode, VolumeCall call, Answer<Details> answer) {
+bool takes_long(volume::Verb verb) {
+    return verb == volume::Verb::resize || verb == volume::Verb::wipe_free;
+}
+
+std::function<void()> call_volume(const Context& ctx, Mode& mode, VolumeCall call,
+                                  Answer<Details> answer) {
     auto volume = find_volume(mode, call.volume);
-    if (!volume) return answer(fail(std::move(volume.error())));
+    if (!volume) {
+        answer(fail(std::move(volume.error())));
+        return {};
+    }
     const volume::Verb verb = call.verb;
-    const bool judged = verb == volume::Verb::passwd && needs_secret(*volume);
+    const bool judged = volume::judges(verb) && needs_secret(*volume);
+    if (verb == volume::Verb::resize) volume->size = call.size;
     VolumeJob job = make_volume_job(ctx, mode, *volume, verb);
     job.secret = std::move(call.secret);
     job.other = std::move(call.other);
-    run_volume_worker(
+    return run_volume_worker(
         ctx.loop, ctx.paths.libexec, std::move(job),
         [&ctx, &mode, judged, answer = std::move(answer)](Result<VolumeEnd> end) mutable {
             if (judged) tell_attempts(ctx, mode, end);

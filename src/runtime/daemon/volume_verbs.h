@@ -1,6 +1,7 @@
 // daemon: verbs on one volume of a mode, each one worker. Never sees a secret or a header.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "runtime/daemon/mode.h"
@@ -12,12 +13,18 @@ struct VolumeCall {
     volume::Verb verb{};
     std::string volume;
     UniqueFd secret = {};
-    UniqueFd other = {};  // a new secret, or a file
+    UniqueFd other = {};     // a new secret, or a file
+    std::uint64_t size = 0;  // of resize
+    std::string owner = {};  // who asked, of what takes long
 };
+
+// Whether it can take long, and is cut short for who needs the volume.
+bool takes_long(volume::Verb verb);
 
 Result<policy::Volume> find_volume(const Mode& mode, const std::string& name);
 
-// Answers what the worker told.
-void call_volume(const Context& ctx, Mode& mode, VolumeCall call, Answer<Details> answer);
+// Answers what the worker told. What comes back asks it to end early; may be empty.
+std::function<void()> call_volume(const Context& ctx, Mode& mode, VolumeCall call,
+                                  Answer<Details> answer);
 
 }  // namespace pmos::daemon

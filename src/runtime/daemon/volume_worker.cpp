@@ -62,6 +62,10 @@ class Worker : public std::enable_shared_from_this<Worker> {
         answer_(fail(std::move(error)));
     }
 
+    void cancel() {
+        if (process_.pidfd) static_cast<void>(send_signal(process_.pidfd.borrow(), SIGTERM));
+    }
+
   private:
     // False when there is nothing more to hear.
     bool hear() {
@@ -105,10 +109,13 @@ class Worker : public std::enable_shared_from_this<Worker> {
 
 }  // namespace
 
-void run_volume_worker(EventLoop& loop, const std::string& libexec, VolumeJob job,
-                       Answer<VolumeEnd> answer) {
+std::function<void()> run_volume_worker(EventLoop& loop, const std::string& libexec, VolumeJob job,
+                                        Answer<VolumeEnd> answer) {
     const auto worker = std::make_shared<Worker>(loop, std::move(job), std::move(answer));
     if (auto started = worker->start(libexec); !started) worker->refuse(std::move(started.error()));
+    return [weak = std::weak_ptr(worker)] {
+        if (const auto still = weak.lock()) still->cancel();
+    };
 }
 
 }  // namespace pmos::daemon

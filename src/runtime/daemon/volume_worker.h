@@ -31,7 +31,8 @@ struct VolumeEnd {
 };
 
 // Answers once the process has ended and is reaped.
-void run_volume_worker(EventLoop& loop, const std::string& libexec, VolumeJob job,
-                       Answer<VolumeEnd> answer);
+// What comes back asks the worker to end: it undoes or leaves at a sound place, and answers.
+std::function<void()> run_volume_worker(EventLoop& loop, const std::string& libexec, VolumeJob job,
+                                        Answer<VolumeEnd> answer);
 
 }  // namespace pmos::daemon

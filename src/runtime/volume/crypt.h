@@ -81,6 +81,14 @@ class CryptDevice {
     // Code::busy: it is being re-encrypted, and has two volume keys.
     Result<void> check_one_key() const;
 
+    // In crypt_online.cpp: what changes an open volume.
+    // The volume key into this thread's keyring, where the kernel takes it from for a new table.
+    Result<void> load_key(std::span<const std::byte> secret);
+    // To all of the device below.
+    Result<void> grow(const std::string& dm_name);
+    // Code::unsupported, "a volume with integrity " + refusal.
+    Result<void> check_no_integrity(const std::string& refusal) const;
+
     // In crypt_describe.cpp: looks only.
     // Name and value of all there is to tell; docs/bus.md has the names.
     std::vector<std::pair<std::string, std::string>> describe() const;

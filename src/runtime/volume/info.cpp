@@ -1,10 +1,4 @@
 // volume: all there is to tell of a volume. Only looks: mounts nothing, and writes to nothing.
-#include <fcntl.h>
-#include <fmt/core.h>
-#include <linux/fs.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
-
 #include "runtime/volume/header.h"
 #include "runtime/volume/usage.h"
 #include "runtime/volume/worker.h"
@@ -17,14 +11,6 @@ const char* state_of(const Inspected& found, Mapping mapping) {
     if (mapping == Mapping::active) return "open";
     if (found.content == Content::absent) return "absent";
     return found.content == Content::complete ? "closed" : "unfinished";
-}
-
-Result<std::uint64_t> size_of_device(const std::string& path) {
-    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    std::uint64_t bytes = 0;
-    if (!fd || ::ioctl(fd.get(), BLKGETSIZE64, &bytes) != 0)
-        return fail(errno_error(errno, fmt::format("cannot look at '{}'", path)));
-    return bytes;
 }
 
 Result<void> tell_sizes(const Request& request, Header& header, std::uint64_t data_offset,

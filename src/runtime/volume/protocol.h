@@ -22,6 +22,8 @@ enum class Verb : std::uint32_t {
     passwd,      // another secret in place of the one that opens it
     backup,      // its header, into a file of the caller's
     restore,     // its header, out of such a file
+    resize,      // an open one, to `size` bytes of its file, or to all of its block device
+    wipe_free,   // overwrites what deleted files have left in an open one
 };
 
 enum class KeyKind : std::uint32_t {
@@ -37,7 +39,7 @@ struct Request {
     Verb verb = Verb::status;
     KeyKind key = KeyKind::descriptor;
     std::uint32_t block_device = 0;      // source is a block device, else a file
-    std::uint64_t size = 0;              // bytes of a file to be made
+    std::uint64_t size = 0;              // bytes of a file to be made or grown
     std::uint64_t pbkdf_memory_max = 0;  // bytes; fitted to a share of RAM below this
     std::uint32_t pbkdf_time_ms = 0;
     std::uint32_t key_bits = 512, sector_size = 4096;

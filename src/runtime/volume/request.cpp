@@ -31,7 +31,7 @@ bool is_plain_path(std::string_view path) {
 
 bool is_verb(Verb verb) {
     return (verb >= Verb::status && verb <= Verb::close) ||
-           (verb >= Verb::info && verb <= Verb::restore);
+           (verb >= Verb::info && verb <= Verb::wipe_free);
 }
 
 template <std::size_t N>
@@ -68,6 +68,16 @@ Result<void> check_pbkdf(const Request& r) {
     return {};
 }
 
+Result<void> check_size(const Request& r) {
+    if (r.block_device != 0) return {};
+    if (r.size < kMinSize)
+        return bad(
+            fmt::format("a volume of {} bytes is too small, {} are needed", r.size, kMinSize));
+    if (r.size % r.sector_size != 0)
+        return bad(fmt::format("size {} is not a multiple of the sector size", r.size));
+    return {};
+}
+
 Result<void> check_format(const Request& r) {
     PMOS_TRY(split_cipher(text(r.cipher)));
     constexpr std::array<std::uint32_t, 4> kSectors{512, 1024, 2048, 4096};
@@ -80,13 +90,7 @@ Result<void> check_format(const Request& r) {
         return fail(Code::unsupported,
                     fmt::format("cannot make a file system of type '{}'", text(r.filesystem)),
                     "this build makes ext4 only", "set the volume's filesystem to \"ext4\"");
-    if (r.block_device != 0) return {};
-    if (r.size < kMinSize)
-        return bad(
-            fmt::format("a volume of {} bytes is too small, {} are needed", r.size, kMinSize));
-    if (r.size % r.sector_size != 0)
-        return bad(fmt::format("size {} is not a multiple of the sector size", r.size));
-    return {};
+    return check_size(r);
 }
 
 }  // namespace
@@ -100,11 +104,13 @@ Result<void> check_request(const Request& r) {
     PMOS_TRY(check_names(r));
     if (r.verb == Verb::provision) return check_format(r);
     if (r.verb == Verb::passwd) return check_pbkdf(r);
+    if (r.verb == Verb::resize) return check_size(r);
     return {};
 }
 
 bool judges(Verb verb) {
-    return verb == Verb::provision || verb == Verb::open || verb == Verb::passwd;
+    return verb == Verb::provision || verb == Verb::open || verb == Verb::passwd ||
+           verb == Verb::resize;
 }
 
 Result<CipherSpec> split_cipher(std::string_view spec) {

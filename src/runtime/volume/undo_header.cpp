@@ -99,7 +99,10 @@ Result<void> forget_header(const Request& request) {
 
 Result<void> put_header_back(const Request& request) {
     const std::string place = place_of(request);
-    if (place.empty() || ::access(place.c_str(), F_OK) != 0) return {};
+    if (place.empty()) return {};
+    // Of one that was killed before its copy was whole: nothing had been written over yet.
+    PMOS_TRY(remove_leftovers(place));
+    if (::access(place.c_str(), F_OK) != 0) return {};
     PMOS_TRY(check_unused(request));
     PMOS_ASSIGN(const auto device, SourceDevice::attach(request, false));
     return put_header_back(request, device.path());

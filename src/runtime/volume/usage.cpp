@@ -3,6 +3,8 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -31,7 +33,23 @@ Result<std::uint64_t> free_when_mounted(const std::string& device) {
     return static_cast<std::uint64_t>(st.f_bfree);
 }
 
+Result<Superblock> read_superblock(const std::string& device) {
+    const UniqueFd fd(::open(device.c_str(), O_RDONLY | O_CLOEXEC));
+    unsigned char raw[kSuperblock];
+    if (!fd || ::pread(fd.get(), raw, sizeof raw, kSuperblock) != sizeof raw)
+        return fail(errno_error(errno, fmt::format("cannot read '{}'", device)));
+    return parse_superblock(raw);
+}
+
 }  // namespace
+
+Result<std::uint64_t> size_of_device(const std::string& path) {
+    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    std::uint64_t bytes = 0;
+    if (!fd || ::ioctl(fd.get(), BLKGETSIZE64, &bytes) != 0)
+        return fail(errno_error(errno, fmt::format("cannot look at '{}'", path)));
+    return bytes;
+}
 
 bool is_mounted(const std::string& device) {
     const UniqueFd fd(::open(device.c_str(), O_RDONLY | O_EXCL | O_CLOEXEC));
@@ -66,12 +84,19 @@ Result<Superblock> parse_superblock(const unsigned char (&raw)[1024]) {
     return s;
 }
 
+Result<void> check_length(const std::string& device) {
+    const auto s = read_superblock(device);
+    if (!s) return {};
+    PMOS_ASSIGN(const std::uint64_t bytes, size_of_device(device));
+    if (s->blocks <= bytes / s->block_size) return {};
+    return fail(Code::failed, "the volume has lost its end",
+                fmt::format("it has {} bytes, and a file system of {} on it", bytes,
+                            s->blocks * s->block_size),
+                "copy all of it back from where it was whole; nothing has been written");
+}
+
 Result<std::uint64_t> used_bytes(const std::string& device) {
-    const UniqueFd fd(::open(device.c_str(), O_RDONLY | O_CLOEXEC));
-    unsigned char raw[kSuperblock];
-    if (!fd || ::pread(fd.get(), raw, sizeof raw, kSuperblock) != sizeof raw)
-        return fail(errno_error(errno, fmt::format("cannot read '{}'", device)));
-    PMOS_ASSIGN(auto s, parse_superblock(raw));
+    PMOS_ASSIGN(auto s, read_superblock(device));
     if (is_mounted(device)) {
         PMOS_ASSIGN(s.free, free_when_mounted(device));
     }

@@ -16,6 +16,10 @@ bool is_mounted(const std::string& device);
 // neither needed nor trusted.
 Result<UniqueFd> mount_detached(const std::string& device);
 
+Result<std::uint64_t> size_of_device(const std::string& path);
+// Code::failed: it is shorter than the file system on it, which has lost its end. Of what is no
+// ext4 nothing is said.
+Result<void> check_length(const std::string& device);
 Result<std::uint64_t> used_bytes(const std::string& device);
 
 // Of an ext4 superblock (the 1024 bytes at 1024), as ext4.h of the kernel has it.

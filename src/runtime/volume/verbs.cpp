@@ -7,6 +7,7 @@
 #include "runtime/volume/header.h"
 #include "runtime/volume/judge.h"
 #include "runtime/volume/keyslot_change.h"
+#include "runtime/volume/usage.h"
 #include "runtime/volume/worker.h"
 
 namespace pmos::volume {
@@ -53,8 +54,9 @@ Result<std::string> map_volume(const Request& request, const SecretBuffer& secre
     // The data is worth more than a keyslot too many: told, and tried again with the next opening.
     if (auto settled = settle_change(crypt, keyslot); !settled)
         PMOS_TRY(channel.detail("unsettled", settled.error().message()));
+    auto wanted = check_length("/dev/mapper/" + dm_name);
     // Nobody is left who could close it again.
-    auto wanted = channel.progress(1000, "open");
+    if (wanted) wanted = channel.progress(1000, "open");
     if (wanted) return not_kept;
     Error cause = std::move(wanted.error());
     if (auto undone = unmap(dm_name); !undone)
@@ -128,6 +130,10 @@ Result<Event> work(Channel& channel) {
             return backup(request, std::move(received.other), channel);
         case Verb::restore:
             return restore(request, std::move(received.other), channel);
+        case Verb::resize:
+            return resize(request, std::move(received.secret), channel);
+        case Verb::wipe_free:
+            return wipe_free(request, channel);
     }
     return fail(Code::usage, "volume request refused", "unknown verb");
 }

@@ -80,6 +80,9 @@ TEST_CASE("every broken field of a request is refused") {
     CHECK(refused([](Request& r) { r.verb = static_cast<Verb>(15); }));
     CHECK(refused([](Request& r) { r.verb = static_cast<Verb>(99); }));
     CHECK(refused([](Request& r) { r.verb = Verb::restore, r.undo[0] = 0; }));
+    CHECK(refused([](Request& r) { r.verb = Verb::resize, r.size += 512; }));
+    CHECK(refused([](Request& r) { r.verb = Verb::resize, r.size = 0; }));
+    CHECK(refused([](Request& r) { r.verb = Verb::resize, r.repeats[0] = 0; }));
     CHECK(refused([](Request& r) { r.verb = Verb::passwd, r.repeats[0] = 0; }));
     CHECK(refused([](Request& r) { r.verb = Verb::passwd, std::strcpy(r.pbkdf, "md5"); }));
     CHECK(refused([](Request& r) { r.key = static_cast<KeyKind>(3); }));

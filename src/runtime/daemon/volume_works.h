@@ -1,0 +1,44 @@
+// daemon: what is being done to volumes and takes long: beside the queue of its mode, so that the
+// mode can be stopped meanwhile, and cut short by whoever needs the volume. Runs none itself.
+#pragma once
+
+#include <functional>
+#include <list>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "runtime/daemon/loop.h"
+
+namespace pmos::daemon {
+
+class VolumeWorks {
+  public:
+    struct Work {
+        std::string mode, owner, verb;
+        bool begun = false, called_off = false;
+        std::function<void()> cancel;  // asks the worker to end; it still answers
+        std::vector<Done> waiting;     // for its end
+    };
+    using Ticket = std::shared_ptr<Work>;
+
+    explicit VolumeWorks(EventLoop& loop) : loop_(loop) {}
+    // Somebody waits for it to begin.
+    Ticket ask(const std::string& mode, std::string owner, std::string verb);
+    // Code::busy: there is one in this mode already. Code::cancelled: nobody wants it any more.
+    Result<> begin(const Ticket& ticket);
+    // Also of one that did not begin.
+    void end(const Ticket& ticket);
+    // Cuts short what goes on in the mode, and answers when it has ended; at once where nothing is.
+    void stop(const std::string& mode, Done done);
+    void drop_owners(const std::function<bool(const std::string&)>& gone);
+
+  private:
+    Ticket going_on(const std::string& mode) const;
+
+    EventLoop& loop_;
+    std::list<Ticket> works_;
+};
+
+}  // namespace pmos::daemon

@@ -1,0 +1,78 @@
+// tests: long works on volumes: one at a time in a mode, called off with their caller, cut short by
+// who needs the volume.
+#include "runtime/daemon/volume_works.h"
+
+#include <catch2/catch.hpp>
+
+using namespace pmos;
+using namespace pmos::daemon;
+
+namespace {
+
+struct World {
+    std::unique_ptr<EventLoop> loop = std::move(*EventLoop::make());
+    VolumeWorks works{*loop};
+
+    // What was put off to the next turn of the loop.
+    void turn() {
+        for (int i = 0; i < 10; ++i) REQUIRE(sd_event_run(loop->get(), 0) >= 0);
+    }
+};
+
+}  // namespace
+
+TEST_CASE("one work at a time in a mode, and one in each mode") {
+    World world;
+    const auto first = world.works.ask("secure", "peer-1", "volume-resize");
+    const auto second = world.works.ask("secure", "peer-2", "volume-wipe-free");
+    const auto other = world.works.ask("personal", "peer-2", "volume-wipe-free");
+    REQUIRE(world.works.begin(first));
+    const auto busy = world.works.begin(second);
+    REQUIRE_FALSE(busy);
+    CHECK(busy.error().code == Code::busy);
+    CHECK(busy.error().why == "volume-resize goes on");
+    world.works.end(second);
+    CHECK(world.works.begin(other));
+    world.works.end(first);
+    CHECK(world.works.begin(world.works.ask("secure", "peer-3", "volume-resize")));
+}
+
+TEST_CASE("with its caller a work is called off, begun or not") {
+    World world;
+    int cancelled = 0;
+    const auto running = world.works.ask("secure", "peer-1", "volume-resize");
+    REQUIRE(world.works.begin(running));
+    running->cancel = [&] { ++cancelled; };
+    const auto waiting = world.works.ask("personal", "peer-1", "volume-resize");
+    const auto another = world.works.ask("third", "peer-2", "volume-resize");
+    world.works.drop_owners([](const std::string& owner) { return owner == "peer-1"; });
+    CHECK(cancelled == 1);
+    const auto begun = world.works.begin(waiting);
+    REQUIRE_FALSE(begun);
+    CHECK(begun.error().code == Code::cancelled);
+    CHECK(world.works.begin(another));
+    // What has ended is called off no more.
+    world.works.end(running);
+    world.works.drop_owners([](const std::string&) { return true; });
+    CHECK(cancelled == 1);
+}
+
+TEST_CASE("who needs the volume cuts the work short and waits for its end") {
+    World world;
+    int cancelled = 0, stopped = 0;
+    world.works.stop("secure", [&](Result<>) { ++stopped; });
+    CHECK(stopped == 1);  // nothing went on
+    const auto work = world.works.ask("secure", "peer-1", "volume-wipe-free");
+    world.works.stop("secure", [&](Result<>) { ++stopped; });
+    CHECK(stopped == 2);  // nor has it begun
+    REQUIRE(world.works.begin(work));
+    work->cancel = [&] { ++cancelled; };
+    world.works.stop("secure", [&](Result<>) { ++stopped; });
+    world.turn();
+    CHECK(cancelled == 1);
+    CHECK(stopped == 2);
+    world.works.end(work);
+    CHECK(stopped == 2);
+    world.turn();
+    CHECK(stopped == 3);
+}
