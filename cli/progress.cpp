@@ -14,6 +14,8 @@ namespace pmos::cli {
 namespace {
 
 constexpr std::size_t kBarWidth = 30;
+// Permille: of less, nothing is told for the rest.
+constexpr std::uint32_t kEnough = 20;
 
 void write_all(int fd, std::string_view text) {
     while (!text.empty()) {
@@ -25,11 +27,25 @@ void write_all(int fd, std::string_view text) {
 
 }  // namespace
 
-std::string progress_bar(std::uint32_t permille, const std::string& step, std::size_t columns) {
+std::optional<std::uint64_t> Pace::left(std::uint32_t permille, const std::string& step,
+                                        Moment now) {
+    if (step != step_) {
+        step_ = step;
+        from_ = permille;
+        since_ = now;
+    }
+    const auto gone = std::chrono::duration<double>(now - since_).count();
+    if (permille < from_ + kEnough || permille >= 1000 || gone < 1) return std::nullopt;
+    return static_cast<std::uint64_t>(gone * (1000 - permille) / (permille - from_) + 0.5);
+}
+
+std::string progress_bar(std::uint32_t permille, const std::string& step, std::size_t columns,
+                         std::optional<std::uint64_t> left_s) {
     const std::uint32_t part = std::min<std::uint32_t>(permille, 1000);
     const std::size_t filled = kBarWidth * part / 1000;
     std::string line = fmt::format("[{:#<{}}{:.<{}}] {:3}% {}", "", filled, "", kBarWidth - filled,
                                    part / 10, printable(step));
+    if (left_s) line += fmt::format(", {} left", duration(*left_s));
     if (line.size() >= columns) line.resize(columns > 0 ? columns - 1 : 0);
     return line;
 }
@@ -40,7 +56,8 @@ void ProgressView::update(const std::string& operation, std::uint32_t permille,
                           const std::string& step) {
     if (terminal_) {
         const auto size = window_size(BorrowedFd(fd_));
-        write_all(fd_, "\r\x1b[K" + progress_bar(permille, step, size.columns));
+        const auto left = pace_.left(permille, step, std::chrono::steady_clock::now());
+        write_all(fd_, "\r\x1b[K" + progress_bar(permille, step, size.columns, left));
         shown_ = true;
     } else if (step != last_step_) {
         write_all(fd_, fmt::format("{}: {} ({}%)\n", printable(operation), printable(step),

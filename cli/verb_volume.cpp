@@ -176,6 +176,14 @@ Result<> settle_name(BusClient& bus, VolumeName& name) {
                 known.empty() ? "it has none" : "it has: " + known);
 }
 
+Result<bool> opens_by_secret(BusClient& bus, const VolumeName& name) {
+    PMOS_ASSIGN(const auto answer, bus.call(volumes_address(name.mode), "List"));
+    PMOS_ASSIGN(const auto volumes, read_all_details(answer));
+    for (const auto& v : volumes)
+        if (v["name"] == name.volume) return v["secret"] != "no";
+    return true;
+}
+
 Action attach_volume_list(CLI::App& app) {
     auto mode = std::make_shared<std::string>();
     app.add_option("MODE", *mode, "this mode only");

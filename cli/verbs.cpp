@@ -3,6 +3,8 @@
 
 #include <array>
 
+#include "cli/volume_address.h"
+
 namespace pmos::cli {
 namespace {
 
@@ -32,6 +34,9 @@ constexpr std::array kVerbs{
     Verb{"volume info", kVolumes, "show all there is to tell of a mode's volumes",
          attach_volume_info},
     Verb{"volume passwd", kVolumes, "put a new PIN in place of the old one", attach_volume_passwd},
+    Verb{"volume resize", kVolumes, "make an open volume larger", attach_volume_resize},
+    Verb{"volume wipe-free", kVolumes, "overwrite what deleted files have left",
+         attach_volume_wipe_free},
     Verb{"volume backup", kVolumes, "write a volume's header into a file", attach_volume_backup},
     Verb{"volume restore", kVolumes, "bring a volume's header back from a file",
          attach_volume_restore},

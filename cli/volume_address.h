@@ -19,4 +19,10 @@ void add_volume_options(CLI::App& app, VolumeName& name);
 // Fills the name in where it was left out.
 Result<> settle_name(BusClient& bus, VolumeName& name);
 
+// Of a volume that is not known yes is taken: pmosd will refuse it by name.
+Result<bool> opens_by_secret(BusClient& bus, const VolumeName& name);
+
+Action attach_volume_resize(CLI::App& app);
+Action attach_volume_wipe_free(CLI::App& app);
+
 }  // namespace pmos::cli

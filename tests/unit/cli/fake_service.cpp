@@ -291,8 +291,26 @@ int restore_method(sd_bus_message* m, void*, sd_bus_error* error) {
     return sd_bus_reply_method_return(m, nullptr);
 }
 
+int resize_method(sd_bus_message* m, void*, sd_bus_error* error) {
+    const char* volume = nullptr;
+    std::uint64_t size = 0;
+    int fd = -1;
+    if (const int r = sd_bus_message_read(m, "sth", &volume, &size, &fd); r < 0) return r;
+    if (read_all(fd) != kPin)
+        return sd_bus_error_set(error, "org.pmos.Error.WrongSecret", "wrong PIN");
+    if (size != 4ULL << 30)
+        return sd_bus_error_set(error, "org.pmos.Error.Unsupported", "it cannot become smaller");
+    return sd_bus_reply_method_return(m, nullptr);
+}
+
+int wipe_free_method(sd_bus_message* m, void*, sd_bus_error*) {
+    return sd_bus_reply_method_return(m, nullptr);
+}
+
 const sd_bus_vtable kVolumesTable[] = {
     SD_BUS_VTABLE_START(0),
+    SD_BUS_METHOD("Resize", "sth", "", resize_method, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("WipeFree", "s", "", wipe_free_method, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("List", "", "aa{ss}", volumes_method, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Info", "s", "a{ss}", volume_info_method, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("ChangeSecret", "shh", "", change_secret_method, SD_BUS_VTABLE_UNPRIVILEGED),

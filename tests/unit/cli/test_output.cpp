@@ -91,4 +91,19 @@ TEST_CASE("the progress bar fits its line") {
           "[###############...............]  50% formatting");
     CHECK(progress_bar(4000, "x", 80) == "[##############################] 100% x");
     CHECK(progress_bar(0, "formatting", 20).size() == 19);
+    CHECK(progress_bar(500, "x", 80, 187) ==
+          "[###############...............]  50% x, 3m 07s left");
+}
+
+TEST_CASE("what is left is told from the pace of the step that goes on") {
+    using std::chrono::seconds;
+    Pace pace;
+    const Pace::Moment begin{seconds(100)};
+    CHECK_FALSE(pace.left(100, "a", begin));
+    CHECK_FALSE(pace.left(110, "a", begin + seconds(5)));  // too little
+    CHECK(pace.left(200, "a", begin + seconds(10)) == 80);
+    CHECK(pace.left(550, "a", begin + seconds(90)) == 90);
+    CHECK_FALSE(pace.left(600, "b", begin + seconds(91)));  // another step, another pace
+    CHECK(pace.left(700, "b", begin + seconds(93)) == 6);
+    CHECK_FALSE(pace.left(1000, "b", begin + seconds(94)));
 }

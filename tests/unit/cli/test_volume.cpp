@@ -133,3 +133,24 @@ TEST_CASE("volume restore wants consent") {
     CHECK(service.run({"volume", "restore", "secure", "data", dir.path, "--yes"}).status != 0);
     CHECK(service.run({"volume", "restore", "secure", "data", "/no/such", "--yes"}).status == 13);
 }
+
+TEST_CASE("volume resize takes sizes as profiles write them, and a PIN") {
+    const Service service;
+    const auto resize = [&](const std::string& size, const std::string& pin) {
+        UniqueFd keep;
+        const std::string fd = inheritable(pin, keep);
+        return service.run({"volume", "resize", "secure", "data", size, "--pin-fd", fd});
+    };
+    CHECK(resize("4GiB", "2468").status == 0);
+    CHECK(resize("4294967296", "2468").status == 0);
+    CHECK(resize("1GiB", "2468").status == 12);
+    CHECK(resize("device", "2468").status == 12);
+    CHECK(resize("4GiB", "0000").status == 8);
+    for (const char* size : {"", "0", "-1", "4GB", "four"}) CHECK(resize(size, "2468").status == 2);
+}
+
+TEST_CASE("volume wipe-free says when it is done") {
+    const Service service;
+    CHECK(service.run({"volume", "wipe-free", "secure"}).out ==
+          "secure: free space of 'data' overwritten\n");
+}

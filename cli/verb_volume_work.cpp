@@ -1,0 +1,85 @@
+// cli: the verbs on open volumes that take long: volume resize, volume wipe-free. Ctrl-C ends
+// pmosctl, and pmosd ends what its caller is gone from.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <memory>
+
+#include "cli/outcome.h"
+#include "cli/secret_input.h"
+#include "cli/show_progress.h"
+#include "cli/volume_address.h"
+#include "policy/names.h"
+
+namespace pmos::cli {
+namespace {
+
+struct Options {
+    VolumeName name;
+    std::string size;
+    int pin_fd = -1;
+};
+
+Result<std::uint64_t> bytes_of(const std::string& size) {
+    if (size == "device") return 0;
+    const auto bytes = policy::parse_size(size);
+    if (bytes && *bytes > 0) return *bytes;
+    return fail(Code::usage, fmt::format("'{}' is no size", size), "",
+                "write it as in a profile, \"4GiB\", or 'device' for all of a block device");
+}
+
+Result<UniqueFd> secret_of(BusClient& bus, const VolumeName& name, int pin_fd) {
+    SecretSource source;
+    source.pin_fd = pin_fd;
+    PMOS_ASSIGN(source.wanted, opens_by_secret(bus, name));
+    source.prompt = fmt::format("PIN for {}", name.mode);
+    return obtain_secret(source);
+}
+
+Result<int> resize(const Globals& globals, Options options) {
+    auto& name = options.name;
+    PMOS_ASSIGN(const std::uint64_t bytes, bytes_of(options.size));
+    PMOS_ASSIGN(auto bus, globals.connect());
+    PMOS_ASSIGN(const auto secret, secret_of(bus, name, options.pin_fd));
+    ProgressView view(STDERR_FILENO);
+    PMOS_TRY(show_progress(bus, name.mode, view));
+    auto answer = bus.call(volumes_address(name.mode), "Resize", "sth", name.volume.c_str(), bytes,
+                           secret.get());
+    view.finish();
+    PMOS_TRY(std::move(answer));
+    print_outcome(globals, name.mode, fmt::format("'{}' has grown", name.volume));
+    return 0;
+}
+
+Result<int> wipe_free(const Globals& globals, VolumeName name) {
+    PMOS_ASSIGN(auto bus, globals.connect());
+    PMOS_TRY(settle_name(bus, name));
+    ProgressView view(STDERR_FILENO);
+    PMOS_TRY(show_progress(bus, name.mode, view));
+    auto answer = bus.call(volumes_address(name.mode), "WipeFree", "s", name.volume.c_str());
+    view.finish();
+    PMOS_TRY(std::move(answer));
+    print_outcome(globals, name.mode, fmt::format("free space of '{}' overwritten", name.volume));
+    return 0;
+}
+
+}  // namespace
+
+Action attach_volume_resize(CLI::App& app) {
+    auto options = std::make_shared<Options>();
+    app.add_option("MODE", options->name.mode, "the mode")->required();
+    app.add_option("VOLUME", options->name.volume, "its volume")->required();
+    app.add_option("SIZE", options->size, "size of the file: 4GiB; 'device': all of the device")
+        ->required();
+    app.add_option("--pin-fd", options->pin_fd, "read the PIN from this open descriptor")
+        ->check(CLI::NonNegativeNumber);
+    return [options](const Globals& globals) { return resize(globals, *options); };
+}
+
+Action attach_volume_wipe_free(CLI::App& app) {
+    auto name = std::make_shared<VolumeName>();
+    add_volume_options(app, *name);
+    return [name](const Globals& globals) { return wipe_free(globals, *name); };
+}
+
+}  // namespace pmos::cli
