@@ -1,7 +1,7 @@
 #!/bin/bash
 # The verbs on single volumes by pmosctl, on the phone as it booted: what they do and say, over the
 # bus and with a running mode.
-# timeout: 400
+# timeout: 900
 . "$HANDSET_LIB"
 
 pin=$RANDOM$RANDOM
@@ -58,5 +58,55 @@ check "who may call pmosd may look" setpriv --reuid volume-member --regid volume
 userdel volume-member
 rm -f /tmp/volume-member.header
 equal "no header is left behind" '' "$(find /var/lib/pmos/headers -type f 2>/dev/null)"
+note "resize and wipe-free"
+image=$(pmosctl volume list secure --json | jq -r '.[0].source')
+size() { stat -c %s "$image"; }
+resize() { pmosctl volume resize secure data "$2" --pin-fd 3 3< <(printf %s "$1"); }
+before=$(size)
+larger=$((before + 67108864))
+expect_code 7 "a closed volume does not grow" resize "$new" "$larger"
+check "it is opened, and its mode started" with_pin "$new" unlock secure
+expect_code 0 "a file in it" pmosctl exec secure -- sh -c 'echo kept >/data/kept'
+blocks() { pmosctl exec secure -- stat -f -c %b /data; }
+had=$(blocks)
+expect_code 8 "a wrong PIN does not grow it" resize "x$new" "$larger"
+expect_code 12 "it does not become smaller" resize "$new" $((before - 4096))
+expect_code 15 "nor larger than its storage" resize "$new" 1TiB
+equal "nothing of that changed the file" "$before" "$(size)"
+check "it grows while the mode runs" resize "$new" "$larger"
+equal "the file has the size asked for" "$larger" "$(size)"
+check "the mode has the room" test "$(blocks)" -gt $((had + 12000))
+equal "and what it had" kept "$(pmosctl exec secure -- cat /data/kept)"
+check "the same once more is fine" resize "$new" "$larger"
+canary=$(head -c 24 /dev/urandom | base64)
+pmosctl exec secure -- sh -c "yes '$canary' | head -c 20000000 >/data/gone; sync; rm /data/gone; sync"
+device=/dev/mapper/pmos-secure-data
+lines=$(grep -caF "$canary" "$device")
+check "positive control: what was deleted is still there" test "$lines" -gt 500000
+check "wipe-free while the mode runs" pmosctl volume wipe-free secure
+echo 3 >/proc/sys/vm/drop_caches
+left=$(grep -caF "$canary" "$device")
+check "of what was deleted no more is left than ext4 keeps for itself" test $((left * 5)) -lt "$lines"
+note "$left of $lines lines of it are"
+equal "and what was not deleted is there" kept "$(pmosctl exec secure -- cat /data/kept)"
+# A shell gives its background commands a SIGINT that is ignored.
+env --default-signal=INT pmosctl volume wipe-free secure >out 2>progress &
+wipe=$!
+within 10 "it is at work" grep -q overwriting progress
+expect_code 9 "a second one meanwhile is refused" pmosctl volume wipe-free secure
+kill -INT $wipe
+wait $wipe
+equal "Ctrl-C ends pmosctl" 130 $?
+within 10 "and the work" sh -c '! pgrep -x pmos-volume'
+within 10 "and gives the room back" sh -c 'pmosctl volume wipe-free secure 2>progress'
+pmosctl volume wipe-free secure >out 2>progress &
+wipe=$!
+within 10 "it is at work" grep -q overwriting progress
+check "lock does not wait for it" pmosctl lock secure
+wait $wipe
+equal "which is told that it was cut short" 16 $?
+check "after all of it the volume opens, checked" with_pin "$new" unlock secure
+equal "with what it had" kept "$(pmosctl exec secure -- cat /data/kept)"
+check "lock" pmosctl lock secure
 pmos_reset
 rm -rf "$work"

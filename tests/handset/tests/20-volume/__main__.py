@@ -271,7 +271,8 @@ def main():
                  lambda: interrupted("closed socket", "gone", STEPS[1::2]),
                  lambda: interrupted(signal.SIGKILL, "kill", STEPS[::2]),
                  killed_and_made_again, unfinished, damaged, change.tells_all, change.passwd,
-                 change.killed, header.backup_and_restore, header.damaged_headers, header.killed,
+                 change.killed, header.backup_and_restore, header.damaged_headers, header.shortened,
+                 header.killed,
                  block_device, no_secret_seeps):
         test()
     subprocess.run(["rm", "-rf", DIR])

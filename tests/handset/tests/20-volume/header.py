@@ -127,6 +127,23 @@ def damaged_headers():
     clean("damaged headers")
 
 
+def shortened():
+    """A file that has lost its end: an old backup, a copy that was cut short."""
+    short = f"{DIR}/short.img"
+    subprocess.run(["cp", "--sparse=never", IMAGE, short], check=True)
+    os.truncate(short, 40 << 20)
+    before = sum_of(short)
+    lost = ask(OPEN, pin=PIN, source=short)
+    check("a volume that has lost its end is not opened", lost.code == "failed"
+          and "lost its end" in lost.what, lost)
+    check("nothing is written to it", sum_of(short) == before)
+    os.truncate(short, 8 << 20)
+    lost = ask(OPEN, pin=PIN, source=short)
+    check("nor one that ends within its header", lost.code in ("failed", "not_provisioned"), lost)
+    os.unlink(short)
+    clean("shortened")
+
+
 def killed():
     """A restore that is cut short has not happened; one that was done is whole."""
     moments = 30 if os.environ.get("HANDSET_SOAK") else 6
