@@ -2,13 +2,14 @@
 
 import base64
 import dataclasses
+import json
 import pathlib
 import shutil
 import subprocess
 import tempfile
 import time
 
-from . import accel, assemble, base, link, qmp
+from . import accel, assemble, base, link, memory, qmp
 
 CMDLINE = (
     "console=ttyS0 root=/dev/vda rw quiet loglevel=4 panic=-1 net.ifnames=0 "
@@ -161,6 +162,10 @@ class Phone:
                 for keys in args:
                     self.monitor.human(f"sendkey {keys}")
                 return {}
+            if verb == "memory":
+                wanted = json.loads(args[0])
+                size = int(self.options.memory[:-1]) << {"M": 20, "G": 30}[self.options.memory[-1]]
+                return {"text": json.dumps(memory.dump_and_search(self.monitor, size, wanted))}
             if verb == "save":
                 path = self.options.out / pathlib.PurePath(args[0]).name
                 path.write_bytes(base64.b64decode(request["data"]))

@@ -1,0 +1,233 @@
+#!/usr/bin/env python3
+# boot: own
+# memory: 512M
+# timeout: 600
+"""What is in the phone's whole memory while a mode is open and after it was locked: its volume's
+key, whole, by halves and expanded, its PIN, and what it wrote. The memory is dumped and searched
+from outside. No secret is ever in this process: each is two shares, put together by children that
+are gone before memory is looked at."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+MODE = "secure"
+VOLUME = f"/var/lib/pmos/volumes/{MODE}-data.luks"
+
+# Programs for children. Each exits at once, and init_on_free wipes what it leaves.
+SHARES = ("import secrets,sys\n"
+          "v=sys.stdin.buffer.read() or secrets.token_hex(16).encode()\n"
+          "a=secrets.token_bytes(len(v))\n"
+          "print(a.hex(),bytes(x^y for x,y in zip(a,v)).hex())")
+JOIN = ("import sys\n"
+        "a,b=(bytes.fromhex(x) for x in sys.argv[1:3])\n"
+        "sys.stdout.buffer.write(bytes(x^y for x,y in zip(a,b)))")
+# Keeps what it reads in its memory until it is killed; says when it has it.
+HOLD = ("import signal,sys\n"
+        "kept=sys.stdin.buffer.read()\n"
+        "print(len(kept),flush=True)\n"
+        "signal.pause()")
+KEY = ("import secrets,subprocess,sys\n"
+       "out=subprocess.run(['cryptsetup','luksDump','--batch-mode','--dump-volume-key','--key-file',"
+       "sys.argv[2],sys.argv[1]],stdin=sys.stdin,stdout=subprocess.PIPE).stdout.decode()\n"
+       "v=bytes.fromhex(''.join(out.split('MK dump:')[1].split()))\n"
+       "a=secrets.token_bytes(len(v))\n"
+       "print(a.hex(),bytes(x^y for x,y in zip(a,v)).hex())")
+
+failures = 0
+secrets_ = {}  # name: [kind, share, share]
+
+
+def check(what, good, detail=""):
+    global failures
+    failures += not good
+    print(("  ok    " if good else "  FAIL  ") + what + (f": {detail}" if detail and not good else ""),
+          flush=True)
+    return good
+
+
+def python(program, *args):
+    return [sys.executable, "-c", program, *args]
+
+
+def joined(name):
+    """The child that writes the secret into its stdout."""
+    return subprocess.Popen(python(JOIN, *secrets_[name][1:]), stdout=subprocess.PIPE)
+
+
+def with_secret(name, *command, code=0):
+    """A command with the secret on its standard input."""
+    with joined(name) as source:
+        done = subprocess.run(command, stdin=source.stdout, capture_output=True, text=True,
+                              check=False)
+    check(" ".join(command), done.returncode == code, done.stderr)
+
+
+def ctl(*words, code=0):
+    done = subprocess.run(["pmosctl", *words], capture_output=True, text=True, check=False)
+    if code is not None:
+        check("pmosctl " + " ".join(words), done.returncode == code, done.stderr)
+    return done
+
+
+def new_secret(name, kind):
+    out = subprocess.run(python(SHARES), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                         check=True).stdout
+    secrets_[name] = [kind, *out.split()]
+
+
+def learn_key(name, volume, key_file, pin=None):
+    """The key of a volume, as shares."""
+    with joined(pin) if pin else open("/dev/null", encoding="ascii") as source:
+        out = subprocess.run(python(KEY, volume, key_file), text=True, capture_output=True,
+                             stdin=source.stdout if pin else source, check=False)
+    if not check(f"the key of {volume} is known", out.returncode == 0 and out.stdout, out.stderr):
+        sys.exit(1)
+    secrets_[name] = ["xts", *out.stdout.split()]
+
+
+def memory():
+    """{secret: {spelling: count}} of the whole phone at this moment, and where."""
+    time.sleep(0.5)  # what has just ended is reaped, and its pages are free
+    start = time.monotonic()
+    out = subprocess.run(["handset-host", "memory", json.dumps(secrets_)], capture_output=True,
+                         text=True, check=False)
+    if out.returncode != 0:
+        print("  FAIL  the memory cannot be searched: " + out.stderr)
+        sys.exit(1)
+    hits = json.loads(out.stdout)
+    told = {n: {s: e["count"] for s, e in found.items()} for n, found in hits.items()}
+    print(f"  ..    memory ({time.monotonic() - start:.1f} s): {told}", flush=True)
+    return hits
+
+
+def absent(when, hits, *names):
+    for name in names:
+        places = [f"{s} at {at}: {around}" for s, e in hits.get(name, {}).items()
+                  for at, around in e["places"]]
+        check(f"{when}: no trace of {name}", not places, "\n        " + "\n        ".join(places))
+
+
+def present(when, hits, name, *spellings):
+    for spelling in spellings:
+        check(f"{when}: {name} is found ({spelling})", hits.get(name, {}).get(spelling), hits.get(name))
+
+
+def unlock(pin="the PIN", code=0):
+    with_secret(pin, "pmosctl", "unlock", MODE, "--pin-fd", "0", code=code)
+
+
+def write_inside():
+    """Leaves the canaries in the mode: in a file, a file's name, and a process's own memory."""
+    with_secret("the canary", "pmosctl", "exec", MODE, "--", "sh", "-c", "cat >/data/canary; sync")
+    with_secret("the file's name", "pmosctl", "exec", MODE, "--", "sh", "-c",
+                'read name; echo x >"/data/$name"; sync; ls /data >/dev/null')
+    program = "import signal; kept=open('/data/canary','rb').read(); print(len(kept),flush=True); signal.pause()"
+    inside = subprocess.Popen(["pmosctl", "exec", MODE, "--", "python3", "-c", program],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    check("a process of the mode keeps the canary", inside.stdout.readline().strip() == "32")
+    return inside
+
+
+def control():
+    """The search finds each secret where it surely is: in a child of this script."""
+    held = []
+    for name in secrets_:
+        with joined(name) as source:
+            child = subprocess.Popen(python(HOLD), stdin=source.stdout, stdout=subprocess.PIPE)
+        child.stdout.readline()
+        held.append(child)
+    hits = memory()
+    for child in held:
+        child.kill()
+        child.wait()
+        child.stdout.close()
+    for name, (kind, *_) in secrets_.items():
+        present("positive control", hits, name, "whole" if kind == "xts" else "plain")
+
+
+OURS = ("the key", "the PIN", "the canary", "the file's name")
+
+
+def opened(when):
+    inside = write_inside()
+    hits = memory()
+    for half in ("data", "tweak"):
+        present(when, hits, "the key", f"{half} half", f"{half} schedule")
+    present(when, hits, "the canary", "plain")
+    present(when, hits, "the file's name", "plain")
+    absent(when, hits, "the PIN")
+    return inside
+
+
+def evicted(when, inside=None):
+    ctl("lock", MODE)
+    if inside:
+        inside.wait(20)
+        inside.stdout.close()
+    hits = memory()
+    absent(when, hits, *OURS)
+    state = {m["mode"]: m for m in json.loads(ctl("status", "--json").stdout)}
+    check(f"{when}: personal runs on", state["personal"]["state"] == "running", state["personal"])
+    present(when, hits, "personal's key", "data schedule", "tweak schedule")
+
+
+def evict():
+    ctl("start", MODE)
+    inside = opened("open")
+    ctl("stop", MODE)
+    inside.wait(20)
+    inside.stdout.close()
+    present("stopped, not locked", memory(), "the key", "data schedule")
+    evicted("locked")
+    unlock()
+    ctl("start", MODE)
+    evicted("locked while it ran", opened("open again"))
+
+
+def wrong_pin():
+    new_secret("a wrong PIN", "text")
+    unlock("a wrong PIN", code=8)
+    absent("after a wrong PIN", memory(), "a wrong PIN", "the key")
+
+
+def daemon_killed():
+    unlock()
+    ctl("start", MODE)
+    inside = opened("open for a pmosd that is killed")
+    pid = int(subprocess.run(["systemctl", "show", "-P", "MainPID", "pmosd"], capture_output=True,
+                             text=True, check=True).stdout)
+    os.kill(pid, signal.SIGKILL)
+    for _ in range(300):
+        if ctl("status", code=None).returncode == 0:
+            break
+        time.sleep(0.1)
+    evicted("locked by the next pmosd", inside)
+
+
+def main():
+    check("the kernel wipes what is freed",
+          "init_on_free=1" in open("/proc/cmdline", encoding="ascii").read().split())
+    for name, kind in (("the PIN", "text"), ("the canary", "text"), ("the file's name", "text")):
+        new_secret(name, kind)
+    ctl("lock", MODE)
+    for name in os.listdir("/var/lib/pmos/volumes"):
+        if name.startswith(f"{MODE}-"):
+            os.unlink(f"/var/lib/pmos/volumes/{name}")
+    with_secret("the PIN", "pmosctl", "provision", MODE, "--pin-fd", "0")
+    learn_key("the key", VOLUME, "-", pin="the PIN")
+    plan = json.loads(ctl("inspect", "personal").stdout)["plan"]["volumes"][0]
+    learn_key("personal's key", plan["source"], plan["keyFile"])
+    control()
+    absent("provisioned and not opened", memory(), *OURS)
+    unlock()
+    for part in (evict, wrong_pin, daemon_killed):
+        print(f"  {part.__name__}", flush=True)
+        part()
+    sys.exit(failures != 0)
+
+
+main()
