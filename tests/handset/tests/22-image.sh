@@ -54,7 +54,6 @@ daemon() { systemctl show -P MainPID pmosd; }
 another_daemon() { [ "$(daemon)" != "$1" ] && [ "$(daemon)" != 0 ] && pmosctl status >/dev/null; }
 
 plant
-within 60 "personal is up" state_is personal running
 pmos_reset
 snapshot "$before"
 
@@ -214,7 +213,6 @@ within 20 "no device is left" no_device
 old=$(daemon)
 systemctl restart pmosd # which forgets a mode that has no profile
 within 60 "another pmosd" another_daemon "$old"
-within 60 "personal is up" state_is personal running
 pmos_reset
 snapshot "$after"
 compare "nothing is left behind" "$before" "$after"
