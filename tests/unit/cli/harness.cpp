@@ -197,4 +197,13 @@ int Terminal::finish() {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+std::string inheritable(const std::string& secret, UniqueFd& keep) {
+    int ends[2];
+    REQUIRE(::pipe(ends) == 0);
+    REQUIRE(::write(ends[1], secret.data(), secret.size()) == static_cast<ssize_t>(secret.size()));
+    ::close(ends[1]);
+    keep.reset(ends[0]);
+    return std::to_string(ends[0]);
+}
+
 }  // namespace pmos::cli::test

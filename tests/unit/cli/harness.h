@@ -67,5 +67,7 @@ pid_t spawn(const Args& args, int in, int out, int err);
 int wait_status(pid_t pid);
 std::string read_all(int fd);
 std::string pmosctl();
+// A descriptor with the secret in it, under a number that a pmosctl inherits while it is kept.
+std::string inheritable(const std::string& secret, UniqueFd& keep);
 
 }  // namespace pmos::cli::test

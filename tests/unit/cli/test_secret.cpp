@@ -12,20 +12,6 @@ using namespace pmos;
 using namespace pmos::cli::test;
 using Catch::Matchers::Contains;
 
-namespace {
-
-// A descriptor that pmosctl inherits under this number.
-std::string inheritable(const std::string& secret, UniqueFd& keep) {
-    int ends[2];
-    REQUIRE(::pipe(ends) == 0);
-    REQUIRE(::write(ends[1], secret.data(), secret.size()) == static_cast<ssize_t>(secret.size()));
-    ::close(ends[1]);
-    keep.reset(ends[0]);
-    return std::to_string(ends[0]);
-}
-
-}  // namespace
-
 TEST_CASE("unlock asks on the terminal without echo and starts the mode") {
     const Service service;
     Terminal tty(service, {"unlock", "secure"});

@@ -9,29 +9,11 @@
 #include <fstream>
 
 #include "harness.h"
+#include "profiles.h"
 
 using namespace pmos;
 using namespace pmos::cli::test;
 using Catch::Matchers::Contains;
-
-namespace {
-
-struct Directory {
-    std::string path = "/tmp/pmos-volume-test-XXXXXX";
-    Directory() { REQUIRE(::mkdtemp(path.data()) != nullptr); }
-    ~Directory() { std::filesystem::remove_all(path); }
-};
-
-std::string inheritable(const std::string& secret, UniqueFd& keep) {
-    int ends[2];
-    REQUIRE(::pipe(ends) == 0);
-    REQUIRE(::write(ends[1], secret.data(), secret.size()) == static_cast<ssize_t>(secret.size()));
-    ::close(ends[1]);
-    keep.reset(ends[0]);
-    return std::to_string(ends[0]);
-}
-
-}  // namespace
 
 TEST_CASE("volume list shows the volumes of all modes, or of one") {
     const Service service;
@@ -100,7 +82,7 @@ TEST_CASE("volume passwd asks for the new PIN twice") {
 TEST_CASE("volume backup makes a file of the caller's, with a warning, and never half of one") {
     const Service service;
     const Directory dir;
-    const std::string file = dir.path + "/header";
+    const std::string file = (dir.path / "header").string();
     const auto done = service.run({"volume", "backup", "secure", "data", file});
     CHECK(done.status == 0);
     CHECK_THAT(done.err, Contains("after the PIN was changed") && Contains("erased"));
@@ -116,7 +98,7 @@ TEST_CASE("volume backup makes a file of the caller's, with a warning, and never
 TEST_CASE("volume restore wants consent") {
     const Service service;
     const Directory dir;
-    const std::string file = dir.path + "/header";
+    const std::string file = (dir.path / "header").string();
     std::ofstream(file) << "header";
     const auto silent = service.run({"volume", "restore", "secure", "data", file});
     CHECK(silent.status == 2);
@@ -130,7 +112,8 @@ TEST_CASE("volume restore wants consent") {
     }
     std::ofstream(file) << "another";
     CHECK(service.run({"volume", "restore", "secure", "data", file, "--yes"}).status == 14);
-    CHECK(service.run({"volume", "restore", "secure", "data", dir.path, "--yes"}).status != 0);
+    CHECK(service.run({"volume", "restore", "secure", "data", dir.path.string(), "--yes"}).status !=
+          0);
     CHECK(service.run({"volume", "restore", "secure", "data", "/no/such", "--yes"}).status == 13);
 }
 
