@@ -54,6 +54,8 @@ daemon() { systemctl show -P MainPID pmosd; }
 another_daemon() { [ "$(daemon)" != "$1" ] && [ "$(daemon)" != 0 ] && pmosctl status >/dev/null; }
 
 plant
+# At boot it may still be on its way.
+check "personal is up" pmosctl start personal
 pmos_reset
 snapshot "$before"
 
@@ -213,6 +215,7 @@ within 20 "no device is left" no_device
 old=$(daemon)
 systemctl restart pmosd # which forgets a mode that has no profile
 within 60 "another pmosd" another_daemon "$old"
+within 60 "which starts personal" state_is personal running
 pmos_reset
 snapshot "$after"
 compare "nothing is left behind" "$before" "$after"
