@@ -51,10 +51,10 @@ Result<std::string> map_volume(const Request& request, const SecretBuffer& secre
                     PMOS_ASSIGN(keyslot, crypt.map(dm_name, secret.bytes()));
                     return {};
                 }));
-    // The data is worth more than a keyslot too many: told, and tried again with the next opening.
-    if (auto settled = settle_change(crypt, keyslot); !settled)
-        PMOS_TRY(channel.detail("unsettled", settled.error().message()));
     auto wanted = check_length("/dev/mapper/" + dm_name);
+    // The data is worth more than a keyslot too many: told, and tried again with the next opening.
+    if (auto settled = settle_change(crypt, keyslot); wanted && !settled)
+        wanted = channel.detail("unsettled", settled.error().message());
     // Nobody is left who could close it again.
     if (wanted) wanted = channel.progress(1000, "open");
     if (wanted) return not_kept;
