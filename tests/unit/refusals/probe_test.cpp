@@ -59,6 +59,10 @@ void drop_capabilities() {
     if (::syscall(SYS_capset, &header, data) != 0) ::_exit(99);
 }
 int rename_host() { return ::sethostname("x", 1) != 0 ? errno : 0; }
+int refused() {
+    drop_capabilities();
+    return rename_host();
+}
 
 // Empty where this kernel lets nobody trace it, or describes itself to nobody: then only the phone
 // (handset test 42-denials-asked) runs the programs. A verifier that refuses one is a failure.
@@ -80,10 +84,6 @@ TEST_CASE("a capability that a watched cgroup lacks is told, and no other's") {
     auto probe = probe_here();
     if (!probe) return;
     REQUIRE(probe->watch(mode.id(), refusals::watch_capabilities));
-    const auto refused = [] {
-        drop_capabilities();
-        return rename_host();
-    };
     CHECK(other.run(refused) == EPERM);
     CHECK(probe->take().empty());
     CHECK(mode.run([] { return ::syscall(SYS_sethostname, "", 1 << 20) != 0 ? errno : 0; }) ==
@@ -161,10 +161,6 @@ TEST_CASE("what is refused in a cgroup below is told as the watched one's") {
     auto probe = probe_here();
     if (!probe) return;
     REQUIRE(probe->watch(mode.id(), refusals::watch_capabilities));
-    const auto refused = [] {
-        drop_capabilities();
-        return rename_host();
-    };
     CHECK(cousin.run(refused) == EPERM);
     CHECK(child.run(refused) == EPERM);
     const auto told = probe->take();
