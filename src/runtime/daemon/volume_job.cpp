@@ -19,6 +19,11 @@ const char* verb_name(volume::Verb verb) {
             return "lock";
         case volume::Verb::status:
             return "status";
+        case volume::Verb::suspend:
+        case volume::Verb::cut_off:
+            return "lock";
+        case volume::Verb::resume:
+            return "unlock";
         case volume::Verb::info:
             return "volume-info";
         case volume::Verb::passwd:

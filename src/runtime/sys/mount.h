@@ -26,6 +26,9 @@ inline int sys_attach_mount(int from, int to) noexcept {
 inline int sys_fsopen(const char* filesystem, unsigned flags) noexcept {
     return static_cast<int>(raw(SYS_fsopen, filesystem, flags));
 }
+inline int sys_fspick(int dir, const char* path, unsigned flags) noexcept {
+    return static_cast<int>(raw(SYS_fspick, dir, path, flags));
+}
 inline int sys_fsconfig(int fd, unsigned command, const char* key, const void* value,
                         int aux) noexcept {
     return static_cast<int>(raw(SYS_fsconfig, fd, command, key, value, aux));

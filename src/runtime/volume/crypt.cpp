@@ -121,15 +121,32 @@ Result<int> CryptDevice::activate(const char* dm_name, std::span<const std::byte
     const int r = ::crypt_activate_by_passphrase(context_->cd, dm_name, CRYPT_ANY_SLOT,
                                                  chars(secret), secret.size(), 0);
     if (r >= 0) return r;
-    if (r == -EPERM) return fail(refused_secret());
+    return fail(refused(r));
+}
+
+Error CryptDevice::refused(int r) const {
+    if (r == -EPERM) return refused_secret();
     Error e = error(r, "cannot open the volume");
     if (r == -ENOMEM) e = no_memory(std::move(e));
     if (r == -EEXIST) e.code = Code::busy;
-    return fail(std::move(e));
+    return e;
 }
 
 Result<int> CryptDevice::map(const std::string& dm_name, std::span<const std::byte> secret) {
     return activate(dm_name.c_str(), secret);
+}
+
+Result<void> CryptDevice::suspend(const std::string& dm_name) {
+    const int r = ::crypt_suspend(context_->cd, dm_name.c_str());
+    if (r >= 0) return {};
+    return fail(error(r, fmt::format("cannot suspend device '{}'", dm_name)));
+}
+
+Result<int> CryptDevice::resume(const std::string& dm_name, std::span<const std::byte> secret) {
+    const int r = ::crypt_resume_by_passphrase(context_->cd, dm_name.c_str(), CRYPT_ANY_SLOT,
+                                               chars(secret), secret.size());
+    if (r >= 0) return r;
+    return fail(refused(r));
 }
 
 Result<int> CryptDevice::check_secret(std::span<const std::byte> secret) {

@@ -53,8 +53,12 @@ class CryptDevice {
     // With the volume key that format() left in this context.
     Result<void> map_fresh(const std::string& dm_name);
     // Code::wrong_secret when no keyslot opens.
-    // The keyslot that did; of check_secret as well.
+    // The keyslot that did; of resume and check_secret as well.
     Result<int> map(const std::string& dm_name, std::span<const std::byte> secret);
+    // Of a mapping: its file system is written out and stands still, the key is overwritten.
+    Result<void> suspend(const std::string& dm_name);
+    // Code::wrong_secret as above; it stays suspended.
+    Result<int> resume(const std::string& dm_name, std::span<const std::byte> secret);
     Result<int> check_secret(std::span<const std::byte> secret);
     Result<void> write_token(const std::string& json);
 
@@ -110,6 +114,7 @@ class CryptDevice {
     struct Context;
     explicit CryptDevice(std::unique_ptr<Context> context);
     Error error(int negative_errno, std::string what, std::string fix = "") const;
+    Error refused(int negative_errno) const;
     Result<int> activate(const char* dm_name, std::span<const std::byte> secret);
 
     std::unique_ptr<Context> context_;

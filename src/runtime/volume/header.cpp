@@ -29,6 +29,14 @@ Result<SecretBuffer> read_secret_of(const Request& request, const UniqueFd& secr
     return read_pin(secret.borrow());
 }
 
+Result<void> check_not_suspended(const Request& request) {
+    if (mapping_state(std::string(text(request.dm_name))) != Mapping::suspended) return {};
+    const auto mode = text(request.mode);
+    return fail(Code::locked, name_of(request) + " is suspended",
+                "the mode is locked, and what runs of it waits",
+                fmt::format("pmosctl unlock {}, or pmosctl lock --evict {}", mode, mode));
+}
+
 Result<Header> Header::open(const Request& request, bool read_only) {
     Header header;
     const std::string dm_name(text(request.dm_name));

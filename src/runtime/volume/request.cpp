@@ -30,7 +30,7 @@ bool is_plain_path(std::string_view path) {
 }
 
 bool is_verb(Verb verb) {
-    return (verb >= Verb::status && verb <= Verb::close) ||
+    return (verb >= Verb::status && verb <= Verb::cut_off) ||
            (verb >= Verb::info && verb <= Verb::wipe_free);
 }
 
@@ -109,8 +109,8 @@ Result<void> check_request(const Request& r) {
 }
 
 bool judges(Verb verb) {
-    return verb == Verb::provision || verb == Verb::open || verb == Verb::passwd ||
-           verb == Verb::resize;
+    return verb == Verb::provision || verb == Verb::open || verb == Verb::resume ||
+           verb == Verb::passwd || verb == Verb::resize;
 }
 
 Result<CipherSpec> split_cipher(std::string_view spec) {

@@ -65,8 +65,6 @@ class Growth {
             PMOS_TRY(header.crypt().check_one_key());
             return header.crypt().check_no_integrity("cannot grow");
         }
-        if (header.mapping() == Mapping::suspended)
-            return fail(Code::busy, name_of(request_) + " is suspended");
         return fail(Code::locked, name_of(request_) + " is not open", "it grows while it is open",
                     fmt::format("pmosctl unlock {} --no-start", text(request_.mode)));
     }

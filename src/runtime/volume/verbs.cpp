@@ -3,6 +3,7 @@
 
 #include <cerrno>
 
+#include "runtime/volume/dm.h"
 #include "runtime/volume/files.h"
 #include "runtime/volume/header.h"
 #include "runtime/volume/judge.h"
@@ -27,7 +28,7 @@ Result<std::string> adopt(const Request& request, const SecretBuffer& secret, Ma
                     "it stands on another file or block device", "close it there first");
     if (mapping == Mapping::suspended)
         return fail(Code::busy, name_of(request) + " is open but suspended", "",
-                    fmt::format("pmosctl lock {}", text(request.mode)));
+                    fmt::format("pmosctl lock --evict {}", text(request.mode)));
     PMOS_ASSIGN(const auto device, SourceDevice::attach(request, true));
     PMOS_ASSIGN(auto crypt, CryptDevice::of_device(device.path()));
     PMOS_TRY(crypt.load());
@@ -64,6 +65,8 @@ Result<std::string> map_volume(const Request& request, const SecretBuffer& secre
     return fail(std::move(cause));
 }
 
+bool works_on_it(Verb verb) { return verb >= Verb::passwd && verb <= Verb::wipe_free; }
+
 }  // namespace
 
 Result<Event> open(const Request& request, UniqueFd secret_fd, Channel& channel) {
@@ -90,7 +93,9 @@ Result<Event> close(const Request& request, Channel& channel) {
         PMOS_TRY(unmap(temporary_dm_name(text(request.dm_name))));
         if (is_file) PMOS_TRY(remove_leftovers(path));
     }
-    PMOS_TRY(unmap(std::string(text(request.dm_name))));
+    const std::string dm_name(text(request.dm_name));
+    if (mapping_state(dm_name) == Mapping::suspended) PMOS_TRY(dm::replace_by_error(dm_name));
+    PMOS_TRY(dm::is_error(dm_name) ? dm::remove(dm_name) : unmap(dm_name));
     const auto source = open_source(request, true);
     if (is_file && source && !wait_until_loop_is_free(source->borrow()))
         return fail(Code::busy, name_of(request) + " is closed but its loop device is still in use",
@@ -113,6 +118,7 @@ Result<Event> work(Channel& channel) {
     PMOS_ASSIGN(Received received, channel.receive());
     const Request& request = received.request;
     PMOS_TRY(check_request(request));
+    if (works_on_it(request.verb)) PMOS_TRY(check_not_suspended(request));
     switch (request.verb) {
         case Verb::provision:
             return provision(request, std::move(received.secret), channel);
@@ -122,6 +128,12 @@ Result<Event> work(Channel& channel) {
             return close(request, channel);
         case Verb::status:
             return status(request);
+        case Verb::suspend:
+            return suspend(request, std::move(received.secret), channel);
+        case Verb::resume:
+            return resume(request, std::move(received.secret), channel);
+        case Verb::cut_off:
+            return cut_off(request, channel);
         case Verb::info:
             return info(request, channel);
         case Verb::passwd:

@@ -15,6 +15,9 @@ Result<Event> provision(const Request& request, UniqueFd secret, Channel& channe
 Result<Event> open(const Request& request, UniqueFd secret, Channel& channel);
 Result<Event> close(const Request& request, Channel& channel);
 Result<Event> status(const Request& request);
+Result<Event> suspend(const Request& request, UniqueFd reclaim, Channel& channel);
+Result<Event> resume(const Request& request, UniqueFd secret, Channel& channel);
+Result<Event> cut_off(const Request& request, Channel& channel);
 Result<Event> info(const Request& request, Channel& channel);
 Result<Event> passwd(const Request& request, UniqueFd old_secret, UniqueFd new_secret,
                      Channel& channel);

@@ -56,6 +56,9 @@ TEST_CASE("a request made from a plan is a good request") {
     CHECK(r.key_bits == 512);
     CHECK(needs_secret(r));
     CHECK_FALSE(needs_secret(request_of(sample(), Verb::close)));
+    CHECK(needs_secret(request_of(sample(), Verb::resume)));
+    CHECK_FALSE(needs_secret(request_of(sample(), Verb::suspend)));
+    CHECK_FALSE(needs_secret(request_of(sample(), Verb::cut_off)));
     CHECK(temporary_dm_name(text(r.dm_name)) == "pmos-secure-data.tmp");
 }
 
@@ -76,13 +79,14 @@ TEST_CASE("every broken field of a request is refused") {
     };
     CHECK(refused([](Request& r) { r.magic ^= 1; }));
     CHECK(refused([](Request& r) { r.verb = static_cast<Verb>(0); }));
-    CHECK(refused([](Request& r) { r.verb = static_cast<Verb>(5); }));
+    CHECK(refused([](Request& r) { r.verb = static_cast<Verb>(8); }));
     CHECK(refused([](Request& r) { r.verb = static_cast<Verb>(15); }));
     CHECK(refused([](Request& r) { r.verb = static_cast<Verb>(99); }));
     CHECK(refused([](Request& r) { r.verb = Verb::restore, r.undo[0] = 0; }));
     CHECK(refused([](Request& r) { r.verb = Verb::resize, r.size += 512; }));
     CHECK(refused([](Request& r) { r.verb = Verb::resize, r.size = 0; }));
     CHECK(refused([](Request& r) { r.verb = Verb::resize, r.repeats[0] = 0; }));
+    CHECK(refused([](Request& r) { r.verb = Verb::resume, r.repeats[0] = 0; }));
     CHECK(refused([](Request& r) { r.verb = Verb::passwd, r.repeats[0] = 0; }));
     CHECK(refused([](Request& r) { r.verb = Verb::passwd, std::strcpy(r.pbkdf, "md5"); }));
     CHECK(refused([](Request& r) { r.key = static_cast<KeyKind>(3); }));

@@ -1,0 +1,24 @@
+// volume: what libcryptsetup cannot do with a mapping that is suspended, by the device mapper's own
+// calls. Never sees a key.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+
+namespace pmos::volume::dm {
+
+// Of a suspended dm-crypt mapping: its key is overwritten, be it that another had begun with it.
+Result<void> wipe_key(const std::string& dm_name);
+
+// The mapping answers every access with an error from now on, and goes on: whoever hangs in it is
+// let go, a file system on it can be unmounted, and its key and what was below are free.
+Result<void> replace_by_error(const std::string& dm_name);
+
+// Whether that was done to it.
+bool is_error(const std::string& dm_name);
+
+// Removes a mapping, and waits for its node to be gone. Tries again while somebody lets go of it.
+Result<void> remove(const std::string& dm_name);
+
+}  // namespace pmos::volume::dm
