@@ -34,6 +34,7 @@ class Compiler {
     void identity();
     void root();
     void volumes();
+    void lock();
     void namespaces();
     void devices();
     void seccomp();
@@ -123,6 +124,21 @@ void Compiler::volumes() {
             v.key_file = fmt::format("{}/{}.key", facts_.keys_dir, own);
         plan_.volumes.push_back(std::move(v));
     }
+}
+
+// A volume cannot be closed below processes that stay, nor stay open without them.
+void Compiler::lock() {
+    const auto wanted = p_.session.on_lock;
+    if (wanted == OnLock::suspend && p_.volumes.empty())
+        say(Severity::error, Rule::contradiction, "session/onLock", "there is no volume to suspend",
+            "write \"evict\"");
+    for (std::size_t i = 0; i < p_.volumes.size(); ++i)
+        if (const auto own = p_.volumes[i].on_lock; own != wanted)
+            say(Severity::error, Rule::contradiction, fmt::format("volumes/{}/onLock", i),
+                fmt::format("volume '{}' is for a lock by '{}', and the mode's is '{}'",
+                            p_.volumes[i].name, word_at(kOnLockNames, own),
+                            word_at(kOnLockNames, wanted)),
+                "write the same here and in session/onLock");
 }
 
 void Compiler::namespaces() {
@@ -263,6 +279,7 @@ void Compiler::build() {
     identity();
     root();
     volumes();
+    lock();
     namespaces();
     devices();
     plan_.mounts = mount_operations(p_, plan_);

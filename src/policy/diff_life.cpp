@@ -206,6 +206,28 @@ void compare_limits(Teller& t) {
     for (const auto& file : files) compare_limit(t, file);
 }
 
+// 0 is never.
+void compare_lock_time(Teller& t, const std::string& key, std::string_view what, std::uint32_t was,
+                       std::uint32_t is) {
+    const auto words = [](std::uint32_t ms) { return ms == 0 ? "never" : time_words(ms); };
+    const auto length = [](std::uint32_t ms) { return ms == 0 ? UINT64_MAX : std::uint64_t{ms}; };
+    if (was != is)
+        t.say(lock, turn_of(length(was), length(is)), Danger::moderate, key,
+              fmt::format("{} {} after: {} instead of {}", t.m, what, words(is), words(was)), key);
+}
+
+void compare_lock_moments(Teller& t) {
+    for (std::size_t i = 0; i < split_list(kLockAtNames).size(); ++i) {
+        const auto at = static_cast<LockAt>(i);
+        const bool was = t.a.profile.session.locks_at(at), is = t.b.profile.session.locks_at(at);
+        if (was != is)
+            t.say(lock, is ? Turn::loss : Turn::gain, Danger::moderate, "session/lockAt",
+                  fmt::format("{} {} at: {}", t.m, is ? "locks" : "no longer locks",
+                              word_at(kLockAtNames, at)),
+                  "session/lockAt");
+    }
+}
+
 void compare_session(Teller& t) {
     const Profile &a = t.a.profile, &b = t.b.profile;
     if (a.session.autostart != b.session.autostart)
@@ -227,20 +249,15 @@ void compare_session(Teller& t) {
     const auto from = t.a.text("session/onLock"), to = t.b.text("session/onLock");
     if (from != to)
         t.say(lock, to == "evict" ? Turn::loss : Turn::gain, Danger::serious, "session/onLock",
-              to == "evict" ? fmt::format("lock stops {} and closes its volumes", t.m)
-                            : fmt::format("lock freezes {} and keeps its keys in memory", t.m),
+              to == "evict"
+                  ? fmt::format("lock stops {} and closes its volumes", t.m)
+                  : fmt::format("lock freezes {} and keeps what its processes hold in memory", t.m),
               "session/onLock");
-    const auto after = [](const Half& half) {
-        const auto text = half.text("session/lockAfter");
-        return text.empty() ? UINT64_MAX : parse_duration(text).value_or(UINT64_MAX);
-    };
-    const auto before = after(t.a), now = after(t.b);
-    const auto words = [](std::uint64_t ms) { return ms == UINT64_MAX ? "never" : time_words(ms); };
-    if (before != now)
-        t.say(lock, turn_of(before, now), Danger::moderate, "session/lockAfter",
-              fmt::format("{} locks by itself after: {} instead of {}", t.m, words(now),
-                          words(before)),
-              "session/lockAfter");
+    compare_lock_time(t, "session/lockAfter", "locks by itself", a.session.lock_after_ms,
+                      b.session.lock_after_ms);
+    compare_lock_time(t, "session/evictAfter", "is evicted by itself", a.session.evict_after_ms,
+                      b.session.evict_after_ms);
+    compare_lock_moments(t);
     if (a.session.stop_timeout_ms != b.session.stop_timeout_ms)
         t.say(session, Turn::change, Danger::none, "session/stopTimeout",
               fmt::format("{} has {} to stop instead of {}", t.m,

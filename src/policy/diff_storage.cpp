@@ -153,7 +153,7 @@ class VolumeDiff {
         const auto from = was("onLock"), to = is("onLock");
         if (from != to)
             say(lock, to == "evict" ? Turn::loss : Turn::gain, Danger::serious, "onLock",
-                to == "evict" ? "loses its key on lock" : "keeps its key in memory when locked");
+                to == "evict" ? "is closed on lock" : "stays mounted, without its key, on lock");
     }
 
     Teller& t_;

@@ -13,6 +13,7 @@ inline constexpr std::string_view kPresence = "none|foreground|background";
 inline constexpr std::string_view kUnlockMethods =
     "pin|passphrase|device-key|tpm2|tpm2+pin|fido2|fingerprint|recovery-key";
 inline constexpr std::string_view kLockStrengths = "evict|suspend";
+inline constexpr std::string_view kLockMoments = "background|screen-lock|sleep";
 
 // The rows below "devices", for the site policy's.
 inline constexpr std::string_view kDeviceClasses =

@@ -160,9 +160,10 @@ constexpr std::array kStorageKeys{
             .enforced = "pin|passphrase|device-key"},
     KeySpec{.path = "volumes/[]/onLock",
             .types = kStr,
-            .doc = "evict: stop, unmount, close. suspend: freeze, keep the frozen memory.",
+            .doc =
+                "Strength of lock that it is made for: that of session/onLock, or the profile is "
+                "refused.",
             .values = kLockStrengths,
-            .enforced = "evict",
             .fallback = "\"evict\""},
 };
 

@@ -2,6 +2,7 @@
 // Values only: never a pid, a descriptor, a clock.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -93,9 +94,11 @@ struct Hook {
 
 enum class KeySource : std::uint8_t { pin, passphrase, device_key };
 enum class OnLock : std::uint8_t { evict, suspend };
+enum class LockAt : std::uint8_t { background, screen_lock, sleep };
 enum class Background : std::uint8_t { freeze, run };
 inline constexpr std::string_view kKeySourceNames = "pin|passphrase|device-key";
 inline constexpr std::string_view kOnLockNames = "evict|suspend";
+inline constexpr std::string_view kLockAtNames = "background|screen-lock|sleep";
 inline constexpr std::string_view kBackgroundNames = "freeze|run";
 
 struct Volume {
@@ -118,6 +121,13 @@ struct Session {
     Background background = Background::freeze;
     OnLock on_lock = OnLock::evict;
     std::uint32_t stop_timeout_ms = 5000;  // SIGTERM, then cgroup.kill
+    std::uint32_t lock_after_ms = 0;       // 0: never
+    std::uint32_t evict_after_ms = 0;      // 0: never
+    std::vector<LockAt> lock_at;
+
+    bool locks_at(LockAt moment) const {
+        return std::ranges::find(lock_at, moment) != lock_at.end();
+    }
 };
 
 struct RootImage {

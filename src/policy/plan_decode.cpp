@@ -134,6 +134,10 @@ void take_readable(const nlohmann::json& j, LaunchPlan& plan) {
     plan.session.background = value_in<Background>(kBackgroundNames, session.at("background"));
     plan.session.on_lock = value_in<OnLock>(kOnLockNames, session.at("onLock"));
     plan.session.stop_timeout_ms = session.at("stopTimeoutMs");
+    plan.session.lock_after_ms = session.at("lockAfterMs");
+    plan.session.evict_after_ms = session.at("evictAfterMs");
+    for (const auto& at : session.at("lockAt"))
+        plan.session.lock_at.push_back(value_in<LockAt>(kLockAtNames, at));
     for (const auto& h : j.at("hooks"))
         plan.hooks.push_back({value_in<HookPoint>(kHookPointNames, h.at("point")), h.at("path"),
                               h.at("args"), h.at("timeoutMs")});

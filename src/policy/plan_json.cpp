@@ -150,6 +150,10 @@ void write_life(JsonWriter& w, const LaunchPlan& plan) {
     w.key("session").open_object().key("autostart").boolean(s.autostart);
     w.key("background").text(word_at(kBackgroundNames, s.background));
     w.key("onLock").text(word_at(kOnLockNames, s.on_lock));
+    w.key("lockAfterMs").number(s.lock_after_ms);
+    std::vector<std::string> moments;
+    for (const LockAt at : s.lock_at) moments.emplace_back(word_at(kLockAtNames, at));
+    w.key("lockAt").texts(moments).key("evictAfterMs").number(s.evict_after_ms);
     w.key("stopTimeoutMs").number(s.stop_timeout_ms).close().key("hooks").open_array();
     for (const auto& h : plan.hooks) {
         w.open_object().key("point").text(hook_point_name(h.point)).key("path").text(h.path);

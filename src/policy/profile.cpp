@@ -42,6 +42,10 @@ std::uint32_t duration_or(const Node* node, std::uint32_t otherwise) {
     return static_cast<std::uint32_t>(std::min<std::uint64_t>(ms, UINT32_MAX));
 }
 
+OnLock lock_strength(const Node* node) {
+    return node != nullptr && node->text == "suspend" ? OnLock::suspend : OnLock::evict;
+}
+
 std::vector<std::string> texts(const Node* node) {
     std::vector<std::string> out;
     if (node != nullptr)
@@ -179,9 +183,14 @@ void ProfileReader::session() {
     p_.session.autostart = bool_or(get("session/autostart"), false);
     p_.session.background =
         text_or(get("session/background"), "") == "run" ? Background::run : Background::freeze;
-    p_.session.on_lock =
-        text_or(get("session/onLock"), "") == "suspend" ? OnLock::suspend : OnLock::evict;
+    p_.session.on_lock = lock_strength(get("session/onLock"));
     p_.session.stop_timeout_ms = duration_or(get("session/stopTimeout"), 0);
+    p_.session.lock_after_ms = duration_or(get("session/lockAfter"), 0);
+    p_.session.evict_after_ms = duration_or(get("session/evictAfter"), 0);
+    const auto moments = split_list(kLockAtNames);
+    for (const auto& word : texts(get("session/lockAt")))
+        p_.session.lock_at.push_back(static_cast<LockAt>(
+            std::ranges::find(moments, std::string_view(word)) - moments.begin()));
 }
 
 void ProfileReader::hooks() {

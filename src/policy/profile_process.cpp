@@ -80,8 +80,10 @@ void ProfileReader::rlimits(const Node* node) {
             p_.process.rlimits.push_back(limit);
         }
     }
-    // What a mode holds must not seep out in a core file.
-    if (!core) p_.process.rlimits.push_back({RLIMIT_CORE, 0, 0});
+    // What a mode holds must not seep out in a core file. A piped core_pattern ignores the limit
+    // but for this one (fs/coredump.c: "RLIMIT_CORE set to 1"), which is too small for a file as
+    // well.
+    if (!core) p_.process.rlimits.push_back({RLIMIT_CORE, 1, 1});
     std::ranges::sort(p_.process.rlimits, {}, &Rlimit::resource);
 }
 

@@ -17,6 +17,7 @@ std::uint32_t u32_or(const Node* node, std::uint32_t otherwise);
 bool bool_or(const Node* node, bool otherwise);
 std::uint64_t size_or(const Node* node, std::uint64_t otherwise);
 std::uint32_t duration_or(const Node* node, std::uint32_t otherwise);
+OnLock lock_strength(const Node* node);
 std::vector<std::string> texts(const Node* node);
 
 class ProfileReader {

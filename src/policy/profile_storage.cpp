@@ -24,6 +24,7 @@ void ProfileReader::volume(const Node& node) {
     v.pbkdf_memory_max = size_or(node.at_path("luks/pbkdf/memoryMax"), 0);
     v.pbkdf_time_ms = u32_or(node.at_path("luks/pbkdf/timeMs"), 0);
     v.unlock = texts(node.find("unlock"));
+    v.on_lock = lock_strength(node.find("onLock"));
     check_options(v.options, node.at);
     if (!v.file.empty() && !v.device.empty())
         fault(Rule::contradiction, node.at, "a volume has a file or a device, not both");

@@ -11,6 +11,7 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -220,6 +221,11 @@ std::vector<SyscallRule> guard_rules() {
     rules.push_back({{"socket"}, {}, family});
     rules.push_back({{"socketpair"}, {low_bits(0, AF_UNIX)}, {}});
     rules.push_back({{"socketpair"}, {}, family});
+    // At 0 a process would be dumped into a piped core_pattern; who asks for it wants the opposite,
+    // and takes this answer for a kernel that has no such limit.
+    rules.push_back({{"setrlimit"}, {low_bits(0, RLIMIT_CORE)}, verdict_errno(EINVAL)});
+    rules.push_back(
+        {{"prlimit64"}, {low_bits(1, RLIMIT_CORE), {2, Compare::ne, 0, 0}}, verdict_errno(EINVAL)});
     return rules;
 }
 

@@ -158,9 +158,11 @@ Result<> confine(const Paths& paths) {
     if (::prctl(PR_SET_DUMPABLE, 0) != 0)
         return fail(errno_error(errno, "cannot become undumpable"));
     if (::chdir("/") != 0) return fail(errno_error(errno, "cannot enter /"));  // hooks inherit it
-    const rlimit no_core{0, 0};
+    // As the modes have it that come of it (policy/profile_process.cpp says why not 0).
+    const rlimit no_core{1, 1};
     if (::setrlimit(RLIMIT_CORE, &no_core) != 0)
-        return fail(errno_error(errno, "cannot turn core dumps off"));
+        return fail(errno_error(errno, "cannot turn core dumps off",
+                                "start it with a hard limit for them (LimitCORE=) of 1 or more"));
     PMOS_ASSIGN(UniqueFd logs, open_logs(paths));
     if (::unshare(CLONE_NEWNS) != 0 ||
         ::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0)

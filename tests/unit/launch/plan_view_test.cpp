@@ -96,11 +96,13 @@ std::map<std::string, std::vector<std::byte>> seeds() {
         {"sound", sound},
         {"args-at-the-end", with([](auto& h) { h.args.offset = h.size; })},
         {"cwd-size-wraps", with([](auto& h) { h.cwd.size = UINT32_MAX; })},
-        {"last-byte-not-nul", sound},
+        {"json-without-nul", sound},
         {"mounts-count-huge", with([](auto& h) { h.mounts.count = 0x7fffffff; })},
         {"no-args", with([](auto& h) { h.args = {}; })},
         {"short-by-one", {sound.begin(), sound.end() - 1}}};
-    out["last-byte-not-nul"].back() = std::byte{'x'};
+    image::Header header;
+    std::memcpy(&header, sound.data(), sizeof header);
+    out["json-without-nul"][header.json.offset + header.json.size] = std::byte{'x'};
     return out;
 }
 

@@ -148,8 +148,6 @@ TEST_CASE("what this build cannot enforce refuses the start by name") {
           {", \"devices\": {\"audio\": {\"capture\": \"foreground\"}}", "/devices/audio/capture"},
           {", \"devices\": {\"modem\": [\"sms\"]}", "/devices/modem/0"},
           {", \"devices\": {\"gpu\": \"full\"}", "/devices/gpu"},
-          {", \"session\": {\"lockAfter\": \"5min\"}", "/session/lockAfter"},
-          {", \"session\": {\"onLock\": \"suspend\"}", "/session/onLock"},
           {", \"session\": {\"background\": \"throttle\"}", "/session/background"},
           {", \"resources\": {\"io\": {\"max\": \"x\"}}", "/resources/io/max"},
           {", \"volumes\": [{\"name\": \"d\", \"target\": \"/d\", \"size\": \"64MiB\", \"unlock\": "
@@ -157,10 +155,7 @@ TEST_CASE("what this build cannot enforce refuses the start by name") {
            "/volumes/0/unlock/0"},
           {", \"volumes\": [{\"name\": \"d\", \"target\": \"/d\", \"size\": \"64MiB\", \"unlock\": "
            "[\"pin\", \"passphrase\"]}]",
-           "/volumes/0/unlock"},
-          {", \"volumes\": [{\"name\": \"d\", \"target\": \"/d\", \"size\": \"64MiB\", \"unlock\": "
-           "[\"pin\"], \"onLock\": \"suspend\"}]",
-           "/volumes/0/onLock"}}) {
+           "/volumes/0/unlock"}}) {
         const auto profile = with(extra);
         const auto compiled = compile(*profile, fixed_facts());
         INFO(extra);

@@ -230,7 +230,7 @@ TEST_CASE("a volume that is kept less well is told", "[diff]") {
           "serious gain encryption: a's volume 'data' has its key derived by pbkdf2 instead of "
           "argon2id: a guess costs no memory\n"
           "serious gain encryption: a's volume 'data' lets a guess take 500ms instead of 1s\n"
-          "serious gain lock: a's volume 'data' keeps its key in memory when locked\n"
+          "serious gain lock: a's volume 'data' stays mounted, without its key, on lock\n"
           "none loss unlock: a's volume 'data' can no longer be opened by 'pin'\n");
 }
 

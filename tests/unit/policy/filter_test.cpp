@@ -108,6 +108,11 @@ const Row kShipped[] = {
     {"ioctl", {0, 0xffffffffc06864ce}, "errno 1"},
     {"ioctl", {0, 0xc02064b2}, "allow"},  // DRM_IOCTL_MODE_CREATE_DUMB
     {"ioctl", {0x5412, 0x5401, 0x5412}, "allow"},
+    // RLIMIT_CORE is 4 and stays 1; it can be read, and others be set.
+    {"prlimit64", {0, 4, 0x7fff1000, 0}, "errno 22"},
+    {"prlimit64", {0, kHigh | 4, 0x7fff00000000, 0x7fff1000}, "errno 22"},
+    {"prlimit64", {0, 4, 0, 0x7fff1000}, "allow"},
+    {"prlimit64", {0, 7, 0x7fff1000, 0}, "allow"},
     {"personality", {0}, "allow"},
     {"personality", {0xffffffff}, "allow"},
     {"personality", {0x0040000}, "errno 1"},  // ADDR_NO_RANDOMIZE
