@@ -32,6 +32,9 @@ struct HostFacts {
     std::vector<std::string> filesystems;            // "erofs", "ext4", ...
     std::vector<std::string> device_mapper_targets;  // "crypt", "verity"; empty: no device-mapper
     std::uint64_t memory_bytes = 0;
+    bool wipes_freed = false;  // memory that is freed is overwritten
+    bool sleep_syncs = false;  // and nothing can keep it from that
+    std::string core_pattern;  // core(5)
     std::vector<HostDevice> devices;
     std::vector<std::string> problems;  // met while looking; `doctor` shows them
     // Where things live on this phone.

@@ -117,6 +117,25 @@ void examine_storage(const HostFacts& f, Report& report) {
                            f.memory_bytes >> 20));
 }
 
+// What of a locked mode stays in memory, or leaves it elsewhere.
+void examine_traces(const HostFacts& f, Report& report) {
+    report.require(f.wipes_freed, "freed memory", "is wiped (init_on_free)", "warning",
+                   "is not wiped, as far as the kernel's command line says: what a mode held may "
+                   "stay in memory after it was locked",
+                   "boot with init_on_free=1");
+    report.require(!f.core_pattern.starts_with('|'), "core dumps", "are files; a mode makes none",
+                   "note",
+                   fmt::format("are piped to a program of the host ({}): it gets no mode at "
+                               "RLIMIT_CORE 1, the default, and every one whose profile says "
+                               "another 'process/rlimits/core', be it 0",
+                               f.core_pattern),
+                   "leave that key out of the profiles, or: sysctl kernel.core_pattern=core");
+    report.require(!f.sleep_syncs, "sleep", "not held up by a suspended mode", "note",
+                   "the kernel writes out all file systems before it sleeps, and cannot be told "
+                   "not to while a mode is suspended",
+                   "use a kernel with /sys/power/sync_on_suspend (5.6), or onLock \"evict\"");
+}
+
 void examine_devices(const HostFacts& f, Report& report) {
     struct Row {
         const char *device_class, *hint;
@@ -163,6 +182,7 @@ std::vector<Finding> examine(const HostFacts& facts, const policy::PolicySet& po
     examine_denials(facts, report);
     examine_cgroups(facts, report);
     examine_storage(facts, report);
+    examine_traces(facts, report);
     examine_devices(facts, report);
     for (const auto& problem : facts.problems) report.add("error", "host", problem);
     add_diagnostics("site policy", policies.diagnostics, report);

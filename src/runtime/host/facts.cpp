@@ -113,6 +113,19 @@ std::string handset_model(const std::string& handset_json) {
     return json ? parse_model(*json).value_or("") : "";
 }
 
+void read_traces(policy::HostFacts& facts) {
+    const auto words = split_words(read_small_file("/proc/cmdline").value_or(""));
+    // The last one counts, as for the kernel; its default is of its own build.
+    for (const auto& word : words)
+        if (word.starts_with("init_on_free="))
+            facts.wipes_freed =
+                word == "init_on_free=1" || word == "init_on_free=on" || word == "init_on_free=y";
+    facts.sleep_syncs = ::access("/sys/power/state", F_OK) == 0 &&
+                        ::access("/sys/power/sync_on_suspend", F_OK) != 0;
+    facts.core_pattern = read_small_file("/proc/sys/kernel/core_pattern").value_or("");
+    if (facts.core_pattern.ends_with('\n')) facts.core_pattern.pop_back();
+}
+
 Result<policy::HostFacts> read_host_facts(const HostPaths& paths) {
     policy::HostFacts facts;
     utsname name{};
@@ -126,6 +139,7 @@ Result<policy::HostFacts> read_host_facts(const HostPaths& paths) {
     if (::sysinfo(&info) != 0) return fail(errno_error(errno, "cannot ask the kernel for memory"));
     facts.memory_bytes = static_cast<std::uint64_t>(info.totalram) * info.mem_unit;
     read_cgroup(paths.cgroup_root, facts);
+    read_traces(facts);
     read_devices(paths, facts);
     return facts;
 }

@@ -18,6 +18,9 @@ struct HostPaths {
 // HostFacts::problems says why.
 Result<policy::HostFacts> read_host_facts(const HostPaths& paths);
 
+// The part that an administrator may change at any moment: what becomes of memory that a mode held.
+void read_traces(policy::HostFacts& facts);
+
 // {"devices": {"modem": ["/dev/ttyS2"]}}: devices that no kernel interface tells apart. Links are
 // followed now, so that the plan names the node itself. Errors name what is wrong; a node that is
 // not there (a modem that is off) is none: it is in missing.

@@ -12,7 +12,7 @@ policy::HostFacts whole_phone() {
     policy::HostFacts f;
     f.landlock_abi = 2;
     f.apparmor = f.audit = f.device_denials = f.capability_denials = f.landlock_denials =
-        f.cgroup_v2 = f.time_namespace = true;
+        f.cgroup_v2 = f.time_namespace = f.wipes_freed = true;
     f.cgroup_controllers = {"memory", "pids", "cpu", "io"};
     f.filesystems = {"ext4", "erofs"};
     f.device_mapper_targets = {"crypt", "verity"};
@@ -41,8 +41,9 @@ TEST_CASE("what is lacking is named, with what to do") {
     const auto findings = host::examine({}, {});
     for (const char* subject : {"time namespace", "cgroup", "erofs", "ext4", "dm-crypt"})
         CHECK(severity_of(findings, subject) == "error");
-    for (const char* subject : {"landlock", "apparmor", "denials", "denials of devices",
-                                "denials by cgroup limits", "cgroup memory", "cgroup io"})
+    for (const char* subject :
+         {"landlock", "apparmor", "denials", "denials of devices", "denials by cgroup limits",
+          "cgroup memory", "cgroup io", "freed memory"})
         CHECK(severity_of(findings, subject) == "warning");
     for (const char* subject :
          {"device gpu", "device modem", "dm-verity", "denials of capabilities"})
@@ -52,6 +53,13 @@ TEST_CASE("what is lacking is named, with what to do") {
         CHECK((finding.severity == "ok" || finding.subject.starts_with("device ") ||
                !finding.hint.empty()));
     }
+}
+
+TEST_CASE("a piped core_pattern is named") {
+    auto facts = whole_phone();
+    facts.core_pattern = "|/usr/lib/systemd/systemd-coredump %P";
+    CHECK(severity_of(host::examine(facts, {}), "core dumps") == "note");
+    CHECK(severity_of(host::examine(whole_phone(), {}), "core dumps") == "ok");
 }
 
 TEST_CASE("hooks that this kernel lets nobody see are named") {
