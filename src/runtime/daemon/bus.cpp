@@ -91,6 +91,7 @@ void Bus::close() {
     incoming_.reset();
     retry_.reset();
     for (auto& connection : connections_) sd_bus_flush(connection.handle.get());
+    logind_.reset();
     connections_.clear();
     if (listener_) ::unlink((paths_.run + "/private").c_str());
     listener_.reset();
@@ -168,7 +169,10 @@ Result<> Bus::connect_system() {
                                 "org.freedesktop.DBus", "NameOwnerChanged", on_name_owner_changed,
                                 &connection);
     if (exported && r >= 0) r = sd_bus_request_name(handle, bus::kService, 0);
-    if (exported && r >= 0) return {};
+    if (exported && r >= 0) {
+        logind_ = std::make_unique<Logind>(handle, *supervisor_);
+        return {};
+    }
     connections_.pop_back();
     if (!exported) return exported;
     return fail(errno_error(-r, "cannot take the name org.pmos.Runtime1 on the system bus",
@@ -219,6 +223,7 @@ void Bus::dropped(Connection& connection) {
     supervisor_->drop_owners([&](const std::string& owner) {
         return was_system ? owner.starts_with(':') : owner == connection.id;
     });
+    if (was_system) logind_.reset();
     connections_.remove_if([&](const Connection& c) { return &c == &connection; });
     if (was_system) retry_system();
 }
@@ -245,8 +250,8 @@ void Bus::mode_changed(const Mode& mode) {
         if (connection.ready)
             sd_bus_emit_properties_changed(connection.handle.get(), mode_path(mode.name).c_str(),
                                            bus::kModeInterface, "State", "Reason", "Foreground",
-                                           "Locked", "Provisioned", "Recording", "Pid", "StartedAt",
-                                           "ExitStatus", "PlanDigest", nullptr);
+                                           "Locked", "Suspended", "Provisioned", "Recording", "Pid",
+                                           "StartedAt", "ExitStatus", "PlanDigest", nullptr);
 }
 
 void Bus::foreground_changed() {

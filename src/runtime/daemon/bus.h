@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "runtime/daemon/logind.h"
 #include "runtime/daemon/supervisor.h"
 
 namespace pmos::daemon {
@@ -69,6 +70,7 @@ class Bus {
     UniqueFd listener_;
     EventSource incoming_, retry_;
     std::list<Connection> connections_;
+    std::unique_ptr<Logind> logind_;  // while there is a system bus
     std::map<std::string, std::unique_ptr<ModeObject>, std::less<>> objects_;  // by path
     std::uint64_t next_id_ = 1;
 };

@@ -30,6 +30,20 @@ int switch_to(sd_bus_message* message, void* userdata, sd_bus_error*) {
     return 1;
 }
 
+int screen_locked(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    int locked = 0;
+    if (const int r = sd_bus_message_read(message, "b", &locked); r < 0) return r;
+    supervisor_of(userdata).screen_locked(
+        locked != 0, [call = Call(message)](Result<> result) { call.done(result); });
+    return 1;
+}
+
+int before_sleep(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    supervisor_of(userdata).before_sleep(
+        [call = Call(message)](Result<> result) { call.done(result); });
+    return 1;
+}
+
 int stop_all(sd_bus_message* message, void* userdata, sd_bus_error*) {
     supervisor_of(userdata).stop_all(
         [call = Call(message)](Result<> result) { call.done(result); });
@@ -152,6 +166,9 @@ constexpr sd_bus_vtable kVtable[] = {
                              SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_NAMES("Switch", "s", SD_BUS_PARAM(name), "", , switch_to,
                              SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_NAMES("ScreenLocked", "b", SD_BUS_PARAM(locked), "", , screen_locked,
+                             SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("BeforeSleep", "", "", before_sleep, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("StopAll", "", "", stop_all, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_NAMES("Reload", "", , "as", SD_BUS_PARAM(changed), reload,
                              SD_BUS_VTABLE_UNPRIVILEGED),

@@ -42,6 +42,12 @@ int lock(sd_bus_message* message, void* userdata, sd_bus_error*) {
     return 1;
 }
 
+int evict(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    bus_of(userdata).supervisor().evict(
+        mode_of(userdata), [call = Call(message)](Result<> result) { call.done(result); });
+    return 1;
+}
+
 int start(sd_bus_message* message, void* userdata, sd_bus_error*) {
     bus_of(userdata).supervisor().start(mode_of(userdata), [call = Call(message)](Result<bool> r) {
         if (!r) return call.fail(r.error());
@@ -223,9 +229,11 @@ int get_flag(sd_bus*, const char*, const char*, const char* property, sd_bus_mes
     Mode& mode = mode_of(userdata);
     const std::string_view name(property);
     // A volume can come and go without pmosd: a restored backup, an administrator's rm.
-    if (name == "Locked" || name == "Provisioned") refresh_volume_state(mode);
+    if (name == "Locked" || name == "Suspended" || name == "Provisioned")
+        refresh_volume_state(mode);
     bool flag = mode.foreground;
     if (name == "Locked") flag = mode.locked;
+    if (name == "Suspended") flag = mode.suspended;
     if (name == "Provisioned") flag = mode.provisioned;
     if (name == "Autostart") flag = mode.plan && mode.plan->session.autostart;
     if (name == "NeedsSecret") flag = mode.needs_secret();
@@ -278,6 +286,7 @@ constexpr sd_bus_vtable kVtable[] = {
     SD_BUS_METHOD_WITH_NAMES("Unlock", "ha{sv}", SD_BUS_PARAM(secret) SD_BUS_PARAM(options), "", ,
                              unlock, kAnyone | SD_BUS_VTABLE_SENSITIVE),
     SD_BUS_METHOD("Lock", "", "", lock, kAnyone),
+    SD_BUS_METHOD("Evict", "", "", evict, kAnyone),
     SD_BUS_METHOD_WITH_NAMES("Start", "", , "b", SD_BUS_PARAM(started), start, kAnyone),
     SD_BUS_METHOD_WITH_NAMES("Stop", "a{sv}", SD_BUS_PARAM(options), "", , stop, kAnyone),
     SD_BUS_METHOD("Restart", "", "", restart, kAnyone),
@@ -299,6 +308,7 @@ constexpr sd_bus_vtable kVtable[] = {
     SD_BUS_PROPERTY("Reason", "s", get_text, 0, kChanges),
     SD_BUS_PROPERTY("Foreground", "b", get_flag, 0, kChanges),
     SD_BUS_PROPERTY("Locked", "b", get_flag, 0, kChanges),
+    SD_BUS_PROPERTY("Suspended", "b", get_flag, 0, kChanges),
     SD_BUS_PROPERTY("Provisioned", "b", get_flag, 0, kChanges),
     SD_BUS_PROPERTY("Recording", "b", get_flag, 0, kChanges),
     SD_BUS_PROPERTY("Autostart", "b", get_flag, 0, 0),

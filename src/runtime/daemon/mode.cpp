@@ -31,4 +31,9 @@ bool Mode::needs_secret() const noexcept {
            });
 }
 
+std::unexpected<Error> Mode::locked_error() const {
+    return fail(Code::locked, "mode '" + name + "' is locked", "",
+                "unlock it with: pmosctl unlock " + name);
+}
+
 }  // namespace pmos::daemon

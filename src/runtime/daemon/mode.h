@@ -75,6 +75,7 @@ struct Mode {
     bool foreground = false;
     bool provisioned = false;
     bool locked = false;
+    bool suspended = false;  // locked, and its processes wait for it to be unlocked
     int last_exit = -1;
 
     Prepared prepared;
@@ -89,6 +90,7 @@ struct Mode {
     // Of a mode that has a plan.
     const policy::RootImage& root() const noexcept { return fallen ? plan->fallback : plan->root; }
     const std::string& root_at() const noexcept { return fallen ? fallback_at : image_at; }
+    std::unexpected<Error> locked_error() const;  // of what cannot be done because it is locked
 };
 
 }  // namespace pmos::daemon

@@ -6,72 +6,24 @@
 #include <sys/stat.h>
 
 #include <cerrno>
-#include <charconv>
-#include <cstdio>
 #include <filesystem>
 #include <sstream>
 #include <vector>
 
-#include "base/regular_file.h"
 #include "policy/hash.h"
 #include "policy/plan_image.h"
 #include "runtime/daemon/mode_log.h"
+#include "runtime/daemon/run_file.h"
 #include "runtime/launch/plan_view.h"
 #include "runtime/launch/protocol.h"
 
 namespace pmos::daemon {
 namespace {
 
-constexpr std::size_t kStateBound = 64 << 10;
-
 Result<UniqueFd> open_file(const std::string& path, int flags) {
     UniqueFd fd(::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!fd) return fail(errno_error(errno, "cannot open '" + path + "'"));
     return fd;
-}
-
-Result<> remove_file(const std::string& path) {
-    if (::unlink(path.c_str()) != 0 && errno != ENOENT)
-        return fail(errno_error(errno, "cannot remove '" + path + "'"));
-    return {};
-}
-
-std::string read_whole(const std::string& path, std::size_t limit = kStateBound) {
-    return read_regular_file(path, limit).value_or("");
-}
-
-// Complete or not there at all: a reader never sees half a file.
-Result<> replace_file(const std::string& path, std::string_view text) {
-    const std::string fresh = path + ".new";
-    PMOS_ASSIGN(const auto fd, open_file(fresh, O_WRONLY | O_CREAT | O_TRUNC));
-    const auto refused = [&](int err, const std::string& what) {
-        ::unlink(fresh.c_str());
-        return fail(errno_error(err, what));
-    };
-    const ssize_t n = ::write(fd.get(), text.data(), text.size());
-    if (n != static_cast<ssize_t>(text.size()))
-        return refused(n < 0 ? errno : ENOSPC, "cannot write '" + fresh + "'");
-    if (::rename(fresh.c_str(), path.c_str()) != 0)
-        return refused(errno, "cannot replace '" + path + "'");
-    return {};
-}
-
-// "key=value" lines, as systemd keeps its own state under /run.
-std::string_view value_of(std::string_view text, std::string_view key) {
-    while (!text.empty()) {
-        const auto end = text.find('\n');
-        const auto line = text.substr(0, end);
-        text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
-        if (line.size() > key.size() && line.starts_with(key) && line[key.size()] == '=')
-            return line.substr(key.size() + 1);
-    }
-    return {};
-}
-
-template <class T>
-bool parse(std::string_view text, T& out) {
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
-    return error == std::errc() && end == text.data() + text.size();
 }
 
 }  // namespace
@@ -102,7 +54,7 @@ Result<> remove_mode_dir(const Paths& paths, const std::string& mode) {
 }
 
 std::optional<int> read_exit_record(const Paths& paths, const std::string& mode) {
-    const std::string bytes = read_whole(paths.mode_dir(mode) + "/exit");
+    const std::string bytes = read_run_file(paths.mode_dir(mode) + "/exit");
     launch::ExitRecord record;
     if (bytes.size() != sizeof record) return std::nullopt;
     std::memcpy(&record, bytes.data(), sizeof record);
@@ -119,11 +71,11 @@ Result<> write_state(const Paths& paths, const Mode& mode) {
 }
 
 std::optional<SavedState> read_state(const Paths& paths, const std::string& mode) {
-    const std::string text = read_whole(paths.mode_dir(mode) + "/state");
+    const std::string text = read_run_file(paths.mode_dir(mode) + "/state");
     SavedState saved;
-    if (!parse(value_of(text, "pid"), saved.pid) ||
-        !parse(value_of(text, "start_time"), saved.start_time) ||
-        !parse(value_of(text, "started_at"), saved.started_at))
+    if (!parse_number(value_of(text, "pid"), saved.pid) ||
+        !parse_number(value_of(text, "start_time"), saved.start_time) ||
+        !parse_number(value_of(text, "started_at"), saved.started_at))
         return std::nullopt;
     saved.digest = value_of(text, "digest");
     saved.policy = value_of(text, "policy");
@@ -141,7 +93,8 @@ Result<> remove_plan(const Paths& paths, const std::string& mode) {
 
 std::shared_ptr<const policy::LaunchPlan> read_plan(const Paths& paths, const std::string& mode,
                                                     const std::string& digest) {
-    const std::string bytes = read_whole(paths.mode_dir(mode) + "/plan", policy::image::kMaxSize);
+    const std::string bytes =
+        read_run_file(paths.mode_dir(mode) + "/plan", policy::image::kMaxSize);
     const auto image = std::as_bytes(std::span(bytes));
     if (policy::sha256_hex(image) != digest ||
         launch::PlanView::check(image) != launch::PlanFault::none)
@@ -161,7 +114,7 @@ Result<> write_opened(const Paths& paths, const Mode& mode) {
 
 std::vector<policy::Volume> read_opened(const Paths& paths, const std::string& mode) {
     std::vector<policy::Volume> out;
-    std::istringstream lines(read_whole(paths.mode_dir(mode) + "/opened"));
+    std::istringstream lines(read_run_file(paths.mode_dir(mode) + "/opened"));
     for (std::string line; std::getline(lines, line);) {
         std::istringstream in(line);
         policy::Volume v;
@@ -183,7 +136,7 @@ Result<> write_fallen(const Paths& paths, const std::string& mode, const std::st
 }
 
 std::string read_fallen(const Paths& paths, const std::string& mode) {
-    return std::string(value_of(read_whole(paths.state + "/images/" + mode), "fallen"));
+    return std::string(value_of(read_run_file(paths.state + "/images/" + mode), "fallen"));
 }
 
 Result<> write_foreground(const Paths& paths, const std::string& mode) {
@@ -191,7 +144,7 @@ Result<> write_foreground(const Paths& paths, const std::string& mode) {
 }
 
 std::string read_foreground(const Paths& paths) {
-    return std::string(value_of(read_whole(paths.run + "/foreground"), "mode"));
+    return std::string(value_of(read_run_file(paths.run + "/foreground"), "mode"));
 }
 
 }  // namespace pmos::daemon

@@ -257,8 +257,7 @@ Result<> may_start(const Mode& mode) {
         if (!mode.provisioned)
             return fail(Code::not_provisioned, "mode '" + mode.name + "' has no volume yet", "",
                         "make it with: pmosctl provision " + mode.name);
-        return fail(Code::locked, "mode '" + mode.name + "' is locked", "",
-                    "unlock it with: pmosctl unlock " + mode.name);
+        return mode.locked_error();
     }
     return {};
 }

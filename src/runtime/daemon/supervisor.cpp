@@ -7,7 +7,9 @@
 #include <ctime>
 
 #include "base/text.h"
+#include "runtime/daemon/gather.h"
 #include "runtime/daemon/hook_runner.h"
+#include "runtime/daemon/lock_record.h"
 #include "runtime/daemon/mode_files.h"
 #include "runtime/daemon/mode_log.h"
 #include "runtime/daemon/mode_start.h"
@@ -37,13 +39,16 @@ Supervisor::Supervisor(EventLoop& loop, const Paths& paths, Observer& observer,
           [this](const Mode& mode) { return about(mode); }),
       sessions_(ctx_),
       recorder_(ctx_),
-      switchboard_(ctx_,
-                   [this](Mode& mode, Done done) {
-                       start(mode, [done = std::move(done)](Result<bool> started) mutable {
-                           if (!started) return done(fail(std::move(started.error())));
-                           done({});
-                       });
-                   }),
+      timers_(ctx_,
+              [this](Mode& mode, bool evict, std::string_view why) { lock_due(mode, evict, why); }),
+      switchboard_(
+          ctx_, [this] { look_at_clocks(); },
+          [this](Mode& mode, Done done) {
+              start(mode, [done = std::move(done)](Result<bool> started) mutable {
+                  if (!started) return done(fail(std::move(started.error())));
+                  done({});
+              });
+          }),
       works_(loop),
       source_(loop, paths),
       policy_jobs_(loop),
@@ -90,8 +95,12 @@ void Supervisor::after_job(Mode& mode, const std::string& verb, const Result<>& 
         mode.state = State::disabled;
         mode.reason = mode.broken;
     }
-    const bool left_front = !mode.alive() && mode.foreground;
-    if (!mode.alive()) switchboard_.left(mode);
+    // Nobody is in front of a lock.
+    const bool leaves = !mode.alive() || mode.suspended;
+    const bool left_front = leaves && mode.foreground;
+    if (leaves) switchboard_.left(mode);
+    after_lock(mode);
+    timers_.look(mode);
     if (left_front) bring_foreground_back();
     ctx_.observer.mode_changed(mode);
     watch_trial();
@@ -155,7 +164,8 @@ Result<> Supervisor::shares_nothing(const Mode& mode) const {
 
 void Supervisor::start_job(Mode& mode, std::shared_ptr<const policy::LaunchPlan> recording,
                            Done done) {
-    if (mode.alive()) return done({});
+    if (mode.alive() && !mode.suspended) return done({});
+    if (mode.alive()) return done(mode.locked_error());
     // What is done to its volumes has them mounted, and they could not be checked before the start.
     works_.stop(mode.name,
                 [this, &mode, recording = std::move(recording), done = std::move(done)](
@@ -189,23 +199,25 @@ void Supervisor::unlock(Mode& mode, UniqueFd secret, bool start, Done done) {
             refresh_volume_state(mode);
             const bool was_locked = mode.locked;
             // An open volume needs no secret, and one that is offered proves nothing: not read.
-            open_volumes(ctx_, mode, std::move(secret),
-                         [this, &mode, start, was_locked,
-                          job_done = std::move(job_done)](Result<> opened) mutable {
-                             if (!opened) return job_done(std::move(opened));
-                             auto then = [this, &mode, start,
-                                          job_done = std::move(job_done)](Result<> hooks) mutable {
-                                 if (!hooks || !start) return job_done(std::move(hooks));
-                                 start_job(mode, nullptr, std::move(job_done));
-                             };
-                             if (!was_locked) return then({});
-                             run_hooks(ctx_, mode, policy::HookPoint::unlock, std::move(then));
-                         });
+            open_job(mode, std::move(secret),
+                     [this, &mode, start, was_locked,
+                      job_done = std::move(job_done)](Result<> opened) mutable {
+                         if (!opened) return job_done(std::move(opened));
+                         auto then = [this, &mode, start,
+                                      job_done = std::move(job_done)](Result<> hooks) mutable {
+                             if (!hooks || !start) return job_done(std::move(hooks));
+                             start_job(mode, nullptr, std::move(job_done));
+                         };
+                         if (!was_locked) return then({});
+                         timers_.used(mode);
+                         static_cast<void>(remove_lock_record(paths_, mode.name));
+                         run_hooks(ctx_, mode, policy::HookPoint::unlock, std::move(then));
+                     });
         },
         std::move(done));
 }
 
-void Supervisor::lock_job(Mode& mode, Done done) {
+void Supervisor::stop_and_close(Mode& mode, Done done) {
     stop_mode(ctx_, mode, 0, [this, &mode, done = std::move(done)](Result<> stopped) mutable {
         // The root's tree and the namespaces go with the key.
         release_prepared(
@@ -223,6 +235,7 @@ void Supervisor::close_job(Mode& mode, Result<> stopped, Done done) {
         if (!stopped) return done(std::move(stopped));
         static_cast<void>(remove_plan(paths_, mode.name));
         if (!closed) return done(std::move(closed));
+        if (auto over = remove_lock_record(paths_, mode.name); !over) return done(std::move(over));
         run_hooks(ctx_, mode, policy::HookPoint::lock, std::move(done));
     };
     works_.stop(mode.name, [this, &mode, then = std::move(then)](Result<>) mutable {
@@ -254,7 +267,7 @@ void Supervisor::stop(Mode& mode, std::uint32_t timeout_ms, Done done) {
     enqueue(
         mode, "stop",
         [this, &mode, timeout_ms](Done job_done) {
-            stop_mode(ctx_, mode, timeout_ms, std::move(job_done));
+            stop_job(mode, timeout_ms, std::move(job_done));
         },
         std::move(done));
 }
@@ -263,12 +276,12 @@ void Supervisor::restart(Mode& mode, Done done) {
     enqueue(
         mode, "restart",
         [this, &mode](Done job_done) {
-            stop_mode(ctx_, mode, 0,
-                      [this, &mode, job_done = std::move(job_done)](Result<> stopped) mutable {
-                          if (!stopped) return job_done(std::move(stopped));
-                          static_cast<void>(settle_prepared(ctx_, mode));
-                          start_job(mode, nullptr, std::move(job_done));
-                      });
+            stop_job(mode, 0,
+                     [this, &mode, job_done = std::move(job_done)](Result<> stopped) mutable {
+                         if (!stopped) return job_done(std::move(stopped));
+                         static_cast<void>(settle_prepared(ctx_, mode));
+                         start_job(mode, nullptr, std::move(job_done));
+                     });
         },
         std::move(done));
 }
@@ -290,7 +303,8 @@ void Supervisor::switch_to(std::string_view name, Done done) {
 // A mode that ends while it is in front leaves the panel to the one that was there before.
 void Supervisor::bring_foreground_back() {
     Mode* const before = switchboard_.previous();
-    if (closing_ || switchboard_.foreground() != nullptr || before == nullptr || !before->alive())
+    if (closing_ || switchboard_.foreground() != nullptr || before == nullptr || !before->alive() ||
+        before->suspended)
         return;
     switchboard_.switch_to(before, [this, before](Result<> result) {
         if (!result)
@@ -307,6 +321,10 @@ void Supervisor::on_exit(Mode& mode) {
             collect_mode(
                 ctx_, mode,
                 [this, &mode, unready, job_done = std::move(job_done)](Result<> collected) mutable {
+                    refresh_volume_state(mode);
+                    // Killed while it was suspended: what it left can only be closed.
+                    if (!mode.alive() && mode.suspended)
+                        return evict_job(mode, std::move(job_done));
                     if (collected && unready && mode.state == State::failed &&
                         fall_back(mode, mode.reason))
                         return start_job(mode, nullptr, std::move(job_done));
@@ -317,21 +335,10 @@ void Supervisor::on_exit(Mode& mode) {
 }
 
 void Supervisor::stop_all(Done done) {
-    struct All {
-        std::size_t left;
-        std::optional<Error> first;
-        Done done;
-    };
-    auto all = std::make_shared<All>(All{modes_.size() + 1, std::nullopt, std::move(done)});
-    const auto one = [all](Result<> result) {
-        if (!result && !all->first) all->first = std::move(result.error());
-        if (--all->left != 0) return;
-        if (all->first) return all->done(fail(std::move(*all->first)));
-        all->done({});
-    };
+    const auto one = gather(modes_.size() + 1, std::move(done));
     for (auto& [name, mode] : modes_) {
         Mode& m = *mode;
-        m.jobs.add([this, &m](Done job_done) { lock_job(m, std::move(job_done)); },
+        m.jobs.add([this, &m](Done job_done) { evict_job(m, std::move(job_done)); },
                    [this, &m, one](Result<> result) {
                        after_job(m, "lock", result);
                        one(std::move(result));

@@ -14,6 +14,7 @@
 #include "runtime/daemon/fd_store.h"
 #include "runtime/daemon/image_watch.h"
 #include "runtime/daemon/launcher.h"
+#include "runtime/daemon/lock_timers.h"
 #include "runtime/daemon/mode.h"
 #include "runtime/daemon/policy_source.h"
 #include "runtime/daemon/recorder.h"
@@ -49,7 +50,12 @@ class Supervisor {
 
     void provision(Mode& mode, UniqueFd secret, Done done);
     void unlock(Mode& mode, UniqueFd secret, bool start, Done done);
-    void lock(Mode& mode, Done done);
+    void lock(Mode& mode, Done done);   // as strongly as its profile says
+    void evict(Mode& mode, Done done);  // and nothing of it stays in memory
+    // What the lock screen, or who puts the phone to sleep, has to say; answers when every mode
+    // that locks then is locked.
+    void screen_locked(bool locked, Done done);
+    void before_sleep(Done done);
     void start(Mode& mode, Answer<bool> answer);                 // true: it was not running
     void stop(Mode& mode, std::uint32_t timeout_ms, Done done);  // 0: as the profile says
     void restart(Mode& mode, Done done);
@@ -137,6 +143,16 @@ class Supervisor {
     void start_now(Mode& mode, std::shared_ptr<const policy::LaunchPlan> recording, Done done);
     void lock_job(Mode& mode, Done done);
     void work_on_volume(Mode& mode, VolumeCall call, Answer<Details> answer);
+    void suspend_job(Mode& mode, Done done);
+    void evict_job(Mode& mode, Done done);
+    void stop_and_close(Mode& mode, Done done);
+    void stop_job(Mode& mode, std::uint32_t timeout_ms, Done done);
+    void open_job(Mode& mode, UniqueFd secret, Done done);
+    void finish_lock(Mode& mode);
+    void after_lock(Mode& mode);
+    void lock_due(Mode& mode, bool evict, std::string_view why);
+    void lock_all_at(policy::LockAt moment, Done done);
+    void look_at_clocks();
     void close_job(Mode& mode, Result<> stopped, Done done);
     void report_to_us(const Mode& mode);
     void watch_log(Mode& mode);
@@ -150,6 +166,7 @@ class Supervisor {
     Denials denials_;
     Sessions sessions_;
     Recorder recorder_;
+    LockTimers timers_;
     Switchboard switchboard_;
     VolumeWorks works_;
     std::unique_ptr<DeviceWatch> device_watch_;

@@ -70,6 +70,8 @@ Result<> Supervisor::begin(std::vector<KeptDescriptor> kept) {
     PMOS_TRY(begin_policy());
     for (auto& [name, mode] : modes_) {
         adopt(*mode);
+        timers_.adopt(*mode);
+        finish_lock(*mode);
         clear_half_made(ctx_, *mode);
     }
     take_listeners(std::move(kept));
@@ -83,6 +85,7 @@ Result<> Supervisor::begin(std::vector<KeptDescriptor> kept) {
     });
     const auto front = find(read_foreground(paths_));
     if (front && (*front)->alive()) switchboard_.adopt(**front);
+    look_at_clocks();
     watch_trial();
     return {};
 }
@@ -362,6 +365,7 @@ void Supervisor::bound_logs() {
 
 std::vector<host::Finding> Supervisor::doctor() {
     denials_.add_facts(facts_);
+    host::read_traces(facts_);  // a sysctl may have come since
     auto findings = host::examine(facts_, policy_);
     add_image_findings(findings);
     if (bundle_)

@@ -1,17 +1,13 @@
 // daemon: who is in the foreground. Exactly one mode is, or none; never two.
 #include "runtime/daemon/switchboard.h"
 
-#include "runtime/daemon/cgroup_wait.h"
+#include "runtime/daemon/freezer.h"
 #include "runtime/daemon/hook_runner.h"
 #include "runtime/daemon/mode_files.h"
 
 namespace pmos::daemon {
 
-using namespace std::chrono_literals;
-
 namespace {
-
-constexpr auto kFreezeDeadline = 2s;
 
 bool freezes(const Mode& mode) {
     return mode.running && mode.running->session().background == policy::Background::freeze;
@@ -62,8 +58,10 @@ std::vector<SequenceStep> Switchboard::steps(Mode* target) {
                          done({});
                      },
                      [this, outgoing](Done done) {
-                         set_foreground(outgoing != nullptr && outgoing->alive() ? outgoing
-                                                                                 : nullptr);
+                         // Nobody is in front of a lock, that it got meanwhile.
+                         const bool back =
+                             outgoing != nullptr && outgoing->alive() && !outgoing->suspended;
+                         set_foreground(back ? outgoing : nullptr);
                          done({});
                      }});
     if (target != nullptr)
@@ -79,21 +77,7 @@ void Switchboard::freeze_outgoing(Mode& outgoing, Done done) {
     outgoing.jobs.add(
         [this, &outgoing](Done job_done) {
             if (outgoing.state != State::running || !freezes(outgoing)) return job_done({});
-            if (auto asked = outgoing.cgroup->freeze(); !asked)
-                return job_done(fail(std::move(asked.error())));
-            wait_cgroup(
-                ctx_.loop, *outgoing.cgroup,
-                [](const host::Cgroup& cgroup) { return cgroup.is_frozen(); }, kFreezeDeadline,
-                [this, &outgoing, job_done = std::move(job_done)](Result<> frozen) mutable {
-                    if (!frozen) {
-                        static_cast<void>(outgoing.cgroup->thaw());
-                        frozen.error().what = "mode '" + outgoing.name + "' does not freeze";
-                        return job_done(std::move(frozen));
-                    }
-                    outgoing.state = State::frozen;
-                    ctx_.observer.mode_changed(outgoing);
-                    job_done({});
-                });
+            freeze_mode(ctx_, outgoing, std::move(job_done));
         },
         std::move(done));
 }
@@ -102,12 +86,9 @@ void Switchboard::thaw(Mode& mode, Done done) {
     mode.jobs.add(
         [this, &mode](Done job_done) {
             if (mode.state != State::frozen) return job_done({});
-            auto thawed = mode.cgroup->thaw();
-            if (thawed) {
-                mode.state = State::running;
-                ctx_.observer.mode_changed(mode);
-            }
-            job_done(std::move(thawed));
+            // It was locked since the switch began.
+            if (mode.suspended) return job_done(mode.locked_error());
+            job_done(thaw_mode(ctx_, mode));
         },
         std::move(done));
 }
@@ -129,6 +110,7 @@ void Switchboard::set_foreground(Mode* mode) {
     if (auto kept = write_foreground(ctx_.paths, mode != nullptr ? mode->name : ""); !kept)
         ctx_.observer.event("state-not-kept", "", {{"error", kept.error().message()}});
     ctx_.observer.foreground_changed();
+    front_changed_();
     ctx_.observer.event("switch", mode != nullptr ? mode->name : "",
                         {{"from", before != nullptr ? before->name : ""}});
 }

@@ -11,8 +11,13 @@ namespace pmos::daemon {
 
 class Switchboard {
   public:
-    Switchboard(Context& ctx, std::function<void(Mode&, Done)> ensure_started)
-        : ctx_(ctx), ensure_started_(std::move(ensure_started)), queue_(ctx.loop) {}
+    // front_changed: after every change of who is in front.
+    Switchboard(Context& ctx, std::function<void()> front_changed,
+                std::function<void(Mode&, Done)> ensure_started)
+        : ctx_(ctx),
+          front_changed_(std::move(front_changed)),
+          ensure_started_(std::move(ensure_started)),
+          queue_(ctx.loop) {}
     Switchboard(const Switchboard&) = delete;
     Switchboard& operator=(const Switchboard&) = delete;
 
@@ -33,6 +38,7 @@ class Switchboard {
     void set_foreground(Mode* mode);
 
     Context& ctx_;
+    std::function<void()> front_changed_;
     std::function<void(Mode&, Done)> ensure_started_;
     JobQueue queue_;
     Mode* foreground_ = nullptr;

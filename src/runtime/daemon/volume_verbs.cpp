@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "runtime/daemon/suspend.h"
 #include "runtime/daemon/volume_job.h"
 #include "runtime/volume/request.h"
 
@@ -34,6 +35,13 @@ std::function<void()> call_volume(const Context& ctx, Mode& mode, VolumeCall cal
         return {};
     }
     const volume::Verb verb = call.verb;
+    if (verb != volume::Verb::info && is_suspended(*volume)) {
+        answer(fail(Code::locked,
+                    "volume '" + volume->name + "' of mode '" + mode.name + "' is suspended",
+                    "the mode is locked, and what runs of it waits",
+                    "pmosctl unlock " + mode.name + ", or pmosctl lock --evict " + mode.name));
+        return {};
+    }
     const bool judged = volume::judges(verb) && needs_secret(*volume);
     if (verb == volume::Verb::resize) volume->size = call.size;
     VolumeJob job = make_volume_job(ctx, mode, *volume, verb);

@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "runtime/daemon/mode_files.h"
+#include "runtime/daemon/suspend.h"
 #include "runtime/daemon/volume_job.h"
 
 namespace pmos::daemon {
@@ -28,6 +29,12 @@ bool exists(const policy::Volume& volume) {
            std::string_view(begin, sizeof begin) == kMagic;
 }
 
+const char* state_of(const policy::Volume& volume) {
+    if (is_suspended(volume)) return "suspended";
+    if (is_open(volume)) return "open";
+    return exists(volume) ? "closed" : "absent";
+}
+
 void note_opened(const Context& ctx, Mode& mode, const policy::Volume& volume, bool open) {
     std::erase_if(mode.opened,
                   [&](const policy::Volume& v) { return v.dm_name == volume.dm_name; });
@@ -36,9 +43,6 @@ void note_opened(const Context& ctx, Mode& mode, const policy::Volume& volume, b
         ctx.observer.event("state-not-kept", mode.name, {{"error", written.error().message()}});
 }
 
-void call_worker(const Context& ctx, Mode& mode, const policy::Volume& volume, volume::Verb verb,
-                 UniqueFd secret, Done done);
-
 // A worker that died has undone nothing, and what it left may hold a key in the kernel.
 void after_death(const Context& ctx, Mode& mode, const policy::Volume& volume, volume::Verb verb,
                  int exit_code, Done done) {
@@ -46,16 +50,22 @@ void after_death(const Context& ctx, Mode& mode, const policy::Volume& volume, v
     error.what = "the volume worker died";
     error.why = "exit status " + std::to_string(exit_code);
     error.fix = "the journal and the kernel log may say why";
-    if (verb == volume::Verb::close) return done(fail(std::move(error)));
-    call_worker(ctx, mode, volume, volume::Verb::close, {},
-                [error = std::move(error), done = std::move(done)](Result<> cleared) mutable {
-                    if (!cleared) error.undo_failures.push_back(std::move(cleared.error()));
-                    done(fail(std::move(error)));
-                });
+    using volume::Verb;
+    if (verb == Verb::close || verb == Verb::suspend || verb == Verb::cut_off)
+        return done(fail(std::move(error)));
+    const auto clear = verb == Verb::resume ? Verb::suspend : Verb::close;
+    call_volume_worker(
+        ctx, mode, volume, clear, {},
+        [error = std::move(error), done = std::move(done)](Result<> cleared) mutable {
+            if (!cleared) error.undo_failures.push_back(std::move(cleared.error()));
+            done(fail(std::move(error)));
+        });
 }
 
-void call_worker(const Context& ctx, Mode& mode, const policy::Volume& volume, volume::Verb verb,
-                 UniqueFd secret, Done done) {
+}  // namespace
+
+void call_volume_worker(const Context& ctx, Mode& mode, const policy::Volume& volume,
+                        volume::Verb verb, UniqueFd secret, Done done) {
     VolumeJob job = make_volume_job(ctx, mode, volume, verb);
     job.secret = std::move(secret);
     run_volume_worker(
@@ -65,7 +75,8 @@ void call_worker(const Context& ctx, Mode& mode, const policy::Volume& volume, v
             const bool did_it = end && end->event;
             if (did_it && (verb == Verb::open || verb == Verb::close))
                 note_opened(ctx, mode, what, verb == Verb::open);
-            if (verb == Verb::open && needs_secret(what)) tell_attempts(ctx, mode, end);
+            if ((verb == Verb::open || verb == Verb::resume) && needs_secret(what))
+                tell_attempts(ctx, mode, end);
             if (did_it) tell_unsettled(ctx, mode, *end);
             refresh_volume_state(mode);
             if (did_it) return done({});
@@ -74,8 +85,6 @@ void call_worker(const Context& ctx, Mode& mode, const policy::Volume& volume, v
         });
 }
 
-// At most one volume of a mode takes the secret: a descriptor can be read once, and only by the
-// worker.
 Result<> check_secret(const Mode& mode, const std::vector<policy::Volume>& volumes,
                       const UniqueFd& secret) {
     const auto takers = std::ranges::count_if(volumes, needs_secret);
@@ -90,6 +99,8 @@ Result<> check_secret(const Mode& mode, const std::vector<policy::Volume>& volum
     return {};
 }
 
+namespace {
+
 std::vector<SequenceStep> open_steps(const Context& ctx, Mode& mode,
                                      const std::vector<policy::Volume>& volumes, UniqueFd secret) {
     std::vector<SequenceStep> steps;
@@ -97,19 +108,19 @@ std::vector<SequenceStep> open_steps(const Context& ctx, Mode& mode,
         UniqueFd fd = needs_secret(volume) ? std::move(secret) : UniqueFd();
         if (!needs_secret(volume) && !exists(volume))
             steps.push_back({.name = "provision", .run = [&ctx, &mode, volume](Done done) {
-                                 call_worker(ctx, mode, volume, volume::Verb::provision, {},
-                                             std::move(done));
+                                 call_volume_worker(ctx, mode, volume, volume::Verb::provision, {},
+                                                    std::move(done));
                              }});
         steps.push_back({.name = "open_volume",
                          .run =
                              [&ctx, &mode, volume, fd = std::move(fd)](Done done) mutable {
-                                 call_worker(ctx, mode, volume, volume::Verb::open, std::move(fd),
-                                             std::move(done));
+                                 call_volume_worker(ctx, mode, volume, volume::Verb::open,
+                                                    std::move(fd), std::move(done));
                              },
                          .undo =
                              [&ctx, &mode, volume](Done done) {
-                                 call_worker(ctx, mode, volume, volume::Verb::close, {},
-                                             std::move(done));
+                                 call_volume_worker(ctx, mode, volume, volume::Verb::close, {},
+                                                    std::move(done));
                              }});
     }
     return steps;
@@ -118,22 +129,20 @@ std::vector<SequenceStep> open_steps(const Context& ctx, Mode& mode,
 }  // namespace
 
 void refresh_volume_state(Mode& mode) {
+    mode.suspended = std::ranges::any_of(mode.opened, is_suspended);
     if (!mode.plan) {
-        mode.locked = mode.opened.empty();
+        mode.locked = mode.opened.empty() || mode.suspended;
         return;
     }
     mode.provisioned = std::ranges::all_of(mode.plan->volumes, exists);
-    mode.locked = !std::ranges::all_of(mode.plan->volumes, is_open);
+    mode.locked = mode.suspended || !std::ranges::all_of(mode.plan->volumes, is_open);
 }
 
 Details volume_summary(const policy::Volume& volume) {
     const bool there = exists(volume);
-    Details out{{"name", volume.name},
-                {"state", is_open(volume) ? "open" : there ? "closed" : "absent"},
-                {"target", volume.target},
-                {"source", volume.source},
-                {"cipher", volume.cipher},
-                {"secret", needs_secret(volume) ? "yes" : "no"}};
+    Details out{{"name", volume.name},     {"state", state_of(volume)},
+                {"target", volume.target}, {"source", volume.source},
+                {"cipher", volume.cipher}, {"secret", needs_secret(volume) ? "yes" : "no"}};
     struct stat st {};
     std::uint64_t size = volume.size;
     if (there && !volume.block_device && ::stat(volume.source.c_str(), &st) == 0)
@@ -157,8 +166,8 @@ void provision_volumes(const Context& ctx, Mode& mode, UniqueFd secret, Done don
                              .run = [&ctx, &mode, volume,
                                      fd = needs_secret(volume) ? std::move(secret) : UniqueFd()](
                                         Done step_done) mutable {
-                                 call_worker(ctx, mode, volume, volume::Verb::provision,
-                                             std::move(fd), std::move(step_done));
+                                 call_volume_worker(ctx, mode, volume, volume::Verb::provision,
+                                                    std::move(fd), std::move(step_done));
                              }});
     run_sequence(ctx.loop, "provision", std::move(steps), std::move(done));
 }
@@ -178,10 +187,8 @@ void open_volumes(const Context& ctx, Mode& mode, UniqueFd secret, Done done) {
                  std::move(done));
 }
 
-namespace {
-
-// One after the other; goes on after an error and answers the first.
-void close_each(const Context& ctx, Mode& mode, std::vector<policy::Volume> volumes, Done done) {
+void each_volume(const Context& ctx, Mode& mode, std::vector<policy::Volume> volumes,
+                 volume::Verb verb, Done done) {
     struct Closing {
         std::vector<policy::Volume> open;
         std::optional<Error> first;
@@ -190,23 +197,22 @@ void close_each(const Context& ctx, Mode& mode, std::vector<policy::Volume> volu
     auto state =
         std::make_shared<Closing>(Closing{std::move(volumes), std::nullopt, std::move(done)});
     const auto next = std::make_shared<std::function<void()>>();
-    *next = [&ctx, &mode, state, weak = std::weak_ptr(next)] {
+    *next = [&ctx, &mode, verb, state, weak = std::weak_ptr(next)] {
         if (state->open.empty()) {
             if (state->first) return state->done(fail(std::move(*state->first)));
             return state->done({});
         }
         const auto volume = std::move(state->open.back());
         state->open.pop_back();
-        call_worker(ctx, mode, volume, volume::Verb::close, {},
-                    [state, again = weak.lock()](Result<> result) {
-                        if (!result && !state->first) state->first = std::move(result.error());
-                        (*again)();
-                    });
+        call_volume_worker(ctx, mode, volume, verb, {},
+                           [state, again = weak.lock()](Result<> result) {
+                               if (!result && !state->first)
+                                   state->first = std::move(result.error());
+                               (*again)();
+                           });
     };
     (*next)();
 }
-
-}  // namespace
 
 void close_volumes(const Context& ctx, Mode& mode, Done done) {
     std::vector<policy::Volume> open = mode.opened;
@@ -215,7 +221,7 @@ void close_volumes(const Context& ctx, Mode& mode, Done done) {
             if ((is_open(v) || volume::is_half_made(v)) &&
                 !std::ranges::count(mode.opened, v.dm_name, &policy::Volume::dm_name))
                 open.push_back(v);
-    close_each(ctx, mode, std::move(open), std::move(done));
+    each_volume(ctx, mode, std::move(open), volume::Verb::close, std::move(done));
 }
 
 void clear_half_made(const Context& ctx, Mode& mode) {
@@ -227,7 +233,7 @@ void clear_half_made(const Context& ctx, Mode& mode) {
     if (left.empty()) return;
     mode.jobs.add(
         [&ctx, &mode, left = std::move(left)](Done done) mutable {
-            close_each(ctx, mode, std::move(left), std::move(done));
+            each_volume(ctx, mode, std::move(left), volume::Verb::close, std::move(done));
         },
         [&ctx, &mode](Result<> cleared) {
             ctx.observer.event("volumes-cleared", mode.name,

@@ -3,6 +3,7 @@
 
 #include "runtime/daemon/context.h"
 #include "runtime/daemon/mode.h"
+#include "runtime/volume/protocol.h"
 
 namespace pmos::daemon {
 
@@ -22,6 +23,18 @@ void open_volumes(const Context& ctx, Mode& mode, UniqueFd secret, Done done);
 // At pmosd's start: queues the clearing of what a worker of an earlier pmosd left when it was
 // killed while it made a volume. Nothing where there is nothing.
 void clear_half_made(const Context& ctx, Mode& mode);
+
+// At most one of the volumes takes the secret: a descriptor can be read once, and only by the
+// worker.
+Result<> check_secret(const Mode& mode, const std::vector<policy::Volume>& volumes,
+                      const UniqueFd& secret);
+
+// One worker, and what it means for the mode. descriptor: a secret, or what else the verb takes.
+void call_volume_worker(const Context& ctx, Mode& mode, const policy::Volume& volume,
+                        volume::Verb verb, UniqueFd descriptor, Done done);
+// One after the other, the last first; goes on after an error and answers the first.
+void each_volume(const Context& ctx, Mode& mode, std::vector<policy::Volume> volumes,
+                 volume::Verb verb, Done done);
 
 // Closes what is open. Goes on after an error and answers the first.
 void close_volumes(const Context& ctx, Mode& mode, Done done);

@@ -196,6 +196,12 @@ Result<UniqueFd> Cgroup::open_events() const {
     return fd;
 }
 
+Result<UniqueFd> Cgroup::open_reclaim() const {
+    UniqueFd fd(::openat(directory_.get(), "memory.reclaim", O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (!fd) return fail(errno_error(errno, fmt::format("cannot reclaim memory of '{}'", name_)));
+    return fd;
+}
+
 Result<WatchedFile> Cgroup::watch(const std::string& file) const {
     UniqueFd fd(::openat(directory_.get(), file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
     if (!fd) return fail(errno_error(errno, fmt::format("cannot watch '{}' of '{}'", file, name_)));

@@ -1,0 +1,125 @@
+// daemon: how a mode is locked, as its profile says, and what an earlier pmosd left of it. Never
+// leaves a mode open that was to be locked.
+#include <algorithm>
+
+#include "runtime/daemon/gather.h"
+#include "runtime/daemon/hook_runner.h"
+#include "runtime/daemon/lock_record.h"
+#include "runtime/daemon/mode_stop.h"
+#include "runtime/daemon/supervisor.h"
+#include "runtime/daemon/suspend.h"
+#include "runtime/daemon/volumes.h"
+
+namespace pmos::daemon {
+
+// A mode that cannot be suspended is evicted: whoever asked for a lock gets one.
+void Supervisor::suspend_job(Mode& mode, Done done) {
+    auto then = [this, &mode, done = std::move(done)](Result<> suspended) mutable {
+        if (suspended) return run_hooks(ctx_, mode, policy::HookPoint::lock, std::move(done));
+        ctx_.observer.event("suspend-failed", mode.name, {{"error", suspended.error().message()}});
+        evict_job(mode, std::move(done));
+    };
+    // What is done to its volumes has them mounted, and would hang in them.
+    works_.stop(mode.name, [this, &mode, then = std::move(then)](Result<>) mutable {
+        suspend_mode(ctx_, mode, std::move(then));
+    });
+}
+
+void Supervisor::lock_job(Mode& mode, Done done) {
+    refresh_volume_state(mode);
+    if (!locks_by_suspend(mode)) return evict_job(mode, std::move(done));
+    if (mode.suspended && read_lock_record(paths_, mode.name)) return done({});
+    suspend_job(mode, std::move(done));
+}
+
+void Supervisor::evict_job(Mode& mode, Done done) {
+    if (!mode.suspended) return stop_and_close(mode, std::move(done));
+    break_off(ctx_, mode, [this, &mode, done = std::move(done)](Result<> broken) mutable {
+        stop_and_close(
+            mode, [broken = std::move(broken), done = std::move(done)](Result<> closed) mutable {
+                done(closed ? std::move(broken) : std::move(closed));
+            });
+    });
+}
+
+void Supervisor::evict(Mode& mode, Done done) {
+    enqueue(
+        mode, "lock", [this, &mode](Done job_done) { evict_job(mode, std::move(job_done)); },
+        std::move(done));
+}
+
+// A suspended mode has nothing to end in order: what it would do now could only fail.
+void Supervisor::stop_job(Mode& mode, std::uint32_t timeout_ms, Done done) {
+    refresh_volume_state(mode);
+    if (mode.suspended) return evict_job(mode, std::move(done));
+    stop_mode(ctx_, mode, timeout_ms, std::move(done));
+}
+
+// One whose processes are gone has nothing left to go on.
+void Supervisor::open_job(Mode& mode, UniqueFd secret, Done done) {
+    if (!mode.suspended) return open_volumes(ctx_, mode, std::move(secret), std::move(done));
+    if (mode.alive()) return resume_mode(ctx_, mode, std::move(secret), std::move(done));
+    evict_job(mode, [this, &mode, secret = std::move(secret),
+                     done = std::move(done)](Result<> evicted) mutable {
+        if (!evicted) return done(std::move(evicted));
+        open_volumes(ctx_, mode, std::move(secret), std::move(done));
+    });
+}
+
+// A lock that was cut short is brought to its end; so is one that somebody else had begun.
+void Supervisor::finish_lock(Mode& mode) {
+    refresh_volume_state(mode);
+    const auto record = read_lock_record(paths_, mode.name);
+    if (!record && !mode.suspended) return;
+    const bool keep = record && !record->evict && mode.alive() && mode.running->plan;
+    enqueue(
+        mode, "lock-finished",
+        [this, &mode, keep](Done done) {
+            if (keep) return suspend_job(mode, std::move(done));
+            evict_job(mode, std::move(done));
+        },
+        [](Result<>) {});
+}
+
+void Supervisor::after_lock(Mode& mode) {
+    const bool any = std::ranges::any_of(modes_, [](const auto& m) { return m.second->suspended; });
+    if (any) return;
+    if (auto kept = keep_sleep(paths_, false); !kept)
+        ctx_.observer.event("state-not-kept", mode.name, {{"error", kept.error().message()}});
+}
+
+// Behind what is under way: it may be a switch that puts this mode behind another.
+void Supervisor::lock_due(Mode& mode, bool evict, std::string_view why) {
+    ctx_.observer.event("lock-due", mode.name, {{"why", std::string(why)}});
+    loop_.soon([this, &mode, evict] {
+        if (evict) return this->evict(mode, [](Result<>) {});
+        lock(mode, [](Result<>) {});
+    });
+}
+
+void Supervisor::lock_all_at(policy::LockAt moment, Done done) {
+    std::vector<Mode*> due;
+    for (auto& [name, mode] : modes_)
+        if (session_of(*mode).locks_at(moment) && (mode->alive() || !mode->opened.empty()))
+            due.push_back(mode.get());
+    const auto one = gather(due.size() + 1, std::move(done));
+    for (Mode* mode : due) lock(*mode, one);
+    one({});
+}
+
+void Supervisor::look_at_clocks() {
+    for (auto& [name, mode] : modes_) timers_.look(*mode);
+}
+
+void Supervisor::screen_locked(bool locked, Done done) {
+    if (auto kept = timers_.set_screen(locked); !kept)
+        ctx_.observer.event("state-not-kept", "", {{"error", kept.error().message()}});
+    ctx_.observer.event(locked ? "screen-locked" : "screen-unlocked", "", {});
+    look_at_clocks();
+    if (!locked) return done({});
+    lock_all_at(policy::LockAt::screen_lock, std::move(done));
+}
+
+void Supervisor::before_sleep(Done done) { lock_all_at(policy::LockAt::sleep, std::move(done)); }
+
+}  // namespace pmos::daemon

@@ -1,0 +1,135 @@
+// daemon: the lock that keeps a mode's processes: they stand still, their volumes' keys leave the
+// kernel. Never sees a key; never thaws what is locked.
+#include "runtime/daemon/suspend.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include <algorithm>
+
+#include "runtime/daemon/freezer.h"
+#include "runtime/daemon/lock_record.h"
+#include "runtime/daemon/run_file.h"
+#include "runtime/daemon/volumes.h"
+#include "runtime/host/small_file.h"
+
+namespace pmos::daemon {
+namespace {
+
+using volume::Verb;
+
+SequenceStep one_volume(const Context& ctx, Mode& mode, const policy::Volume& volume, Verb verb,
+                        UniqueFd descriptor) {
+    return {verb == Verb::suspend ? "suspend_volume" : "resume_volume",
+            [&ctx, &mode, volume, verb, fd = std::move(descriptor)](Done done) mutable {
+                call_volume_worker(ctx, mode, volume, verb, std::move(fd), std::move(done));
+            }};
+}
+
+// What the volumes' files have in the page cache goes by it; without it they stay there.
+UniqueFd open_reclaim(const Mode& mode) {
+    auto file = mode.cgroup->open_reclaim();
+    return file ? std::move(*file) : UniqueFd();
+}
+
+std::vector<policy::Volume> suspended_of(const std::vector<policy::Volume>& volumes) {
+    std::vector<policy::Volume> out;
+    std::ranges::copy_if(volumes, std::back_inserter(out), is_suspended);
+    return out;
+}
+
+Result<> go_on(const Context& ctx, Mode& mode) {
+    const auto record = read_lock_record(ctx.paths, mode.name);
+    // Thawed only when nothing says any more that it is locked.
+    PMOS_TRY(remove_lock_record(ctx.paths, mode.name));
+    if (!record || !record->thaw) return {};
+    return thaw_mode(ctx, mode);
+}
+
+}  // namespace
+
+bool is_suspended(const policy::Volume& volume) {
+    struct stat st {};
+    if (::stat(("/dev/mapper/" + volume.dm_name).c_str(), &st) != 0 || !S_ISBLK(st.st_mode))
+        return false;
+    const auto text = host::read_small_file(
+        fmt::format("/sys/dev/block/{}:{}/dm/suspended", major(st.st_rdev), minor(st.st_rdev)));
+    return text && text->starts_with('1');
+}
+
+bool locks_by_suspend(const Mode& mode) {
+    return mode.alive() && !mode.recorded() &&
+           mode.running->session().on_lock == policy::OnLock::suspend &&
+           !mode.running->plan->volumes.empty();
+}
+
+void suspend_mode(const Context& ctx, Mode& mode, Done done) {
+    std::vector<SequenceStep> steps;
+    // Stays, whatever fails: until it is evicted or unlocked, the mode is one that is to be locked.
+    steps.push_back(
+        {"record", [&ctx, &mode](Done step_done) {
+             const auto record =
+                 read_lock_record(ctx.paths, mode.name)
+                     .value_or(LockRecord{boot_time_usec(), mode.state == State::running, false});
+             step_done(write_lock_record(ctx.paths, mode.name, record));
+         }});
+    steps.push_back({"freeze", [&ctx, &mode](Done step_done) {
+                         if (mode.state == State::frozen) return step_done({});
+                         freeze_mode(ctx, mode, std::move(step_done));
+                     }});
+    steps.push_back({"sleep", [&ctx](Done step_done) { step_done(keep_sleep(ctx.paths, true)); }});
+    for (const auto& volume : mode.running->plan->volumes)
+        steps.push_back(one_volume(ctx, mode, volume, Verb::suspend, open_reclaim(mode)));
+    run_sequence(ctx.loop, "suspend", std::move(steps), std::move(done));
+}
+
+void resume_mode(const Context& ctx, Mode& mode, UniqueFd secret, Done done) {
+    if (!mode.running->plan)
+        return done(fail(Code::failed, "mode '" + mode.name + "' cannot go on",
+                         "the plan that it was started with is lost",
+                         "end it with: pmosctl lock --evict " + mode.name));
+    const auto volumes = suspended_of(mode.running->plan->volumes);
+    if (auto ok = check_secret(mode, volumes, secret); !ok)
+        return done(fail(std::move(ok.error())));
+    std::vector<SequenceStep> steps;
+    for (const auto& volume : volumes) {
+        const bool takes = volume.key_source != policy::KeySource::device_key;
+        auto step =
+            one_volume(ctx, mode, volume, Verb::resume, takes ? std::move(secret) : UniqueFd());
+        step.undo = [&ctx, &mode, volume](Done undone) {
+            call_volume_worker(ctx, mode, volume, Verb::suspend, {}, std::move(undone));
+        };
+        steps.push_back(std::move(step));
+    }
+    steps.push_back({"go_on", [&ctx, &mode](Done step_done) { step_done(go_on(ctx, mode)); }});
+    run_sequence(ctx.loop, "resume", std::move(steps), std::move(done));
+}
+
+void break_off(const Context& ctx, Mode& mode, Done done) {
+    // From here on it cannot go on: one that finds it half-way finishes it.
+    auto record = read_lock_record(ctx.paths, mode.name).value_or(LockRecord{boot_time_usec()});
+    record.evict = true;
+    Result<> written = write_lock_record(ctx.paths, mode.name, record);
+    each_volume(
+        ctx, mode, suspended_of(mode.opened), Verb::cut_off,
+        [&mode, written = std::move(written), done = std::move(done)](Result<> cut) mutable {
+            if (mode.cgroup) static_cast<void>(mode.cgroup->kill());
+            done(cut ? std::move(written) : std::move(cut));
+        });
+}
+
+Result<> keep_sleep(const Paths& paths, bool any_suspended) {
+    constexpr const char* kSwitch = "/sys/power/sync_on_suspend";
+    const std::string before = paths.run + "/sync_on_suspend";
+    const auto now = host::read_small_file(kSwitch);
+    if (!now) return {};  // a kernel that cannot sleep
+    const std::string kept = read_run_file(before);
+    if (any_suspended == !kept.empty()) return {};
+    if (any_suspended) PMOS_TRY(replace_file(before, *now));
+    if (const int r = host::write_small_file({}, kSwitch, any_suspended ? "0" : kept); r != 0)
+        return fail(errno_error(r, fmt::format("cannot write '{}'", kSwitch)));
+    return any_suspended ? Result<>() : remove_file(before);
+}
+
+}  // namespace pmos::daemon
