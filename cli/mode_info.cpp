@@ -32,6 +32,7 @@ Result<> read_property(const Message& m, std::string_view name, ModeInfo& info) 
     if (name == "Reason") return read_text(m, info.reason);
     if (name == "Foreground") return read_flag(m, info.foreground);
     if (name == "Locked") return read_flag(m, info.locked);
+    if (name == "Suspended") return read_flag(m, info.suspended);
     if (name == "Provisioned") return read_flag(m, info.provisioned);
     if (name == "Autostart") return read_flag(m, info.autostart);
     if (name == "Recording") return read_flag(m, info.recording);

@@ -12,8 +12,8 @@ namespace pmos::cli {
 
 struct ModeInfo {
     std::string name, file, plan_digest, state, reason;
-    bool foreground = false, locked = false, provisioned = false, autostart = false,
-         recording = false;
+    bool foreground = false, locked = false, suspended = false, provisioned = false,
+         autostart = false, recording = false;
     bool needs_secret = true;         // asking once too often is safer than passing an empty secret
     std::uint32_t failures = 0;       // wrong secrets in a row
     std::uint64_t retry_after_s = 0;  // bus::kNever: never

@@ -88,6 +88,16 @@ Result<int> reload(const Globals& globals) {
     return 0;
 }
 
+Result<int> notify(const Globals& globals, const std::string& what) {
+    PMOS_ASSIGN(auto bus, globals.connect());
+    if (what == "sleep")
+        PMOS_TRY(bus.call(manager(), "BeforeSleep"));
+    else
+        PMOS_TRY(bus.call(manager(), "ScreenLocked", "b", what == "screen-locked" ? 1 : 0));
+    print_outcome(globals, "", "what locks then is locked");
+    return 0;
+}
+
 Action on_one_mode(CLI::App& app, const char* member, const char* result) {
     auto mode = std::make_shared<std::string>();
     app.add_option("MODE", *mode, "the mode")->required();
@@ -132,7 +142,23 @@ Action attach_switch(CLI::App& app) {
     return [=](const Globals& globals) { return switch_to(globals, *mode, *none); };
 }
 
-Action attach_lock(CLI::App& app) { return on_one_mode(app, "Lock", "locked"); }
+Action attach_lock(CLI::App& app) {
+    auto mode = std::make_shared<std::string>();
+    auto evict = std::make_shared<bool>(false);
+    app.add_option("MODE", *mode, "the mode")->required();
+    app.add_flag("--evict", *evict, "leave nothing of it in memory, whatever its profile says");
+    return [=](const Globals& globals) {
+        return simple(globals, *mode, *evict ? "Evict" : "Lock", "locked");
+    };
+}
+
+Action attach_notify(CLI::App& app) {
+    auto what = std::make_shared<std::string>();
+    app.add_option("WHAT", *what, "screen-locked, screen-unlocked or sleep")
+        ->required()
+        ->check(CLI::IsMember({"screen-locked", "screen-unlocked", "sleep"}));
+    return [what](const Globals& globals) { return notify(globals, *what); };
+}
 
 Action attach_reload(CLI::App&) { return reload; }
 

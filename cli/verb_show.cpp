@@ -33,6 +33,7 @@ Json to_json(const ModeInfo& mode) {
         {"recording", mode.recording},
         {"foreground", mode.foreground},
         {"locked", mode.locked},
+        {"suspended", mode.suspended},
         {"provisioned", mode.provisioned},
         {"autostart", mode.autostart},
         {"needsSecret", mode.needs_secret},
@@ -65,7 +66,7 @@ std::string lock_word(const ModeInfo& mode) {
     if (mode.state == "disabled") return "-";
     if (!mode.provisioned) return "not provisioned";
     if (!mode.locked) return "no";
-    std::string word = "yes";
+    std::string word = mode.suspended ? "suspended" : "yes";
     if (mode.failures > 0) word += fmt::format(", {} wrong", mode.failures);
     if (mode.retry_after_s == bus::kNever) return word + ", for ever";
     if (mode.retry_after_s > 0) word += ", wait " + duration(mode.retry_after_s);

@@ -53,7 +53,7 @@ Json to_json(const Details& details) {
 
 Style style_of(const std::string& state) {
     if (state == "open") return Style::good;
-    if (state == "closed") return Style::plain;
+    if (state == "closed" || state == "suspended") return Style::plain;
     return state == "absent" ? Style::dim : Style::bad;
 }
 

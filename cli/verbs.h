@@ -45,6 +45,7 @@ Action attach_stop(CLI::App& app);
 Action attach_restart(CLI::App& app);
 Action attach_switch(CLI::App& app);
 Action attach_lock(CLI::App& app);
+Action attach_notify(CLI::App& app);
 Action attach_reload(CLI::App& app);
 Action attach_provision(CLI::App& app);
 Action attach_unlock(CLI::App& app);

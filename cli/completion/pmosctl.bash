@@ -17,6 +17,7 @@ _pmosctl_options() {
         provision) echo "$common --pin-fd" ;;
         unlock) echo "$common --pin-fd --no-start" ;;
         volume) echo "$common --pin-fd --new-pin-fd --yes" ;;
+        lock) echo "$common --evict" ;;
         exec | shell) echo "$common --tty --no-tty --env --workdir --user" ;;
         logs) echo "$common --follow --lines" ;;
         events) echo "$common --count --denials" ;;
@@ -30,7 +31,7 @@ _pmosctl_options() {
 }
 
 _pmosctl() {
-    local verbs='status list inspect logs events doctor version start stop restart switch
+    local verbs='status list inspect logs events doctor version start stop restart switch notify
         provision unlock lock volume exec shell image policy reload'
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local verb='' mode='' second='' i word places=()
