@@ -82,10 +82,11 @@ def spellings(kind, secret):
     found = {"whole": secret, "hex": secret.hex().encode()}
     for name, key in (("data", secret[:half]), ("tweak", secret[half:])):
         found[f"{name} half"] = key
-        # The key's own bytes are the first rounds; they count as the half.
-        for i, part in enumerate(encryption_rounds(key)[len(key) // 16:]):
+        # The key's own bytes are the first rounds; they count as the half. Of the rest every other
+        # round: no piece of two is missed, in half the time.
+        for i, part in enumerate(encryption_rounds(key)[len(key) // 16::2]):
             found[f"{name} schedule {i}"] = part
-        for i, part in enumerate(decryption_rounds(key)):
+        for i, part in enumerate(decryption_rounds(key)[::2]):
             found[f"{name} inverse schedule {i}"] = part
     return found
 

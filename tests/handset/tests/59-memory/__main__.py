@@ -1,0 +1,17 @@
+#!/usr/bin/env python3
+# boot: own
+# memory: 512M
+# timeout: 1200
+"""What is in the phone's whole memory while a mode is open and after it was locked: its volume's
+key, whole, by halves and expanded, its PIN, and what it wrote. The memory is dumped and searched
+from outside."""
+
+import evict
+import suspend
+import world
+
+world.begin()
+for part in (*evict.PARTS, *suspend.PARTS):
+    print(f"  {part.__name__}", flush=True)
+    part()
+world.end()
