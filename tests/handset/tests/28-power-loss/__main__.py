@@ -1,0 +1,258 @@
+#!/usr/bin/env python3
+# boot: own
+# memory: 2G
+# timeout: 2700
+"""The power goes while a volume is made, opened, written to, while its PIN is changed, its header
+is restored and wrong PINs are counted: at every one of these moments the old PIN or the new one
+opens it, what was synced is there, and no attempt is given back. What reaches the disk is recorded
+below the file system that holds it all, and played back."""
+
+import ctypes
+import hashlib
+import os
+import re
+import secrets
+import subprocess
+import sys
+import time
+
+import worker
+from worker import (ask, check, failures, BACKUP, CLOSE, OPEN, PASSWD, PROVISION, RESTORE, STATUS)
+from writes import Moments, read_log
+
+PLACE = "/run/power"
+DISK_SIZE, LOG_SIZE = 80 << 20, 512 << 20
+MOMENTS = 10 ** 9 if os.environ.get("HANDSET_SOAK") else 120
+SEED = int(os.environ.get("SEED") or secrets.randbelow(1 << 32))
+CHEAP = {"size": 33 << 20, "memory": 32 << 10, "time_ms": 100}
+VOLUME = "data.img"
+
+crypt = ctypes.CDLL("libcryptsetup.so.12")
+crypt.crypt_init.argtypes = [ctypes.POINTER(ctypes.c_void_p), ctypes.c_char_p]
+crypt.crypt_load.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+crypt.crypt_free.argtypes = [ctypes.c_void_p]
+crypt.crypt_activate_by_passphrase.argtypes = [
+    ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t,
+    ctypes.c_uint32]
+
+
+def run(*command):
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def opens(path, pin):
+    """What cryptsetup itself says, without a mapping."""
+    device = ctypes.c_void_p()
+    if crypt.crypt_init(ctypes.byref(device), path.encode()) < 0:
+        return False
+    try:
+        return (crypt.crypt_load(device, b"LUKS2", None) >= 0 and
+                crypt.crypt_activate_by_passphrase(device, None, -1, pin.encode(), len(pin), 0) >= 0)
+    finally:
+        crypt.crypt_free(device)
+
+
+class Storage:
+    """A file system on a disk that remembers what was written to it."""
+
+    def __init__(self):
+        os.makedirs(f"{PLACE}/mnt")
+        for name, size in (("disk", DISK_SIZE), ("log", LOG_SIZE)):
+            with open(f"{PLACE}/{name}", "wb") as file:
+                file.truncate(size)
+        run("mkfs.ext4", "-q", "-b", "4096", f"{PLACE}/disk")
+        with open(f"{PLACE}/disk", "rb") as file:
+            self.base = file.read()
+        self.loops = [run("losetup", "--show", "-f", f"{PLACE}/{name}") for name in ("disk", "log")]
+        run("dmsetup", "create", "power", "--table",
+            f"0 {DISK_SIZE >> 9} log-writes {self.loops[0]} {self.loops[1]}")
+        run("mount", "-t", "ext4", "/dev/mapper/power", f"{PLACE}/mnt")
+        worker.DIR = f"{PLACE}/mnt"
+        for name in ("attempts", "headers"):
+            os.makedirs(f"{PLACE}/mnt/{name}")
+
+    @staticmethod
+    def mark(text):
+        run("dmsetup", "message", "power", "0", "mark", text)
+
+    def end(self):
+        subprocess.run(["umount", f"{PLACE}/mnt"], check=False)
+        subprocess.run(["dmsetup", "remove", "--retry", "power"], check=False)
+        for loop in self.loops:
+            subprocess.run(["losetup", "-d", loop], check=False)
+
+
+class Truth:
+    """What must hold after a mark: which PINs may open it, whether it must be there at all, how
+    many wrong ones are counted at least, and what was synced in it."""
+
+    def __init__(self, pins=(), there=False, counted=0, most=0, content=None):
+        self.pins, self.there, self.counted, self.most = tuple(pins), there, counted, most
+        self.content = content
+
+
+def act(storage):
+    """Does it all once, and says what holds after each mark."""
+    first, second, third = (secrets.token_hex(8) for _ in range(3))
+    truths = {"": Truth()}
+
+    def say(mark, **truth):
+        truths[mark] = Truth(**truth)
+        storage.mark(mark)
+
+    def did(what, answer, code="done"):
+        check(what, answer.code == code, answer)
+
+    say("provision", pins=[first])
+    did("provision", ask(PROVISION, pin=first, **CHEAP))
+    say("provisioned", pins=[first], there=True, most=1)
+    did("open", ask(OPEN, pin=first))
+    content = secrets.token_bytes(200_000)
+    run("mkdir", "-p", f"{PLACE}/inner")
+    run("mount", "-t", "ext4", "/dev/mapper/pmos-t-data", f"{PLACE}/inner")
+    with open(f"{PLACE}/inner/file", "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    digest = hashlib.sha256(content).hexdigest()
+    say("written", pins=[first], there=True, content=digest)
+    run("umount", f"{PLACE}/inner")
+    did("close", ask(CLOSE))
+    for number in range(3):
+        say(f"wrong-{number}", pins=[first], there=True, counted=number, most=number + 1,
+            content=digest)
+        did(f"a wrong one, {number}", ask(OPEN, pin=secrets.token_hex(8)), "wrong_secret")
+    say("three-wrong", pins=[first], there=True, counted=3, most=3, content=digest)
+    say("open-again", pins=[first], there=True, most=4, content=digest)
+    did("open again", ask(OPEN, pin=first))
+    did("close again", ask(CLOSE))
+    say("cleared", pins=[first], there=True, content=digest)
+    backup = os.open(f"{PLACE}/backup", os.O_RDWR | os.O_CREAT, 0o600)
+    did("backup", ask(BACKUP, file=backup))
+    say("passwd", pins=[first, second], there=True, most=1, content=digest)
+    did("passwd", ask(PASSWD, pin=first, new=second, **CHEAP))
+    say("second", pins=[second], there=True, most=1, content=digest)
+    did("open with the second", ask(OPEN, pin=second))
+    did("and close", ask(CLOSE))
+    say("passwd-again", pins=[second, third], there=True, most=1, content=digest)
+    did("passwd again", ask(PASSWD, pin=second, new=third, **CHEAP))
+    say("restore", pins=[third, first], there=True, content=digest)
+    os.lseek(backup, 0, os.SEEK_SET)
+    did("restore", ask(RESTORE, file=backup))
+    say("restored", pins=[first], there=True, content=digest)
+    os.close(backup)
+    return truths
+
+
+def counted(place):
+    """As attempts.cpp reads it: the newest of the copies that are whole; nothing there is 0."""
+    best, seen = None, False
+    for copy in "ab":
+        path = f"{place}/attempts/t/{copy}"
+        if not os.path.exists(path):
+            continue
+        seen = True
+        with open(path) as file:
+            found = re.fullmatch(r"(pmos-attempts 1\nwrites (\d+)\nfailures (\d+)\n.*\n)sum (\w+)\n+",
+                                 file.read(), re.DOTALL)
+        if found and hashlib.sha256(found[1].encode()).hexdigest() == found[4]:
+            best = max(best or (0, 0), (int(found[2]), int(found[3])))
+    if best:
+        return best[1]
+    return 0 if not seen else None
+
+
+class Replay:
+    """A disk as the power left it, mounted."""
+
+    def __init__(self, disk):
+        with open(f"{PLACE}/replay", "wb") as file:
+            file.write(disk)
+        self.loop = run("losetup", "--show", "-f", f"{PLACE}/replay")
+        run("mount", "-t", "ext4", self.loop, f"{PLACE}/mnt")
+
+    def __enter__(self):
+        return f"{PLACE}/mnt"
+
+    def __exit__(self, *_):
+        run("umount", f"{PLACE}/mnt")
+        run("losetup", "-d", self.loop)
+
+
+def quick_faults(place, truth):
+    """What cryptsetup and the record's own sum say."""
+    path, faults = f"{place}/{VOLUME}", []
+    if truth.there and not os.path.exists(path):
+        faults.append("the volume is gone")
+    if os.path.exists(path) and not any(opens(path, pin) for pin in truth.pins):
+        faults.append("no PIN opens it")
+    count = counted(place)
+    if count is None or not truth.counted <= count <= truth.most:
+        faults.append(f"{count} wrong PINs are counted, not {truth.counted} to {truth.most}")
+    return faults
+
+
+def full_faults(place, truth):
+    """What pmos itself makes of it, and what is in it."""
+    status = ask(STATUS)
+    if not os.path.exists(f"{place}/{VOLUME}"):
+        return [] if status.code == "done" and not status.provisioned else [f"status: {status}"]
+    if not status.provisioned:
+        return [f"status: {status}"]
+    answers = []
+    for pin in truth.pins:
+        answers.append(ask(OPEN, pin=pin))
+        if answers[-1].code == "done":
+            break
+    else:
+        return [f"pmos opens it with no PIN: {'; '.join(map(str, answers))}"]
+    faults = []
+    run("mount", "-t", "ext4", "/dev/mapper/pmos-t-data", f"{PLACE}/inner")
+    if truth.content:
+        with open(f"{PLACE}/inner/file", "rb") as file:
+            if hashlib.sha256(file.read()).hexdigest() != truth.content:
+                faults.append("what was synced is not there")
+    run("umount", f"{PLACE}/inner")
+    closed = ask(CLOSE)
+    if closed.code != "done":
+        faults.append(f"close: {closed}")
+    return faults
+
+
+def replay(base, truths):
+    writes = read_log(f"{PLACE}/log")
+    total = sum(1 for _ in Moments(base, writes, SEED))
+    every, done, full, bad = max(1, total // MOMENTS), 0, 0, []
+    print(f"  ..    {len(writes)} writes, {total} moments, one of {every} is tried; SEED={SEED}",
+          flush=True)
+    for number, (at, kind, mark, disk) in enumerate(Moments(base, writes, SEED)):
+        if number % every:
+            continue
+        truth = truths[mark]
+        with Replay(disk()) as place:
+            faults = quick_faults(place, truth)
+            done += 1
+            if done % 10 == 0:
+                faults += full_faults(place, truth)
+                full += 1
+        if faults:
+            bad.append(f"write {at} ({kind}) after '{mark}': {'; '.join(faults)}")
+    check(f"{done} moments, {full} of them opened by pmos: old PIN or new one, nothing lost",
+          not bad and done > 100, "\n".join(bad[:20]))
+
+
+def main():
+    subprocess.run(["modprobe", "dm-log-writes"], check=False)
+    storage = Storage()
+    try:
+        truths = act(storage)
+    finally:
+        storage.end()
+    if not failures:
+        begin = time.monotonic()
+        replay(storage.base, truths)
+        print(f"  ..    in {time.monotonic() - begin:.0f} s", flush=True)
+    sys.exit(bool(failures))
+
+
+main()

@@ -1,0 +1,93 @@
+"""What reached a disk and in which order: the log of dm-log-writes, and the disk as it would be if
+the power had gone at one moment of it. drivers/md/dm-log-writes.c has the format."""
+
+import random
+import struct
+
+MAGIC, VERSION = 0x6A736677736872, 1
+SUPER, ENTRY = struct.Struct("<QQQI"), struct.Struct("<QQQQ")
+FLUSH, FUA, DISCARD, MARK = 1, 2, 4, 8
+
+
+class Write:
+    def __init__(self, at, size, flags, data, mark):
+        self.at, self.size, self.flags, self.data, self.mark = at, size, flags, data, mark
+
+    @property
+    def settles(self):
+        """What was written before it is on the disk, whatever comes."""
+        return bool(self.flags & (FLUSH | FUA))
+
+
+def read_log(path):
+    with open(path, "rb") as log:
+        magic, version, count, unit = SUPER.unpack(log.read(SUPER.size))
+        assert (magic, version) == (MAGIC, VERSION), (magic, version)
+        place, writes = unit, []
+        for _ in range(count):
+            log.seek(place)
+            sector, sectors, flags, length = ENTRY.unpack(log.read(ENTRY.size))
+            mark = log.read(length).decode() if flags & MARK else ""
+            place += unit
+            data = b""
+            if not flags & (DISCARD | MARK):
+                log.seek(place)
+                data = log.read(sectors * unit)
+                place += len(data)
+            writes.append(Write(sector * unit, sectors * unit, flags, data, mark))
+        return writes
+
+
+def put(disk, write, sectors=None):
+    """`sectors`: only these of it, the disk's own unit, which is written wholly or not at all."""
+    if write.flags & DISCARD:
+        disk[write.at:write.at + write.size] = bytes(write.size)
+        return
+    for at in range(0, len(write.data), 512) if sectors is not None else ():
+        if at // 512 in sectors:
+            disk[write.at + at:write.at + at + 512] = write.data[at:at + 512]
+    if sectors is None:
+        disk[write.at:write.at + len(write.data)] = write.data
+
+
+class Moments:
+    """Goes through a log once. Each moment: the number of writes that are done, what happened to
+    those after them, the last mark before it, and a function that makes the disk so."""
+
+    def __init__(self, base, writes, seed):
+        self.writes, self.random = writes, random.Random(seed)
+        self.disk = bytearray(base)
+        self.settled = bytearray(base)  # as of the last write that settled what was before it
+
+    def __iter__(self):
+        mark, loose = "", []
+        for number, write in enumerate(self.writes):
+            if write.mark:
+                mark = write.mark
+                yield number, "whole", mark, lambda: self.disk
+                continue
+            if len(write.data) > 512:
+                yield number, "torn", mark, lambda w=write: self._torn(w)
+            put(self.disk, write)
+            loose.append(write)
+            yield number, "whole", mark, lambda: self.disk
+            if write.settles:
+                for done in loose:
+                    put(self.settled, done)
+                loose = []
+            elif len(loose) > 1:
+                yield number, "some", mark, lambda some=tuple(loose): self._some(some)
+
+    def _torn(self, write):
+        disk = bytearray(self.disk)
+        count = len(write.data) // 512
+        put(disk, write, set(range(self.random.randrange(1, count))))
+        return disk
+
+    def _some(self, loose):
+        """Of what nothing has settled yet, any part may be there, in any order."""
+        disk = bytearray(self.settled)
+        for write in loose:
+            if self.random.random() < 0.5:
+                put(disk, write)
+        return disk
