@@ -100,7 +100,8 @@ void CrossCheck::volumes(ModePolicy& a, ModePolicy& b) {
         for (const auto& w : b.profile->volumes)
             // The mapping's name joins both with a hyphen: a + b-c and a-b + c would be one.
             if (a.profile->mode + "-" + v.name == b.profile->mode + "-" + w.name ||
-                source_of(*a.profile, v) == source_of(*b.profile, w))
+                source_of(*a.profile, v) == source_of(*b.profile, w) ||
+                (!v.header.empty() && v.header == w.header))
                 both(a, v.at, b, w.at, Rule::shared_volume,
                      fmt::format("'{}' holds two volumes", source_of(*a.profile, v)),
                      "give each its own file or device");

@@ -10,6 +10,7 @@
 #include "policy/compile_parts.h"
 #include "policy/device_filter.h"
 #include "policy/language.h"
+#include "policy/luks.h"
 #include "policy/names.h"
 #include "policy/policy_set.h"
 #include "policy/profile.h"
@@ -113,6 +114,19 @@ void Compiler::volumes() {
         v.sector_size = spec.sector_size;
         v.pbkdf_memory_max = spec.pbkdf_memory_max;
         v.pbkdf_time_ms = spec.pbkdf_time_ms;
+        v.integrity = spec.integrity;
+        v.discards = spec.discards;
+        v.header = spec.header;
+        if (v.integrity != "none" && !has_word(facts_.device_mapper_targets, "integrity"))
+            refuse(fmt::format("volumes/{}/luks/integrity", i), "this kernel has no dm-integrity",
+                   "enable CONFIG_DM_INTEGRITY or load the module dm_integrity");
+        if (has_word(facts_.missing_ciphers, v.cipher)) {
+            const auto& cipher = *find_cipher(v.cipher);
+            refuse(fmt::format("volumes/{}/luks/cipher", i),
+                   fmt::format("this kernel has no {}, the cipher of volume '{}'", cipher.kernel,
+                               v.name),
+                   cipher_hint(cipher));
+        }
         if (spec.unlock.size() != 1)
             say(Severity::error, Rule::not_enforced, fmt::format("volumes/{}/unlock", i),
                 "this build unlocks a volume by one method only", "keep one");

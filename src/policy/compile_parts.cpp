@@ -79,6 +79,7 @@ void add_volumes(const Profile& p, const LaunchPlan& plan, std::vector<MountOp>&
         MountOp op = make_mount(MountKind::volume, "/dev/mapper/" + plan.volumes[i].dm_name,
                                 p.volumes[i].target, attributes_of(p.volumes[i].options, false));
         op.idmapped = true;
+        if (p.volumes[i].discards == "online") op.options = {{"discard", ""}};
         ops.push_back(std::move(op));
     }
 }

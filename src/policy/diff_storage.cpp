@@ -66,6 +66,7 @@ class VolumeDiff {
     void all() {
         place();
         cipher();
+        discards();
         derivation();
         methods();
         lock_strength();
@@ -107,7 +108,7 @@ class VolumeDiff {
             say(encryption, Turn::change, Danger::none, "luks/sectorSize",
                 fmt::format("has sectors of {} bytes instead of {}", b_.sector_size,
                             a_.sector_size));
-        const auto from = was("luks/integrity"), to = is("luks/integrity");
+        const auto &from = a_.integrity, &to = b_.integrity;
         if (from != to)
             say(encryption,
                 to == "none"     ? Turn::gain
@@ -115,6 +116,23 @@ class VolumeDiff {
                                  : Turn::change,
                 Danger::serious, "luks/integrity",
                 fmt::format("has integrity '{}' instead of '{}'", to, from));
+    }
+
+    void discards() {
+        if (a_.discards != b_.discards)
+            say(storage,
+                b_.discards == "never"   ? Turn::loss
+                : a_.discards == "never" ? Turn::gain
+                                         : Turn::change,
+                Danger::moderate, "luks/discards",
+                fmt::format("tells its storage which blocks are free: '{}' instead of '{}'",
+                            b_.discards, a_.discards));
+        const auto place = [](const VolumeSpec& v) {
+            return v.header.empty() ? "on itself" : fmt::format("in '{}'", shown(v.header));
+        };
+        if (a_.header != b_.header)
+            say(storage, Turn::change, Danger::moderate, "luks/header",
+                fmt::format("has its header {} instead of {}", place(b_), place(a_)));
     }
 
     // How much a guess at the PIN costs.

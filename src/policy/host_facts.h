@@ -31,10 +31,14 @@ struct HostFacts {
     std::vector<std::string> cgroup_controllers;     // that can be enabled for modes
     std::vector<std::string> filesystems;            // "erofs", "ext4", ...
     std::vector<std::string> device_mapper_targets;  // "crypt", "verity"; empty: no device-mapper
+    std::vector<std::string> missing_ciphers;        // of those that the profiles name
+    bool no_aes = false;  // the CPU is known to have no instructions for AES
     std::uint64_t memory_bytes = 0;
-    bool wipes_freed = false;  // memory that is freed is overwritten
-    bool sleep_syncs = false;  // and nothing can keep it from that
-    std::string core_pattern;  // core(5)
+    std::uint64_t memory_available = 0;  // now
+    std::uint32_t cpus = 1;              // at work now
+    bool wipes_freed = false;            // memory that is freed is overwritten
+    bool sleep_syncs = false;            // and nothing can keep it from that
+    std::string core_pattern;            // core(5)
     std::vector<HostDevice> devices;
     std::vector<std::string> problems;  // met while looking; `doctor` shows them
     // Where things live on this phone.

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "policy/language_rows.h"
+#include "policy/luks.h"
 
 namespace pmos::policy {
 namespace {
@@ -103,13 +104,12 @@ constexpr std::array kStorageKeys{
     KeySpec{.path = "volumes/[]/luks/cipher",
             .types = kStr,
             .doc = "Cipher and mode.",
-            .values = "aes-xts-plain64|serpent-xts-plain64|twofish-xts-plain64|xchacha12,aes-"
-                      "adiantum-plain64",
+            .values = kCiphers,
             .example = "\"aes-xts-plain64\"",
             .fallback = "\"aes-xts-plain64\""},
     KeySpec{.path = "volumes/[]/luks/keySize",
             .types = kInt,
-            .doc = "Key size in bits.",
+            .doc = "Key size in bits: 256 or 512; 256 for adiantum and for sm4-xts.",
             .min = 256,
             .max = 512,
             .example = "512",
@@ -123,10 +123,21 @@ constexpr std::array kStorageKeys{
             .fallback = "4096"},
     KeySpec{.path = "volumes/[]/luks/integrity",
             .types = kStr,
-            .doc = "Authenticated sectors.",
+            .doc = "Authenticated sectors: one that was changed on the storage is an I/O error.",
             .values = "none|hmac-sha256|aead",
-            .enforced = "none",
+            .enforced = "none|hmac-sha256",
             .fallback = "\"none\""},
+    KeySpec{.path = "volumes/[]/luks/discards",
+            .types = kStr,
+            .doc = "Whether the storage is told which blocks are free: never, by 'pmosctl volume "
+                   "trim' alone, or at every removal.",
+            .values = kDiscards,
+            .fallback = "\"never\""},
+    KeySpec{.path = "volumes/[]/luks/header",
+            .types = kStr,
+            .doc = "Path of a file that holds the header, apart from the volume.",
+            .format = Format::absolute_path,
+            .example = "\"/media/card/secure-data.header\""},
     KeySpec{.path = "volumes/[]/luks/pbkdf", .types = kObj, .doc = "Key derivation of the PIN."},
     KeySpec{.path = "volumes/[]/luks/pbkdf/type",
             .types = kStr,

@@ -112,6 +112,8 @@ struct Volume {
     std::uint32_t key_bits = 0, sector_size = 0;
     std::uint64_t pbkdf_memory_max = 0;  // bytes; fitted to the device below this
     std::uint32_t pbkdf_time_ms = 0;
+    std::string integrity = "none", discards = "never";  // as profiles have them
+    std::string header;  // host path of the file with the header; "": it is on the source
     KeySource key_source{};
     std::string key_file;  // of a device key
 };

@@ -106,6 +106,10 @@ void Lint::volumes() {
         else if (guessed && (v.pbkdf_memory_max < kLeastMemory || v.pbkdf_time_ms < kLeastTime))
             say(Rule::weak_kdf, kdf, "so little memory or time makes a PIN cheap to guess",
                 "give it 64MiB and 500 ms, or more");
+        if (v.discards != "never")
+            say(Rule::told_discards, p_.where(fmt::format("volumes/{}/luks/discards", i)),
+                fmt::format("'{}' tells its storage which blocks are free", v.name),
+                "write \"never\" unless the storage wears out or must give the room back");
         if (v.unlock.size() > 1)
             say(Rule::not_enforced, unlock, "this build unlocks a volume by one method only",
                 "keep one");

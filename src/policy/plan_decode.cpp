@@ -106,6 +106,9 @@ Volume volume(const nlohmann::json& j) {
     v.pbkdf = j.at("pbkdf");
     v.pbkdf_memory_max = j.at("pbkdfMemoryMax");
     v.pbkdf_time_ms = j.at("pbkdfTimeMs");
+    v.integrity = j.at("integrity");
+    v.discards = j.at("discards");
+    v.header = j.value("header", "");
     v.key_source = value_in<KeySource>(kKeySourceNames, j.at("keySource"));
     v.key_file = j.value("keyFile", "");
     return v;

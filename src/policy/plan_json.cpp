@@ -53,6 +53,8 @@ void write_volumes(JsonWriter& w, const std::vector<Volume>& volumes) {
         w.key("keyBits").number(v.key_bits).key("sectorSize").number(v.sector_size);
         w.key("pbkdf").text(v.pbkdf).key("pbkdfMemoryMax").number(v.pbkdf_memory_max);
         w.key("pbkdfTimeMs").number(v.pbkdf_time_ms);
+        w.key("integrity").text(v.integrity).key("discards").text(v.discards);
+        if (!v.header.empty()) w.key("header").text(v.header);
         w.key("keySource").text(word_at(kKeySourceNames, v.key_source));
         if (!v.key_file.empty()) w.key("keyFile").text(v.key_file);
         w.close();

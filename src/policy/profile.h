@@ -22,7 +22,8 @@ struct VolumeSpec {
     std::uint64_t size = 0;
     std::string file, device;  // "" both: a file in the volumes directory
     std::vector<std::string> options;
-    std::string cipher;
+    std::string cipher, integrity, discards;
+    std::string header;  // "": on the volume itself
     std::uint32_t key_bits = 0, sector_size = 0;
     std::string pbkdf;
     std::uint64_t pbkdf_memory_max = 0;

@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "policy/luks.h"
 #include "policy/names.h"
 #include "policy/profile_reader.h"
 
@@ -18,6 +19,9 @@ void ProfileReader::volume(const Node& node) {
     v.device = text_or(node.at_path("source/device"), "");
     v.options = texts(node.find("options"));
     v.cipher = text_or(node.at_path("luks/cipher"), "");
+    v.integrity = text_or(node.at_path("luks/integrity"), "none");
+    v.discards = text_or(node.at_path("luks/discards"), "never");
+    v.header = text_or(node.at_path("luks/header"), "");
     v.key_bits = u32_or(node.at_path("luks/keySize"), 0);
     v.sector_size = u32_or(node.at_path("luks/sectorSize"), 0);
     v.pbkdf = text_or(node.at_path("luks/pbkdf/type"), "");
@@ -38,11 +42,26 @@ void ProfileReader::volume(const Node& node) {
         const Node* found = node.at_path(path);
         return found == nullptr ? node.at : found->at;
     };
+    const auto* cipher = find_cipher(v.cipher);
     if (v.key_bits != 256 && v.key_bits != 512)
         fault(Rule::bad_value, place("luks/keySize"), "the key size is 256 or 512");
+    else if (cipher != nullptr && v.key_bits == 512 && !cipher->long_key)
+        fault(Rule::bad_value, place("luks/keySize"),
+              fmt::format("{} has no key of 512 bits", v.cipher), "write \"keySize\": 256");
     if (v.sector_size != 512 && v.sector_size != 4096)
         fault(Rule::bad_value, place("luks/sectorSize"), "the sector size is 512 or 4096");
+    if (v.integrity != "none" && v.discards != "never")
+        fault(Rule::contradiction, place("luks/discards"),
+              "a volume with integrity cannot tell which blocks are free",
+              "write \"discards\": \"never\"");
+    if (v.header.starts_with("/dev/") || (!v.header.empty() && v.header == v.file))
+        fault(Rule::bad_value, place("luks/header"), "the header is a file of its own");
     if (v.unlock.empty()) fault(Rule::bad_value, node.at, "nothing unlocks this volume");
+    for (const auto& other : p_.volumes)
+        if (!v.header.empty() && other.header == v.header)
+            fault(Rule::contradiction, place("luks/header"),
+                  fmt::format("'{}' holds two headers", shown(v.header)),
+                  "give each volume a file of its own", {other.at});
     for (const auto& other : p_.volumes)
         if (other.name == v.name)
             fault(Rule::duplicate_volume, node.at,

@@ -174,6 +174,12 @@ constexpr std::array kRules{
              "copy of the volume.",
              R"("volumes": [{ "name": "d", "target": "/srv", "size": "64MiB", "unlock": ["pin"],)"
              R"( "luks": { "pbkdf": { "type": "pbkdf2" } } }])"},
+    RuleInfo{Rule::told_discards, "told-discards", kWarning,
+             "the storage learns which blocks are free",
+             "Who has a copy of the storage sees how much is in the volume and where, and often "
+             "which file system; where the volume is a file, its free blocks become holes in it.",
+             R"("volumes": [{ "name": "d", "target": "/srv", "size": "64MiB", "unlock": ["pin"],)"
+             R"( "luks": { "discards": "trim" } }])"},
     RuleInfo{Rule::dangerous_syscalls, "dangerous-syscalls", kWarning,
              "system calls that defeat a namespace",
              "They reach what no namespace covers, or make new namespaces in which the mode is "

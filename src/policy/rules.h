@@ -69,6 +69,7 @@ enum class Rule : std::uint8_t {
     // Lints.
     device_key,
     weak_kdf,
+    told_discards,
     dangerous_syscalls,
     dangerous_capability,
     guard_overridden,

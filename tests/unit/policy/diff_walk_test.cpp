@@ -25,7 +25,7 @@ constexpr const char* kFull = R"({
     {"name": "data", "target": "/data", "size": "64MiB", "source": {"file": "/srv/a.luks"},
      "options": ["noatime"], "unlock": ["pin"], "onLock": "evict",
      "luks": {"cipher": "aes-xts-plain64", "keySize": 512, "sectorSize": 4096,
-              "integrity": "none",
+              "integrity": "none", "discards": "never", "header": "/srv/a.header",
               "pbkdf": {"type": "argon2id", "memoryMax": "64MiB", "timeMs": 500}}},
     {"name": "more", "target": "/more", "source": {"device": "/dev/vdc"}, "unlock": ["pin"]}],
   "identity": {"uidRange": {"start": 200000, "count": 65536}},
@@ -254,6 +254,7 @@ bool means_the_same(const std::string& words) {
         "/volumes/0/luks/keySize left out",
         "/volumes/0/luks/sectorSize left out",
         "/volumes/0/luks/integrity left out",
+        "/volumes/0/luks/discards left out",
         "/volumes/0/luks/pbkdf/type left out",
         "/resources/pids/max/optional left out",
         // For editors.
