@@ -89,7 +89,7 @@ Result<Event> backup(const Request& request, UniqueFd file, Channel& channel) {
     PMOS_TRY(channel.progress(100, "reading the header"));
     PMOS_ASSIGN(auto header, Header::open(request, true));
     PMOS_TRY(header.crypt().check_one_key());
-    const std::string device = header.crypt().device();
+    const std::string device = header.crypt().header_device();
     const UniqueFd from(::open(device.c_str(), O_RDONLY | O_CLOEXEC));
     if (!from) return fail(errno_error(errno, fmt::format("cannot open '{}'", device)));
     PMOS_ASSIGN(const UniqueFd copy, make_memory_file());
@@ -112,17 +112,18 @@ Result<Event> restore(const Request& request, UniqueFd file, Channel& channel) {
     PMOS_TRY(put_header_back(request));
     PMOS_TRY(check_unused(request));
     PMOS_ASSIGN(const auto device, SourceDevice::attach(request, false));
-    PMOS_TRY(check_belongs(request, backup, device.path()));
+    PMOS_TRY(device.crypt());
+    PMOS_TRY(check_belongs(request, backup, device.header()));
     PMOS_TRY(channel.progress(300, "keeping the present header"));
     PMOS_TRY(channel.catch_signals());
-    PMOS_TRY(keep_header(request, device.path(), backup.header_bytes()));
+    PMOS_TRY(keep_header(request, device.header(), backup.header_bytes()));
     // Cancelled before the first byte or not at all: either the new header is whole in the end, or
     // the old one is back.
     auto written = [&]() -> Result<void> {
         PMOS_TRY(channel.progress(600, "writing the header"));
-        PMOS_ASSIGN(auto target, CryptDevice::of_device(device.path()));
+        PMOS_ASSIGN(auto target, CryptDevice::of_device(device.header()));
         PMOS_TRY(target.restore(path_of(copy)));
-        PMOS_ASSIGN(auto again, CryptDevice::of_device(device.path()));
+        PMOS_ASSIGN(auto again, CryptDevice::of_device(device.header()));
         return again.load();
     }();
     if (written) {
@@ -130,7 +131,7 @@ Result<Event> restore(const Request& request, UniqueFd file, Channel& channel) {
         return done();
     }
     Error cause = std::move(written.error());
-    if (auto back = put_header_back(request, device.path()); !back)
+    if (auto back = put_header_back(request, device.header()); !back)
         cause.undo_failures.push_back(std::move(back.error()));
     return fail(std::move(cause));
 }

@@ -30,6 +30,15 @@ void put_cut(char (&field)[N], std::string_view value) {
     std::ranges::copy(value.substr(0, std::min(value.size(), N - 1)), field);
 }
 
+bool has_temporary(const std::string& path) {
+    const std::string prefix = path + std::string(kTemporarySuffix);
+    std::error_code ignored;
+    const auto directory = std::filesystem::path(path).parent_path();
+    for (const auto& entry : std::filesystem::directory_iterator(directory, ignored))
+        if (entry.path().native().starts_with(prefix)) return true;
+    return false;
+}
+
 }  // namespace
 
 Result<Request> make_request(Verb verb, std::string_view mode, const policy::Volume& v,
@@ -48,7 +57,8 @@ Result<Request> make_request(Verb verb, std::string_view mode, const policy::Vol
                       put(r.source, v.source) && put(r.key_file, v.key_file) &&
                       put(r.cipher, v.cipher) && put(r.pbkdf, v.pbkdf) &&
                       put(r.filesystem, v.filesystem) && put(r.attempts, places.attempts) &&
-                      put(r.repeats, places.repeats) &&
+                      put(r.repeats, places.repeats) && put(r.integrity, v.integrity) &&
+                      put(r.discards, v.discards) && put(r.header, v.header) &&
                       put(r.undo, places.undo.empty() ? "" : places.undo + "/" + v.name);
     if (!fits)
         return fail(Code::usage, fmt::format("volume '{}' cannot be asked for", v.name),
@@ -57,14 +67,11 @@ Result<Request> make_request(Verb verb, std::string_view mode, const policy::Vol
 }
 
 bool is_half_made(const policy::Volume& v) {
-    if (::access(("/dev/mapper/" + temporary_dm_name(v.dm_name)).c_str(), F_OK) == 0) return true;
-    if (v.block_device) return false;
-    const std::string prefix = v.source + std::string(kTemporarySuffix);
-    std::error_code ignored;
-    const auto directory = std::filesystem::path(v.source).parent_path();
-    for (const auto& entry : std::filesystem::directory_iterator(directory, ignored))
-        if (entry.path().native().starts_with(prefix)) return true;
-    return false;
+    const std::string mapping = "/dev/mapper/" + temporary_dm_name(v.dm_name);
+    for (const auto& node : {mapping, mapping + "_dif"})
+        if (::access(node.c_str(), F_OK) == 0) return true;
+    return (!v.block_device && has_temporary(v.source)) ||
+           (!v.header.empty() && has_temporary(v.header));
 }
 
 bool needs_secret(const Request& request) {

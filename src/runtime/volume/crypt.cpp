@@ -2,19 +2,21 @@
 #include "runtime/volume/crypt.h"
 
 #include <fmt/core.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 
 #include "runtime/volume/crypt_context.h"
+#include "runtime/volume/dm.h"
 #include "runtime/volume/patience.h"
 
 namespace pmos::volume {
 namespace {
 
-constexpr std::uint32_t kMaxLanes = 4;
 constexpr std::size_t kMaxLabel = 47;
+// What "hmac-sha256" is to the library; its key is a part of the volume's.
+constexpr const char* kIntegrity = "hmac(sha256)";
+constexpr std::size_t kIntegrityKeyBytes = 32;
 
 }  // namespace
 
@@ -23,9 +25,7 @@ crypt_pbkdf_type pbkdf_parameters(const PbkdfCost& cost) {
     crypt_pbkdf_type p{};
     p.type = cost.type.c_str();
     p.hash = "sha256";
-    const long cpus = ::sysconf(_SC_NPROCESSORS_ONLN);
-    p.parallel_threads =
-        argon2 ? std::clamp<std::uint32_t>(static_cast<std::uint32_t>(cpus), 1, kMaxLanes) : 0;
+    p.parallel_threads = argon2 ? cost.lanes : 0;
     p.max_memory_kb = argon2 ? static_cast<std::uint32_t>(cost.memory / 1024) : 0;
     p.time_ms = cost.time_ms;
     if (cost.minimal) {  // libcryptsetup's own lower bounds
@@ -65,17 +65,19 @@ Error CryptDevice::error(int negative_errno, std::string what, std::string fix) 
     return e;
 }
 
-Result<CryptDevice> CryptDevice::of_device(const std::string& path) {
+Result<CryptDevice> CryptDevice::of_device(const std::string& path, const std::string& data) {
     auto context = std::make_unique<Context>();
-    if (const int r = ::crypt_init(&context->cd, path.c_str()); r < 0)
-        return fail(errno_error(-r, fmt::format("cannot use device '{}'", path)));
+    const int r = data.empty() ? ::crypt_init(&context->cd, path.c_str())
+                               : ::crypt_init_data_device(&context->cd, path.c_str(), data.c_str());
+    if (r < 0) return fail(errno_error(-r, fmt::format("cannot use device '{}'", path)));
     return CryptDevice(std::move(context));
 }
 
-Result<CryptDevice> CryptDevice::of_mapping(const std::string& dm_name) {
+Result<CryptDevice> CryptDevice::of_mapping(const std::string& dm_name, const std::string& header) {
     auto context = std::make_unique<Context>();
-    if (const int r = ::crypt_init_by_name(&context->cd, dm_name.c_str()); r < 0)
-        return fail(errno_error(-r, fmt::format("cannot look at device '{}'", dm_name)));
+    const int r = ::crypt_init_by_name_and_header(&context->cd, dm_name.c_str(),
+                                                  header.empty() ? nullptr : header.c_str());
+    if (r < 0) return fail(errno_error(-r, fmt::format("cannot look at device '{}'", dm_name)));
     return CryptDevice(std::move(context));
 }
 
@@ -96,9 +98,13 @@ Result<void> CryptDevice::format(const Request& request) {
     crypt_params_luks2 luks{};
     luks.sector_size = request.sector_size;
     luks.label = label.c_str();
+    if (!text(request.header).empty()) luks.data_alignment = kApartOffset / 512;
+    const bool tagged = has_integrity(request);
+    luks.integrity = tagged ? kIntegrity : nullptr;
     luks.pbkdf = &pbkdf;  // of the digest and of the defaults; add_keyslot() sets the real cost
-    const int r = ::crypt_format(context_->cd, CRYPT_LUKS2, spec.cipher.c_str(), spec.mode.c_str(),
-                                 nullptr, nullptr, request.key_bits / 8, &luks);
+    const int r =
+        ::crypt_format(context_->cd, CRYPT_LUKS2, spec.cipher.c_str(), spec.mode.c_str(), nullptr,
+                       nullptr, request.key_bits / 8 + (tagged ? kIntegrityKeyBytes : 0), &luks);
     if (r == 0) return {};
     Error e = error(r, fmt::format("cannot make a volume with cipher '{}'", text(request.cipher)),
                     "see pmosctl doctor for the ciphers of this kernel");
@@ -178,9 +184,20 @@ std::string CryptDevice::uuid() const {
     return value == nullptr ? "" : value;
 }
 
+std::string CryptDevice::cipher() const {
+    const char* cipher = ::crypt_get_cipher(context_->cd);
+    const char* mode = ::crypt_get_cipher_mode(context_->cd);
+    return cipher == nullptr || mode == nullptr ? "" : fmt::format("{}-{}", cipher, mode);
+}
+
 std::string CryptDevice::device() const {
     const char* value = ::crypt_get_device_name(context_->cd);
     return value == nullptr ? "" : value;
+}
+
+std::string CryptDevice::header_device() const {
+    const char* value = ::crypt_get_metadata_device_name(context_->cd);
+    return value == nullptr ? device() : value;
 }
 
 void CryptDevice::keep_quiet() { ::crypt_set_log_callback(nullptr, &Context::listen, nullptr); }
@@ -200,12 +217,12 @@ Mapping mapping_state(const std::string& dm_name) {
 Result<void> unmap(const std::string& dm_name) {
     int r = 0;
     for (Patience patience;;) {
-        if (mapping_state(dm_name) == Mapping::absent) return {};
+        if (mapping_state(dm_name) == Mapping::absent) return dm::remove_integrity(dm_name);
         r = ::crypt_deactivate(nullptr, dm_name.c_str());
         // Looked at again before it is called gone.
         if ((r != 0 && r != -ENODEV && r != -EBUSY) || !patience.more()) break;
     }
-    if (mapping_state(dm_name) == Mapping::absent) return {};
+    if (mapping_state(dm_name) == Mapping::absent) return dm::remove_integrity(dm_name);
     return fail(errno_error(-r, fmt::format("cannot close device '{}'", dm_name),
                             "something still uses it: see /sys/block/*/holders and the mounts"));
 }

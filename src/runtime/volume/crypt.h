@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -22,12 +23,22 @@ struct PbkdfCost {
     std::uint64_t memory = 0;   // bytes, the most it may take
     std::uint32_t time_ms = 0;  // aimed at by measuring
     bool minimal = false;       // the key is random: no cost, no measuring
+    std::uint32_t lanes = 1;    // threads, of a function that knows them
 };
 
 // What one guess at a keyslot takes.
 struct KeyslotCost {
     std::string type;
     std::uint32_t iterations = 0, memory_kib = 0, lanes = 0;
+};
+
+// How a volume is mapped, beside its key: in the header, or while the best is being looked for.
+struct MapFlags {
+    bool discards = false;
+    // Performance: without the kernel's workqueue, on the CPU that asked, or handed on by it.
+    bool inline_reads = false, inline_writes = false;
+    bool same_cpu = false, submit_from_crypt_cpus = false;
+    bool operator==(const MapFlags&) const = default;
 };
 
 enum class Mapping : std::uint8_t { absent, active, suspended };
@@ -37,9 +48,11 @@ class CryptDevice {
     // Once, early: libcryptsetup prints to stderr where it has no context to report to.
     static void keep_quiet();
 
-    static Result<CryptDevice> of_device(const std::string& path);
-    // An active mapping, whatever made it.
-    static Result<CryptDevice> of_mapping(const std::string& dm_name);
+    // data: where the volume is when its header, at path, is apart from it.
+    static Result<CryptDevice> of_device(const std::string& path, const std::string& data = "");
+    // An active mapping, whatever made it. header: as above.
+    static Result<CryptDevice> of_mapping(const std::string& dm_name,
+                                          const std::string& header = "");
 
     CryptDevice(CryptDevice&& other) noexcept;
     CryptDevice& operator=(CryptDevice&& other) noexcept;
@@ -52,6 +65,11 @@ class CryptDevice {
     Result<void> add_keyslot(const PbkdfCost& cost, std::span<const std::byte> secret);
     // With the volume key that format() left in this context.
     Result<void> map_fresh(const std::string& dm_name);
+    // In crypt_integrity.cpp: of a new one with integrity, mapped so that tags need not be right
+    // yet; then every sector gets its tag. tell: what fails ends it.
+    Result<void> map_untagged(const std::string& dm_name);
+    Result<void> write_tags(const std::string& dm_name,
+                            const std::function<Result<void>(std::uint32_t permille)>& tell);
     // Code::wrong_secret when no keyslot opens.
     // The keyslot that did; of resume and check_secret as well.
     Result<int> map(const std::string& dm_name, std::span<const std::byte> secret);
@@ -93,6 +111,14 @@ class CryptDevice {
     // Code::unsupported, "a volume with integrity " + refusal.
     Result<void> check_no_integrity(const std::string& refusal) const;
 
+    // In crypt_flags.cpp: what a header keeps for every opening.
+    Result<MapFlags> flags() const;
+    Result<void> store_flags(const MapFlags& flags);
+    // Nothing is written where it is so already.
+    Result<void> settle_discards(bool wanted);
+    // Of what map_fresh() has mapped.
+    Result<void> remap(const std::string& dm_name, const MapFlags& flags);
+
     // In crypt_describe.cpp: looks only.
     // Name and value of all there is to tell; docs/bus.md has the names.
     std::vector<std::pair<std::string, std::string>> describe() const;
@@ -108,7 +134,9 @@ class CryptDevice {
     std::optional<KeyslotCost> dearest_argon2() const;
     bool has_complete_token(const Request& request) const;
     std::string uuid() const;
-    std::string device() const;  // below the mapping: "/dev/loop0"
+    std::string cipher() const;         // "aes-xts-plain64"
+    std::string device() const;         // below the mapping: "/dev/loop0"
+    std::string header_device() const;  // the same, or the file with the header
 
   private:
     struct Context;

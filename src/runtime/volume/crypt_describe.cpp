@@ -84,16 +84,16 @@ void describe_tokens(crypt_device* cd, Described& out) {
 
 Described CryptDevice::describe() const {
     crypt_device* cd = context_->cd;
-    const auto text_of = [](const char* value) { return std::string(value ? value : ""); };
     Described out;
     out.emplace_back("uuid", uuid());
-    out.emplace_back("cipher",
-                     text_of(::crypt_get_cipher(cd)) + "-" + text_of(::crypt_get_cipher_mode(cd)));
-    out.emplace_back("keyBits", std::to_string(::crypt_get_volume_key_size(cd) * 8));
+    out.emplace_back("cipher", cipher());
     out.emplace_back("sectorSize", std::to_string(::crypt_get_sector_size(cd)));
     crypt_params_integrity integrity{};
     const bool authenticated = ::crypt_get_integrity_info(cd, &integrity) == 0 &&
                                integrity.integrity != nullptr && integrity.tag_size != 0;
+    const auto key_bytes = static_cast<std::uint32_t>(::crypt_get_volume_key_size(cd));
+    const std::uint32_t of_tags = authenticated ? integrity.integrity_key_size : 0;
+    out.emplace_back("keyBits", std::to_string((key_bytes - of_tags) * 8));
     out.emplace_back("integrity", authenticated ? integrity.integrity : "none");
     out.emplace_back("dataOffset", std::to_string(::crypt_get_data_offset(cd) * 512));
     std::uint32_t flags = 0;

@@ -100,6 +100,14 @@ bool is_error(const std::string& dm_name) {
                    ->target_type) == "error";
 }
 
+std::string integrity_name(const std::string& dm_name) { return dm_name + "_dif"; }
+
+Result<void> remove_integrity(const std::string& dm_name) {
+    const std::string name = integrity_name(dm_name);
+    if (::access(node_of(name).c_str(), F_OK) != 0) return {};
+    return remove(name);
+}
+
 Result<void> remove(const std::string& dm_name) {
     for (Patience patience;;) {
         const int r = Call(dm_name).make(DM_DEV_REMOVE);

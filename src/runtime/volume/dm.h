@@ -18,6 +18,11 @@ Result<void> replace_by_error(const std::string& dm_name);
 // Whether that was done to it.
 bool is_error(const std::string& dm_name);
 
+// The one below a mapping with integrity, which holds the tags.
+std::string integrity_name(const std::string& dm_name);
+// Where it was left without the other.
+Result<void> remove_integrity(const std::string& dm_name);
+
 // Removes a mapping, and waits for its node to be gone. Tries again while somebody lets go of it.
 Result<void> remove(const std::string& dm_name);
 

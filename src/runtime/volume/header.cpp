@@ -37,6 +37,13 @@ Result<void> check_not_suspended(const Request& request) {
                 fmt::format("pmosctl unlock {}, or pmosctl lock --evict {}", mode, mode));
 }
 
+Result<void> check_open(const Request& request) {
+    PMOS_ASSIGN(const auto header, Header::open(request, true));
+    if (header.mapping() == Mapping::active) return {};
+    return fail(Code::locked, name_of(request) + " is not open", "",
+                fmt::format("pmosctl unlock {} --no-start", text(request.mode)));
+}
+
 Result<Header> Header::open(const Request& request, bool read_only) {
     Header header;
     const std::string dm_name(text(request.dm_name));
@@ -46,12 +53,13 @@ Result<Header> Header::open(const Request& request, bool read_only) {
         if (!ours)
             return fail(Code::busy, fmt::format("device '{}' exists already", dm_name),
                         "it stands on another file or block device", "close it there first");
-        PMOS_ASSIGN(header.crypt_, CryptDevice::of_mapping(dm_name));
+        PMOS_ASSIGN(header.crypt_,
+                    CryptDevice::of_mapping(dm_name, std::string(text(request.header))));
         return header;
     }
     PMOS_TRY(check_unused(request));
     PMOS_ASSIGN(header.device_, SourceDevice::attach(request, read_only));
-    PMOS_ASSIGN(header.crypt_, CryptDevice::of_device(header.device_->path()));
+    PMOS_ASSIGN(header.crypt_, header.device_->crypt());
     PMOS_TRY(header.crypt_->load());
     return header;
 }

@@ -22,6 +22,9 @@ Result<SecretBuffer> read_secret_of(const Request& request, const UniqueFd& secr
 // Code::locked: its key is taken away, and who reads or writes in it would wait for ever.
 Result<void> check_not_suspended(const Request& request);
 
+// Code::locked: it is not open.
+Result<void> check_open(const Request& request);
+
 // Through the device that an open volume stands on, so that the header is read and written in one
 // place only; a closed one gets a device as long as this lives.
 class Header {

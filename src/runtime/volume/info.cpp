@@ -15,10 +15,18 @@ const char* state_of(const Inspected& found, Mapping mapping) {
 
 Result<void> tell_sizes(const Request& request, Header& header, std::uint64_t data_offset,
                         Channel& channel) {
-    PMOS_ASSIGN(const std::uint64_t whole, size_of_device(header.crypt().device()));
-    PMOS_TRY(channel.detail("size", std::to_string(whole > data_offset ? whole - data_offset : 0)));
+    const std::string mapping = "/dev/mapper/" + std::string(text(request.dm_name));
+    if (header.mapping() != Mapping::absent) {
+        PMOS_ASSIGN(const std::uint64_t bytes, size_of_device(mapping));
+        PMOS_TRY(channel.detail("size", std::to_string(bytes)));
+    } else if (header.crypt().check_no_integrity("")) {
+        // How much of it tags would take is known to the kernel only, while it is open.
+        PMOS_ASSIGN(const std::uint64_t whole, size_of_device(header.crypt().device()));
+        const std::uint64_t bytes = whole > data_offset ? whole - data_offset : 0;
+        PMOS_TRY(channel.detail("size", std::to_string(bytes)));
+    }
     if (header.mapping() != Mapping::active) return {};
-    const auto used = used_bytes("/dev/mapper/" + std::string(text(request.dm_name)));
+    const auto used = used_bytes(mapping);
     if (used) PMOS_TRY(channel.detail("used", std::to_string(*used)));
     return {};
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <type_traits>
 
 namespace pmos::volume {
@@ -12,6 +13,10 @@ namespace pmos::volume {
 inline constexpr std::uint32_t kRequestMagic = 0x504d5651;  // "PMVQ"
 inline constexpr std::uint32_t kEventMagic = 0x504d5645;    // "PMVE"
 inline constexpr int kSocketFd = 3;                         // pmos-volume finds its socket here
+
+// What a block device begins with whose volume has its header in a file elsewhere.
+inline constexpr std::string_view kApartMark =
+    "pmos: an encrypted volume; its header is in a file elsewhere\n";
 
 enum class Verb : std::uint32_t {
     status = 1,  // is it provisioned, is it active
@@ -27,6 +32,7 @@ enum class Verb : std::uint32_t {
     restore,     // its header, out of such a file
     resize,      // an open one, to `size` bytes of its file, or to all of its block device
     wipe_free,   // overwrites what deleted files have left in an open one
+    trim = 36,   // tells its storage which blocks are free
 };
 
 enum class KeyKind : std::uint32_t {
@@ -61,6 +67,9 @@ struct Request {
     char repeats[512]{};
     // Where a header is kept while another is written over it, on the storage (undo_header.h).
     char undo[512]{};
+    char integrity[24]{};  // "none", "hmac-sha256"
+    char discards[8]{};    // "never", "trim", "online"
+    char header[512]{};    // the file that holds the header; "": it is on the source
 };
 
 enum class EventKind : std::uint32_t { progress = 1, done, failed, detail };

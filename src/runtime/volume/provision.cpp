@@ -9,9 +9,12 @@
 #include <array>
 #include <cerrno>
 
+#include "runtime/volume/apart.h"
+#include "runtime/volume/cipher.h"
 #include "runtime/volume/cost.h"
 #include "runtime/volume/files.h"
 #include "runtime/volume/filesystem.h"
+#include "runtime/volume/flag_probe.h"
 #include "runtime/volume/judge.h"
 #include "runtime/volume/key.h"
 #include "runtime/volume/source.h"
@@ -30,9 +33,13 @@ std::unexpected<Error> exists(const std::string& path, const std::string& why,
 class Provisioner {
   public:
     Provisioner(const Request& request, Channel& channel)
-        : request_(request), channel_(channel), source_(text(request.source)) {}
+        : request_(request),
+          channel_(channel),
+          source_(text(request.source)),
+          header_(text(request.header)) {}
 
     Result<Event> run(const UniqueFd& secret) {
+        PMOS_TRY(check_cipher(text(request_.cipher)));
         PMOS_TRY(check_absent());
         PMOS_TRY(clear_leftovers());
         auto made = make(secret);
@@ -45,6 +52,9 @@ class Provisioner {
 
   private:
     Result<void> check_absent() {
+        if (!header_.empty() && ::access(header_.c_str(), F_OK) == 0)
+            return exists(header_, "it is to hold the volume's header",
+                          "move the file away if it is not needed");
         if (request_.block_device != 0) return check_empty_device();
         struct stat st {};
         if (::lstat(source_.c_str(), &st) != 0) {
@@ -63,6 +73,12 @@ class Provisioner {
     Result<void> check_empty_device() {
         PMOS_ASSIGN(const UniqueFd device, open_source(request_, true));
         PMOS_TRY(check_unused(request_));
+        PMOS_ASSIGN(const bool marked, is_marked_apart(source_));
+        if (marked)
+            return exists(source_, "a volume is on it whose header is elsewhere",
+                          fmt::format("if nothing on it is needed: wipe its first sector: dd "
+                                      "if=/dev/zero of={} bs=512 count=1",
+                                      source_));
         PMOS_ASSIGN(const std::string signature, find_signature(source_));
         if (signature.empty()) return {};
         return exists(source_, fmt::format("it carries '{}'", signature),
@@ -74,6 +90,7 @@ class Provisioner {
         if (request_.block_device == 0 && is_being_made(source_))
             return fail(Code::busy, fmt::format("volume '{}' is being made already", source_));
         PMOS_TRY(unmap(temporary_dm_name(text(request_.dm_name))));
+        if (!header_.empty()) PMOS_TRY(remove_leftovers(header_));
         if (request_.block_device != 0) return {};
         PMOS_TRY(remove_leftovers(source_));
         return {};
@@ -83,8 +100,9 @@ class Provisioner {
         PMOS_TRY(prepare_key(secret));
         PMOS_TRY(channel_.catch_signals());
         PMOS_TRY(request_.block_device != 0 ? lock_device() : make_file());
+        if (!header_.empty()) PMOS_TRY(make_header_file());
         PMOS_TRY(make_header());
-        PMOS_TRY(channel_.progress(600, "making the file system"));
+        if (has_integrity(request_)) PMOS_TRY(write_tags());
         PMOS_TRY(make_file_system());
         PMOS_TRY(channel_.progress(950, "finishing"));
         PMOS_TRY(begin_count(request_));
@@ -92,9 +110,23 @@ class Provisioner {
         crypt_.reset();
         loop_.reset();
         PMOS_TRY(channel_.check());
-        if (file_) PMOS_TRY(file_->keep());
+        PMOS_TRY(name_it());
         undo_.forget();
         return {};
+    }
+
+    // A header without its volume would look like one; a volume without its header is missed by
+    // name. So the header, by which it is complete, comes last.
+    Result<void> name_it() {
+        if (header_file_ && device_fd_) PMOS_TRY(mark_apart(device_fd_.borrow()));
+        if (file_) PMOS_TRY(file_->keep());
+        if (!header_file_) return {};
+        if (file_)
+            undo_.push([path = source_]() -> Result<void> {
+                if (::unlink(path.c_str()) == 0) return {};
+                return fail(errno_error(errno, fmt::format("cannot remove '{}'", path)));
+            });
+        return header_file_->keep();
     }
 
     Result<void> prepare_key(const UniqueFd& secret) {
@@ -141,6 +173,15 @@ class Provisioner {
         return {};
     }
 
+    Result<void> make_header_file() {
+        PMOS_ASSIGN(header_file_, TemporaryFile::make(header_));
+        undo_.push([this] { return header_file_->remove(); });
+        if (::fallocate(header_file_->fd().get(), 0, 0, static_cast<off_t>(kHeaderBytes)) == 0)
+            return {};
+        return fail(errno_error(
+            errno, fmt::format("cannot reserve {} MiB for '{}'", kHeaderBytes >> 20, header_)));
+    }
+
     // Two workers on one device, and udev's probing of what is half-made, are kept out by flock(2).
     Result<void> lock_device() {
         PMOS_ASSIGN(device_fd_, open_source(request_, false));
@@ -164,7 +205,8 @@ class Provisioner {
 
     Result<void> make_header() {
         PMOS_TRY(channel_.progress(100, "making the header"));
-        PMOS_ASSIGN(crypt_, CryptDevice::of_device(device_));
+        PMOS_ASSIGN(crypt_, header_file_ ? CryptDevice::of_device(header_file_->path(), device_)
+                                         : CryptDevice::of_device(device_));
         undo_.push([this]() -> Result<void> {
             crypt_.reset();
             return {};
@@ -176,21 +218,47 @@ class Provisioner {
         return {};
     }
 
+    // A sector without its tag is an I/O error, also for who only looks at it.
+    Result<void> write_tags() {
+        const std::string dm_name = temporary_dm_name(text(request_.dm_name));
+        PMOS_TRY(crypt_->map_untagged(dm_name));
+        undo_.push([dm_name] { return unmap(dm_name); });
+        PMOS_TRY(crypt_->write_tags(dm_name, [this](std::uint32_t permille) {
+            return channel_.progress(300 + permille / 4, "writing the tags");
+        }));
+        PMOS_TRY(unmap(dm_name));
+        undo_.drop_last();
+        return {};
+    }
+
     Result<void> make_file_system() {
         const std::string dm_name = temporary_dm_name(text(request_.dm_name));
         PMOS_TRY(crypt_->map_fresh(dm_name));
         undo_.push([dm_name] { return unmap(dm_name); });
+        PMOS_TRY(choose_flags(dm_name));
+        PMOS_TRY(channel_.progress(600, "making the file system"));
         PMOS_TRY(make_ext4("/dev/mapper/" + dm_name, channel_));
         PMOS_TRY(unmap(dm_name));
         undo_.drop_last();
         return {};
     }
 
+    // Of one with integrity the kernel knows one way only.
+    Result<void> choose_flags(const std::string& dm_name) {
+        MapFlags flags;
+        if (!has_integrity(request_)) {
+            PMOS_TRY(channel_.progress(550, "measuring the device"));
+            PMOS_ASSIGN(flags, probe_flags(*crypt_, dm_name, channel_));
+        }
+        flags.discards = may_discard(request_);
+        return flags == MapFlags{} ? Result<void>{} : crypt_->store_flags(flags);
+    }
+
     const Request& request_;
     Channel& channel_;
-    std::string source_, device_;
+    std::string source_, header_, device_;
     std::optional<SecretBuffer> secret_;
-    std::optional<TemporaryFile> file_;
+    std::optional<TemporaryFile> file_, header_file_;
     UniqueFd device_fd_;
     std::optional<LoopDevice> loop_;
     std::optional<CryptDevice> crypt_;

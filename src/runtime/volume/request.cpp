@@ -6,11 +6,13 @@
 #include <algorithm>
 #include <array>
 
+#include "policy/luks.h"
+#include "policy/names.h"
+
 namespace pmos::volume {
 namespace {
 
 constexpr std::size_t kMaxDmName = 123;  // DM_NAME_LEN without ".tmp" and the NUL
-constexpr std::uint64_t kMinPbkdfMemory = 16ULL << 20;
 
 std::unexpected<Error> bad(std::string what) {
     return fail(Code::usage, "volume request refused", std::move(what));
@@ -29,9 +31,13 @@ bool is_plain_path(std::string_view path) {
            std::ranges::all_of(path, [](unsigned char c) { return c >= 0x20 && c != 0x7f; });
 }
 
+bool has_item(std::string_view list, std::string_view item) {
+    return std::ranges::any_of(policy::split_list(list), [&](auto word) { return word == item; });
+}
+
 bool is_verb(Verb verb) {
     return (verb >= Verb::status && verb <= Verb::cut_off) ||
-           (verb >= Verb::info && verb <= Verb::wipe_free);
+           (verb >= Verb::info && verb <= Verb::wipe_free) || verb == Verb::trim;
 }
 
 template <std::size_t N>
@@ -43,7 +49,8 @@ Result<void> check_names(const Request& r) {
     if (!is_terminated(r.mode) || !is_terminated(r.name) || !is_terminated(r.dm_name) ||
         !is_terminated(r.source) || !is_terminated(r.key_file) || !is_terminated(r.cipher) ||
         !is_terminated(r.pbkdf) || !is_terminated(r.filesystem) || !is_terminated(r.attempts) ||
-        !is_terminated(r.repeats) || !is_terminated(r.undo))
+        !is_terminated(r.repeats) || !is_terminated(r.undo) || !is_terminated(r.integrity) ||
+        !is_terminated(r.discards) || !is_terminated(r.header))
         return bad("a text is not terminated");
     if (!is_name(text(r.mode)) || !is_name(text(r.name)))
         return bad("mode and volume names are lower case letters, digits and dashes");
@@ -54,6 +61,10 @@ Result<void> check_names(const Request& r) {
         return bad(fmt::format("source '{}' is not an absolute path", text(r.source)));
     if (r.key == KeyKind::device_key && !is_plain_path(text(r.key_file)))
         return bad(fmt::format("key file '{}' is not an absolute path", text(r.key_file)));
+    if (!text(r.header).empty() && !is_plain_path(text(r.header)))
+        return bad(fmt::format("header '{}' is not an absolute path", text(r.header)));
+    if (!text(r.discards).empty() && !has_item(policy::kDiscards, text(r.discards)))
+        return bad(fmt::format("unknown policy of discards '{}'", text(r.discards)));
     if (r.verb == Verb::restore && !is_plain_path(text(r.undo)))
         return bad("no place is named where the header is kept meanwhile");
     if (judges(r.verb) && r.key == KeyKind::descriptor &&
@@ -85,6 +96,9 @@ Result<void> check_format(const Request& r) {
         return bad(fmt::format("sector size {} is not 512, 1024, 2048 or 4096", r.sector_size));
     if (r.key_bits == 0 || r.key_bits % 8 != 0 || r.key_bits > 1024)
         return bad(fmt::format("key size {} bits is not possible", r.key_bits));
+    if (!text(r.integrity).empty() && text(r.integrity) != "none" &&
+        text(r.integrity) != "hmac-sha256")
+        return bad(fmt::format("unknown integrity '{}'", text(r.integrity)));
     PMOS_TRY(check_pbkdf(r));
     if (text(r.filesystem) != "ext4")
         return fail(Code::unsupported,
@@ -124,14 +138,6 @@ Result<CipherSpec> split_cipher(std::string_view spec) {
         return fail(Code::usage, fmt::format("'{}' is not a cipher", spec), "",
                     "write it as cryptsetup does, e.g. \"aes-xts-plain64\"");
     return CipherSpec{std::string(spec.substr(0, dash)), std::string(spec.substr(dash + 1))};
-}
-
-std::uint64_t fit_pbkdf_memory(std::uint64_t profile_max, std::uint64_t available) {
-    const std::uint64_t share = available / 4;
-    const std::uint64_t fitted = profile_max == 0 ? share : std::min(profile_max, share);
-    const std::uint64_t floor =
-        profile_max == 0 ? kMinPbkdfMemory : std::min(kMinPbkdfMemory, profile_max);
-    return std::max(fitted, floor);
 }
 
 std::string temporary_dm_name(std::string_view dm_name) { return std::string(dm_name) + ".tmp"; }

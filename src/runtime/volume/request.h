@@ -17,6 +17,9 @@ inline constexpr std::size_t kMaxSecret = 512;
 // No volume is made with less, so less is wrong without being judged.
 inline constexpr std::size_t kMinSecret = 4;
 inline constexpr std::uint64_t kHeaderBytes = 16ULL << 20;  // LUKS2's own default
+// What a volume whose header is apart leaves free before its data: a block device tells there that
+// it is one (apart.h).
+inline constexpr std::uint64_t kApartOffset = 1ULL << 20;
 inline constexpr std::uint64_t kMinSize = 2 * kHeaderBytes;
 
 template <std::size_t N>
@@ -29,14 +32,18 @@ Result<void> check_request(const Request& request);
 // Whether a secret of this verb is counted, so that it must come where the volume has one.
 bool judges(Verb verb);
 
+inline bool has_integrity(const Request& request) {
+    return !text(request.integrity).empty() && text(request.integrity) != "none";
+}
+// By its policy; what its header says is brought in line with it at each opening.
+inline bool may_discard(const Request& request) {
+    return !text(request.discards).empty() && text(request.discards) != "never";
+}
+
 struct CipherSpec {
     std::string cipher, mode;  // "aes", "xts-plain64", as crypt_format(3) takes them
 };
 Result<CipherSpec> split_cipher(std::string_view spec);
-
-// Memory for the key derivation: what the profile allows, but no more than a quarter of what is
-// free now, so that the first unlock after a busy boot does not wake the OOM killer.
-std::uint64_t fit_pbkdf_memory(std::uint64_t profile_max, std::uint64_t available);
 
 // While it is made, a volume is mapped under this name and its file is source + kTemporarySuffix +
 // random.

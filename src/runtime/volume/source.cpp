@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "runtime/volume/apart.h"
+#include "runtime/volume/dm.h"
 #include "runtime/volume/filesystem.h"
 #include "runtime/volume/patience.h"
 
@@ -32,14 +34,28 @@ Error in_use(const Request& request, const std::string& who) {
     return e;
 }
 
+bool is_own(const LoopUser& user, const Request& request) {
+    const std::string dm_name(text(request.dm_name));
+    return user.dm_holder == dm_name || user.dm_holder == dm::integrity_name(dm_name);
+}
+
 std::optional<LoopUser> foreign_user(const Request& request, BorrowedFd source) {
     for (auto& user : find_loop_users(source))
-        if (user.dm_holder != text(request.dm_name)) return std::move(user);
+        if (!is_own(user, request)) return std::move(user);
     return std::nullopt;
 }
 
-Result<Inspected> inspect_header(const Request& request, const std::string& device) {
-    PMOS_ASSIGN(auto crypt, CryptDevice::of_device(device));
+// Of a volume with its header apart a block device tells only by its mark that it is one.
+Result<bool> carries_something(const Request& request, const std::string& device) {
+    if (text(request.header).empty()) {
+        PMOS_ASSIGN(const std::string signature, find_signature(device));
+        return !signature.empty();
+    }
+    return is_marked_apart(device);
+}
+
+Result<Inspected> inspect_header(const Request& request, const SourceDevice& device) {
+    PMOS_ASSIGN(auto crypt, device.crypt());
     PMOS_TRY(crypt.load());
     if (!crypt.has_keyslot()) return Inspected{Content::unfinished, "it has no key yet", ""};
     if (!crypt.has_complete_token(request))
@@ -67,11 +83,22 @@ Result<SourceDevice> SourceDevice::attach(const Request& request, bool read_only
     SourceDevice device;
     PMOS_ASSIGN(device.file_, open_source(request, read_only));
     device.path_ = source_of(request);
+    device.header_ = text(request.header);
     if (request.block_device != 0) return device;
     PMOS_ASSIGN(auto loop, LoopDevice::attach(device.file_.borrow(), device.path_, read_only));
     device.path_ = loop.path();
     device.loop_ = std::move(loop);
     return device;
+}
+
+Result<CryptDevice> SourceDevice::crypt() const {
+    if (header_.empty()) return CryptDevice::of_device(path_);
+    struct stat st {};
+    if (::lstat(header_.c_str(), &st) == 0 && S_ISREG(st.st_mode))
+        return CryptDevice::of_device(header_, path_);
+    return fail(Code::not_found, fmt::format("the header of '{}' is not there", path_),
+                fmt::format("its profile says that it is the file '{}'", header_),
+                "bring it back, or a backup of it under that name");
 }
 
 Result<Inspected> inspect_source(const Request& request) {
@@ -81,19 +108,18 @@ Result<Inspected> inspect_source(const Request& request) {
         return fail(std::move(device.error()));
     }
     if (request.block_device != 0) {
-        PMOS_ASSIGN(const std::string signature, find_signature(device->path()));
-        if (signature.empty()) return Inspected{};
+        PMOS_ASSIGN(const bool carries, carries_something(request, device->path()));
+        if (!carries) return Inspected{};
     }
-    return inspect_header(request, device->path());
+    return inspect_header(request, *device);
 }
 
 Result<bool> is_mapping_of(const Request& request) {
     PMOS_ASSIGN(const auto mapping, CryptDevice::of_mapping(std::string(text(request.dm_name))));
     PMOS_ASSIGN(const UniqueFd source, open_source(request, true));
     if (request.block_device == 0) {
-        return std::ranges::any_of(find_loop_users(source.borrow()), [&](const LoopUser& user) {
-            return user.dm_holder == text(request.dm_name);
-        });
+        return std::ranges::any_of(find_loop_users(source.borrow()),
+                                   [&](const LoopUser& user) { return is_own(user, request); });
     }
     struct stat below {};
     PMOS_ASSIGN(const struct stat st, stat_of(source.borrow(), source_of(request)));

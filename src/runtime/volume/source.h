@@ -19,12 +19,16 @@ class SourceDevice {
   public:
     static Result<SourceDevice> attach(const Request& request, bool read_only);
     const std::string& path() const { return path_; }
+    // Where the header is: path(), or the file that the request names.
+    const std::string& header() const { return header_.empty() ? path_ : header_; }
+    // Code::not_found: the header is apart, and not there.
+    Result<CryptDevice> crypt() const;
     BorrowedFd file() const { return file_.borrow(); }
 
   private:
     UniqueFd file_;
     std::optional<LoopDevice> loop_;
-    std::string path_;
+    std::string path_, header_;
 };
 
 enum class Content : std::uint8_t { absent, unfinished, complete };

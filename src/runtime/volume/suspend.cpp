@@ -99,7 +99,7 @@ Result<Event> resume(const Request& request, UniqueFd secret_fd, Channel& channe
     PMOS_ASSIGN(const auto secret, read_secret_of(request, secret_fd));
     PMOS_TRY(channel.catch_signals());
     PMOS_TRY(channel.progress(300, "deriving the key"));
-    PMOS_ASSIGN(auto crypt, CryptDevice::of_mapping(dm_name));
+    PMOS_ASSIGN(auto crypt, CryptDevice::of_mapping(dm_name, std::string(text(request.header))));
     int keyslot = -1;
     PMOS_ASSIGN(const std::string not_kept,
                 judge(request, secret, crypt.dearest_argon2(), [&]() -> Result<void> {

@@ -105,7 +105,8 @@ Result<void> put_header_back(const Request& request) {
     if (::access(place.c_str(), F_OK) != 0) return {};
     PMOS_TRY(check_unused(request));
     PMOS_ASSIGN(const auto device, SourceDevice::attach(request, false));
-    return put_header_back(request, device.path());
+    PMOS_TRY(device.crypt());
+    return put_header_back(request, device.header());
 }
 
 Result<void> put_header_back(const Request& request, const std::string& device) {

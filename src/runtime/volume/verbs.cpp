@@ -3,6 +3,7 @@
 
 #include <cerrno>
 
+#include "runtime/volume/cipher.h"
 #include "runtime/volume/dm.h"
 #include "runtime/volume/files.h"
 #include "runtime/volume/header.h"
@@ -30,7 +31,7 @@ Result<std::string> adopt(const Request& request, const SecretBuffer& secret, Ma
         return fail(Code::busy, name_of(request) + " is open but suspended", "",
                     fmt::format("pmosctl lock --evict {}", text(request.mode)));
     PMOS_ASSIGN(const auto device, SourceDevice::attach(request, true));
-    PMOS_ASSIGN(auto crypt, CryptDevice::of_device(device.path()));
+    PMOS_ASSIGN(auto crypt, device.crypt());
     PMOS_TRY(crypt.load());
     return judge(request, secret, crypt.dearest_argon2(), [&]() -> Result<void> {
         PMOS_TRY(crypt.check_secret(secret.bytes()));
@@ -42,8 +43,10 @@ Result<std::string> map_volume(const Request& request, const SecretBuffer& secre
                                Channel& channel) {
     PMOS_TRY(check_unused(request));
     PMOS_ASSIGN(const auto device, SourceDevice::attach(request, false));
-    PMOS_ASSIGN(auto crypt, CryptDevice::of_device(device.path()));
+    PMOS_ASSIGN(auto crypt, device.crypt());
     PMOS_TRY(crypt.load());
+    PMOS_TRY(check_cipher(crypt.cipher()));
+    PMOS_TRY(crypt.settle_discards(may_discard(request)));
     PMOS_TRY(channel.progress(300, "deriving the key"));
     const std::string dm_name(text(request.dm_name));
     int keyslot = -1;
@@ -65,7 +68,9 @@ Result<std::string> map_volume(const Request& request, const SecretBuffer& secre
     return fail(std::move(cause));
 }
 
-bool works_on_it(Verb verb) { return verb >= Verb::passwd && verb <= Verb::wipe_free; }
+bool works_on_it(Verb verb) {
+    return (verb >= Verb::passwd && verb <= Verb::wipe_free) || verb == Verb::trim;
+}
 
 }  // namespace
 
@@ -89,13 +94,16 @@ Result<Event> close(const Request& request, Channel& channel) {
     const bool is_file = request.block_device == 0;
     const std::string path(text(request.source));
     // A provisioning that was killed may have left its mapping, and with it a key in the kernel.
-    if (!is_file || !is_being_made(path)) {
+    if (!(is_file && is_being_made(path)) && !is_being_made(std::string(text(request.header)))) {
         PMOS_TRY(unmap(temporary_dm_name(text(request.dm_name))));
         if (is_file) PMOS_TRY(remove_leftovers(path));
+        if (!text(request.header).empty())
+            PMOS_TRY(remove_leftovers(std::string(text(request.header))));
     }
     const std::string dm_name(text(request.dm_name));
     if (mapping_state(dm_name) == Mapping::suspended) PMOS_TRY(dm::replace_by_error(dm_name));
     PMOS_TRY(dm::is_error(dm_name) ? dm::remove(dm_name) : unmap(dm_name));
+    PMOS_TRY(dm::remove_integrity(dm_name));
     const auto source = open_source(request, true);
     if (is_file && source && !wait_until_loop_is_free(source->borrow()))
         return fail(Code::busy, name_of(request) + " is closed but its loop device is still in use",
@@ -146,6 +154,8 @@ Result<Event> work(Channel& channel) {
             return resize(request, std::move(received.secret), channel);
         case Verb::wipe_free:
             return wipe_free(request, channel);
+        case Verb::trim:
+            return trim(request, channel);
     }
     return fail(Code::usage, "volume request refused", "unknown verb");
 }

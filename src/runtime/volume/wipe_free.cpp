@@ -64,12 +64,7 @@ Result<void> fill(BorrowedFd root, Channel& channel) {
 Result<Event> wipe_free(const Request& request, Channel& channel) {
     PMOS_TRY(check_complete(request));
     PMOS_TRY(channel.catch_signals());
-    {
-        PMOS_ASSIGN(const auto header, Header::open(request, true));
-        if (header.mapping() != Mapping::active)
-            return fail(Code::locked, name_of(request) + " is not open", "",
-                        fmt::format("pmosctl unlock {} --no-start", text(request.mode)));
-    }
+    PMOS_TRY(check_open(request));
     PMOS_ASSIGN(const UniqueFd root,
                 mount_checked("/dev/mapper/" + std::string(text(request.dm_name)), channel));
     PMOS_TRY(fill(root.borrow(), channel));

@@ -24,6 +24,7 @@ Result<Event> passwd(const Request& request, UniqueFd old_secret, UniqueFd new_s
 Result<Event> backup(const Request& request, UniqueFd file, Channel& channel);
 Result<Event> resize(const Request& request, UniqueFd secret, Channel& channel);
 Result<Event> wipe_free(const Request& request, Channel& channel);
+Result<Event> trim(const Request& request, Channel& channel);
 Result<Event> restore(const Request& request, UniqueFd file, Channel& channel);
 
 }  // namespace pmos::volume

@@ -119,16 +119,6 @@ TEST_CASE("every broken field of a request is refused") {
     CHECK(check_request(device));
 }
 
-TEST_CASE(
-    "the key derivation's memory is bounded by the profile and by a quarter of what is free") {
-    constexpr std::uint64_t kMiB = 1 << 20;
-    CHECK(fit_pbkdf_memory(256 * kMiB, 4096 * kMiB) == 256 * kMiB);
-    CHECK(fit_pbkdf_memory(256 * kMiB, 600 * kMiB) == 150 * kMiB);
-    CHECK(fit_pbkdf_memory(0, 400 * kMiB) == 100 * kMiB);
-    CHECK(fit_pbkdf_memory(256 * kMiB, 8 * kMiB) == 16 * kMiB);
-    CHECK(fit_pbkdf_memory(4 * kMiB, 8 * kMiB) == 4 * kMiB);
-}
-
 TEST_CASE("only the volume's own token marks it complete") {
     const Request r = request_of(sample());
     const std::string token = complete_token(r);
@@ -232,4 +222,26 @@ TEST_CASE("events are received one by one, and the worker's end is noticed") {
     auto gone = receive_event(ours.borrow());
     REQUIRE_FALSE(gone);
     CHECK(gone.error().code == Code::unreachable);
+}
+
+TEST_CASE("discards, integrity and a header of its own are checked") {
+    auto v = sample();
+    v.discards = "trim";
+    v.integrity = "hmac-sha256";
+    v.header = "/media/card/secure.header";
+    const Request good = request_of(v);
+    CHECK(check_request(good));
+    CHECK(has_integrity(good));
+    CHECK(may_discard(good));
+    CHECK_FALSE(has_integrity(request_of(sample())));
+    CHECK_FALSE(may_discard(request_of(sample())));
+    CHECK(check_request(request_of(sample(), Verb::trim)));
+    v.discards = "always";
+    CHECK_FALSE(check_request(request_of(v)));
+    v.discards = "never";
+    v.integrity = "aead";
+    CHECK_FALSE(check_request(request_of(v)));
+    v.integrity = "none";
+    v.header = "secure.header";
+    CHECK_FALSE(check_request(request_of(v)));
 }

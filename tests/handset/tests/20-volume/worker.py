@@ -13,7 +13,7 @@ KEYS = f"{DIR}/keys"
 SPARE = next((d for d in ("/dev/disk/by-id/virtio-spare", "/dev/vdc", "/dev/vdd")
               if os.path.exists(d) and subprocess.run(["blkid", "-p", d]).returncode == 2), None)
 
-REQUEST = struct.Struct("=IIIIQQIIII64s64s128s512s512s64s16s16s512s512s512s")
+REQUEST = struct.Struct("=IIIIQQIIII64s64s128s512s512s64s16s16s512s512s512s24s8s512s")
 EVENT = struct.Struct("=III64sIIIIIi256s256s256s")
 STATUS, PROVISION, OPEN, CLOSE = 1, 2, 3, 4
 INFO, PASSWD, BACKUP, RESTORE = 16, 17, 18, 19
@@ -63,17 +63,19 @@ class Worker:
 
     def __init__(self, verb, name="data", pin=None, source=None, size=64 << 20, key_file="",
                  block=False, cipher="aes-xts-plain64", memory=32 << 20, time_ms=200, mode="t",
-                 new=None, file=None, undo=None):
+                 new=None, file=None, undo=None, integrity="none", discards="never", header="",
+                 key_bits=512):
         """new: the new secret of PASSWD; file: a descriptor, of BACKUP and RESTORE."""
         self.source = source or f"{DIR}/{name}.img"
         self.dm = f"pmos-{mode}-{name}"
         raw = REQUEST.pack(0x504d5651, verb, 2 if key_file else 1, int(block), size, memory,
-                           time_ms, 512, 4096,
+                           time_ms, key_bits, 4096,
                            (pin is not None) + 2 * (new is not None or file is not None),
                            mode.encode(), name.encode(), self.dm.encode(), self.source.encode(),
                            key_file.encode(), cipher.encode(), b"argon2id", b"ext4",
                            f"{DIR}/attempts/{mode}".encode(), f"{DIR}/repeats/{mode}".encode(),
-                           (undo or f"{DIR}/headers/{mode}/{name}").encode())
+                           (undo or f"{DIR}/headers/{mode}/{name}").encode(),
+                           integrity.encode(), discards.encode(), header.encode())
         self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.process = subprocess.Popen(
             ["/bin/sh", "-c", f'exec "$0" 3<&{theirs.fileno()}', WORKER], pass_fds=[theirs.fileno()])
