@@ -21,15 +21,6 @@ std::string dump(const Json& json) {
     return json.dump(2, ' ', false, Json::error_handler_t::replace);
 }
 
-std::string size_words(std::uint64_t bytes) {
-    constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-    double value = static_cast<double>(bytes);
-    std::size_t unit = 0;
-    for (; value >= 1024 && unit + 1 < std::size(kUnits); ++unit) value /= 1024;
-    const bool whole = value == static_cast<double>(static_cast<std::uint64_t>(value));
-    return fmt::format("{:.{}f} {}", value, whole ? 0 : 1, kUnits[unit]);
-}
-
 // "keyslot.0.kdf" -> {"keyslots": {"0": {"kdf": ...}}}; numbers are numbers.
 Json to_json(const Details& details) {
     constexpr std::array kNumbers{"size",   "used",       "fileSize", "keyBits",   "sectorSize",
@@ -152,6 +143,15 @@ Result<int> info(const Globals& globals, VolumeName name) {
 }
 
 }  // namespace
+
+std::string size_words(std::uint64_t bytes) {
+    constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    double value = static_cast<double>(bytes);
+    std::size_t unit = 0;
+    for (; value >= 1024 && unit + 1 < std::size(kUnits); ++unit) value /= 1024;
+    const bool whole = value == static_cast<double>(static_cast<std::uint64_t>(value));
+    return fmt::format("{:.{}f} {}", value, whole ? 0 : 1, kUnits[unit]);
+}
 
 Address volumes_address(const std::string& mode) {
     return {mode_address(mode).path, bus::kVolumesInterface};

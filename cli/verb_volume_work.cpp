@@ -1,10 +1,11 @@
-// cli: the verbs on open volumes that take long: volume resize, volume wipe-free. Ctrl-C ends
-// pmosctl, and pmosd ends what its caller is gone from.
+// cli: the verbs on open volumes that take long: volume resize, volume wipe-free, volume trim.
+// Ctrl-C ends pmosctl, and pmosd ends what its caller is gone from.
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <memory>
 
+#include "cli/details.h"
 #include "cli/outcome.h"
 #include "cli/secret_input.h"
 #include "cli/show_progress.h"
@@ -63,6 +64,21 @@ Result<int> wipe_free(const Globals& globals, VolumeName name) {
     return 0;
 }
 
+Result<int> trim(const Globals& globals, VolumeName name) {
+    PMOS_ASSIGN(auto bus, globals.connect());
+    PMOS_TRY(settle_name(bus, name));
+    ProgressView view(STDERR_FILENO);
+    PMOS_TRY(show_progress(bus, name.mode, view));
+    auto answer = bus.call(volumes_address(name.mode), "Trim", "s", name.volume.c_str());
+    view.finish();
+    PMOS_ASSIGN(const auto message, std::move(answer));
+    PMOS_ASSIGN(const auto told, read_details(message));
+    print_outcome(globals, name.mode,
+                  fmt::format("the storage of '{}' was told of {} free", name.volume,
+                              size_words(told.number("trimmed"))));
+    return 0;
+}
+
 }  // namespace
 
 Action attach_volume_resize(CLI::App& app) {
@@ -80,6 +96,12 @@ Action attach_volume_wipe_free(CLI::App& app) {
     auto name = std::make_shared<VolumeName>();
     add_volume_options(app, *name);
     return [name](const Globals& globals) { return wipe_free(globals, *name); };
+}
+
+Action attach_volume_trim(CLI::App& app) {
+    auto name = std::make_shared<VolumeName>();
+    add_volume_options(app, *name);
+    return [name](const Globals& globals) { return trim(globals, *name); };
 }
 
 }  // namespace pmos::cli

@@ -39,6 +39,8 @@ constexpr std::array kVerbs{
     Verb{"volume resize", kVolumes, "make an open volume larger", attach_volume_resize},
     Verb{"volume wipe-free", kVolumes, "overwrite what deleted files have left",
          attach_volume_wipe_free},
+    Verb{"volume trim", kVolumes, "tell a volume's storage which blocks are free",
+         attach_volume_trim},
     Verb{"volume backup", kVolumes, "write a volume's header into a file", attach_volume_backup},
     Verb{"volume restore", kVolumes, "bring a volume's header back from a file",
          attach_volume_restore},

@@ -12,6 +12,9 @@ struct VolumeName {
     std::string mode, volume;
 };
 
+// "1.5 GiB"
+std::string size_words(std::uint64_t bytes);
+
 // The interface of the volumes on a mode's object.
 Address volumes_address(const std::string& mode);
 // MODE and VOLUME; a mode's only volume need not be named.
@@ -24,5 +27,6 @@ Result<bool> opens_by_secret(BusClient& bus, const VolumeName& name);
 
 Action attach_volume_resize(CLI::App& app);
 Action attach_volume_wipe_free(CLI::App& app);
+Action attach_volume_trim(CLI::App& app);
 
 }  // namespace pmos::cli

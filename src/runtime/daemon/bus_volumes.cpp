@@ -38,9 +38,7 @@ int done_when(void* userdata, sd_bus_message* message, VolumeCall call) {
     return 1;
 }
 
-int info(sd_bus_message* message, void* userdata, sd_bus_error*) {
-    VolumeCall wanted{Verb::info, {}};
-    if (const int r = read_volume(message, wanted); r < 0) return r;
+void answer_details(void* userdata, sd_bus_message* message, VolumeCall wanted) {
     bus_of(userdata).supervisor().volume(
         mode_of(userdata), std::move(wanted), [call = Call(message)](Result<Details> told) {
             if (!told) return call.fail(told.error());
@@ -50,6 +48,12 @@ int info(sd_bus_message* message, void* userdata, sd_bus_error*) {
             if (r >= 0) sd_bus_send(nullptr, reply, nullptr);
             sd_bus_message_unref(reply);
         });
+}
+
+int info(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    VolumeCall wanted{Verb::info, {}};
+    if (const int r = read_volume(message, wanted); r < 0) return r;
+    answer_details(userdata, message, std::move(wanted));
     return 1;
 }
 
@@ -75,6 +79,15 @@ int wipe_free(sd_bus_message* message, void* userdata, sd_bus_error*) {
     const int r = read_volume(message, wanted);
     wanted.owner = bus_of(userdata).owner_of(message);
     return r < 0 ? r : done_when(userdata, message, std::move(wanted));
+}
+
+// What the worker told of it is the answer.
+int trim(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    VolumeCall wanted{Verb::trim, {}};
+    if (const int r = read_volume(message, wanted); r < 0) return r;
+    wanted.owner = bus_of(userdata).owner_of(message);
+    answer_details(userdata, message, std::move(wanted));
+    return 1;
 }
 
 template <Verb verb>
@@ -105,6 +118,8 @@ constexpr sd_bus_vtable kVtable[] = {
                              SD_BUS_PARAM(volume) SD_BUS_PARAM(size) SD_BUS_PARAM(secret), "", ,
                              resize, kAnyone | SD_BUS_VTABLE_SENSITIVE),
     SD_BUS_METHOD_WITH_NAMES("WipeFree", "s", SD_BUS_PARAM(volume), "", , wipe_free, kAnyone),
+    SD_BUS_METHOD_WITH_NAMES("Trim", "s", SD_BUS_PARAM(volume), "a{ss}", SD_BUS_PARAM(details),
+                             trim, kAnyone),
     SD_BUS_VTABLE_END,
 };
 

@@ -190,6 +190,7 @@ std::vector<std::string> Supervisor::take_policy() {
                    (policy.profile->tell_capabilities || policy.profile->tell_landlock);
         }))
         denials_.add_facts(facts_);
+    host::read_ciphers(facts_, policy_);
     std::map<std::string, std::string, std::less<>> before;
     for (const auto& [name, mode] : modes_) before[name] = mode->digest;
     std::set<std::string, std::less<>> named;

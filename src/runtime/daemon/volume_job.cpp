@@ -36,6 +36,8 @@ const char* verb_name(volume::Verb verb) {
             return "volume-resize";
         case volume::Verb::wipe_free:
             return "volume-wipe-free";
+        case volume::Verb::trim:
+            return "volume-trim";
     }
     return "volume";
 }

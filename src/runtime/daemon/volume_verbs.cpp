@@ -24,7 +24,8 @@ Result<policy::Volume> find_volume(const Mode& mode, const std::string& name) {
 }
 
 bool takes_long(volume::Verb verb) {
-    return verb == volume::Verb::resize || verb == volume::Verb::wipe_free;
+    return verb == volume::Verb::resize || verb == volume::Verb::wipe_free ||
+           verb == volume::Verb::trim;
 }
 
 std::function<void()> call_volume(const Context& ctx, Mode& mode, VolumeCall call,

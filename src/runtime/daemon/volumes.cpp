@@ -19,14 +19,16 @@ bool is_open(const policy::Volume& volume) {
 }
 
 // A file has its final name only when it is complete. A block device is always there: it counts
-// when it begins with a LUKS header (cryptsetup's on-disk format, both versions).
-bool exists(const policy::Volume& volume) {
-    if (!volume.block_device) return ::access(volume.source.c_str(), F_OK) == 0;
+// when it begins with a LUKS header (cryptsetup's on-disk format, both versions), or with the mark
+// of one whose header is elsewhere.
+bool exists(const policy::Volume& v) {
+    if (!v.block_device) return ::access(v.source.c_str(), F_OK) == 0;
     constexpr std::string_view kMagic = "LUKS\xba\xbe";
-    const UniqueFd device(::open(volume.source.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    char begin[kMagic.size()] = {};
-    return device && ::pread(device.get(), begin, sizeof begin, 0) == sizeof begin &&
-           std::string_view(begin, sizeof begin) == kMagic;
+    const UniqueFd device(::open(v.source.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    char bytes[volume::kApartMark.size()] = {};
+    if (!device || ::pread(device.get(), bytes, sizeof bytes, 0) != sizeof bytes) return false;
+    const std::string_view begin(bytes, sizeof bytes);
+    return begin.starts_with(kMagic) || begin == volume::kApartMark;
 }
 
 const char* state_of(const policy::Volume& volume) {

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <array>
 
+#include "policy/luks.h"
+
 namespace pmos::host {
 namespace {
 
@@ -112,9 +114,44 @@ void examine_storage(const HostFacts& f, Report& report) {
     report.require(has(f.device_mapper_targets, "verity"), "dm-verity", "available", "note",
                    "the kernel has no dm-verity: 'root/verity' cannot be used",
                    "use a kernel with CONFIG_DM_VERITY");
+    report.require(has(f.device_mapper_targets, "integrity"), "dm-integrity", "available", "note",
+                   "the kernel has no dm-integrity: 'luks/integrity' cannot be used",
+                   "use a kernel with CONFIG_DM_INTEGRITY");
     report.add("ok", "memory",
                fmt::format("{} MiB; a key derivation takes a quarter of what is free at most",
                            f.memory_bytes >> 20));
+}
+
+// What a key of this volume would be derived at if it were made now: a guess costs no more.
+void examine_kdf(const HostFacts& f, const policy::Volume& v, const std::string& subject,
+                 Report& report) {
+    const auto share = policy::fit_kdf(v.pbkdf, v.pbkdf_memory_max, f.memory_available, f.cpus);
+    if (share.memory == 0)
+        return report.add("ok", subject,
+                          fmt::format("a secret set now is derived by {} for {} ms: who guesses at "
+                                      "a copy of the header needs that time, and no memory",
+                                      v.pbkdf, v.pbkdf_time_ms));
+    const bool bounded = share.memory < v.pbkdf_memory_max;
+    report.add("ok", subject,
+               fmt::format("a secret set now is derived by {} with up to {} MiB{}, {} lane{}, for "
+                           "{} ms on this phone: each guess at a copy of the header takes as much",
+                           v.pbkdf, share.memory >> 20,
+                           bounded ? fmt::format(" (a quarter of what is free; the profile allows "
+                                                 "{})",
+                                                 v.pbkdf_memory_max >> 20)
+                                   : "",
+                           share.lanes, share.lanes == 1 ? "" : "s", v.pbkdf_time_ms));
+}
+
+void examine_volume(const HostFacts& f, const std::string& mode, const policy::Volume& v,
+                    Report& report) {
+    const std::string subject = fmt::format("volume {}/{}", mode, v.name);
+    if (f.no_aes && v.cipher.starts_with("aes-"))
+        report.add("note", subject,
+                   "the CPU lists no instructions for AES: this cipher will be slow (so say the "
+                   "CPU's flags; nothing was measured)",
+                   "make it with \"cipher\": \"xchacha12,aes-adiantum-plain64\", \"keySize\": 256");
+    if (v.key_source != policy::KeySource::device_key) examine_kdf(f, v, subject, report);
 }
 
 // What of a locked mode stays in memory, or leaves it elsewhere.
@@ -171,7 +208,10 @@ void examine_mode(const HostFacts& facts, const policy::ModePolicy& mode, Report
     if (!mode.profile) return;
     const auto compiled = policy::compile(*mode.profile, facts, {.ask = true});
     add_diagnostics(subject, compiled.diagnostics, report);
-    if (compiled.plan) report.add("ok", subject, "this phone can enforce its whole profile");
+    if (!compiled.plan) return;
+    report.add("ok", subject, "this phone can enforce its whole profile");
+    for (const auto& volume : compiled.plan->volumes)
+        examine_volume(facts, mode.mode, volume, report);
 }
 
 }  // namespace

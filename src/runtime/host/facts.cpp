@@ -18,8 +18,13 @@
 #include <cstring>
 #include <filesystem>
 
+#include "policy/luks.h"
+#include "policy/names.h"
+#include "policy/profile.h"
 #include "runtime/host/devices.h"
 #include "runtime/host/small_file.h"
+#include "runtime/sys/cipher.h"
+#include "runtime/sys/memory.h"
 
 namespace pmos::host {
 namespace {
@@ -124,6 +129,25 @@ void read_traces(policy::HostFacts& facts) {
                         ::access("/sys/power/sync_on_suspend", F_OK) != 0;
     facts.core_pattern = read_small_file("/proc/sys/kernel/core_pattern").value_or("");
     if (facts.core_pattern.ends_with('\n')) facts.core_pattern.pop_back();
+    facts.memory_available = sys::sys_available_memory();
+    facts.cpus = static_cast<std::uint32_t>(std::max(::sysconf(_SC_NPROCESSORS_ONLN), 1L));
+}
+
+void read_ciphers(policy::HostFacts& facts, const policy::PolicySet& policies) {
+    facts.missing_ciphers.clear();
+    for (const auto& cipher : policy::ciphers()) {
+        const auto names_it = [&](const auto& volume) { return volume.cipher == cipher.spec; };
+        const bool wanted = std::ranges::any_of(policies.modes, [&](const auto& mode) {
+            return mode.profile && std::ranges::any_of(mode.profile->volumes, names_it);
+        });
+        if (wanted && sys::sys_lacks_cipher(cipher.kernel))
+            facts.missing_ciphers.emplace_back(cipher.spec);
+    }
+}
+
+bool says_no_aes(const std::vector<std::string>& cpuinfo) {
+    const bool lists = policy::has_word(cpuinfo, "flags") || policy::has_word(cpuinfo, "Features");
+    return lists && !policy::has_word(cpuinfo, "aes");
 }
 
 Result<policy::HostFacts> read_host_facts(const HostPaths& paths) {
@@ -138,6 +162,7 @@ Result<policy::HostFacts> read_host_facts(const HostPaths& paths) {
     struct sysinfo info {};
     if (::sysinfo(&info) != 0) return fail(errno_error(errno, "cannot ask the kernel for memory"));
     facts.memory_bytes = static_cast<std::uint64_t>(info.totalram) * info.mem_unit;
+    facts.no_aes = says_no_aes(split_words(read_small_file("/proc/cpuinfo").value_or("")));
     read_cgroup(paths.cgroup_root, facts);
     read_traces(facts);
     read_devices(paths, facts);

@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "policy/host_facts.h"
+#include "policy/policy_set.h"
 
 namespace pmos::host {
 
@@ -18,8 +19,15 @@ struct HostPaths {
 // HostFacts::problems says why.
 Result<policy::HostFacts> read_host_facts(const HostPaths& paths);
 
-// The part that an administrator may change at any moment: what becomes of memory that a mode held.
+// The part that an administrator may change at any moment: what becomes of memory that a mode held,
+// and what is to be had of memory and CPUs.
 void read_traces(policy::HostFacts& facts);
+
+// Of the ciphers that the profiles name; asking the kernel for one loads its module.
+void read_ciphers(policy::HostFacts& facts, const policy::PolicySet& policies);
+
+// Of the words of /proc/cpuinfo: a list of what the CPU can do, and AES not in it.
+bool says_no_aes(const std::vector<std::string>& cpuinfo);
 
 // {"devices": {"modem": ["/dev/ttyS2"]}}: devices that no kernel interface tells apart. Links are
 // followed now, so that the plan names the node itself. Errors name what is wrong; a node that is

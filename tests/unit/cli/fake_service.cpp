@@ -307,10 +307,15 @@ int wipe_free_method(sd_bus_message* m, void*, sd_bus_error*) {
     return sd_bus_reply_method_return(m, nullptr);
 }
 
+int trim_method(sd_bus_message* m, void*, sd_bus_error*) {
+    return sd_bus_reply_method_return(m, "a{ss}", 1, "trimmed", "3145728");
+}
+
 const sd_bus_vtable kVolumesTable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD("Resize", "sth", "", resize_method, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("WipeFree", "s", "", wipe_free_method, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Trim", "s", "a{ss}", trim_method, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("List", "", "aa{ss}", volumes_method, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Info", "s", "a{ss}", volume_info_method, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("ChangeSecret", "shh", "", change_secret_method, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -137,3 +137,9 @@ TEST_CASE("volume wipe-free says when it is done") {
     CHECK(service.run({"volume", "wipe-free", "secure"}).out ==
           "secure: free space of 'data' overwritten\n");
 }
+
+TEST_CASE("volume trim says how much is free") {
+    const Service service;
+    CHECK(service.run({"volume", "trim", "secure"}).out ==
+          "secure: the storage of 'data' was told of 3 MiB free\n");
+}

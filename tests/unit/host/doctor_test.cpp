@@ -1,6 +1,8 @@
 // tests: what the doctor says of a phone.
 #include "runtime/host/doctor.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <catch2/catch.hpp>
 
@@ -24,6 +26,27 @@ policy::HostFacts whole_phone() {
 std::string severity_of(const std::vector<host::Finding>& findings, const std::string& subject) {
     const auto it = std::ranges::find(findings, subject, &host::Finding::subject);
     return it == findings.end() ? "absent" : it->severity;
+}
+
+std::string message_of(const std::vector<host::Finding>& findings, const std::string& subject,
+                       const std::string& severity = "") {
+    for (const auto& f : findings)
+        if (f.subject == subject && (severity.empty() || f.severity == severity)) return f.message;
+    return "";
+}
+
+policy::PolicySet one_volume(const std::string& cipher, int key_size, const std::string& unlock) {
+    const std::string text = fmt::format(
+        R"({{"pmos": 1, "mode": "a", "root": {{"image": "a.erofs"}}, "network": "none",
+            "identity": {{"uidRange": {{"start": 200000, "count": 65536}}}},
+            "process": {{"args": ["/bin/true"]}}, "seccomp": {{"allow": ["@default"]}},
+            "volumes": [{{"name": "d", "target": "/d", "size": "64MiB", "unlock": ["{}"],
+                          "luks": {{"cipher": "{}", "keySize": {}}}}}]}})",
+        unlock, cipher, key_size);
+    const policy::SourceFile file{"a.json", text};
+    return policy::read_policy(std::span(&file, 1), nullptr, [](const std::string&) {
+        return Result<std::string>(fail(Code::not_found, "no such file"));
+    });
 }
 
 }  // namespace
@@ -96,4 +119,30 @@ TEST_CASE("problems of the host and broken modes are errors with their place") {
     CHECK(it->severity == "error");
     CHECK(it->message == "secure.json:3:5: unknown key 'x' [unknown-key]");
     CHECK(it->hint == "remove it");
+}
+
+TEST_CASE("of a volume that a PIN opens it is said what a guess takes") {
+    auto facts = whole_phone();
+    facts.memory_available = 400ULL << 20;
+    facts.cpus = 2;
+    const auto set = one_volume("aes-xts-plain64", 512, "pin");
+    CHECK(severity_of(host::examine(facts, set), "mode a") == "ok");
+    const auto said = message_of(host::examine(facts, set), "volume a/d");
+    CHECK_THAT(said, Catch::Contains("argon2id") && Catch::Contains("100 MiB") &&
+                         Catch::Contains("2 lanes") && Catch::Contains("1000 ms"));
+    CHECK(message_of(host::examine(facts, one_volume("aes-xts-plain64", 512, "device-key")),
+                     "volume a/d") == "");
+}
+
+TEST_CASE("a CPU without AES, and a kernel without a cipher, are named with a hint") {
+    auto facts = whole_phone();
+    facts.no_aes = true;
+    CHECK_THAT(message_of(host::examine(facts, one_volume("aes-xts-plain64", 512, "device-key")),
+                          "volume a/d"),
+               Catch::Contains("no instructions for AES"));
+    const auto sm4 = one_volume("sm4-xts-plain64", 256, "device-key");
+    CHECK(message_of(host::examine(facts, sm4), "volume a/d") == "");
+    facts.missing_ciphers = {"sm4-xts-plain64"};
+    const auto findings = host::examine(facts, sm4);
+    CHECK_THAT(message_of(findings, "mode a", "error"), Catch::Contains("no xts(sm4)"));
 }

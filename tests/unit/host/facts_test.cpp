@@ -112,3 +112,10 @@ TEST_CASE("render nodes are found by number, cards are not") {
     CHECK(found[1].minor == 129);
     CHECK(host::gpu_devices("/nonexistent").empty());
 }
+
+TEST_CASE("that a CPU has no AES is taken from a list only") {
+    CHECK_FALSE(host::says_no_aes({"flags", ":", "fpu", "aes", "avx"}));
+    CHECK(host::says_no_aes({"flags", ":", "fpu", "avx"}));
+    CHECK(host::says_no_aes({"Features", ":", "fp", "asimd"}));
+    CHECK_FALSE(host::says_no_aes({"model", "name", ":", "some", "CPU"}));
+}
