@@ -136,7 +136,7 @@ HostFacts whole_phone() {
     facts.apparmor = facts.cgroup_v2 = facts.time_namespace = true;
     facts.cgroup_controllers = {"cpu", "io", "memory", "pids"};
     facts.filesystems = {"ext4", "erofs"};
-    facts.device_mapper_targets = {"crypt", "verity"};
+    facts.device_mapper_targets = {"crypt", "verity", "integrity"};
     facts.devices = {{"gpu", "render", "dri/renderD128", false, 226, 128},
                      {"gpu", "full", "dri/card0", false, 226, 0},
                      {"modem", "port", "ttyS0", false, 4, 64}};

@@ -109,6 +109,7 @@ class Provisioner {
         PMOS_TRY(crypt_->write_token(complete_token(request_)));
         crypt_.reset();
         loop_.reset();
+        header_loop_.reset();
         PMOS_TRY(channel_.check());
         PMOS_TRY(name_it());
         undo_.forget();
@@ -147,6 +148,14 @@ class Provisioner {
         return {};
     }
 
+    // Opened once more: the loop device keeps the open file, and with it a flock(2) on it, which
+    // must end with this process.
+    static Result<LoopDevice> attach(const std::string& path) {
+        const UniqueFd backing(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+        if (!backing) return fail(errno_error(errno, fmt::format("cannot open '{}'", path)));
+        return LoopDevice::attach(backing.borrow(), path, false);
+    }
+
     Result<void> make_file() {
         PMOS_TRY(channel_.progress(10, "making the file"));
         const std::string directory = directory_of(source_);
@@ -159,12 +168,7 @@ class Provisioner {
                 errno, fmt::format("cannot reserve {} MiB for '{}'", request_.size >> 20, source_),
                 errno == ENOSPC ? "free some space, or make the volume smaller in the profile"
                                 : "the file system below must support fallocate(2)"));
-        // Opened once more: the loop device keeps the open file, and with it a flock(2) on it,
-        // which must end with this process.
-        const UniqueFd backing(::open(file_->path().c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
-        if (!backing)
-            return fail(errno_error(errno, fmt::format("cannot open '{}'", file_->path())));
-        PMOS_ASSIGN(loop_, LoopDevice::attach(backing.borrow(), file_->path(), false));
+        PMOS_ASSIGN(loop_, attach(file_->path()));
         device_ = loop_->path();
         undo_.push([this]() -> Result<void> {
             loop_.reset();
@@ -173,13 +177,19 @@ class Provisioner {
         return {};
     }
 
+    // By a loop device: libcryptsetup locks a header that is a file, as we do.
     Result<void> make_header_file() {
         PMOS_ASSIGN(header_file_, TemporaryFile::make(header_));
         undo_.push([this] { return header_file_->remove(); });
-        if (::fallocate(header_file_->fd().get(), 0, 0, static_cast<off_t>(kHeaderBytes)) == 0)
+        if (::fallocate(header_file_->fd().get(), 0, 0, static_cast<off_t>(kHeaderBytes)) != 0)
+            return fail(errno_error(
+                errno, fmt::format("cannot reserve {} MiB for '{}'", kHeaderBytes >> 20, header_)));
+        PMOS_ASSIGN(header_loop_, attach(header_file_->path()));
+        undo_.push([this]() -> Result<void> {
+            header_loop_.reset();
             return {};
-        return fail(errno_error(
-            errno, fmt::format("cannot reserve {} MiB for '{}'", kHeaderBytes >> 20, header_)));
+        });
+        return {};
     }
 
     // Two workers on one device, and udev's probing of what is half-made, are kept out by flock(2).
@@ -205,7 +215,7 @@ class Provisioner {
 
     Result<void> make_header() {
         PMOS_TRY(channel_.progress(100, "making the header"));
-        PMOS_ASSIGN(crypt_, header_file_ ? CryptDevice::of_device(header_file_->path(), device_)
+        PMOS_ASSIGN(crypt_, header_loop_ ? CryptDevice::of_device(header_loop_->path(), device_)
                                          : CryptDevice::of_device(device_));
         undo_.push([this]() -> Result<void> {
             crypt_.reset();
@@ -260,7 +270,7 @@ class Provisioner {
     std::optional<SecretBuffer> secret_;
     std::optional<TemporaryFile> file_, header_file_;
     UniqueFd device_fd_;
-    std::optional<LoopDevice> loop_;
+    std::optional<LoopDevice> loop_, header_loop_;
     std::optional<CryptDevice> crypt_;
     Undo undo_;
 };

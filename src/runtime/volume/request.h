@@ -17,9 +17,9 @@ inline constexpr std::size_t kMaxSecret = 512;
 // No volume is made with less, so less is wrong without being judged.
 inline constexpr std::size_t kMinSecret = 4;
 inline constexpr std::uint64_t kHeaderBytes = 16ULL << 20;  // LUKS2's own default
-// What a volume whose header is apart leaves free before its data: a block device tells there that
-// it is one (apart.h).
-inline constexpr std::uint64_t kApartOffset = 1ULL << 20;
+// What a volume whose header is apart leaves free before its data, as if the header were there: as
+// many keyslots fit into it then. A block device tells there that it is one (apart.h).
+inline constexpr std::uint64_t kApartOffset = kHeaderBytes;
 inline constexpr std::uint64_t kMinSize = 2 * kHeaderBytes;
 
 template <std::size_t N>

@@ -82,7 +82,7 @@ Result<UniqueFd> open_source(const Request& request, bool read_only) {
 Result<SourceDevice> SourceDevice::attach(const Request& request, bool read_only) {
     SourceDevice device;
     PMOS_ASSIGN(device.file_, open_source(request, read_only));
-    device.path_ = source_of(request);
+    device.path_ = device.name_ = source_of(request);
     device.header_ = text(request.header);
     if (request.block_device != 0) return device;
     PMOS_ASSIGN(auto loop, LoopDevice::attach(device.file_.borrow(), device.path_, read_only));
@@ -96,7 +96,7 @@ Result<CryptDevice> SourceDevice::crypt() const {
     struct stat st {};
     if (::lstat(header_.c_str(), &st) == 0 && S_ISREG(st.st_mode))
         return CryptDevice::of_device(header_, path_);
-    return fail(Code::not_found, fmt::format("the header of '{}' is not there", path_),
+    return fail(Code::not_found, fmt::format("the header of '{}' is not there", name_),
                 fmt::format("its profile says that it is the file '{}'", header_),
                 "bring it back, or a backup of it under that name");
 }

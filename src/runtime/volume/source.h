@@ -28,7 +28,7 @@ class SourceDevice {
   private:
     UniqueFd file_;
     std::optional<LoopDevice> loop_;
-    std::string path_, header_;
+    std::string name_, path_, header_;
 };
 
 enum class Content : std::uint8_t { absent, unfinished, complete };

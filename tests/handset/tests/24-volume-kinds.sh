@@ -156,7 +156,7 @@ equal "root's alone" '600 16777216' "$(stat -c '%a %s' "$header")"
 equal "the volume itself carries nothing known" 2 "$(blkid -p "$image" >/dev/null; echo $?)"
 check "it opens" with_pin "$pin" unlock secure
 inside sh -c 'echo kept >/data/kept; sync'
-equal "info of it open" 'open 1048576' "$(told state) $(told dataOffset)"
+equal "info of it open" 'open 16777216' "$(told state) $(told dataOffset)"
 check "a new PIN while it is open" passwd "$pin" "x$pin"
 check "it grows" sh -c "printf %s x$pin | pmosctl volume resize secure data 80MiB --pin-fd 0"
 check "lock" pmosctl lock secure

@@ -17,7 +17,7 @@ policy::HostFacts whole_phone() {
         f.cgroup_v2 = f.time_namespace = f.wipes_freed = true;
     f.cgroup_controllers = {"memory", "pids", "cpu", "io"};
     f.filesystems = {"ext4", "erofs"};
-    f.device_mapper_targets = {"crypt", "verity"};
+    f.device_mapper_targets = {"crypt", "verity", "integrity"};
     f.devices = {{"gpu", "render", "dri/renderD128", false, 226, 128},
                  {"modem", "port", "ttyS2", false, 4, 66}};
     return f;

@@ -80,7 +80,7 @@ HostFacts fixed_facts() {
     facts.time_namespace = true;
     facts.cgroup_controllers = {"cpu", "io", "memory", "pids"};
     facts.filesystems = {"ext4", "erofs"};
-    facts.device_mapper_targets = {"crypt", "verity"};
+    facts.device_mapper_targets = {"crypt", "verity", "integrity"};
     facts.memory_bytes = 1ULL << 30;
     facts.devices = {{"gpu", "render", "dri/renderD128", false, 226, 128},
                      {"gpu", "full", "dri/card0", false, 226, 0},
