@@ -8,6 +8,7 @@
 #include "cli/mode_info.h"
 #include "cli/outcome.h"
 #include "cli/output.h"
+#include "cli/reencryption_note.h"
 #include "cli/secret_input.h"
 #include "cli/show_progress.h"
 #include "cli/verbs.h"
@@ -80,11 +81,14 @@ Result<int> unlock(const Globals& globals, const Options& options) {
     PMOS_ASSIGN(const auto secret, secret_for(mode, options, false));
     ProgressView view(STDERR_FILENO);
     PMOS_TRY(show_progress(bus, options.mode, view));
+    ReencryptionNote note;
+    PMOS_TRY(note.listen(bus, options.mode));
     auto answer = bus.call(mode_address(options.mode), "Unlock", "ha{sv}", secret.get(), 1, "start",
                            "b", options.no_start ? 0 : 1);
     view.finish();
     PMOS_TRY(std::move(answer));
     print_outcome(globals, options.mode, options.no_start ? "unlocked" : "unlocked and started");
+    note.print();
     return 0;
 }
 

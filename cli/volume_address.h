@@ -28,5 +28,6 @@ Result<bool> opens_by_secret(BusClient& bus, const VolumeName& name);
 Action attach_volume_resize(CLI::App& app);
 Action attach_volume_wipe_free(CLI::App& app);
 Action attach_volume_trim(CLI::App& app);
+Action attach_volume_reencrypt(CLI::App& app);
 
 }  // namespace pmos::cli

@@ -90,6 +90,14 @@ int trim(sd_bus_message* message, void* userdata, sd_bus_error*) {
     return 1;
 }
 
+int reencrypt(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    VolumeCall wanted{Verb::reencrypt, {}};
+    int r = read_volume(message, wanted);
+    if (r >= 0) r = read_fd(message, wanted.secret);
+    wanted.owner = bus_of(userdata).owner_of(message);
+    return r < 0 ? r : done_when(userdata, message, std::move(wanted));
+}
+
 template <Verb verb>
 int with_file(sd_bus_message* message, void* userdata, sd_bus_error*) {
     VolumeCall wanted{verb, {}};
@@ -117,6 +125,8 @@ constexpr sd_bus_vtable kVtable[] = {
     SD_BUS_METHOD_WITH_NAMES("Resize", "sth",
                              SD_BUS_PARAM(volume) SD_BUS_PARAM(size) SD_BUS_PARAM(secret), "", ,
                              resize, kAnyone | SD_BUS_VTABLE_SENSITIVE),
+    SD_BUS_METHOD_WITH_NAMES("Reencrypt", "sh", SD_BUS_PARAM(volume) SD_BUS_PARAM(secret), "", ,
+                             reencrypt, kAnyone | SD_BUS_VTABLE_SENSITIVE),
     SD_BUS_METHOD_WITH_NAMES("WipeFree", "s", SD_BUS_PARAM(volume), "", , wipe_free, kAnyone),
     SD_BUS_METHOD_WITH_NAMES("Trim", "s", SD_BUS_PARAM(volume), "a{ss}", SD_BUS_PARAM(details),
                              trim, kAnyone),

@@ -166,10 +166,11 @@ void Supervisor::start_job(Mode& mode, std::shared_ptr<const policy::LaunchPlan>
                            Done done) {
     if (mode.alive() && !mode.suspended) return done({});
     if (mode.alive()) return done(mode.locked_error());
-    // What is done to its volumes has them mounted, and they could not be checked before the start.
-    works_.stop(mode.name,
-                [this, &mode, recording = std::move(recording), done = std::move(done)](
-                    Result<>) mutable { start_now(mode, std::move(recording), std::move(done)); });
+    // A volume that is mounted meanwhile could not be checked before the start.
+    works_.stop_mounted(mode.name, [this, &mode, recording = std::move(recording),
+                                    done = std::move(done)](Result<>) mutable {
+        start_now(mode, std::move(recording), std::move(done));
+    });
 }
 
 void Supervisor::start_now(Mode& mode, std::shared_ptr<const policy::LaunchPlan> recording,

@@ -145,6 +145,9 @@ class Supervisor {
     void work_on_volume(Mode& mode, VolumeCall call, Answer<Details> answer);
     void suspend_job(Mode& mode, Done done);
     void evict_job(Mode& mode, Done done);
+    void let_go(Mode& mode, Done done);
+    void after_reencryption(Mode& mode, const Result<Details>& told);
+    void finish_reencryption(Mode& mode);
     void stop_and_close(Mode& mode, Done done);
     void stop_job(Mode& mode, std::uint32_t timeout_ms, Done done);
     void open_job(Mode& mode, UniqueFd secret, Done done);

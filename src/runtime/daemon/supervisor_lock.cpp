@@ -21,6 +21,8 @@ void Supervisor::suspend_job(Mode& mode, Done done) {
     };
     // What is done to its volumes has them mounted, and would hang in them.
     works_.stop(mode.name, [this, &mode, then = std::move(then)](Result<>) mutable {
+        if (!cut_short_of(mode).empty())
+            return then(fail(Code::failed, "a volume's re-encryption was cut short"));
         suspend_mode(ctx_, mode, std::move(then));
     });
 }
@@ -33,7 +35,13 @@ void Supervisor::lock_job(Mode& mode, Done done) {
 }
 
 void Supervisor::evict_job(Mode& mode, Done done) {
-    if (!mode.suspended) return stop_and_close(mode, std::move(done));
+    if (!mode.suspended)
+        return let_go(mode, [this, &mode, done = std::move(done)](Result<> let) mutable {
+            stop_and_close(mode,
+                           [let = std::move(let), done = std::move(done)](Result<> closed) mutable {
+                               done(closed ? std::move(let) : std::move(closed));
+                           });
+        });
     break_off(ctx_, mode, [this, &mode, done = std::move(done)](Result<> broken) mutable {
         stop_and_close(
             mode, [broken = std::move(broken), done = std::move(done)](Result<> closed) mutable {
@@ -57,7 +65,13 @@ void Supervisor::stop_job(Mode& mode, std::uint32_t timeout_ms, Done done) {
 
 // One whose processes are gone has nothing left to go on.
 void Supervisor::open_job(Mode& mode, UniqueFd secret, Done done) {
-    if (!mode.suspended) return open_volumes(ctx_, mode, std::move(secret), std::move(done));
+    if (!mode.suspended && !mode.locked) return done({});
+    if (!mode.suspended)
+        // One that is re-encrypted while it is closed is opened where that has come to.
+        return works_.stop(mode.name, [this, &mode, secret = std::move(secret),
+                                       done = std::move(done)](Result<>) mutable {
+            open_volumes(ctx_, mode, std::move(secret), std::move(done));
+        });
     if (mode.alive()) return resume_mode(ctx_, mode, std::move(secret), std::move(done));
     evict_job(mode, [this, &mode, secret = std::move(secret),
                      done = std::move(done)](Result<> evicted) mutable {

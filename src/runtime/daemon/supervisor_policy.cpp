@@ -72,6 +72,7 @@ Result<> Supervisor::begin(std::vector<KeptDescriptor> kept) {
         adopt(*mode);
         timers_.adopt(*mode);
         finish_lock(*mode);
+        finish_reencryption(*mode);
         clear_half_made(ctx_, *mode);
     }
     take_listeners(std::move(kept));

@@ -31,9 +31,11 @@ void Supervisor::work_on_volume(Mode& mode, VolumeCall call, Answer<Details> ans
     if (closing_) return answer(fail(Code::cancelled, "pmosd is shutting down"));
     const std::string verb = verb_name(call.verb);
     auto work = works_.ask(mode.name, call.owner, verb);
-    auto ended = [this, &mode, verb, work,
+    work->mounts = mounts(call.verb);
+    auto ended = [this, &mode, verb, work, reencrypts = call.verb == volume::Verb::reencrypt,
                   answer = std::move(answer)](Result<Details> told) mutable {
         works_.end(work);
+        if (reencrypts && work->begun) after_reencryption(mode, told);
         ctx_.observer.event(told ? verb : verb + "-failed", mode.name,
                             told ? Details{} : Details{{"error", told.error().message()}});
         answer(std::move(told));

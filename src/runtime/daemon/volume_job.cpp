@@ -38,6 +38,8 @@ const char* verb_name(volume::Verb verb) {
             return "volume-wipe-free";
         case volume::Verb::trim:
             return "volume-trim";
+        case volume::Verb::reencrypt:
+            return "volume-reencrypt";
     }
     return "volume";
 }
@@ -55,11 +57,16 @@ void tell_attempts(const Context& ctx, const Mode& mode, const Result<VolumeEnd>
                         {"damaged", standing.damaged ? "yes" : "no"}});
 }
 
-// A change of the secret that was cut short once, and could not be brought to its end now.
+// A change of the secret or of the volume key that was cut short once, and could not be brought to
+// its end now; or cannot without being asked to, for it takes long.
 void tell_unsettled(const Context& ctx, const Mode& mode, const VolumeEnd& end) {
-    for (const auto& [name, value] : end.details)
+    for (const auto& [name, value] : end.details) {
         if (name == "unsettled")
             ctx.observer.event("volume-unsettled", mode.name, {{"error", value}});
+        if (name == "reencryption")
+            ctx.observer.event("volume-reencrypt-interrupted", mode.name,
+                               {{"fix", "pmosctl volume reencrypt " + mode.name}});
+    }
 }
 
 VolumeJob make_volume_job(const Context& ctx, Mode& mode, const policy::Volume& volume,

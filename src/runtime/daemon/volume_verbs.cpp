@@ -23,7 +23,9 @@ Result<policy::Volume> find_volume(const Mode& mode, const std::string& name) {
                 "", known.empty() ? "it has none" : "it has: " + known);
 }
 
-bool takes_long(volume::Verb verb) {
+bool takes_long(volume::Verb verb) { return mounts(verb) || verb == volume::Verb::reencrypt; }
+
+bool mounts(volume::Verb verb) {
     return verb == volume::Verb::resize || verb == volume::Verb::wipe_free ||
            verb == volume::Verb::trim;
 }

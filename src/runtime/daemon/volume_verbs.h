@@ -20,6 +20,8 @@ struct VolumeCall {
 
 // Whether it can take long, and is cut short for who needs the volume.
 bool takes_long(volume::Verb verb);
+// Whether it has the volume mounted meanwhile, so that nobody can check its file system.
+bool mounts(volume::Verb verb);
 
 Result<policy::Volume> find_volume(const Mode& mode, const std::string& name);
 

@@ -38,11 +38,21 @@ void VolumeWorks::end(const Ticket& ticket) {
     ticket->waiting.clear();
 }
 
+void VolumeWorks::stop(const Ticket& work, Done done) {
+    work->waiting.push_back(std::move(done));
+    if (work->cancel) work->cancel();
+}
+
 void VolumeWorks::stop(const std::string& mode, Done done) {
     const auto work = going_on(mode);
     if (!work) return done({});
-    work->waiting.push_back(std::move(done));
-    if (work->cancel) work->cancel();
+    stop(work, std::move(done));
+}
+
+void VolumeWorks::stop_mounted(const std::string& mode, Done done) {
+    const auto work = going_on(mode);
+    if (!work || !work->mounts) return done({});
+    stop(work, std::move(done));
 }
 
 void VolumeWorks::drop_owners(const std::function<bool(const std::string&)>& gone) {

@@ -18,6 +18,7 @@ class VolumeWorks {
     struct Work {
         std::string mode, owner, verb;
         bool begun = false, called_off = false;
+        bool mounts = true;            // it has the volume mounted
         std::function<void()> cancel;  // asks the worker to end; it still answers
         std::vector<Done> waiting;     // for its end
     };
@@ -32,10 +33,13 @@ class VolumeWorks {
     void end(const Ticket& ticket);
     // Cuts short what goes on in the mode, and answers when it has ended; at once where nothing is.
     void stop(const std::string& mode, Done done);
+    // The same, but what does not mount the volume goes on.
+    void stop_mounted(const std::string& mode, Done done);
     void drop_owners(const std::function<bool(const std::string&)>& gone);
 
   private:
     Ticket going_on(const std::string& mode) const;
+    static void stop(const Ticket& work, Done done);
 
     EventLoop& loop_;
     std::list<Ticket> works_;

@@ -10,6 +10,7 @@
 #include "runtime/daemon/mode_files.h"
 #include "runtime/daemon/suspend.h"
 #include "runtime/daemon/volume_job.h"
+#include "runtime/volume/helpers.h"
 
 namespace pmos::daemon {
 namespace {
@@ -29,6 +30,11 @@ bool exists(const policy::Volume& v) {
     if (!device || ::pread(device.get(), bytes, sizeof bytes, 0) != sizeof bytes) return false;
     const std::string_view begin(bytes, sizeof bytes);
     return begin.starts_with(kMagic) || begin == volume::kApartMark;
+}
+
+// By a worker that is at it, or was killed.
+bool was_left(const policy::Volume& volume) {
+    return volume::is_half_made(volume) || volume::has_temporary_crypt();
 }
 
 const char* state_of(const policy::Volume& volume) {
@@ -216,11 +222,18 @@ void each_volume(const Context& ctx, Mode& mode, std::vector<policy::Volume> vol
     (*next)();
 }
 
+std::vector<policy::Volume> cut_short_of(const Mode& mode) {
+    std::vector<policy::Volume> out;
+    std::ranges::copy_if(mode.opened, std::back_inserter(out),
+                         [](const policy::Volume& v) { return volume::has_helpers(v.dm_name); });
+    return out;
+}
+
 void close_volumes(const Context& ctx, Mode& mode, Done done) {
     std::vector<policy::Volume> open = mode.opened;
     if (mode.plan)
         for (const auto& v : mode.plan->volumes)
-            if ((is_open(v) || volume::is_half_made(v)) &&
+            if ((is_open(v) || was_left(v)) &&
                 !std::ranges::count(mode.opened, v.dm_name, &policy::Volume::dm_name))
                 open.push_back(v);
     each_volume(ctx, mode, std::move(open), volume::Verb::close, std::move(done));
@@ -229,9 +242,8 @@ void close_volumes(const Context& ctx, Mode& mode, Done done) {
 void clear_half_made(const Context& ctx, Mode& mode) {
     std::vector<policy::Volume> left;
     if (mode.plan)
-        std::ranges::copy_if(
-            mode.plan->volumes, std::back_inserter(left),
-            [](const policy::Volume& v) { return !is_open(v) && volume::is_half_made(v); });
+        std::ranges::copy_if(mode.plan->volumes, std::back_inserter(left),
+                             [](const policy::Volume& v) { return !is_open(v) && was_left(v); });
     if (left.empty()) return;
     mode.jobs.add(
         [&ctx, &mode, left = std::move(left)](Done done) mutable {

@@ -20,8 +20,8 @@ void provision_volumes(const Context& ctx, Mode& mode, UniqueFd secret, Done don
 // does not exist yet is made first: the first boot of a mode that needs no secret.
 void open_volumes(const Context& ctx, Mode& mode, UniqueFd secret, Done done);
 
-// At pmosd's start: queues the clearing of what a worker of an earlier pmosd left when it was
-// killed while it made a volume. Nothing where there is nothing.
+// Queues the clearing of what a worker, of an earlier pmosd as well, left when it was killed while
+// it made a volume or re-encrypted a closed one. Nothing where there is nothing.
 void clear_half_made(const Context& ctx, Mode& mode);
 
 // At most one of the volumes takes the secret: a descriptor can be read once, and only by the
@@ -35,6 +35,9 @@ void call_volume_worker(const Context& ctx, Mode& mode, const policy::Volume& vo
 // One after the other, the last first; goes on after an error and answers the first.
 void each_volume(const Context& ctx, Mode& mode, std::vector<policy::Volume> volumes,
                  volume::Verb verb, Done done);
+
+// The open ones that are being re-encrypted, or were when the worker was killed.
+std::vector<policy::Volume> cut_short_of(const Mode& mode);
 
 // Closes what is open. Goes on after an error and answers the first.
 void close_volumes(const Context& ctx, Mode& mode, Done done);

@@ -100,8 +100,34 @@ class CryptDevice {
     std::vector<Token> tokens() const;
     Result<void> remove_token(int number);
     Result<void> bind_token(int number, int keyslot);
+    std::vector<int> tokens_of(int keyslot) const;
     // Code::busy: it is being re-encrypted, and has two volume keys.
     Result<void> check_one_key() const;
+
+    // Those that open the volume, beside `keyslot`, with the kinds of the tokens that are bound to
+    // them.
+    std::vector<std::string> others_than(int keyslot) const;
+
+    // In crypt_reencrypt.cpp: another volume key, and all data written anew with it. The old key
+    // and the new one are both needed from the beginning to the end of it.
+    enum class Reencryption : std::uint8_t { none, clean, crashed, damaged };
+    Reencryption reencryption() const;
+    // A new key that encrypts nothing yet, in a keyslot of the kind of `like`.
+    Result<void> add_next_key(int slot, int like, const PbkdfCost& cost,
+                              std::span<const std::byte> secret);
+    // Nothing where the slot has no such key.
+    Result<void> drop_next_key(int slot);
+    // Of the mapping dm_name, or, where that is "", of a volume that is not open. Code::no_space:
+    // the header has no room for it.
+    Result<void> begin_reencryption(const std::string& dm_name, std::span<const std::byte> secret,
+                                    int from, int to);
+    // One that was cut short; what that left of the piece it was at is mended first.
+    Result<void> take_up_reencryption(const std::string& dm_name,
+                                      std::span<const std::byte> secret);
+    // Bytes, of all bytes; false ends it between two pieces.
+    using Going = std::function<bool(std::uint64_t done, std::uint64_t all)>;
+    // After one of the two above. False: it was ended.
+    Result<bool> run_reencryption(const Going& going);
 
     // In crypt_online.cpp: what changes an open volume.
     // The volume key into this thread's keyring, where the kernel takes it from for a new table.
@@ -144,6 +170,8 @@ class CryptDevice {
     Error error(int negative_errno, std::string what, std::string fix = "") const;
     Error refused(int negative_errno) const;
     Result<int> activate(const char* dm_name, std::span<const std::byte> secret);
+    Result<void> set_cost(const PbkdfCost& cost);
+    Result<void> check_room_for_next_key(int like) const;
 
     std::unique_ptr<Context> context_;
 };

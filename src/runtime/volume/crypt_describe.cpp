@@ -47,7 +47,6 @@ const char* reencryption_name(crypt_reencrypt_info state) {
         case CRYPT_REENCRYPT_NONE:
             return "none";
         case CRYPT_REENCRYPT_CLEAN:
-            return "begun";
         case CRYPT_REENCRYPT_CRASH:
             return "interrupted";
         default:

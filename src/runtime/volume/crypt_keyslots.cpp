@@ -41,12 +41,17 @@ std::optional<int> CryptDevice::free_keyslot() const {
     return std::nullopt;
 }
 
+Result<void> CryptDevice::set_cost(const PbkdfCost& cost) {
+    const crypt_pbkdf_type pbkdf = pbkdf_parameters(cost);
+    const int r = ::crypt_set_pbkdf_type(context_->cd, &pbkdf);
+    if (r >= 0) return {};
+    return fail(error(r, "cannot use the profile's key derivation"));
+}
+
 Result<void> CryptDevice::add_keyslot(int slot, const PbkdfCost& cost,
                                       std::span<const std::byte> key,
                                       std::span<const std::byte> secret) {
-    const crypt_pbkdf_type pbkdf = pbkdf_parameters(cost);
-    if (const int r = ::crypt_set_pbkdf_type(context_->cd, &pbkdf); r < 0)
-        return fail(error(r, "cannot use the profile's key derivation"));
+    PMOS_TRY(set_cost(cost));
     const int r =
         ::crypt_keyslot_add_by_volume_key(context_->cd, slot, key.empty() ? nullptr : chars(key),
                                           key.size(), chars(secret), secret.size());
@@ -99,9 +104,31 @@ Result<void> CryptDevice::bind_token(int number, int keyslot) {
     return fail(error(r, "cannot write into the volume's header"));
 }
 
+std::vector<int> CryptDevice::tokens_of(int keyslot) const {
+    std::vector<int> found;
+    for (int token = 0; token < ::crypt_token_max(CRYPT_LUKS2); ++token)
+        if (::crypt_token_is_assigned(context_->cd, token, keyslot) == 0) found.push_back(token);
+    return found;
+}
+
+std::vector<std::string> CryptDevice::others_than(int keyslot) const {
+    std::vector<std::string> found;
+    for (int slot = 0; slot < ::crypt_keyslot_max(CRYPT_LUKS2); ++slot) {
+        if (slot == keyslot || !is_keyslot(slot)) continue;
+        std::string kinds;
+        for (const int token : tokens_of(slot)) {
+            const char* type = nullptr;
+            ::crypt_token_status(context_->cd, token, &type);
+            if (type != nullptr) kinds += (kinds.empty() ? "" : ", ") + std::string(type);
+        }
+        found.push_back(kinds.empty() ? fmt::format("keyslot {}", slot)
+                                      : fmt::format("keyslot {} ({})", slot, kinds));
+    }
+    return found;
+}
+
 Result<void> CryptDevice::check_one_key() const {
-    const auto state = ::crypt_reencrypt_status(context_->cd, nullptr);
-    if (state == CRYPT_REENCRYPT_NONE) return {};
+    if (reencryption() == Reencryption::none) return {};
     return fail(Code::busy, "the volume is being re-encrypted", "",
                 "let it finish: pmosctl volume reencrypt");
 }

@@ -78,6 +78,23 @@ Result<void> wipe_key(const std::string& dm_name) {
     return {};
 }
 
+bool is_suspended(const std::string& dm_name) {
+    Call call(dm_name);
+    return call.make(DM_DEV_STATUS) == 0 && (call.head().flags & DM_SUSPEND_FLAG) != 0;
+}
+
+Result<void> resume(const std::string& dm_name) {
+    const int r = Call(dm_name).make(DM_DEV_SUSPEND);  // without its flag: resume
+    if (r == 0) return {};
+    return fail(errno_error(r, fmt::format("cannot let device '{}' go on", dm_name)));
+}
+
+Result<void> forget_loaded(const std::string& dm_name) {
+    const int r = Call(dm_name).make(DM_TABLE_CLEAR);
+    if (r == 0) return {};
+    return fail(errno_error(r, fmt::format("cannot clear device '{}'", dm_name)));
+}
+
 Result<void> replace_by_error(const std::string& dm_name) {
     PMOS_ASSIGN(const std::uint64_t sectors, sectors_of(dm_name));
     Call load(dm_name);
@@ -85,10 +102,9 @@ Result<void> replace_by_error(const std::string& dm_name) {
     auto& target = load.payload<dm_target_spec>();
     target.length = sectors;
     std::ranges::copy(std::string_view("error"), target.target_type);
-    int r = load.make(DM_TABLE_LOAD);
-    if (r == 0) r = Call(dm_name).make(DM_DEV_SUSPEND);  // without its flag: resume
-    if (r == 0) return {};
-    return fail(errno_error(r, fmt::format("cannot cut off device '{}'", dm_name)));
+    if (const int r = load.make(DM_TABLE_LOAD); r != 0)
+        return fail(errno_error(r, fmt::format("cannot cut off device '{}'", dm_name)));
+    return resume(dm_name);
 }
 
 bool is_error(const std::string& dm_name) {

@@ -11,6 +11,13 @@ namespace pmos::volume::dm {
 // Of a suspended dm-crypt mapping: its key is overwritten, be it that another had begun with it.
 Result<void> wipe_key(const std::string& dm_name);
 
+// False also of one that is not there.
+bool is_suspended(const std::string& dm_name);
+// With the table that it has, or with one that was loaded.
+Result<void> resume(const std::string& dm_name);
+// A table that was loaded and has not come into use.
+Result<void> forget_loaded(const std::string& dm_name);
+
 // The mapping answers every access with an error from now on, and goes on: whoever hangs in it is
 // let go, a file system on it can be unmounted, and its key and what was below are free.
 Result<void> replace_by_error(const std::string& dm_name);

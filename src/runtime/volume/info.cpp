@@ -1,5 +1,6 @@
 // volume: all there is to tell of a volume. Only looks: mounts nothing, and writes to nothing.
 #include "runtime/volume/header.h"
+#include "runtime/volume/recover.h"
 #include "runtime/volume/usage.h"
 #include "runtime/volume/worker.h"
 
@@ -45,7 +46,8 @@ Result<Event> info(const Request& request, Channel& channel) {
     PMOS_ASSIGN(auto header, Header::open(request, true));
     std::uint64_t data_offset = 0;
     for (const auto& [name, value] : header.crypt().describe()) {
-        PMOS_TRY(channel.detail(name, value));
+        const bool running = value == "interrupted" && is_being_reencrypted(request);
+        PMOS_TRY(channel.detail(name, running ? "running" : value));
         if (name == "dataOffset") data_offset = std::stoull(value);
     }
     PMOS_TRY(tell_sizes(request, header, data_offset, channel));

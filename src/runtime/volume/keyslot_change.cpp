@@ -6,6 +6,8 @@
 
 #include <charconv>
 
+#include "runtime/volume/key_rotation.h"
+
 namespace pmos::volume {
 namespace {
 
@@ -74,7 +76,7 @@ Result<void> settle_change(CryptDevice& crypt, int opened) {
         if (opened == change->after || opened == change->before)
             PMOS_TRY(crypt.remove_token(token.number));
     }
-    return {};
+    return settle_rotation(crypt);
 }
 
 }  // namespace pmos::volume

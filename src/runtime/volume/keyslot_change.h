@@ -29,7 +29,8 @@ struct KeyslotChange {
 // Code::no_space: all keyslots are taken.
 Result<void> change_secret(CryptDevice& crypt, const CryptDevice::Unsealed& old,
                            const PbkdfCost& cost, std::span<const std::byte> secret);
-// After `opened`, a keyslot, has opened the volume. Nothing to settle is a success.
+// After `opened`, a keyslot, has opened the volume: what a change of the secret or of the volume
+// key has left half done. Nothing to settle is a success.
 Result<void> settle_change(CryptDevice& crypt, int opened);
 
 }  // namespace pmos::volume

@@ -27,13 +27,6 @@ std::string read_line(const fs::path& path) {
     return line;
 }
 
-std::string dm_holder_of(const fs::path& sysfs) {
-    std::error_code ignored;
-    for (const auto& holder : fs::directory_iterator(sysfs / "holders", ignored))
-        if (auto name = read_line(holder.path() / "dm" / "name"); !name.empty()) return name;
-    return {};
-}
-
 bool is_backed_by(const std::string& device, const struct stat& file) {
     const UniqueFd fd(::open(device.c_str(), O_RDONLY | O_CLOEXEC));
     loop_info64 info{};
@@ -56,6 +49,15 @@ Result<LoopDevice> LoopDevice::attach(BorrowedFd file, const std::string& name, 
     return LoopDevice(std::move(fd), path.text);
 }
 
+std::vector<std::string> mappings_above(const std::string& sysfs) {
+    std::vector<std::string> names;
+    std::error_code ignored;
+    for (const auto& holder : fs::directory_iterator(fs::path(sysfs) / "holders", ignored))
+        if (auto name = read_line(holder.path() / "dm" / "name"); !name.empty())
+            names.push_back(std::move(name));
+    return names;
+}
+
 std::vector<LoopUser> find_loop_users(BorrowedFd file) {
     std::vector<LoopUser> users;
     struct stat st {};
@@ -65,7 +67,7 @@ std::vector<LoopUser> find_loop_users(BorrowedFd file) {
         const std::string name = entry.path().filename();
         if (!name.starts_with("loop") || !fs::exists(entry.path() / "loop", ignored)) continue;
         const std::string device = "/dev/" + name;
-        if (is_backed_by(device, st)) users.push_back({device, dm_holder_of(entry.path())});
+        if (is_backed_by(device, st)) users.push_back({device, mappings_above(entry.path())});
     }
     return users;
 }

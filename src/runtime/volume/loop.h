@@ -24,9 +24,12 @@ class LoopDevice {
 };
 
 struct LoopUser {
-    std::string loop;       // "/dev/loop3"
-    std::string dm_holder;  // the device-mapper name on top, "" when there is none
+    std::string loop;                   // "/dev/loop3"
+    std::vector<std::string> mappings;  // the device-mapper names on top
 };
+
+// The device-mapper names on top of a block device, by its directory in sysfs.
+std::vector<std::string> mappings_above(const std::string& sysfs);
 
 // Who has this file as a loop device.
 std::vector<LoopUser> find_loop_users(BorrowedFd file);

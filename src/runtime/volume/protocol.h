@@ -32,6 +32,7 @@ enum class Verb : std::uint32_t {
     restore,     // its header, out of such a file
     resize,      // an open one, to `size` bytes of its file, or to all of its block device
     wipe_free,   // overwrites what deleted files have left in an open one
+    reencrypt = 32,  // another volume key, and all data anew; goes on with what was cut short
     trim = 36,   // tells its storage which blocks are free
 };
 

@@ -37,7 +37,8 @@ bool has_item(std::string_view list, std::string_view item) {
 
 bool is_verb(Verb verb) {
     return (verb >= Verb::status && verb <= Verb::cut_off) ||
-           (verb >= Verb::info && verb <= Verb::wipe_free) || verb == Verb::trim;
+           (verb >= Verb::info && verb <= Verb::wipe_free) || verb == Verb::reencrypt ||
+           verb == Verb::trim;
 }
 
 template <std::size_t N>
@@ -117,14 +118,14 @@ Result<void> check_request(const Request& r) {
     if (r.block_device > 1) return bad("source is neither a file nor a block device");
     PMOS_TRY(check_names(r));
     if (r.verb == Verb::provision) return check_format(r);
-    if (r.verb == Verb::passwd) return check_pbkdf(r);
+    if (r.verb == Verb::passwd || r.verb == Verb::reencrypt) return check_pbkdf(r);
     if (r.verb == Verb::resize) return check_size(r);
     return {};
 }
 
 bool judges(Verb verb) {
     return verb == Verb::provision || verb == Verb::open || verb == Verb::resume ||
-           verb == Verb::passwd || verb == Verb::resize;
+           verb == Verb::passwd || verb == Verb::resize || verb == Verb::reencrypt;
 }
 
 Result<CipherSpec> split_cipher(std::string_view spec) {

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -11,6 +12,7 @@
 #include "runtime/volume/apart.h"
 #include "runtime/volume/dm.h"
 #include "runtime/volume/filesystem.h"
+#include "runtime/volume/helpers.h"
 #include "runtime/volume/patience.h"
 
 namespace pmos::volume {
@@ -34,14 +36,19 @@ Error in_use(const Request& request, const std::string& who) {
     return e;
 }
 
-bool is_own(const LoopUser& user, const Request& request) {
+// Also while it is re-encrypted, or has integrity, and stands on others itself.
+bool is_ours(const Request& request, const std::vector<std::string>& mappings) {
     const std::string dm_name(text(request.dm_name));
-    return user.dm_holder == dm_name || user.dm_holder == dm::integrity_name(dm_name);
+    const auto helpers = helpers_of(dm_name);
+    return std::ranges::any_of(mappings, [&](const std::string& name) {
+        return name == dm_name || name == dm::integrity_name(dm_name) ||
+               std::ranges::count(helpers, name) != 0;
+    });
 }
 
 std::optional<LoopUser> foreign_user(const Request& request, BorrowedFd source) {
     for (auto& user : find_loop_users(source))
-        if (!is_own(user, request)) return std::move(user);
+        if (!is_ours(request, user.mappings)) return std::move(user);
     return std::nullopt;
 }
 
@@ -114,12 +121,26 @@ Result<Inspected> inspect_source(const Request& request) {
     return inspect_header(request, *device);
 }
 
+Result<std::vector<std::string>> mappings_on(const Request& request) {
+    PMOS_ASSIGN(const UniqueFd source, open_source(request, true));
+    if (request.block_device != 0) {
+        PMOS_ASSIGN(const struct stat st, stat_of(source.borrow(), source_of(request)));
+        return mappings_above(
+            fmt::format("/sys/dev/block/{}:{}", major(st.st_rdev), minor(st.st_rdev)));
+    }
+    std::vector<std::string> names;
+    for (const auto& user : find_loop_users(source.borrow()))
+        names.insert(names.end(), user.mappings.begin(), user.mappings.end());
+    return names;
+}
+
 Result<bool> is_mapping_of(const Request& request) {
     PMOS_ASSIGN(const auto mapping, CryptDevice::of_mapping(std::string(text(request.dm_name))));
     PMOS_ASSIGN(const UniqueFd source, open_source(request, true));
     if (request.block_device == 0) {
-        return std::ranges::any_of(find_loop_users(source.borrow()),
-                                   [&](const LoopUser& user) { return is_own(user, request); });
+        return std::ranges::any_of(find_loop_users(source.borrow()), [&](const LoopUser& user) {
+            return is_ours(request, user.mappings);
+        });
     }
     struct stat below {};
     PMOS_ASSIGN(const struct stat st, stat_of(source.borrow(), source_of(request)));
@@ -134,8 +155,8 @@ Result<void> check_unused(const Request& request) {
         for (Patience patience;;) {
             const auto user = foreign_user(request, source.borrow());
             if (!user) return {};
-            if (!user->dm_holder.empty())
-                return fail(in_use(request, fmt::format("device '{}'", user->dm_holder)));
+            if (!user->mappings.empty())
+                return fail(in_use(request, fmt::format("device '{}'", user->mappings.front())));
             if (!patience.more())
                 return fail(in_use(request, fmt::format("loop device '{}'", user->loop)));
         }

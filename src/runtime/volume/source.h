@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -39,6 +40,9 @@ struct Inspected {
 };
 // Reads through a read-only device, so that nothing is mended by looking.
 Result<Inspected> inspect_source(const Request& request);
+
+// The names of the mappings on top of it, whoever made them.
+Result<std::vector<std::string>> mappings_on(const Request& request);
 
 // Whether the active mapping dm_name stands on this very source.
 Result<bool> is_mapping_of(const Request& request);

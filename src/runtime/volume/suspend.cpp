@@ -14,6 +14,7 @@
 #include "runtime/volume/header.h"
 #include "runtime/volume/judge.h"
 #include "runtime/volume/keyslot_change.h"
+#include "runtime/volume/recover.h"
 #include "runtime/volume/worker.h"
 
 namespace pmos::volume {
@@ -123,6 +124,7 @@ Result<Event> resume(const Request& request, UniqueFd secret_fd, Channel& channe
 Result<Event> cut_off(const Request& request, Channel& channel) {
     PMOS_TRY(channel.progress(100, "cutting off"));
     const std::string dm_name(text(request.dm_name));
+    PMOS_TRY(let_go_of_helpers(request));
     if (mapping_state(dm_name) == Mapping::suspended) PMOS_TRY(dm::replace_by_error(dm_name));
     return done("");
 }

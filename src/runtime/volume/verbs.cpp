@@ -9,6 +9,7 @@
 #include "runtime/volume/header.h"
 #include "runtime/volume/judge.h"
 #include "runtime/volume/keyslot_change.h"
+#include "runtime/volume/recover.h"
 #include "runtime/volume/usage.h"
 #include "runtime/volume/worker.h"
 
@@ -59,6 +60,7 @@ Result<std::string> map_volume(const Request& request, const SecretBuffer& secre
     // The data is worth more than a keyslot too many: told, and tried again with the next opening.
     if (auto settled = settle_change(crypt, keyslot); wanted && !settled)
         wanted = channel.detail("unsettled", settled.error().message());
+    if (wanted && !crypt.check_one_key()) wanted = channel.detail("reencryption", "interrupted");
     // Nobody is left who could close it again.
     if (wanted) wanted = channel.progress(1000, "open");
     if (wanted) return not_kept;
@@ -69,7 +71,8 @@ Result<std::string> map_volume(const Request& request, const SecretBuffer& secre
 }
 
 bool works_on_it(Verb verb) {
-    return (verb >= Verb::passwd && verb <= Verb::wipe_free) || verb == Verb::trim;
+    return (verb >= Verb::passwd && verb <= Verb::wipe_free) || verb == Verb::reencrypt ||
+           verb == Verb::trim;
 }
 
 }  // namespace
@@ -101,8 +104,11 @@ Result<Event> close(const Request& request, Channel& channel) {
             PMOS_TRY(remove_leftovers(std::string(text(request.header))));
     }
     const std::string dm_name(text(request.dm_name));
+    PMOS_TRY(let_go_of_helpers(request));
     if (mapping_state(dm_name) == Mapping::suspended) PMOS_TRY(dm::replace_by_error(dm_name));
     PMOS_TRY(dm::is_error(dm_name) ? dm::remove(dm_name) : unmap(dm_name));
+    PMOS_TRY(remove_helpers(request));
+    PMOS_TRY(remove_temporary_crypt(request));
     PMOS_TRY(dm::remove_integrity(dm_name));
     const auto source = open_source(request, true);
     if (is_file && source && !wait_until_loop_is_free(source->borrow()))
@@ -127,6 +133,8 @@ Result<Event> work(Channel& channel) {
     const Request& request = received.request;
     PMOS_TRY(check_request(request));
     if (works_on_it(request.verb)) PMOS_TRY(check_not_suspended(request));
+    if (works_on_it(request.verb) || request.verb == Verb::open)
+        PMOS_TRY(remove_temporary_crypt(request));
     switch (request.verb) {
         case Verb::provision:
             return provision(request, std::move(received.secret), channel);
@@ -154,6 +162,8 @@ Result<Event> work(Channel& channel) {
             return resize(request, std::move(received.secret), channel);
         case Verb::wipe_free:
             return wipe_free(request, channel);
+        case Verb::reencrypt:
+            return reencrypt(request, std::move(received.secret), channel);
         case Verb::trim:
             return trim(request, channel);
     }

@@ -26,5 +26,6 @@ Result<Event> resize(const Request& request, UniqueFd secret, Channel& channel);
 Result<Event> wipe_free(const Request& request, Channel& channel);
 Result<Event> trim(const Request& request, Channel& channel);
 Result<Event> restore(const Request& request, UniqueFd file, Channel& channel);
+Result<Event> reencrypt(const Request& request, UniqueFd secret, Channel& channel);
 
 }  // namespace pmos::volume

@@ -41,7 +41,7 @@ Mode& mode_of(World& world, sd_bus_message* m) {
     return world.modes.at(mode_name(sd_bus_message_get_path(m)));
 }
 
-void announce(World& world, const std::string& mode) {
+void announce(World& world, const std::string& mode, const char* event = "state") {
     timespec now{};
     ::clock_gettime(CLOCK_BOOTTIME, &now);
     const auto us = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000;
@@ -49,7 +49,7 @@ void announce(World& world, const std::string& mode) {
         sd_bus_emit_properties_changed(peer, mode_path(mode).c_str(), bus::kModeInterface, "State",
                                        nullptr);
         sd_bus_emit_signal(peer, bus::kManagerPath, bus::kManagerInterface, "Event", "tssa{ss}", us,
-                           "state", mode.c_str(), 1, "to", world.modes[mode].state.c_str());
+                           event, mode.c_str(), 1, "to", world.modes[mode].state.c_str());
     }
 }
 
@@ -169,6 +169,7 @@ int unlock_method(sd_bus_message* m, void* userdata, sd_bus_error* error) {
     }
     mode.locked = false;
     if (start != 0) mode.state = "running";
+    if (start == 0) announce(world, "secure", "volume-reencrypt-interrupted");
     return sd_bus_reply_method_return(m, nullptr);
 }
 
@@ -311,8 +312,18 @@ int trim_method(sd_bus_message* m, void*, sd_bus_error*) {
     return sd_bus_reply_method_return(m, "a{ss}", 1, "trimmed", "3145728");
 }
 
+int reencrypt_method(sd_bus_message* m, void*, sd_bus_error* error) {
+    const char* volume = nullptr;
+    int fd = -1;
+    if (const int r = sd_bus_message_read(m, "sh", &volume, &fd); r < 0) return r;
+    if (read_all(fd) != kPin)
+        return sd_bus_error_set(error, "org.pmos.Error.WrongSecret", "wrong PIN");
+    return sd_bus_reply_method_return(m, nullptr);
+}
+
 const sd_bus_vtable kVolumesTable[] = {
     SD_BUS_VTABLE_START(0),
+    SD_BUS_METHOD("Reencrypt", "sh", "", reencrypt_method, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Resize", "sth", "", resize_method, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("WipeFree", "s", "", wipe_free_method, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Trim", "s", "a{ss}", trim_method, SD_BUS_VTABLE_UNPRIVILEGED),

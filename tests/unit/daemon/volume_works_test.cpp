@@ -76,3 +76,29 @@ TEST_CASE("who needs the volume cuts the work short and waits for its end") {
     world.turn();
     CHECK(stopped == 3);
 }
+
+TEST_CASE("a start cuts short what has the volume mounted, and nothing else") {
+    World world;
+    int cancelled = 0, stopped = 0;
+    const auto work = world.works.ask("secure", "peer-1", "volume-reencrypt");
+    work->mounts = false;
+    REQUIRE(world.works.begin(work));
+    work->cancel = [&] { ++cancelled; };
+    world.works.stop_mounted("secure", [&](Result<>) { ++stopped; });
+    CHECK(stopped == 1);
+    CHECK(cancelled == 0);
+    world.works.stop("secure", [&](Result<>) { ++stopped; });
+    CHECK(cancelled == 1);
+    world.works.end(work);
+    world.turn();
+    CHECK(stopped == 2);
+    const auto mounted = world.works.ask("secure", "peer-1", "volume-resize");
+    REQUIRE(world.works.begin(mounted));
+    mounted->cancel = [&] { ++cancelled; };
+    world.works.stop_mounted("secure", [&](Result<>) { ++stopped; });
+    CHECK(cancelled == 2);
+    CHECK(stopped == 2);
+    world.works.end(mounted);
+    world.turn();
+    CHECK(stopped == 3);
+}
