@@ -16,15 +16,11 @@
 namespace pmos::cli {
 namespace {
 
-Result<UniqueFd> open_terminal() {
+Result<UniqueFd> terminal_for_secret() {
     if (::isatty(STDIN_FILENO) == 0)
         return fail(Code::usage, "cannot ask for the PIN", "standard input is not a terminal",
                     "pass an open descriptor: pmosctl ... --pin-fd 3 3< FILE");
-    UniqueFd tty(::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY));
-    // A serial console need not be anyone's controlling terminal.
-    if (!tty) tty.reset(::open("/proc/self/fd/0", O_RDWR | O_CLOEXEC | O_NOCTTY));
-    if (!tty) return fail(errno_error(errno, "cannot open the terminal"));
-    return tty;
+    return open_terminal();
 }
 
 void say(BorrowedFd tty, std::string_view text) {
@@ -48,7 +44,7 @@ bool same(const SecretBuffer& a, const SecretBuffer& b) {
 }
 
 Result<SecretBuffer> from_terminal(const SecretSource& source) {
-    PMOS_ASSIGN(const auto tty, open_terminal());
+    PMOS_ASSIGN(const auto tty, terminal_for_secret());
     PMOS_ASSIGN(const auto guard, TerminalGuard::no_echo(tty.borrow()));
     PMOS_ASSIGN(auto secret, ask(tty.borrow(), source.prompt));
     if (!source.confirm) return secret;

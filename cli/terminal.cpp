@@ -1,7 +1,9 @@
 // cli: the user's terminal: its size, and changes to it that are undone on every way out.
 #include "cli/terminal.h"
 
+#include <fcntl.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -31,6 +33,16 @@ WindowSize window_size(BorrowedFd fd) {
     if (::ioctl(fd.get(), TIOCGWINSZ, &size) != 0 || size.ws_row == 0 || size.ws_col == 0)
         return {};
     return {size.ws_row, size.ws_col};
+}
+
+Result<UniqueFd> open_terminal() {
+    UniqueFd tty(::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY));
+    const int err = errno;
+    // A serial console need not be anyone's controlling terminal.
+    if (!tty && ::isatty(STDIN_FILENO) != 0)
+        tty.reset(::open("/proc/self/fd/0", O_RDWR | O_CLOEXEC | O_NOCTTY));
+    if (!tty) return fail(errno_error(err, "cannot open the terminal"));
+    return tty;
 }
 
 Result<TerminalGuard> TerminalGuard::change(BorrowedFd fd, int when, void (*edit)(termios&)) {

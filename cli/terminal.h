@@ -16,6 +16,10 @@ struct WindowSize {
 // 24 by 80 where fd is no terminal or does not know.
 WindowSize window_size(BorrowedFd fd);
 
+// The person's, whatever the standard descriptors are; that of descriptor 0 where there is no
+// controlling one.
+Result<UniqueFd> open_terminal();
+
 // Puts a terminal's settings back when it goes out of scope, and when a signal ends the process:
 // until then SIGINT, SIGTERM, SIGHUP, SIGQUIT and the signals of a crash restore it first. One at
 // a time; fd must live as long.

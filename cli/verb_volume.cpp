@@ -8,6 +8,7 @@
 #include "cli/details.h"
 #include "cli/mode_info.h"
 #include "cli/output.h"
+#include "cli/secret_input.h"
 #include "cli/verbs.h"
 #include "cli/volume_address.h"
 #include "runtime/daemon/bus_names.h"
@@ -182,6 +183,14 @@ Result<bool> opens_by_secret(BusClient& bus, const VolumeName& name) {
     for (const auto& v : volumes)
         if (v["name"] == name.volume) return v["secret"] != "no";
     return true;
+}
+
+Result<UniqueFd> secret_of(BusClient& bus, const VolumeName& name, int pin_fd) {
+    SecretSource source;
+    source.pin_fd = pin_fd;
+    PMOS_ASSIGN(source.wanted, opens_by_secret(bus, name));
+    source.prompt = fmt::format("PIN for {}", name.mode);
+    return obtain_secret(source);
 }
 
 Action attach_volume_list(CLI::App& app) {

@@ -29,14 +29,6 @@ Result<std::uint64_t> bytes_of(const std::string& size) {
                 "write it as in a profile, \"4GiB\", or 'device' for all of a block device");
 }
 
-Result<UniqueFd> secret_of(BusClient& bus, const VolumeName& name, int pin_fd) {
-    SecretSource source;
-    source.pin_fd = pin_fd;
-    PMOS_ASSIGN(source.wanted, opens_by_secret(bus, name));
-    source.prompt = fmt::format("PIN for {}", name.mode);
-    return obtain_secret(source);
-}
-
 Result<int> resize(const Globals& globals, Options options) {
     auto& name = options.name;
     PMOS_ASSIGN(const std::uint64_t bytes, bytes_of(options.size));

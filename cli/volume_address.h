@@ -25,9 +25,17 @@ Result<> settle_name(BusClient& bus, VolumeName& name);
 // Of a volume that is not known yes is taken: pmosd will refuse it by name.
 Result<bool> opens_by_secret(BusClient& bus, const VolumeName& name);
 
+// What opens it now; an empty pipe for one that opens without a secret.
+Result<UniqueFd> secret_of(BusClient& bus, const VolumeName& name, int pin_fd);
+
 Action attach_volume_resize(CLI::App& app);
 Action attach_volume_wipe_free(CLI::App& app);
 Action attach_volume_trim(CLI::App& app);
 Action attach_volume_reencrypt(CLI::App& app);
+Action attach_auth_list(CLI::App& app);
+Action attach_auth_enroll(CLI::App& app);
+Action attach_auth_remove(CLI::App& app);
+Action attach_auth_test(CLI::App& app);
+Action attach_auth_open_escrow(CLI::App& app);
 
 }  // namespace pmos::cli

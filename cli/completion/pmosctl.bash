@@ -17,6 +17,7 @@ _pmosctl_options() {
         provision) echo "$common --pin-fd" ;;
         unlock) echo "$common --pin-fd --no-start" ;;
         volume) echo "$common --pin-fd --new-pin-fd --yes" ;;
+        auth) echo "$common --pin-fd --new-pin-fd --out-fd --volume" ;;
         lock) echo "$common --evict" ;;
         exec | shell) echo "$common --tty --no-tty --env --workdir --user" ;;
         logs) echo "$common --follow --lines" ;;
@@ -32,14 +33,14 @@ _pmosctl_options() {
 
 _pmosctl() {
     local verbs='status list inspect logs events doctor version start stop restart switch notify
-        provision unlock lock volume exec shell image policy reload'
+        provision unlock lock volume auth exec shell image policy reload'
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local verb='' mode='' second='' i word places=()
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-            --socket | --pin-fd | --new-pin-fd | --timeout | -n | --lines | --count | -e | --env | -w | --workdir | -u | --user)
+            --socket | --pin-fd | --new-pin-fd | --out-fd | --volume | --timeout | -n | --lines | --count | -e | --env | -w | --workdir | -u | --user)
                 ((i++))
                 ;;
             --) return ;; # the command of exec: files, by the shell's own rules
@@ -47,9 +48,9 @@ _pmosctl() {
             *)
                 if [[ -z $verb ]]; then
                     verb=$word
-                elif [[ $verb == volume && -z $second ]]; then
+                elif [[ $verb == @(volume|auth) && -z $second ]]; then
                     second=$word
-                elif [[ $verb == volume ]]; then
+                elif [[ $verb == @(volume|auth) ]]; then
                     places+=("$word")
                 else
                     mode=$word
@@ -62,7 +63,7 @@ _pmosctl() {
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return
             ;;
-        --pin-fd | --new-pin-fd | --timeout | -n | --lines | --count | -e | --env | -w | --workdir | -u | --user) return ;;
+        --pin-fd | --new-pin-fd | --out-fd | --volume | --timeout | -n | --lines | --count | -e | --env | -w | --workdir | -u | --user) return ;;
     esac
     if [[ $cur == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_pmosctl_options "$verb")" -- "$cur")
@@ -95,6 +96,19 @@ _pmosctl() {
                 _pmosctl_volumes "${places[0]}" "$cur"
             else
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+            fi
+            ;;
+        auth)
+            if [[ -z $second ]]; then
+                mapfile -t COMPREPLY < <(compgen -W 'list enroll remove test open-escrow' -- "$cur")
+            elif [[ $second == open-escrow ]]; then
+                mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+            elif ((${#places[@]} == 0)); then
+                _pmosctl_modes "$cur"
+            elif [[ $second == list ]]; then
+                _pmosctl_volumes "${places[0]}" "$cur"
+            else
+                mapfile -t COMPREPLY < <(compgen -W 'pin passphrase recovery-key escrow' -- "$cur")
             fi
             ;;
         status | inspect | logs | start | stop | restart | switch | provision | unlock | lock | exec | shell)

@@ -127,13 +127,11 @@ void Compiler::volumes() {
                                v.name),
                    cipher_hint(cipher));
         }
-        if (spec.unlock.size() != 1)
-            say(Severity::error, Rule::not_enforced, fmt::format("volumes/{}/unlock", i),
-                "this build unlocks a volume by one method only", "keep one");
-        const std::string& method = spec.unlock.front();
-        v.key_source = method == "device-key" ? KeySource::device_key
-                       : method == "pin"      ? KeySource::pin
-                                              : KeySource::passphrase;
+        v.unlock = spec.unlock;
+        v.escrow = spec.escrow;
+        v.key_source = has_word(spec.unlock, "device-key") ? KeySource::device_key
+                       : has_word(spec.unlock, "pin")      ? KeySource::pin
+                                                           : KeySource::passphrase;
         if (v.key_source == KeySource::device_key)
             v.key_file = fmt::format("{}/{}.key", facts_.keys_dir, own);
         plan_.volumes.push_back(std::move(v));

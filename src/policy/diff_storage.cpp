@@ -69,6 +69,7 @@ class VolumeDiff {
         discards();
         derivation();
         methods();
+        escrow();
         lock_strength();
     }
 
@@ -165,6 +166,22 @@ class VolumeDiff {
             if (!has_word(a_.unlock, name)) method(Turn::gain, name);
         for (const auto& name : a_.unlock)
             if (!has_word(b_.unlock, name)) method(Turn::loss, name);
+    }
+
+    // Who holds the private half opens the volume for ever: nobody at the phone is asked.
+    void escrow() {
+        if (a_.escrow == b_.escrow) return;
+        const auto turn = a_.escrow.empty()   ? Turn::gain
+                          : b_.escrow.empty() ? Turn::loss
+                                              : Turn::change;
+        say(unlock, turn, turn == Turn::loss ? Danger::moderate : Danger::severe, "escrow",
+            turn == Turn::gain
+                ? fmt::format("can be opened by who holds the key to '{}'", b_.escrow)
+            : turn == Turn::loss
+                ? fmt::format("gives nobody else a way any more, as '{}'", a_.escrow)
+                : fmt::format("can be opened by who holds the key to '{}' instead "
+                              "of '{}'",
+                              b_.escrow, a_.escrow));
     }
 
     void lock_strength() {

@@ -42,7 +42,8 @@ enum class Format : std::uint8_t {
     syscall,           // a name
     syscall_or_group,  // a name or @group
     cpu_max,
-    root_hash,  // of dm-verity, SHA-256
+    root_hash,   // of dm-verity, SHA-256
+    x25519_key,  // a public one, in base64
 };
 
 struct KeySpec {

@@ -98,6 +98,15 @@ MaybeFault expect(bool good, std::string_view text, std::string_view what, std::
                        std::move(fix)};
 }
 
+bool is_x25519_key(std::string_view text) {
+    constexpr std::string_view kAll =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    constexpr std::size_t kLength = 44;  // of 32 bytes: the last of 43 letters has 4 bits
+    return text.size() == kLength && text.back() == '=' &&
+           text.substr(0, kLength - 1).find_first_not_of(kAll) == text.npos &&
+           kAll.find(text[kLength - 2]) % 4 == 0;
+}
+
 MaybeFault check_format(Format format, std::string_view text) {
     switch (format) {
         case Format::free:
@@ -133,6 +142,9 @@ MaybeFault check_format(Format format, std::string_view text) {
             return expect(text == "unlimited", text, "a limit", "a number or \"unlimited\"");
         case Format::root_hash:
             return expect(is_root_hash(text), text, "a root hash", "64 hex digits in lower case");
+        case Format::x25519_key:
+            return expect(is_x25519_key(text), text, "an X25519 public key",
+                          "32 bytes in base64, as wg pubkey prints them");
         case Format::cpu_max:
             return expect(is_cpu_max(text), text, "a CPU limit", "such as \"50000 100000\"");
         case Format::mount_option:

@@ -115,7 +115,9 @@ struct Volume {
     std::string integrity = "none", discards = "never";  // as profiles have them
     std::string header;  // host path of the file with the header; "": it is on the source
     KeySource key_source{};
-    std::string key_file;  // of a device key
+    std::string key_file;             // of a device key
+    std::vector<std::string> unlock;  // all ways that open it after boot, as profiles name them
+    std::string escrow;               // X25519 public key in base64; "": nobody else gets a way
 };
 
 struct Session {

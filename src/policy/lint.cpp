@@ -110,9 +110,6 @@ void Lint::volumes() {
             say(Rule::told_discards, p_.where(fmt::format("volumes/{}/luks/discards", i)),
                 fmt::format("'{}' tells its storage which blocks are free", v.name),
                 "write \"never\" unless the storage wears out or must give the room back");
-        if (v.unlock.size() > 1)
-            say(Rule::not_enforced, unlock, "this build unlocks a volume by one method only",
-                "keep one");
     }
 }
 

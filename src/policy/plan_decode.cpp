@@ -111,6 +111,8 @@ Volume volume(const nlohmann::json& j) {
     v.header = j.value("header", "");
     v.key_source = value_in<KeySource>(kKeySourceNames, j.at("keySource"));
     v.key_file = j.value("keyFile", "");
+    v.unlock = j.at("unlock");
+    v.escrow = j.value("escrow", "");
     return v;
 }
 

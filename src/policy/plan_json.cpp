@@ -57,6 +57,8 @@ void write_volumes(JsonWriter& w, const std::vector<Volume>& volumes) {
         if (!v.header.empty()) w.key("header").text(v.header);
         w.key("keySource").text(word_at(kKeySourceNames, v.key_source));
         if (!v.key_file.empty()) w.key("keyFile").text(v.key_file);
+        w.key("unlock").compact(true).texts(v.unlock).compact(false);
+        if (!v.escrow.empty()) w.key("escrow").text(v.escrow);
         w.close();
     }
     w.close();

@@ -1,6 +1,7 @@
 // policy: the volumes and mounts of a profile. Knows no host.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "policy/luks.h"
@@ -28,6 +29,7 @@ void ProfileReader::volume(const Node& node) {
     v.pbkdf_memory_max = size_or(node.at_path("luks/pbkdf/memoryMax"), 0);
     v.pbkdf_time_ms = u32_or(node.at_path("luks/pbkdf/timeMs"), 0);
     v.unlock = texts(node.find("unlock"));
+    v.escrow = text_or(node.find("escrow"), "");
     v.on_lock = lock_strength(node.find("onLock"));
     check_options(v.options, node.at);
     if (!v.file.empty() && !v.device.empty())
@@ -56,7 +58,7 @@ void ProfileReader::volume(const Node& node) {
               "write \"discards\": \"never\"");
     if (v.header.starts_with("/dev/") || (!v.header.empty() && v.header == v.file))
         fault(Rule::bad_value, place("luks/header"), "the header is a file of its own");
-    if (v.unlock.empty()) fault(Rule::bad_value, node.at, "nothing unlocks this volume");
+    check_unlock(v, place("unlock"));
     for (const auto& other : p_.volumes)
         if (!v.header.empty() && other.header == v.header)
             fault(Rule::contradiction, place("luks/header"),
@@ -67,6 +69,30 @@ void ProfileReader::volume(const Node& node) {
             fault(Rule::duplicate_volume, node.at,
                   fmt::format("volume '{}' is there twice", v.name), "", {other.at});
     p_.volumes.push_back(std::move(v));
+}
+
+// What the volume is made with is made up by somebody, or lies in a file. The others come later and
+// stand beside it: a recovery key is for when it is lost, a finger never releases the first key.
+void ProfileReader::check_unlock(const VolumeSpec& v, const Location& at) {
+    constexpr std::array<std::string_view, 3> kFirst{"pin", "passphrase", "device-key"};
+    constexpr std::array<std::string_view, 2> kBeside{"recovery-key", "fingerprint"};
+    const auto among = [](const auto& list) {
+        return [&list](const std::string& name) { return std::ranges::count(list, name) != 0; };
+    };
+    if (v.unlock.empty()) return fault(Rule::bad_value, at, "nothing unlocks this volume");
+    for (const auto& name : v.unlock)
+        if (std::ranges::count(v.unlock, name) > 1)
+            return fault(Rule::contradiction, at, fmt::format("'{}' is there twice", name),
+                         "write it once");
+    if (std::ranges::all_of(v.unlock, among(kBeside)))
+        return fault(Rule::contradiction, at, "nothing of this can be the first to open a volume",
+                     "add \"pin\" or \"passphrase\"");
+    if (std::ranges::count_if(v.unlock, among(kFirst)) > 1)
+        return fault(Rule::contradiction, at, "a volume has one secret of its own, not two",
+                     "keep one of pin, passphrase and device-key");
+    if (has_word(v.unlock, "device-key") && (v.unlock.size() > 1 || !v.escrow.empty()))
+        fault(Rule::contradiction, at, "a volume with a device key asks nobody for a secret",
+              "keep a copy of the key file instead of another way");
 }
 
 void ProfileReader::check_options(const std::vector<std::string>& options, const Location& at) {

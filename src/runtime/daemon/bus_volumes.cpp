@@ -38,7 +38,7 @@ int done_when(void* userdata, sd_bus_message* message, VolumeCall call) {
     return 1;
 }
 
-void answer_details(void* userdata, sd_bus_message* message, VolumeCall wanted) {
+int told_when(void* userdata, sd_bus_message* message, VolumeCall wanted) {
     bus_of(userdata).supervisor().volume(
         mode_of(userdata), std::move(wanted), [call = Call(message)](Result<Details> told) {
             if (!told) return call.fail(told.error());
@@ -48,13 +48,53 @@ void answer_details(void* userdata, sd_bus_message* message, VolumeCall wanted) 
             if (r >= 0) sd_bus_send(nullptr, reply, nullptr);
             sd_bus_message_unref(reply);
         });
+    return 1;
 }
 
-int info(sd_bus_message* message, void* userdata, sd_bus_error*) {
-    VolumeCall wanted{Verb::info, {}};
-    if (const int r = read_volume(message, wanted); r < 0) return r;
-    answer_details(userdata, message, std::move(wanted));
-    return 1;
+template <Verb verb>
+int look(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    VolumeCall wanted{verb, {}};
+    const int r = read_volume(message, wanted);
+    return r < 0 ? r : told_when(userdata, message, std::move(wanted));
+}
+
+int read_text(sd_bus_message* message, std::string& out) {
+    const char* text = nullptr;
+    const int r = sd_bus_message_read(message, "s", &text);
+    if (r >= 0) out = text;
+    return r;
+}
+
+// None or one.
+int read_other(sd_bus_message* message, UniqueFd& out) {
+    int r = sd_bus_message_enter_container(message, 'a', "h");
+    if (r > 0 && sd_bus_message_at_end(message, 0) == 0) r = read_fd(message, out);
+    return r < 0 ? r : sd_bus_message_exit_container(message);
+}
+
+int enroll(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    VolumeCall wanted{Verb::auth_enroll, {}};
+    int r = read_volume(message, wanted);
+    if (r >= 0) r = read_text(message, wanted.ways.factor);
+    if (r >= 0) r = read_fd(message, wanted.secret);
+    if (r >= 0) r = read_other(message, wanted.other);
+    return r < 0 ? r : told_when(userdata, message, std::move(wanted));
+}
+
+int remove(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    VolumeCall wanted{Verb::auth_remove, {}};
+    int r = read_volume(message, wanted);
+    if (r >= 0) r = read_text(message, wanted.ways.factor);
+    if (r >= 0) r = read_fd(message, wanted.secret);
+    return r < 0 ? r : told_when(userdata, message, std::move(wanted));
+}
+
+int test(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    VolumeCall wanted{Verb::auth_test, {}};
+    int r = read_volume(message, wanted);
+    if (r >= 0) r = read_text(message, wanted.ways.method);
+    if (r >= 0) r = read_fd(message, wanted.secret);
+    return r < 0 ? r : told_when(userdata, message, std::move(wanted));
 }
 
 int change_secret(sd_bus_message* message, void* userdata, sd_bus_error*) {
@@ -84,10 +124,9 @@ int wipe_free(sd_bus_message* message, void* userdata, sd_bus_error*) {
 // What the worker told of it is the answer.
 int trim(sd_bus_message* message, void* userdata, sd_bus_error*) {
     VolumeCall wanted{Verb::trim, {}};
-    if (const int r = read_volume(message, wanted); r < 0) return r;
+    const int r = read_volume(message, wanted);
     wanted.owner = bus_of(userdata).owner_of(message);
-    answer_details(userdata, message, std::move(wanted));
-    return 1;
+    return r < 0 ? r : told_when(userdata, message, std::move(wanted));
 }
 
 int reencrypt(sd_bus_message* message, void* userdata, sd_bus_error*) {
@@ -114,7 +153,7 @@ constexpr sd_bus_vtable kVtable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD_WITH_NAMES("List", "", , "aa{ss}", SD_BUS_PARAM(volumes), list, kAnyone),
     SD_BUS_METHOD_WITH_NAMES("Info", "s", SD_BUS_PARAM(volume), "a{ss}", SD_BUS_PARAM(details),
-                             info, kAnyone),
+                             look<Verb::info>, kAnyone),
     SD_BUS_METHOD_WITH_NAMES("ChangeSecret", "shh",
                              SD_BUS_PARAM(volume) SD_BUS_PARAM(old_secret) SD_BUS_PARAM(new_secret),
                              "", , change_secret, kAnyone | SD_BUS_VTABLE_SENSITIVE),
@@ -125,6 +164,18 @@ constexpr sd_bus_vtable kVtable[] = {
     SD_BUS_METHOD_WITH_NAMES("Resize", "sth",
                              SD_BUS_PARAM(volume) SD_BUS_PARAM(size) SD_BUS_PARAM(secret), "", ,
                              resize, kAnyone | SD_BUS_VTABLE_SENSITIVE),
+    SD_BUS_METHOD_WITH_NAMES("ListFactors", "s", SD_BUS_PARAM(volume), "a{ss}",
+                             SD_BUS_PARAM(details), look<Verb::auth_list>, kAnyone),
+    SD_BUS_METHOD_WITH_NAMES(
+        "EnrollFactor", "sshah",
+        SD_BUS_PARAM(volume) SD_BUS_PARAM(method) SD_BUS_PARAM(secret) SD_BUS_PARAM(other), "a{ss}",
+        SD_BUS_PARAM(details), enroll, kAnyone | SD_BUS_VTABLE_SENSITIVE),
+    SD_BUS_METHOD_WITH_NAMES(
+        "RemoveFactor", "ssh", SD_BUS_PARAM(volume) SD_BUS_PARAM(factor) SD_BUS_PARAM(secret),
+        "a{ss}", SD_BUS_PARAM(details), remove, kAnyone | SD_BUS_VTABLE_SENSITIVE),
+    SD_BUS_METHOD_WITH_NAMES(
+        "TestFactor", "ssh", SD_BUS_PARAM(volume) SD_BUS_PARAM(method) SD_BUS_PARAM(secret),
+        "a{ss}", SD_BUS_PARAM(details), test, kAnyone | SD_BUS_VTABLE_SENSITIVE),
     SD_BUS_METHOD_WITH_NAMES("Reencrypt", "sh", SD_BUS_PARAM(volume) SD_BUS_PARAM(secret), "", ,
                              reencrypt, kAnyone | SD_BUS_VTABLE_SENSITIVE),
     SD_BUS_METHOD_WITH_NAMES("WipeFree", "s", SD_BUS_PARAM(volume), "", , wipe_free, kAnyone),

@@ -21,8 +21,7 @@ void Supervisor::volume(Mode& mode, VolumeCall call, Answer<Details> answer) {
         answer(std::move(*told));
     };
     // Who only looks changes nothing that is to be told to others.
-    if (verb == volume::Verb::info && !closing_)
-        return mode.jobs.add(std::move(job), std::move(done));
+    if (only_looks(verb) && !closing_) return mode.jobs.add(std::move(job), std::move(done));
     enqueue(mode, verb_name(verb), std::move(job), std::move(done));
 }
 

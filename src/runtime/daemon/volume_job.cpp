@@ -40,6 +40,14 @@ const char* verb_name(volume::Verb verb) {
             return "volume-trim";
         case volume::Verb::reencrypt:
             return "volume-reencrypt";
+        case volume::Verb::auth_list:
+            return "auth-list";
+        case volume::Verb::auth_enroll:
+            return "auth-enroll";
+        case volume::Verb::auth_remove:
+            return "auth-remove";
+        case volume::Verb::auth_test:
+            return "auth-test";
     }
     return "volume";
 }

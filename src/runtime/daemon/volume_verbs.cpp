@@ -30,6 +30,11 @@ bool mounts(volume::Verb verb) {
            verb == volume::Verb::trim;
 }
 
+bool only_looks(volume::Verb verb) {
+    return verb == volume::Verb::info || verb == volume::Verb::auth_list ||
+           verb == volume::Verb::auth_test;
+}
+
 std::function<void()> call_volume(const Context& ctx, Mode& mode, VolumeCall call,
                                   Answer<Details> answer) {
     auto volume = find_volume(mode, call.volume);
@@ -38,7 +43,7 @@ std::function<void()> call_volume(const Context& ctx, Mode& mode, VolumeCall cal
         return {};
     }
     const volume::Verb verb = call.verb;
-    if (verb != volume::Verb::info && is_suspended(*volume)) {
+    if (!only_looks(verb) && is_suspended(*volume)) {
         answer(fail(Code::locked,
                     "volume '" + volume->name + "' of mode '" + mode.name + "' is suspended",
                     "the mode is locked, and what runs of it waits",
@@ -50,6 +55,7 @@ std::function<void()> call_volume(const Context& ctx, Mode& mode, VolumeCall cal
     VolumeJob job = make_volume_job(ctx, mode, *volume, verb);
     job.secret = std::move(call.secret);
     job.other = std::move(call.other);
+    job.ways = std::move(call.ways);
     return run_volume_worker(
         ctx.loop, ctx.paths.libexec, std::move(job),
         [&ctx, &mode, judged, answer = std::move(answer)](Result<VolumeEnd> end) mutable {

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "runtime/daemon/mode.h"
-#include "runtime/volume/protocol.h"
+#include "runtime/volume/client.h"
 
 namespace pmos::daemon {
 
@@ -15,6 +15,7 @@ struct VolumeCall {
     UniqueFd secret = {};
     UniqueFd other = {};     // a new secret, or a file
     std::uint64_t size = 0;  // of resize
+    volume::Ways ways = {};  // of auth_*
     std::string owner = {};  // who asked, of what takes long
 };
 
@@ -22,6 +23,9 @@ struct VolumeCall {
 bool takes_long(volume::Verb verb);
 // Whether it has the volume mounted meanwhile, so that nobody can check its file system.
 bool mounts(volume::Verb verb);
+
+// Changes nothing of the volume.
+bool only_looks(volume::Verb verb);
 
 Result<policy::Volume> find_volume(const Mode& mode, const std::string& name);
 

@@ -18,6 +18,7 @@ struct VolumeJob {
     std::string mode;
     policy::Volume volume;
     volume::AttemptPlaces places;
+    volume::Ways ways = {};
     UniqueFd secret;  // empty for a device key and for verbs that need none
     UniqueFd other;   // as volume::needs_other()
     std::move_only_function<void(std::uint32_t permille, std::string_view step)> progress = nullptr;

@@ -2,7 +2,7 @@
 // descriptor on.
 #include "runtime/volume/client.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -39,10 +39,14 @@ bool has_temporary(const std::string& path) {
     return false;
 }
 
+std::string methods_of(const policy::Volume& v) {
+    return fmt::format("{}{}", fmt::join(v.unlock, "|"), v.escrow.empty() ? "" : "|escrow");
+}
+
 }  // namespace
 
 Result<Request> make_request(Verb verb, std::string_view mode, const policy::Volume& v,
-                             const AttemptPlaces& places) {
+                             const AttemptPlaces& places, const Ways& ways) {
     Request r;
     r.verb = verb;
     r.key =
@@ -59,10 +63,12 @@ Result<Request> make_request(Verb verb, std::string_view mode, const policy::Vol
                       put(r.filesystem, v.filesystem) && put(r.attempts, places.attempts) &&
                       put(r.repeats, places.repeats) && put(r.integrity, v.integrity) &&
                       put(r.discards, v.discards) && put(r.header, v.header) &&
-                      put(r.undo, places.undo.empty() ? "" : places.undo + "/" + v.name);
+                      put(r.undo, places.undo.empty() ? "" : places.undo + "/" + v.name) &&
+                      put(r.methods, methods_of(v)) && put(r.escrow, v.escrow) &&
+                      put(r.method, ways.method) && put(r.factor, ways.factor);
     if (!fits)
         return fail(Code::usage, fmt::format("volume '{}' cannot be asked for", v.name),
-                    "a path or a name of it is too long");
+                    "a path or a name is too long");
     return r;
 }
 
@@ -80,7 +86,8 @@ bool needs_secret(const Request& request) {
 
 bool needs_other(const Request& request) {
     return request.verb == Verb::passwd || request.verb == Verb::backup ||
-           request.verb == Verb::restore;
+           request.verb == Verb::restore ||
+           (request.verb == Verb::auth_enroll && text(request.factor) != "escrow");
 }
 
 Result<void> send_request(BorrowedFd socket, const Request& request, BorrowedFd secret,

@@ -20,9 +20,14 @@ struct AttemptPlaces {
     std::string undo;  // the directory of headers that are being written over
 };
 
+// Of the ways into a volume: the one that is meant ("" any), and the one that comes or goes.
+struct Ways {
+    std::string method, factor;
+};
+
 // Fails with Code::usage when a text does not fit its field.
 Result<Request> make_request(Verb verb, std::string_view mode, const policy::Volume& volume,
-                             const AttemptPlaces& places);
+                             const AttemptPlaces& places, const Ways& ways = {});
 
 // Whether a request of this verb and key must come with a secret descriptor.
 bool needs_secret(const Request& request);

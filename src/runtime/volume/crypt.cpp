@@ -18,6 +18,8 @@ constexpr std::size_t kMaxLabel = 47;
 constexpr const char* kIntegrity = "hmac(sha256)";
 constexpr std::size_t kIntegrityKeyBytes = 32;
 
+static_assert(kAnyKeyslot == CRYPT_ANY_SLOT);
+
 }  // namespace
 
 crypt_pbkdf_type pbkdf_parameters(const PbkdfCost& cost) {
@@ -123,9 +125,12 @@ Result<void> CryptDevice::map_fresh(const std::string& dm_name) {
                       "is the kernel module 'dm-crypt' there?"));
 }
 
-Result<int> CryptDevice::activate(const char* dm_name, std::span<const std::byte> secret) {
-    const int r = ::crypt_activate_by_passphrase(context_->cd, dm_name, CRYPT_ANY_SLOT,
-                                                 chars(secret), secret.size(), 0);
+Result<int> CryptDevice::activate(const char* dm_name, std::span<const std::byte> secret,
+                                  int keyslot) {
+    // Of a volume with two keys one secret opens both, each in a keyslot of its own.
+    if (reencryption() != Reencryption::none) keyslot = kAnyKeyslot;
+    const int r = ::crypt_activate_by_passphrase(context_->cd, dm_name, keyslot, chars(secret),
+                                                 secret.size(), 0);
     if (r >= 0) return r;
     return fail(refused(r));
 }
@@ -138,8 +143,9 @@ Error CryptDevice::refused(int r) const {
     return e;
 }
 
-Result<int> CryptDevice::map(const std::string& dm_name, std::span<const std::byte> secret) {
-    return activate(dm_name.c_str(), secret);
+Result<int> CryptDevice::map(const std::string& dm_name, std::span<const std::byte> secret,
+                             int keyslot) {
+    return activate(dm_name.c_str(), secret, keyslot);
 }
 
 Result<void> CryptDevice::suspend(const std::string& dm_name) {
@@ -148,15 +154,16 @@ Result<void> CryptDevice::suspend(const std::string& dm_name) {
     return fail(error(r, fmt::format("cannot suspend device '{}'", dm_name)));
 }
 
-Result<int> CryptDevice::resume(const std::string& dm_name, std::span<const std::byte> secret) {
-    const int r = ::crypt_resume_by_passphrase(context_->cd, dm_name.c_str(), CRYPT_ANY_SLOT,
+Result<int> CryptDevice::resume(const std::string& dm_name, std::span<const std::byte> secret,
+                                int keyslot) {
+    const int r = ::crypt_resume_by_passphrase(context_->cd, dm_name.c_str(), keyslot,
                                                chars(secret), secret.size());
     if (r >= 0) return r;
     return fail(refused(r));
 }
 
-Result<int> CryptDevice::check_secret(std::span<const std::byte> secret) {
-    return activate(nullptr, secret);
+Result<int> CryptDevice::check_secret(std::span<const std::byte> secret, int keyslot) {
+    return activate(nullptr, secret, keyslot);
 }
 
 std::optional<KeyslotCost> CryptDevice::dearest_argon2() const {
@@ -201,6 +208,8 @@ std::string CryptDevice::header_device() const {
 }
 
 void CryptDevice::keep_quiet() { ::crypt_set_log_callback(nullptr, &Context::listen, nullptr); }
+
+void CryptDevice::load_no_plugins() { ::crypt_token_external_disable(); }
 
 Mapping mapping_state(const std::string& dm_name) {
     const auto status = ::crypt_status(nullptr, dm_name.c_str());

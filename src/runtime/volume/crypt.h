@@ -41,12 +41,22 @@ struct MapFlags {
     bool operator==(const MapFlags&) const = default;
 };
 
+// Whichever the secret opens; else that one only. To open by what a person has entered, ask
+// opening.h, which knows what may be tried where.
+inline constexpr int kAnyKeyslot = -1;
+
 enum class Mapping : std::uint8_t { absent, active, suspended };
+
+// What is said of every wrong secret, whatever found it wrong.
+Error refused_secret();
 
 class CryptDevice {
   public:
     // Once, early: libcryptsetup prints to stderr where it has no context to report to.
     static void keep_quiet();
+    // Once, early: it would load a library for tokens that it does not know, named by the token,
+    // into a process that holds a key.
+    static void load_no_plugins();
 
     // data: where the volume is when its header, at path, is apart from it.
     static Result<CryptDevice> of_device(const std::string& path, const std::string& data = "");
@@ -72,13 +82,16 @@ class CryptDevice {
                             const std::function<Result<void>(std::uint32_t permille)>& tell);
     // Code::wrong_secret when no keyslot opens.
     // The keyslot that did; of resume and check_secret as well.
-    Result<int> map(const std::string& dm_name, std::span<const std::byte> secret);
+    Result<int> map(const std::string& dm_name, std::span<const std::byte> secret,
+                    int keyslot = kAnyKeyslot);
     // Of a mapping: its file system is written out and stands still, the key is overwritten.
     Result<void> suspend(const std::string& dm_name);
     // Code::wrong_secret as above; it stays suspended.
-    Result<int> resume(const std::string& dm_name, std::span<const std::byte> secret);
-    Result<int> check_secret(std::span<const std::byte> secret);
-    Result<void> write_token(const std::string& json);
+    Result<int> resume(const std::string& dm_name, std::span<const std::byte> secret,
+                       int keyslot = kAnyKeyslot);
+    Result<int> check_secret(std::span<const std::byte> secret, int keyslot = kAnyKeyslot);
+    // Its number.
+    Result<int> write_token(const std::string& json);
 
     // In crypt_keyslots.cpp: what changes the keyslots of a volume that exists. Each is on the
     // storage when it returns, and one that fails or is killed leaves the others as they were.
@@ -86,8 +99,9 @@ class CryptDevice {
         int keyslot = -1;
         SecretBuffer key;
     };
-    Result<Unsealed> unseal(std::span<const std::byte> secret);
+    Result<Unsealed> unseal(std::span<const std::byte> secret, int keyslot = kAnyKeyslot);
     std::optional<int> free_keyslot() const;
+    std::vector<int> keyslots() const;
     bool is_keyslot(int slot) const;
     Result<void> add_keyslot(int slot, const PbkdfCost& cost, std::span<const std::byte> key,
                              std::span<const std::byte> secret);
@@ -131,7 +145,7 @@ class CryptDevice {
 
     // In crypt_online.cpp: what changes an open volume.
     // The volume key into this thread's keyring, where the kernel takes it from for a new table.
-    Result<void> load_key(std::span<const std::byte> secret);
+    Result<void> load_key(std::span<const std::byte> secret, int keyslot = kAnyKeyslot);
     // To all of the device below.
     Result<void> grow(const std::string& dm_name);
     // Code::unsupported, "a volume with integrity " + refusal.
@@ -169,7 +183,7 @@ class CryptDevice {
     explicit CryptDevice(std::unique_ptr<Context> context);
     Error error(int negative_errno, std::string what, std::string fix = "") const;
     Error refused(int negative_errno) const;
-    Result<int> activate(const char* dm_name, std::span<const std::byte> secret);
+    Result<int> activate(const char* dm_name, std::span<const std::byte> secret, int keyslot);
     Result<void> set_cost(const PbkdfCost& cost);
     Result<void> check_room_for_next_key(int like) const;
 

@@ -33,7 +33,6 @@ inline const char* chars(std::span<const std::byte> secret) {
 // Points into cost, which must outlive it.
 crypt_pbkdf_type pbkdf_parameters(const PbkdfCost& cost);
 
-Error refused_secret();
 // The key derivation's memory is what is missing.
 Error no_memory(Error error);
 

@@ -8,12 +8,12 @@
 
 namespace pmos::volume {
 
-Result<CryptDevice::Unsealed> CryptDevice::unseal(std::span<const std::byte> secret) {
+Result<CryptDevice::Unsealed> CryptDevice::unseal(std::span<const std::byte> secret, int keyslot) {
     auto size = static_cast<std::size_t>(::crypt_get_volume_key_size(context_->cd));
     PMOS_ASSIGN(auto key, SecretBuffer::make(size));
-    const int r = ::crypt_volume_key_get(context_->cd, CRYPT_ANY_SLOT,
-                                         reinterpret_cast<char*>(key.storage().data()), &size,
-                                         chars(secret), secret.size());
+    const int r =
+        ::crypt_volume_key_get(context_->cd, keyslot, reinterpret_cast<char*>(key.storage().data()),
+                               &size, chars(secret), secret.size());
     if (r == -EPERM) return fail(refused_secret());
     if (r < 0) {
         Error e = error(r, "cannot open the volume's key");
@@ -29,11 +29,14 @@ bool CryptDevice::is_keyslot(int slot) const {
     return info == CRYPT_SLOT_ACTIVE || info == CRYPT_SLOT_ACTIVE_LAST;
 }
 
-bool CryptDevice::has_keyslot() const {
+std::vector<int> CryptDevice::keyslots() const {
+    std::vector<int> found;
     for (int slot = 0; slot < ::crypt_keyslot_max(CRYPT_LUKS2); ++slot)
-        if (is_keyslot(slot)) return true;
-    return false;
+        if (is_keyslot(slot)) found.push_back(slot);
+    return found;
 }
+
+bool CryptDevice::has_keyslot() const { return !keyslots().empty(); }
 
 std::optional<int> CryptDevice::free_keyslot() const {
     for (int slot = 0; slot < ::crypt_keyslot_max(CRYPT_LUKS2); ++slot)
@@ -86,9 +89,9 @@ std::vector<CryptDevice::Token> CryptDevice::tokens() const {
     return found;
 }
 
-Result<void> CryptDevice::write_token(const std::string& json) {
+Result<int> CryptDevice::write_token(const std::string& json) {
     const int r = ::crypt_token_json_set(context_->cd, CRYPT_ANY_TOKEN, json.c_str());
-    if (r >= 0) return {};
+    if (r >= 0) return r;
     return fail(error(r, "cannot write into the volume's header"));
 }
 

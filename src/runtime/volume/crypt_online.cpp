@@ -7,10 +7,9 @@
 
 namespace pmos::volume {
 
-Result<void> CryptDevice::load_key(std::span<const std::byte> secret) {
-    const int r =
-        ::crypt_activate_by_passphrase(context_->cd, nullptr, CRYPT_ANY_SLOT, chars(secret),
-                                       secret.size(), CRYPT_ACTIVATE_KEYRING_KEY);
+Result<void> CryptDevice::load_key(std::span<const std::byte> secret, int keyslot) {
+    const int r = ::crypt_activate_by_passphrase(context_->cd, nullptr, keyslot, chars(secret),
+                                                 secret.size(), CRYPT_ACTIVATE_KEYRING_KEY);
     if (r >= 0) return {};
     if (r == -EPERM) return fail(refused_secret());
     Error e = error(r, "cannot open the volume's key");

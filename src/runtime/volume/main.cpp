@@ -49,6 +49,7 @@ int main() {
     auto answer = [&]() -> Result<pmos::volume::Event> {
         PMOS_TRY(harden());
         pmos::volume::CryptDevice::keep_quiet();
+        pmos::volume::CryptDevice::load_no_plugins();
         return pmos::volume::work(channel);
     }();
     pmos::volume::Event event;

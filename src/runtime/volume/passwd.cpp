@@ -1,11 +1,15 @@
 // volume: another secret in place of the one that opens a volume. Never logs.
+#include <fmt/core.h>
+
 #include <algorithm>
+#include <vector>
 
 #include "runtime/volume/cost.h"
+#include "runtime/volume/enrollment.h"
 #include "runtime/volume/header.h"
-#include "runtime/volume/judge.h"
 #include "runtime/volume/key.h"
 #include "runtime/volume/keyslot_change.h"
+#include "runtime/volume/opening.h"
 #include "runtime/volume/worker.h"
 
 namespace pmos::volume {
@@ -19,6 +23,22 @@ Result<SecretBuffer> read_new(const UniqueFd& fd, const SecretBuffer& old) {
     if (std::ranges::equal(secret.bytes(), old.bytes()))
         return fail(Code::usage, "the new secret is the old one", "", "choose another one");
     return secret;
+}
+
+// The secret that was forgotten, where another way has opened the volume: there must be one such.
+Result<int> replaced_by_new(const Request& request, const CryptDevice& crypt, int opened) {
+    std::vector<int> bare;
+    for (const auto& factor : factors_of(crypt, bare_name(request)))
+        if (factor.token < 0) bare.push_back(factor.keyslot);
+    if (std::ranges::count(bare, opened) != 0) return opened;
+    if (bare.size() == 1) return bare.front();
+    const auto mode = text(request.mode);
+    return fail(Code::usage,
+                fmt::format("{} has {} secrets that could be replaced", name_of(request),
+                            bare.empty() ? "no" : std::to_string(bare.size())),
+                "",
+                bare.empty() ? fmt::format("pmosctl auth enroll {} {}", mode, bare_name(request))
+                             : fmt::format("pmosctl auth list {}, auth remove", mode));
 }
 
 }  // namespace
@@ -37,16 +57,19 @@ Result<Event> passwd(const Request& request, UniqueFd old_fd, UniqueFd new_fd, C
     PMOS_TRY(crypt.check_one_key());
     PMOS_TRY(channel.progress(100, "trying the old secret"));
     std::optional<CryptDevice::Unsealed> unsealed;
-    PMOS_ASSIGN(const std::string not_kept,
-                judge(request, old, crypt.dearest_argon2(), [&]() -> Result<void> {
-                    PMOS_ASSIGN(unsealed, crypt.unseal(old.bytes()));
+    PMOS_ASSIGN(const Opened opened,
+                open_judged(request, crypt, old, [&](int slot, auto passphrase) -> Result<void> {
+                    PMOS_ASSIGN(unsealed, crypt.unseal(passphrase, slot));
                     return {};
                 }));
+    PMOS_TRY(settle(request, crypt, opened.keyslot));
+    PMOS_ASSIGN(const int replaced, replaced_by_new(request, crypt, opened.keyslot));
     PMOS_TRY(channel.progress(500, "writing the new secret"));
-    PMOS_TRY(change_secret(crypt, *unsealed, cost_of(request), secret.bytes()));
+    PMOS_TRY(change_secret(crypt, {replaced, std::move(unsealed->key)}, cost_of(request),
+                           secret.bytes()));
     Event event;
     event.kind = EventKind::done;
-    not_kept.copy(event.why, sizeof event.why - 1);
+    opened.not_kept.copy(event.why, sizeof event.why - 1);
     event.provisioned = 1;
     return event;
 }

@@ -33,7 +33,12 @@ enum class Verb : std::uint32_t {
     resize,      // an open one, to `size` bytes of its file, or to all of its block device
     wipe_free,   // overwrites what deleted files have left in an open one
     reencrypt = 32,  // another volume key, and all data anew; goes on with what was cut short
-    trim = 36,   // tells its storage which blocks are free
+    trim = 36,       // tells its storage which blocks are free
+    auth_list = 48,  // the ways into it, as details
+    auth_enroll,     // one more, by `factor`: a method; the other descriptor is its new secret, or
+                     // the pipe that is told the one that was made
+    auth_remove,     // one less, by `factor`: a method or the number of a keyslot
+    auth_test,       // whether a secret opens it
 };
 
 enum class KeyKind : std::uint32_t {
@@ -71,6 +76,12 @@ struct Request {
     char integrity[24]{};  // "none", "hmac-sha256"
     char discards[8]{};    // "never", "trim", "online"
     char header[512]{};    // the file that holds the header; "": it is on the source
+    // Of the ways into it: those that its profile lets open it, "pin|recovery-key"; the one that is
+    // meant, "" any; and the public key that its profile gives a way to (escrow.h).
+    char methods[128]{};
+    char method[32]{};
+    char factor[32]{};
+    char escrow[64]{};
 };
 
 enum class EventKind : std::uint32_t { progress = 1, done, failed, detail };

@@ -12,6 +12,7 @@
 #include "runtime/volume/apart.h"
 #include "runtime/volume/cipher.h"
 #include "runtime/volume/cost.h"
+#include "runtime/volume/enrollment.h"
 #include "runtime/volume/files.h"
 #include "runtime/volume/filesystem.h"
 #include "runtime/volume/flag_probe.h"
@@ -225,6 +226,9 @@ class Provisioner {
         PMOS_TRY(channel_.progress(200, "deriving the key"));
         PMOS_TRY(crypt_->add_keyslot(cost_of(request_), secret_->bytes()));
         secret_.reset();  // the rest needs the volume key only
+        if (text(request_.escrow).empty()) return {};
+        PMOS_ASSIGN(const Enrolled enrolled, kEscrow.enroll(request_, nullptr));
+        PMOS_TRY(enroll(request_, *crypt_, kEscrow, enrolled, {}, cost_of(request_)));
         return {};
     }
 

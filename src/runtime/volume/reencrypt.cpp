@@ -2,11 +2,14 @@
 // closed. Cut short at any moment it is whole, by the same secret, and the same request goes on.
 #include <fmt/core.h>
 
+#include <optional>
+
 #include "runtime/volume/cost.h"
 #include "runtime/volume/header.h"
 #include "runtime/volume/helpers.h"
-#include "runtime/volume/judge.h"
 #include "runtime/volume/key_rotation.h"
+#include "runtime/volume/method.h"
+#include "runtime/volume/opening.h"
 #include "runtime/volume/recover.h"
 #include "runtime/volume/worker.h"
 
@@ -53,18 +56,21 @@ class Rewriting {
 
     // What comes back is what judge() has to tell.
     Result<std::string> begin(CryptDevice& crypt, const SecretBuffer& secret) {
-        const auto cost = crypt.dearest_argon2();
-        if (crypt.reencryption() != CryptDevice::Reencryption::none)
-            return judge(request_, secret, cost,
-                         [&] { return crypt.take_up_reencryption(dm_name_, secret.bytes()); });
-        int keyslot = -1;
-        PMOS_ASSIGN(std::string not_kept, judge(request_, secret, cost, [&]() -> Result<void> {
-                        PMOS_ASSIGN(keyslot, crypt.check_secret(secret.bytes()));
-                        return {};
-                    }));
+        const bool goes_on = crypt.reencryption() != CryptDevice::Reencryption::none;
+        std::optional<SecretBuffer> passphrase;
+        PMOS_ASSIGN(
+            Opened opened,
+            open_judged(request_, crypt, secret, [&](int slot, auto bytes) -> Result<void> {
+                if (goes_on) return crypt.take_up_reencryption(dm_name_, bytes);
+                PMOS_TRY(crypt.check_secret(bytes, slot));
+                PMOS_ASSIGN(passphrase, copy_secret(bytes));
+                return {};
+            }));
+        if (goes_on) return std::move(opened.not_kept);
         PMOS_TRY(channel_.progress(0, "making a new key"));
-        PMOS_TRY(begin_rotation(crypt, dm_name_, keyslot, cost_of(request_), secret.bytes()));
-        return not_kept;
+        PMOS_TRY(begin_rotation(crypt, dm_name_, opened.keyslot, cost_of(request_),
+                                passphrase->bytes()));
+        return std::move(opened.not_kept);
     }
 
     Result<void> rewrite(CryptDevice& crypt) {

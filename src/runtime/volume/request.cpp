@@ -38,7 +38,7 @@ bool has_item(std::string_view list, std::string_view item) {
 bool is_verb(Verb verb) {
     return (verb >= Verb::status && verb <= Verb::cut_off) ||
            (verb >= Verb::info && verb <= Verb::wipe_free) || verb == Verb::reencrypt ||
-           verb == Verb::trim;
+           verb == Verb::trim || (verb >= Verb::auth_list && verb <= Verb::auth_test);
 }
 
 template <std::size_t N>
@@ -51,7 +51,8 @@ Result<void> check_names(const Request& r) {
         !is_terminated(r.source) || !is_terminated(r.key_file) || !is_terminated(r.cipher) ||
         !is_terminated(r.pbkdf) || !is_terminated(r.filesystem) || !is_terminated(r.attempts) ||
         !is_terminated(r.repeats) || !is_terminated(r.undo) || !is_terminated(r.integrity) ||
-        !is_terminated(r.discards) || !is_terminated(r.header))
+        !is_terminated(r.discards) || !is_terminated(r.header) || !is_terminated(r.methods) ||
+        !is_terminated(r.method) || !is_terminated(r.factor) || !is_terminated(r.escrow))
         return bad("a text is not terminated");
     if (!is_name(text(r.mode)) || !is_name(text(r.name)))
         return bad("mode and volume names are lower case letters, digits and dashes");
@@ -118,14 +119,16 @@ Result<void> check_request(const Request& r) {
     if (r.block_device > 1) return bad("source is neither a file nor a block device");
     PMOS_TRY(check_names(r));
     if (r.verb == Verb::provision) return check_format(r);
-    if (r.verb == Verb::passwd || r.verb == Verb::reencrypt) return check_pbkdf(r);
+    if (r.verb == Verb::passwd || r.verb == Verb::reencrypt || r.verb == Verb::auth_enroll)
+        return check_pbkdf(r);
     if (r.verb == Verb::resize) return check_size(r);
     return {};
 }
 
 bool judges(Verb verb) {
     return verb == Verb::provision || verb == Verb::open || verb == Verb::resume ||
-           verb == Verb::passwd || verb == Verb::resize || verb == Verb::reencrypt;
+           verb == Verb::passwd || verb == Verb::resize || verb == Verb::reencrypt ||
+           verb == Verb::auth_enroll || verb == Verb::auth_remove || verb == Verb::auth_test;
 }
 
 Result<CipherSpec> split_cipher(std::string_view spec) {

@@ -13,7 +13,7 @@
 
 #include "runtime/volume/filesystem.h"
 #include "runtime/volume/header.h"
-#include "runtime/volume/judge.h"
+#include "runtime/volume/opening.h"
 #include "runtime/volume/usage.h"
 #include "runtime/volume/worker.h"
 
@@ -39,9 +39,10 @@ class Growth {
         CryptDevice& crypt = header.crypt();
         PMOS_TRY(channel_.progress(50, "trying the secret"));
         // The kernel wants the volume key once more for a new table, and nobody has kept it.
-        PMOS_ASSIGN(const std::string not_kept,
-                    judge(request_, secret, crypt.dearest_argon2(),
-                          [&] { return crypt.load_key(secret.bytes()); }));
+        PMOS_ASSIGN(const Opened opened,
+                    open_judged(request_, crypt, secret, [&](int slot, auto passphrase) {
+                        return crypt.load_key(passphrase, slot);
+                    }));
         if (request_.block_device == 0) {
             PMOS_TRY(grow_file());
             PMOS_TRY(tell_loop(crypt.device()));
@@ -52,7 +53,7 @@ class Growth {
         PMOS_TRY(grow_file_system());
         Event event;
         event.kind = EventKind::done;
-        not_kept.copy(event.why, sizeof event.why - 1);
+        opened.not_kept.copy(event.why, sizeof event.why - 1);
         event.provisioned = event.active = 1;
         return event;
     }

@@ -11,9 +11,9 @@
 
 #include "runtime/volume/barriers.h"
 #include "runtime/volume/dm.h"
+#include "runtime/volume/enrollment.h"
 #include "runtime/volume/header.h"
-#include "runtime/volume/judge.h"
-#include "runtime/volume/keyslot_change.h"
+#include "runtime/volume/opening.h"
 #include "runtime/volume/recover.h"
 #include "runtime/volume/worker.h"
 
@@ -101,20 +101,19 @@ Result<Event> resume(const Request& request, UniqueFd secret_fd, Channel& channe
     PMOS_TRY(channel.catch_signals());
     PMOS_TRY(channel.progress(300, "deriving the key"));
     PMOS_ASSIGN(auto crypt, CryptDevice::of_mapping(dm_name, std::string(text(request.header))));
-    int keyslot = -1;
-    PMOS_ASSIGN(const std::string not_kept,
-                judge(request, secret, crypt.dearest_argon2(), [&]() -> Result<void> {
-                    PMOS_ASSIGN(keyslot, crypt.resume(dm_name, secret.bytes()));
+    PMOS_ASSIGN(const Opened opened,
+                open_judged(request, crypt, secret, [&](int slot, auto passphrase) -> Result<void> {
+                    PMOS_TRY(crypt.resume(dm_name, passphrase, slot));
                     return {};
                 }));
     // As with an opening: the mode is worth more than a keyslot too many.
     Result<void> wanted;
-    if (auto settled = settle_change(crypt, keyslot); !settled)
+    if (auto settled = settle(request, crypt, opened.keyslot); !settled)
         wanted = channel.detail("unsettled", settled.error().message());
     if (wanted) wanted = set_barriers(dm_name, true);
     // Nobody is left who knows that it is open.
     if (wanted) wanted = channel.progress(1000, "open");
-    if (wanted) return done(not_kept);
+    if (wanted) return done(opened.not_kept);
     Error cause = std::move(wanted.error());
     if (auto undone = take_key(dm_name); !undone)
         cause.undo_failures.push_back(std::move(undone.error()));

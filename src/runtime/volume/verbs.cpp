@@ -5,10 +5,10 @@
 
 #include "runtime/volume/cipher.h"
 #include "runtime/volume/dm.h"
+#include "runtime/volume/enrollment.h"
 #include "runtime/volume/files.h"
 #include "runtime/volume/header.h"
-#include "runtime/volume/judge.h"
-#include "runtime/volume/keyslot_change.h"
+#include "runtime/volume/opening.h"
 #include "runtime/volume/recover.h"
 #include "runtime/volume/usage.h"
 #include "runtime/volume/worker.h"
@@ -34,10 +34,12 @@ Result<std::string> adopt(const Request& request, const SecretBuffer& secret, Ma
     PMOS_ASSIGN(const auto device, SourceDevice::attach(request, true));
     PMOS_ASSIGN(auto crypt, device.crypt());
     PMOS_TRY(crypt.load());
-    return judge(request, secret, crypt.dearest_argon2(), [&]() -> Result<void> {
-        PMOS_TRY(crypt.check_secret(secret.bytes()));
-        return {};
-    });
+    PMOS_ASSIGN(auto opened,
+                open_judged(request, crypt, secret, [&](int slot, auto passphrase) -> Result<void> {
+                    PMOS_TRY(crypt.check_secret(passphrase, slot));
+                    return {};
+                }));
+    return std::move(opened.not_kept);
 }
 
 Result<std::string> map_volume(const Request& request, const SecretBuffer& secret,
@@ -50,20 +52,19 @@ Result<std::string> map_volume(const Request& request, const SecretBuffer& secre
     PMOS_TRY(crypt.settle_discards(may_discard(request)));
     PMOS_TRY(channel.progress(300, "deriving the key"));
     const std::string dm_name(text(request.dm_name));
-    int keyslot = -1;
-    PMOS_ASSIGN(auto not_kept,
-                judge(request, secret, crypt.dearest_argon2(), [&]() -> Result<void> {
-                    PMOS_ASSIGN(keyslot, crypt.map(dm_name, secret.bytes()));
+    PMOS_ASSIGN(auto opened,
+                open_judged(request, crypt, secret, [&](int slot, auto passphrase) -> Result<void> {
+                    PMOS_TRY(crypt.map(dm_name, passphrase, slot));
                     return {};
                 }));
     auto wanted = check_length("/dev/mapper/" + dm_name);
     // The data is worth more than a keyslot too many: told, and tried again with the next opening.
-    if (auto settled = settle_change(crypt, keyslot); wanted && !settled)
+    if (auto settled = settle(request, crypt, opened.keyslot); wanted && !settled)
         wanted = channel.detail("unsettled", settled.error().message());
     if (wanted && !crypt.check_one_key()) wanted = channel.detail("reencryption", "interrupted");
     // Nobody is left who could close it again.
     if (wanted) wanted = channel.progress(1000, "open");
-    if (wanted) return not_kept;
+    if (wanted) return std::move(opened.not_kept);
     Error cause = std::move(wanted.error());
     if (auto undone = unmap(dm_name); !undone)
         cause.undo_failures.push_back(std::move(undone.error()));
@@ -72,7 +73,7 @@ Result<std::string> map_volume(const Request& request, const SecretBuffer& secre
 
 bool works_on_it(Verb verb) {
     return (verb >= Verb::passwd && verb <= Verb::wipe_free) || verb == Verb::reencrypt ||
-           verb == Verb::trim;
+           verb == Verb::trim || verb == Verb::auth_enroll || verb == Verb::auth_remove;
 }
 
 }  // namespace
@@ -166,6 +167,15 @@ Result<Event> work(Channel& channel) {
             return reencrypt(request, std::move(received.secret), channel);
         case Verb::trim:
             return trim(request, channel);
+        case Verb::auth_list:
+            return auth_list(request, channel);
+        case Verb::auth_enroll:
+            return auth_enroll(request, std::move(received.secret), std::move(received.other),
+                               channel);
+        case Verb::auth_remove:
+            return auth_remove(request, std::move(received.secret), channel);
+        case Verb::auth_test:
+            return auth_test(request, std::move(received.secret), channel);
     }
     return fail(Code::usage, "volume request refused", "unknown verb");
 }

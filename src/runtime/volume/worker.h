@@ -25,6 +25,11 @@ Result<Event> backup(const Request& request, UniqueFd file, Channel& channel);
 Result<Event> resize(const Request& request, UniqueFd secret, Channel& channel);
 Result<Event> wipe_free(const Request& request, Channel& channel);
 Result<Event> trim(const Request& request, Channel& channel);
+Result<Event> auth_list(const Request& request, Channel& channel);
+Result<Event> auth_enroll(const Request& request, UniqueFd secret, UniqueFd other,
+                          Channel& channel);
+Result<Event> auth_remove(const Request& request, UniqueFd secret, Channel& channel);
+Result<Event> auth_test(const Request& request, UniqueFd secret, Channel& channel);
 Result<Event> restore(const Request& request, UniqueFd file, Channel& channel);
 Result<Event> reencrypt(const Request& request, UniqueFd secret, Channel& channel);
 

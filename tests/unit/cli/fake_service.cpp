@@ -127,14 +127,6 @@ int lock_method(sd_bus_message* m, void* userdata, sd_bus_error* error) {
     return stop_method(m, userdata, error);
 }
 
-std::string read_all(int fd) {
-    std::string out;
-    char buffer[256];
-    for (ssize_t n = 0; (n = ::read(fd, buffer, sizeof buffer)) > 0;)
-        out.append(buffer, static_cast<std::size_t>(n));
-    return out;
-}
-
 int provision_method(sd_bus_message* m, void* userdata, sd_bus_error* error) {
     auto& world = *static_cast<World*>(userdata);
     auto& mode = mode_of(world, m);
@@ -324,6 +316,11 @@ int reencrypt_method(sd_bus_message* m, void*, sd_bus_error* error) {
 const sd_bus_vtable kVolumesTable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD("Reencrypt", "sh", "", reencrypt_method, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("ListFactors", "s", "a{ss}", list_factors_method, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("EnrollFactor", "sshah", "a{ss}", enroll_factor_method,
+                  SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("RemoveFactor", "ssh", "a{ss}", factor_method, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("TestFactor", "ssh", "a{ss}", factor_method, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Resize", "sth", "", resize_method, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("WipeFree", "s", "", wipe_free_method, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Trim", "s", "a{ss}", trim_method, SD_BUS_VTABLE_UNPRIVILEGED),

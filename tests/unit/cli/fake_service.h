@@ -36,6 +36,12 @@ struct World {
     sd_bus_message* recording = nullptr;  // a call of Record that waits
 };
 
+// fake_auth.cpp: who can open a volume.
+std::string read_all(int fd);
+int list_factors_method(sd_bus_message* m, void* userdata, sd_bus_error* error);
+int enroll_factor_method(sd_bus_message* m, void* userdata, sd_bus_error* error);
+int factor_method(sd_bus_message* m, void* userdata, sd_bus_error* error);
+
 // fake_exec.cpp: runs commands on this machine, as if inside.
 int exec_method(sd_bus_message* m, void* userdata, sd_bus_error* error);
 int signal_method(sd_bus_message* m, void* userdata, sd_bus_error* error);

@@ -152,10 +152,7 @@ TEST_CASE("what this build cannot enforce refuses the start by name") {
           {", \"resources\": {\"io\": {\"max\": \"x\"}}", "/resources/io/max"},
           {", \"volumes\": [{\"name\": \"d\", \"target\": \"/d\", \"size\": \"64MiB\", \"unlock\": "
            "[\"tpm2\"]}]",
-           "/volumes/0/unlock/0"},
-          {", \"volumes\": [{\"name\": \"d\", \"target\": \"/d\", \"size\": \"64MiB\", \"unlock\": "
-           "[\"pin\", \"passphrase\"]}]",
-           "/volumes/0/unlock"}}) {
+           "/volumes/0/unlock/0"}}) {
         const auto profile = with(extra);
         const auto compiled = compile(*profile, fixed_facts());
         INFO(extra);

@@ -234,6 +234,24 @@ TEST_CASE("a volume that is kept less well is told", "[diff]") {
           "none loss unlock: a's volume 'data' can no longer be opened by 'pin'\n");
 }
 
+TEST_CASE("another way into a volume is told, and who else gets one", "[diff]") {
+    const auto volume = [](const std::string& more) {
+        return R"(, "volumes": [{"name": "data", "target": "/data", "size": "64MiB", "unlock": [)" +
+               more + "}]";
+    };
+    const std::string plain = volume(R"("pin"])"), held = volume(
+                                                       R"("pin", "recovery-key"],
+                          "escrow": "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=")");
+    CHECK(lines(plain, held) ==
+          "severe gain unlock: a's volume 'data' can be opened by who holds the key to "
+          "'hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo='\n"
+          "serious gain unlock: a's volume 'data' can be opened by 'recovery-key'\n");
+    CHECK(lines(held, plain) ==
+          "none loss unlock: a's volume 'data' can no longer be opened by 'recovery-key'\n"
+          "none loss unlock: a's volume 'data' gives nobody else a way any more, as "
+          "'hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo='\n");
+}
+
 TEST_CASE("a limit that is raised, lowered, dropped", "[diff]") {
     const auto limit = [](const std::string& value) {
         return R"(, "resources": {"memory": {"max": )" + value + "}}";

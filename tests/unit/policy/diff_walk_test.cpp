@@ -27,7 +27,8 @@ constexpr const char* kFull = R"({
      "luks": {"cipher": "aes-xts-plain64", "keySize": 512, "sectorSize": 4096,
               "integrity": "none", "discards": "never", "header": "/srv/a.header",
               "pbkdf": {"type": "argon2id", "memoryMax": "64MiB", "timeMs": 500}}},
-    {"name": "more", "target": "/more", "source": {"device": "/dev/vdc"}, "unlock": ["pin"]}],
+    {"name": "more", "target": "/more", "source": {"device": "/dev/vdc"}, "unlock": ["pin"],
+     "escrow": "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo="}],
   "identity": {"uidRange": {"start": 200000, "count": 65536}},
   "process": {"args": ["/bin/a", "b"], "env": ["A=1"], "cwd": "/a",
     "user": {"uid": 5, "gid": 6, "additionalGids": [7], "umask": "027"},
@@ -153,6 +154,8 @@ std::vector<json> of_format(Format format) {
             return {"@mount", "mount"};
         case Format::root_hash:
             return {"ff112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"};
+        case Format::x25519_key:
+            return {"B7sPvuD6AFrKzdqqEO8jxxoPQRHWcUfJYlk9tJ5pI3k="};
         case Format::cpu_max:
             return {"1000 100000"};
         case Format::free:

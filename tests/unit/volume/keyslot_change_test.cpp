@@ -1,56 +1,13 @@
 // tests: one secret in place of another, on a real LUKS2 header in a file; cut short at every step.
 #include "runtime/volume/keyslot_change.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <catch2/catch.hpp>
-#include <cstdlib>
-#include <filesystem>
+
+#include "luks_file.h"
 
 using namespace pmos;
 using namespace pmos::volume;
-
-namespace {
-
-std::span<const std::byte> bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
-
-const PbkdfCost kCheap{"argon2id", 1 << 20, 0, true};
-
-struct Volume {
-    std::string path = "/tmp/pmos-keyslot-test-XXXXXX";
-    Request request;
-
-    Volume() {
-        const int fd = ::mkstemp(path.data());
-        REQUIRE(fd >= 0);
-        REQUIRE(::ftruncate(fd, 32 << 20) == 0);
-        ::close(fd);
-        std::string("secure").copy(request.mode, 63);
-        std::string("data").copy(request.name, 63);
-        std::string("pmos-secure-data").copy(request.dm_name, 127);
-        std::string("aes-xts-plain64").copy(request.cipher, 63);
-        std::string("argon2id").copy(request.pbkdf, 15);
-        auto crypt = CryptDevice::of_device(path);
-        REQUIRE(crypt);
-        REQUIRE(crypt->format(request));
-        REQUIRE(crypt->add_keyslot(kCheap, bytes("old secret")));
-        REQUIRE(crypt->write_token(complete_token(request)));
-    }
-    ~Volume() { std::filesystem::remove(path); }
-
-    // As another process would see it.
-    CryptDevice open() const {
-        auto crypt = CryptDevice::of_device(path);
-        REQUIRE(crypt);
-        REQUIRE(crypt->load());
-        return std::move(*crypt);
-    }
-    bool opens(std::string_view secret) const { return open().unseal(bytes(secret)).has_value(); }
-    std::size_t tokens() const { return open().tokens().size(); }
-};
-
-}  // namespace
 
 TEST_CASE("the mark of a change is read back, and no other token is taken for it") {
     const auto change = KeyslotChange::parse(KeyslotChange{3, 12}.token());
@@ -67,7 +24,7 @@ TEST_CASE("the mark of a change is read back, and no other token is taken for it
 }
 
 TEST_CASE("after a change the new secret opens, the old one does not, and the mark is gone") {
-    const Volume volume;
+    const LuksFile volume;
     auto crypt = volume.open();
     auto old = crypt.unseal(bytes("old secret"));
     REQUIRE(old);
@@ -83,7 +40,7 @@ TEST_CASE("after a change the new secret opens, the old one does not, and the ma
 }
 
 TEST_CASE("a change that was cut short is settled by the next secret that opens") {
-    const Volume volume;
+    const LuksFile volume;
     const auto begin = [&](bool add) {
         auto crypt = volume.open();
         auto old = crypt.unseal(bytes("old secret"));
@@ -135,7 +92,7 @@ TEST_CASE("a change that was cut short is settled by the next secret that opens"
 }
 
 TEST_CASE("digests tell the volume key, whatever opens it") {
-    const Volume volume, other;
+    const LuksFile volume, other;
     const auto before = volume.open().key_digests();
     REQUIRE(before);
     CHECK(before->size() == 1);
@@ -149,7 +106,7 @@ TEST_CASE("digests tell the volume key, whatever opens it") {
 }
 
 TEST_CASE("a header describes itself") {
-    const Volume volume;
+    const LuksFile volume;
     const auto told = volume.open().describe();
     const auto value = [&](std::string_view name) {
         const auto it = std::ranges::find(told, name, [](const auto& e) { return e.first; });

@@ -1,0 +1,129 @@
+// cli: another way to open a volume, or one less: auth enroll, auth remove. The secrets themselves
+// stay in secret_input.cpp and secret_output.cpp.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <memory>
+#include <optional>
+
+#include "cli/details.h"
+#include "cli/outcome.h"
+#include "cli/output.h"
+#include "cli/secret_input.h"
+#include "cli/secret_output.h"
+#include "cli/show_progress.h"
+#include "cli/volume_address.h"
+
+namespace pmos::cli {
+namespace {
+
+struct Options {
+    VolumeName name;
+    std::string what;
+    int pin_fd = -1, new_pin_fd = -1, out_fd = -1;
+};
+
+Result<Details> enroll_with(BusClient& bus, const Options& options, int secret, int other) {
+    const auto& name = options.name;
+    ProgressView view(STDERR_FILENO);
+    PMOS_TRY(show_progress(bus, name.mode, view));
+    const auto address = volumes_address(name.mode);
+    auto answer = other < 0 ? bus.call(address, "EnrollFactor", "sshah", name.volume.c_str(),
+                                       options.what.c_str(), secret, 0)
+                            : bus.call(address, "EnrollFactor", "sshah", name.volume.c_str(),
+                                       options.what.c_str(), secret, 1, other);
+    view.finish();
+    if (!answer) return fail(std::move(answer.error()));
+    return read_details(*answer);
+}
+
+// The worker makes it, and says it to nobody but this pipe.
+Result<Details> enroll_recovery(BusClient& bus, const Options& options) {
+    PMOS_ASSIGN(const auto sink, SecretSink::open(options.out_fd));
+    PMOS_ASSIGN(const auto secret, secret_of(bus, options.name, options.pin_fd));
+    PMOS_ASSIGN(auto pipe, make_secret_pipe());
+    PMOS_ASSIGN(auto told, enroll_with(bus, options, secret.get(), pipe.writer.get()));
+    pipe.writer.reset();
+    PMOS_ASSIGN(const auto key, read_secret(pipe.reader.borrow(), kMaxSecret));
+    PMOS_TRY(sink.show(key, fmt::format("the recovery key of '{}'", options.name.mode)));
+    return told;
+}
+
+Result<Details> enroll_chosen(BusClient& bus, const Options& options) {
+    PMOS_ASSIGN(const auto secret, secret_of(bus, options.name, options.pin_fd));
+    SecretSource source;
+    source.pin_fd = options.new_pin_fd;
+    source.confirm = true;
+    source.prompt = fmt::format("new {} for {}", options.what, options.name.mode);
+    PMOS_ASSIGN(const auto fresh, obtain_secret(source));
+    return enroll_with(bus, options, secret.get(), fresh.get());
+}
+
+Result<Details> enroll_alone(BusClient& bus, const Options& options) {
+    PMOS_ASSIGN(const auto secret, secret_of(bus, options.name, options.pin_fd));
+    return enroll_with(bus, options, secret.get(), -1);
+}
+
+Result<int> enroll(const Globals& globals, Options options) {
+    PMOS_ASSIGN(auto bus, globals.connect());
+    PMOS_TRY(settle_name(bus, options.name));
+    if (options.pin_fd >= 0 && options.pin_fd == options.new_pin_fd)
+        return fail(Code::usage, "the old and the new secret need a descriptor each", "",
+                    "pmosctl auth enroll ... --pin-fd 3 --new-pin-fd 4 3< OLD 4< NEW");
+    PMOS_ASSIGN(const auto told, options.what == "recovery-key" ? enroll_recovery(bus, options)
+                                 : options.what == "escrow"     ? enroll_alone(bus, options)
+                                                                : enroll_chosen(bus, options));
+    print_outcome(
+        globals, options.name.mode,
+        fmt::format("'{}' opens it too, in keyslot {}", options.what, printable(told["keyslot"])));
+    return 0;
+}
+
+Result<int> remove(const Globals& globals, Options options) {
+    auto& name = options.name;
+    PMOS_ASSIGN(auto bus, globals.connect());
+    PMOS_TRY(settle_name(bus, name));
+    PMOS_ASSIGN(const auto secret, secret_of(bus, name, options.pin_fd));
+    ProgressView view(STDERR_FILENO);
+    PMOS_TRY(show_progress(bus, name.mode, view));
+    auto answer = bus.call(volumes_address(name.mode), "RemoveFactor", "ssh", name.volume.c_str(),
+                           options.what.c_str(), secret.get());
+    view.finish();
+    if (!answer) return fail(std::move(answer.error()));
+    PMOS_ASSIGN(const auto told, read_details(*answer));
+    print_outcome(globals, name.mode,
+                  fmt::format("'{}' in keyslot {} opens it no more", printable(told["method"]),
+                              printable(told["keyslot"])));
+    return 0;
+}
+
+std::shared_ptr<Options> common(CLI::App& app, const char* name, const char* what) {
+    auto options = std::make_shared<Options>();
+    app.add_option("MODE", options->name.mode, "the mode")->required();
+    app.add_option(name, options->what, what)->required();
+    app.add_option("--volume", options->name.volume, "its volume; the only one need not be named");
+    app.add_option("--pin-fd", options->pin_fd,
+                   "read a secret that opens it now from this open descriptor")
+        ->check(CLI::NonNegativeNumber);
+    return options;
+}
+
+}  // namespace
+
+Action attach_auth_enroll(CLI::App& app) {
+    auto options = common(app, "METHOD", "recovery-key, escrow, pin or passphrase");
+    app.add_option("--new-pin-fd", options->new_pin_fd,
+                   "read the new PIN from this open descriptor")
+        ->check(CLI::NonNegativeNumber);
+    app.add_option("--out-fd", options->out_fd,
+                   "write the recovery key to this open descriptor, not to the terminal")
+        ->check(CLI::NonNegativeNumber);
+    return [options](const Globals& globals) { return enroll(globals, *options); };
+}
+
+Action attach_auth_remove(CLI::App& app) {
+    auto options = common(app, "WHAT", "a method, or the number of a keyslot");
+    return [options](const Globals& globals) { return remove(globals, *options); };
+}
+
+}  // namespace pmos::cli

@@ -1,0 +1,54 @@
+// volume: the table of methods, and the one that needs no token. Counts nothing, writes no header.
+#include "runtime/volume/method.h"
+
+#include <algorithm>
+#include <array>
+
+namespace pmos::volume {
+namespace {
+
+bool fits_any(const SecretBuffer&) { return true; }
+
+Result<SecretBuffer> as_entered(const Request&, const Factor&, const SecretBuffer& entered) {
+    return copy_secret(entered.bytes());
+}
+
+Result<Enrolled> as_chosen(const Request&, const SecretBuffer* chosen) {
+    if (chosen == nullptr) return fail(Code::usage, "no new secret was given");
+    PMOS_ASSIGN(auto passphrase, copy_secret(chosen->bytes()));
+    return Enrolled{"", std::move(passphrase)};
+}
+
+constexpr Method kBare{
+    .chosen = true, .fits = fits_any, .passphrase = as_entered, .enroll = as_chosen};
+
+}  // namespace
+
+std::span<const Method> methods() {
+    static const std::array kMethods{kBare, kRecovery, kEscrow};
+    return kMethods;
+}
+
+const Method* method_of_token(std::string_view type) {
+    const auto all = methods();
+    const auto it = std::ranges::find(all, type, &Method::token);
+    return type.empty() || it == all.end() ? nullptr : &*it;
+}
+
+const Method* method_of_name(std::string_view name) {
+    if (name == "pin" || name == "passphrase" || name == "device-key") return &bare_method();
+    const auto all = methods();
+    const auto it = std::ranges::find(all, name, &Method::name);
+    return name.empty() || it == all.end() ? nullptr : &*it;
+}
+
+const Method& bare_method() { return methods().front(); }
+
+Result<SecretBuffer> copy_secret(std::span<const std::byte> secret) {
+    PMOS_ASSIGN(auto copy, SecretBuffer::make(secret.size()));
+    std::ranges::copy(secret, copy.storage().begin());
+    copy.set_size(secret.size());
+    return copy;
+}
+
+}  // namespace pmos::volume

@@ -1,0 +1,37 @@
+// volume: which keyslots a secret that was entered may be tried at, and with which passphrase.
+// Every try is judged: counted as wrong before it is made.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+
+#include "base/result.h"
+#include "base/secret.h"
+#include "runtime/volume/factor.h"
+#include "runtime/volume/request.h"
+
+namespace pmos::volume {
+
+// What the profile calls a secret that no token speaks of.
+std::string_view bare_name(const Request& request);
+
+// Whether the profile lets this way open the volume, and the caller asked for it or for none.
+bool may_open(const Request& request, const Factor& factor);
+
+struct Opened {
+    int keyslot = -1;
+    std::string method;
+    std::string not_kept;  // as judge()
+};
+
+// Opens by that passphrase of that keyslot, or says Code::wrong_secret.
+using TryKeyslot = std::function<Result<void>(int keyslot, std::span<const std::byte> passphrase)>;
+
+// Only ways that may open and that `entered` fits, those with a token first; a keyslot with a token
+// never gets what was entered as it is. Code::not_found: the method asked for is not enrolled, or
+// nothing typed opens it; not counted.
+Result<Opened> open_judged(const Request& request, const CryptDevice& crypt,
+                           const SecretBuffer& entered, const TryKeyslot& try_keyslot);
+
+}  // namespace pmos::volume

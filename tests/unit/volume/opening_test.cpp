@@ -1,0 +1,135 @@
+// tests: which keyslots a secret is tried at, and that every try is counted first.
+#include "runtime/volume/opening.h"
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <vector>
+
+#include "luks_file.h"
+#include "runtime/volume/attempts.h"
+#include "runtime/volume/enrollment.h"
+#include "secret_text.h"
+
+using namespace pmos;
+using namespace pmos::volume;
+
+namespace {
+
+// A volume with a PIN in keyslot 0 and a recovery key in keyslot 1.
+struct World : LuksFile {
+    std::string dir = "/tmp/pmos-opening-test-XXXXXX";
+    std::string recovery;
+    std::vector<int> tried;
+    std::uint32_t counted = 0;  // when the first keyslot was tried
+
+    World() {
+        REQUIRE(::mkdtemp(dir.data()) != nullptr);
+        (dir + "/state").copy(request.attempts, sizeof request.attempts - 1);
+        (dir + "/repeats").copy(request.repeats, sizeof request.repeats - 1);
+        allow("pin|recovery-key");
+        auto crypt = open();
+        auto key = crypt.unseal(bytes("old secret"));
+        REQUIRE(key);
+        const auto made = kRecovery.enroll(request, nullptr);
+        REQUIRE(made);
+        REQUIRE(enroll(request, crypt, kRecovery, *made, key->key.bytes(), kCheap));
+        recovery = text_of(made->passphrase);
+    }
+    ~World() { std::filesystem::remove_all(dir); }
+
+    void allow(std::string_view methods) { set(request.methods, methods); }
+    void ask_for(std::string_view method) { set(request.method, method); }
+    std::uint32_t failures() const { return look_at_attempts(dir + "/state").failures; }
+
+    Result<Opened> enter(std::string_view secret) {
+        tried.clear();
+        auto crypt = open();
+        return open_judged(request, crypt, secret_of(secret),
+                           [&](int slot, auto passphrase) -> Result<void> {
+                               if (tried.empty()) counted = failures();
+                               tried.push_back(slot);
+                               PMOS_TRY(crypt.unseal(passphrase, slot));
+                               return {};
+                           });
+    }
+
+  private:
+    template <std::size_t N>
+    static void set(char (&field)[N], std::string_view value) {
+        std::fill(field, field + N, '\0');
+        value.copy(field, N - 1);
+    }
+};
+
+}  // namespace
+
+TEST_CASE("a PIN is tried at no keyslot that a token speaks of") {
+    World world;
+    const auto opened = world.enter("old secret");
+    REQUIRE(opened);
+    CHECK(opened->keyslot == 0);
+    CHECK(opened->method == "pin");
+    CHECK(world.tried == std::vector{0});
+    CHECK_FALSE(world.enter("a wrong one"));
+    CHECK(world.tried == std::vector{0});
+}
+
+TEST_CASE("a recovery key opens as people type it, its own keyslot first") {
+    World world;
+    std::string typed = world.recovery;
+    for (char& c : typed) c = c == '-' ? ' ' : static_cast<char>(std::toupper(c));
+    for (const std::string& entered : {world.recovery, typed}) {
+        const auto opened = world.enter(entered);
+        REQUIRE(opened);
+        CHECK(opened->keyslot == 1);
+        CHECK(opened->method == "recovery-key");
+        CHECK(world.tried == std::vector{1});
+    }
+}
+
+TEST_CASE("a wrong secret of any method is counted before it is tried, the right one clears") {
+    World world;
+    std::string wrong = world.recovery;
+    wrong[0] = wrong[0] == 'c' ? 'b' : 'c';
+    const auto first = world.enter(wrong);
+    REQUIRE_FALSE(first);
+    CHECK(first.error().code == Code::wrong_secret);
+    CHECK(world.counted == 1);
+    CHECK(world.tried == std::vector{1, 0});
+    CHECK_FALSE(world.enter("a wrong one"));
+    CHECK(world.counted == 2);
+    CHECK(world.failures() == 2);
+    // What cannot be one is counted as well: it was asked for.
+    world.ask_for("recovery-key");
+    const auto none = world.enter("no recovery key");
+    REQUIRE_FALSE(none);
+    CHECK(none.error().code == Code::wrong_secret);
+    CHECK(world.tried.empty());
+    CHECK(world.failures() == 3);
+    REQUIRE(world.enter(world.recovery));
+    CHECK(world.failures() == 0);
+}
+
+TEST_CASE("only what the profile lets open is tried, and only what was asked for") {
+    World world;
+    world.allow("pin");
+    CHECK_FALSE(world.enter(world.recovery));
+    CHECK(world.tried == std::vector{0});
+    world.allow("");
+    CHECK_FALSE(world.enter(world.recovery));
+    CHECK(world.tried == std::vector{0});
+    REQUIRE(world.enter("old secret"));
+    world.allow("pin|recovery-key");
+    world.ask_for("recovery-key");
+    CHECK_FALSE(world.enter("old secret"));
+    CHECK(world.tried.empty());
+    world.ask_for("escrow");
+    const auto absent = world.enter("old secret");
+    REQUIRE_FALSE(absent);
+    CHECK(absent.error().code == Code::not_found);
+    CHECK(world.failures() == 1);
+    world.ask_for("");
+    world.allow("tpm2+pin");
+    CHECK_FALSE(world.enter("old secret"));
+    CHECK(world.tried.empty());
+}

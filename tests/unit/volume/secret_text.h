@@ -1,0 +1,25 @@
+// tests: secrets that are none, as text and back.
+#pragma once
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <string>
+#include <string_view>
+
+#include "base/secret.h"
+
+namespace pmos {
+
+inline SecretBuffer secret_of(std::string_view text) {
+    auto buffer = SecretBuffer::make(text.size());
+    REQUIRE(buffer);
+    std::ranges::copy(std::as_bytes(std::span(text)), buffer->storage().begin());
+    buffer->set_size(text.size());
+    return std::move(*buffer);
+}
+
+inline std::string text_of(const SecretBuffer& secret) {
+    return {reinterpret_cast<const char*>(secret.bytes().data()), secret.bytes().size()};
+}
+
+}  // namespace pmos
