@@ -12,6 +12,8 @@
 #include <filesystem>
 #include <thread>
 
+#include "runtime/tpm/late.h"
+
 namespace pmos::tpm {
 namespace {
 
@@ -45,7 +47,23 @@ Error tpm_error(TSS2_RC rc, std::string what) {
     Error error;
     error.what = std::move(what);
     error.why = fmt::format("{} ({:#x})", Tss2_RC_Decode(rc), rc);
+    if (rc == kLate) {
+        error.code = Code::timed_out;
+        error.why = "it does not answer";
+        error.fix = "see the kernel log; the TPM works again after a restart, or is broken";
+    } else if (bare(rc) == TPM2_RC_LOCKOUT) {
+        error.code = Code::busy;
+        error.why = "it is locked after wrong secrets, not only those of pmos";
+        error.fix = "wait: tpm2_getcap properties-variable has the interval of lockout";
+    }
     return error;
+}
+
+TSS2_RC bare(TSS2_RC rc) {
+    // The layer says who hands it on (the kernel's resource manager has its own).
+    constexpr TSS2_RC kNumberOnly = TPM2_RC_FMT1 | 0x3fU;
+    const TSS2_RC answer = rc & ~TSS2_RC_LAYER_MASK;
+    return (answer & TPM2_RC_FMT1) != 0 ? answer & kNumberOnly : answer;
 }
 
 Result<Tpm> Tpm::open(const std::string& device, std::chrono::milliseconds patience) {
@@ -66,7 +84,9 @@ Result<Tpm> Tpm::open(const std::string& device, std::chrono::milliseconds patie
     return over(Tcti(tcti));
 }
 
-Result<Tpm> Tpm::over(Tcti tcti) {
+Result<Tpm> Tpm::over(Tcti plain, std::chrono::milliseconds longest) {
+    auto tcti = with_deadline(std::move(plain), longest);
+    if (!tcti) return fail(errno_error(ENOMEM, "cannot talk to the TPM"));
     ESYS_CONTEXT* esys = nullptr;
     if (const auto rc = Esys_Initialize(&esys, tcti.get(), nullptr); rc != TSS2_RC_SUCCESS)
         return fail(tpm_error(rc, "cannot talk to the TPM"));
@@ -76,8 +96,7 @@ Result<Tpm> Tpm::over(Tcti tcti) {
 TSS2_RC patiently(const std::function<TSS2_RC()>& command) {
     for (const auto end = Clock::now() + 2s;;) {
         const TSS2_RC rc = command();
-        // The layer says who hands the answer on (the kernel's resource manager has its own).
-        const TSS2_RC answer = rc & ~TSS2_RC_LAYER_MASK;
+        const TSS2_RC answer = bare(rc);
         const bool busy = answer == TPM2_RC_RETRY || answer == TPM2_RC_YIELDED ||
                           answer == TPM2_RC_TESTING || answer == TPM2_RC_NV_RATE;
         if (!busy || Clock::now() >= end) return rc;

@@ -15,6 +15,7 @@ namespace pmos::tpm {
 
 // A resource manager is in the kernel: others may talk to the TPM meanwhile.
 inline constexpr const char* kDevice = "/dev/tpmrm0";
+inline constexpr std::chrono::milliseconds kLongestAnswer{20'000};
 
 struct FreeTcti {
     void operator()(TSS2_TCTI_CONTEXT* tcti) const noexcept;
@@ -26,7 +27,9 @@ class Tpm {
   public:
     // Code::not_found: there is none. A driver that comes late has `patience` to do so.
     static Result<Tpm> open(const std::string& device, std::chrono::milliseconds patience);
-    static Result<Tpm> over(Tcti tcti);
+    // Each command has `longest` for its answer: the longest durations of TPMs are those of making
+    // keys, some seconds.
+    static Result<Tpm> over(Tcti tcti, std::chrono::milliseconds longest = kLongestAnswer);
 
     ESYS_CONTEXT* get() const noexcept { return esys_.get(); }
 
@@ -43,8 +46,12 @@ class Tpm {
 // The firmware names one (ACPI's table TPM2, a node of the device tree): its driver may still come.
 bool is_announced(const std::string& sys);
 
-// What a TPM, or the way to it, refused; `what` was to be done.
+// What a TPM, or the way to it, refused; `what` was to be done. Code::timed_out: no answer came.
+// Code::busy: the TPM judges no secret for a time, after wrong ones of whomever.
 Error tpm_error(TSS2_RC rc, std::string what);
+
+// Which answer it is (TPM2_RC_AUTH_FAIL), whoever hands it on and whichever parameter is meant.
+TSS2_RC bare(TSS2_RC rc);
 
 struct FreeTss {
     void operator()(void* memory) const noexcept { Esys_Free(memory); }
