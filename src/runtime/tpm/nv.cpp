@@ -15,20 +15,6 @@ std::string name_of(const NvSpace& space) {
     return fmt::format("the TPM's NV index {:#x}", space.handle);
 }
 
-// Asked as a list, because asking for an index that is not there is an error like any other.
-Result<bool> exists(Tpm& tpm, const NvSpace& space) {
-    TPMI_YES_NO more = TPM2_NO;
-    TPMS_CAPABILITY_DATA* found = nullptr;
-    const auto rc = patiently([&] {
-        return Esys_GetCapability(tpm.get(), kNone, kNone, kNone, TPM2_CAP_HANDLES, space.handle, 1,
-                                  &more, &found);
-    });
-    if (rc != TSS2_RC_SUCCESS) return fail(tpm_error(rc, "cannot ask the TPM for its NV indices"));
-    const TssPtr<TPMS_CAPABILITY_DATA> owned(found);
-    const auto& handles = found->data.handles;
-    return handles.count > 0 && handles.handle[0] == space.handle;
-}
-
 // Made by the platform's hierarchy is good too: it survives when the TPM is cleared.
 bool is_ours(const TPMS_NV_PUBLIC& is, const NvSpace& space) {
     constexpr TPMA_NV kMayDiffer = TPMA_NV_WRITTEN | TPMA_NV_PLATFORMCREATE;
@@ -38,9 +24,30 @@ bool is_ours(const TPMS_NV_PUBLIC& is, const NvSpace& space) {
 
 }  // namespace
 
+// Asked as a list, because asking for an index that is not there is an error like any other.
+Result<std::vector<TPM2_HANDLE>> nv_handles(Tpm& tpm, TPM2_HANDLE first, TPM2_HANDLE last) {
+    std::vector<TPM2_HANDLE> there;
+    for (TPMI_YES_NO more = TPM2_YES; more == TPM2_YES && first <= last;) {
+        TPMS_CAPABILITY_DATA* found = nullptr;
+        const auto rc = patiently([&] {
+            return Esys_GetCapability(tpm.get(), kNone, kNone, kNone, TPM2_CAP_HANDLES, first,
+                                      last - first + 1, &more, &found);
+        });
+        if (rc != TSS2_RC_SUCCESS)
+            return fail(tpm_error(rc, "cannot ask the TPM for its NV indices"));
+        const TssPtr<TPMS_CAPABILITY_DATA> owned(found);
+        const auto& handles = found->data.handles;
+        if (handles.count == 0) break;
+        for (const auto handle : std::span(handles.handle, handles.count))
+            if (handle <= last) there.push_back(handle);
+        first = handles.handle[handles.count - 1] + 1;
+    }
+    return there;
+}
+
 Result<std::optional<NvIndex>> NvIndex::find(Tpm& tpm, const NvSpace& space) {
-    PMOS_ASSIGN(const bool there, exists(tpm, space));
-    if (!there) return std::nullopt;
+    PMOS_ASSIGN(const auto there, nv_handles(tpm, space.handle, space.handle));
+    if (there.empty()) return std::nullopt;
     const std::string what = fmt::format("cannot look at {}", name_of(space));
     ESYS_TR index = kNone;
     auto rc = patiently([&] {

@@ -19,6 +19,9 @@ struct NvSpace {
     std::uint16_t size = 0;
 };
 
+// Of the indices from `first` to `last`, those that are there.
+Result<std::vector<TPM2_HANDLE>> nv_handles(Tpm& tpm, TPM2_HANDLE first, TPM2_HANDLE last);
+
 // Lives as long as its TPM.
 class NvIndex {
   public:

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 #include <spawn.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <tss2/tss2_tcti_swtpm.h>
 #include <unistd.h>
@@ -26,6 +28,8 @@ struct Between {
     TSS2_TCTI_CONTEXT_COMMON_V1 common;
     TSS2_TCTI_CONTEXT* inner;
     std::deque<TSS2_RC>* refusals;
+    std::string* heard;
+    const std::string* socket;
     TSS2_RC refused;  // of the command that waits for its answer
 };
 Between& of(TSS2_TCTI_CONTEXT* tcti) { return *reinterpret_cast<Between*>(tcti); }
@@ -33,6 +37,7 @@ Between& of(TSS2_TCTI_CONTEXT* tcti) { return *reinterpret_cast<Between*>(tcti);
 TSS2_RC transmit(TSS2_TCTI_CONTEXT* tcti, std::size_t size, const std::uint8_t* command) {
     auto& self = of(tcti);
     self.refused = TSS2_RC_SUCCESS;
+    self.heard->append(reinterpret_cast<const char*>(command), size);
     if (!self.refusals->empty()) {
         self.refused = self.refusals->front();
         self.refusals->pop_front();
@@ -44,8 +49,12 @@ TSS2_RC transmit(TSS2_TCTI_CONTEXT* tcti, std::size_t size, const std::uint8_t* 
 TSS2_RC receive(TSS2_TCTI_CONTEXT* tcti, std::size_t* size, std::uint8_t* response,
                 std::int32_t timeout) {
     auto& self = of(tcti);
-    if (self.refused == TSS2_RC_SUCCESS)
-        return Tss2_Tcti_Receive(self.inner, size, response, timeout);
+    if (self.refused == TSS2_RC_SUCCESS) {
+        const auto rc = Tss2_Tcti_Receive(self.inner, size, response, timeout);
+        if (rc == TSS2_RC_SUCCESS && response != nullptr)
+            self.heard->append(reinterpret_cast<const char*>(response), *size);
+        return rc;
+    }
     if ((self.refused & TSS2_RC_LAYER_MASK) == TSS2_TCTI_RC_LAYER) return self.refused;
     const auto rc = self.refused;
     const std::array<std::uint8_t, 10> answer{0x80,
@@ -63,6 +72,28 @@ TSS2_RC receive(TSS2_TCTI_CONTEXT* tcti, std::size_t* size, std::uint8_t* respon
     return TSS2_RC_SUCCESS;
 }
 
+// This process's end of the connection to `path`, which is there while an answer is waited for.
+int connection_to(const std::string& path) {
+    for (int fd = 3; fd < 256; ++fd) {
+        sockaddr_un peer{};
+        socklen_t size = sizeof peer;
+        if (::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) == 0 &&
+            peer.sun_family == AF_UNIX && path == peer.sun_path)
+            return fd;
+    }
+    return -1;
+}
+
+// As the way to a device has it; that to swtpm does not.
+TSS2_RC poll_handles(TSS2_TCTI_CONTEXT* tcti, TSS2_TCTI_POLL_HANDLE* handles, std::size_t* count) {
+    const auto& self = of(tcti);
+    // What is refused on the way is answered at once.
+    if (self.refused != TSS2_RC_SUCCESS) return TSS2_TCTI_RC_NOT_IMPLEMENTED;
+    handles[0].fd = connection_to(*self.socket);
+    *count = 1;
+    return TSS2_RC_SUCCESS;
+}
+
 void finalize(TSS2_TCTI_CONTEXT* tcti) { tpm::FreeTcti()(of(tcti).inner); }
 
 }  // namespace
@@ -71,6 +102,7 @@ SoftTpm::SoftTpm() {
     std::string pattern = "/tmp/pmos-tpm-XXXXXX";
     REQUIRE(::mkdtemp(pattern.data()) != nullptr);
     directory_ = pattern;
+    socket_ = directory_ + "/tpm";
     start();
 }
 
@@ -86,9 +118,9 @@ void SoftTpm::start() {
                                    "--tpmstate",
                                    "dir=" + directory_,
                                    "--server",
-                                   "type=unixio,path=" + socket(),
+                                   "type=unixio,path=" + socket_,
                                    "--ctrl",
-                                   "type=unixio,path=" + socket() + ".ctrl",
+                                   "type=unixio,path=" + socket_ + ".ctrl",
                                    "--flags",
                                    "not-need-init,startup-clear",
                                    "--log",
@@ -98,9 +130,9 @@ void SoftTpm::start() {
     argv.push_back(nullptr);
     INFO("swtpm (Debian's package of that name) is needed");
     REQUIRE(::posix_spawnp(&pid_, "swtpm", nullptr, nullptr, argv.data(), environ) == 0);
-    for (int i = 0; i < 600 && ::access((socket() + ".ctrl").c_str(), F_OK) != 0; ++i)
+    for (int i = 0; i < 600 && ::access((socket_ + ".ctrl").c_str(), F_OK) != 0; ++i)
         std::this_thread::sleep_for(50ms);
-    REQUIRE(::access(socket().c_str(), F_OK) == 0);
+    REQUIRE(::access(socket_.c_str(), F_OK) == 0);
 }
 
 void SoftTpm::pull_plug() {
@@ -108,12 +140,15 @@ void SoftTpm::pull_plug() {
     ::kill(pid_, SIGKILL);
     ::waitpid(pid_, nullptr, 0);
     pid_ = -1;
-    ::unlink(socket().c_str());
-    ::unlink((socket() + ".ctrl").c_str());
+    ::unlink(socket_.c_str());
+    ::unlink((socket_ + ".ctrl").c_str());
 }
 
-Result<tpm::Tpm> SoftTpm::open() {
-    const std::string how = "path=" + socket();
+void SoftTpm::halt() const { ::kill(pid_, SIGSTOP); }
+void SoftTpm::go_on() const { ::kill(pid_, SIGCONT); }
+
+Result<tpm::Tpm> SoftTpm::open(std::chrono::milliseconds longest) {
+    const std::string how = "path=" + socket_;
     std::size_t size = 0;
     Tss2_Tcti_Swtpm_Init(nullptr, &size, how.c_str());
     auto* const inner = static_cast<TSS2_TCTI_CONTEXT*>(std::calloc(1, size));
@@ -128,14 +163,17 @@ Result<tpm::Tpm> SoftTpm::open() {
     self->common.transmit = transmit;
     self->common.receive = receive;
     self->common.finalize = finalize;
+    self->common.getPollHandles = poll_handles;
     self->inner = inner;
     self->refusals = &refusals;
-    return tpm::Tpm::over(tpm::Tcti(reinterpret_cast<TSS2_TCTI_CONTEXT*>(self)));
+    self->heard = &heard;
+    self->socket = &socket_;
+    return tpm::Tpm::over(tpm::Tcti(reinterpret_cast<TSS2_TCTI_CONTEXT*>(self)), longest);
 }
 
 int SoftTpm::tool(const std::string& command) const {
     const auto line = fmt::format("cd {} && export TPM2TOOLS_TCTI=swtpm:path={} && ({}) >out 2>&1",
-                                  directory_, socket(), command);
+                                  directory_, socket_, command);
     const int status = std::system(line.c_str());
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
 }

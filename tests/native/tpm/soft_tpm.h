@@ -1,6 +1,7 @@
 // tests: a software TPM of one's own, by swtpm: started, killed and started again on one state.
 #pragma once
 
+#include <chrono>
 #include <deque>
 #include <string>
 
@@ -20,14 +21,16 @@ class SoftTpm {
     // Answers that the next commands get instead of the TPM's; TSS2_RC_SUCCESS: the TPM's own. A
     // code of the TCTI's layer is what the way to the TPM says.
     std::deque<TSS2_RC> refusals;
-    Result<tpm::Tpm> open();
+    // All that has passed between the two.
+    std::string heard;
+    Result<tpm::Tpm> open(std::chrono::milliseconds longest = tpm::kLongestAnswer);
+    void halt() const;  // takes commands, answers none
+    void go_on() const;
     // A tool of tpm2-tools, by a shell; its exit status.
     int tool(const std::string& command) const;
 
   private:
-    std::string socket() const { return directory_ + "/tpm"; }
-
-    std::string directory_;
+    std::string directory_, socket_;
     int pid_ = -1;
 };
 
