@@ -143,6 +143,13 @@ class CryptDevice {
     // After one of the two above. False: it was ended.
     Result<bool> run_reencryption(const Going& going);
 
+    // In crypt_token.cpp. type: what the token has to be, for its plug-in is loaded. The PIN is
+    // empty where it has none; parameter is the plug-in's own. Code::wrong_secret; Code::busy, or
+    // not_found: its device judges nothing now, or is not there.
+    Result<SecretBuffer> passphrase_behind(int token, std::string_view type,
+                                           std::span<const std::byte> pin,
+                                           void* parameter = nullptr) const;
+
     // In crypt_online.cpp: what changes an open volume.
     // The volume key into this thread's keyring, where the kernel takes it from for a new table.
     Result<void> load_key(std::span<const std::byte> secret, int keyslot = kAnyKeyslot);

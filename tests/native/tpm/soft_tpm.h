@@ -28,6 +28,9 @@ class SoftTpm {
     void go_on() const;
     // A tool of tpm2-tools, by a shell; its exit status.
     int tool(const std::string& command) const;
+    const std::string& directory() const { return directory_; }
+    // How systemd names it.
+    std::string name() const { return "swtpm:path=" + socket_; }
 
   private:
     std::string directory_, socket_;

@@ -1,0 +1,114 @@
+// tests: systemd's enrolments in a real, if soft, TPM: what systemd-cryptenroll made, pmos opens.
+#include <fmt/format.h>
+
+#include <catch2/catch.hpp>
+#include <cstdint>
+#include <cstring>
+
+#include "runtime/volume/crypt.h"
+#include "soft_tpm.h"
+
+using namespace pmos;
+using namespace pmos::volume;
+using Catch::Matchers::Contains;
+using test::SoftTpm;
+
+namespace {
+
+constexpr const char* kType = "systemd-tpm2";
+
+// What systemd 252 hands its own plug-in; without it the plug-in looks for /dev/tpmrm0.
+struct Place {
+    std::uint32_t any_pcrs = UINT32_MAX;
+    const char* device;
+};
+
+std::span<const std::byte> bytes_of(std::string_view text) {
+    return std::as_bytes(std::span(text));
+}
+
+// A volume that a passphrase opens in keyslot 0, and in 1 what systemd-cryptenroll makes.
+CryptDevice volume_in(const SoftTpm& soft, const std::string& how, const std::string& pin = "") {
+    const auto volume = soft.directory() + "/volume";
+    INFO(
+        "cryptsetup and systemd-cryptenroll (Debian's packages cryptsetup-bin, systemd) are "
+        "needed");
+    REQUIRE(soft.tool("umask 77 && truncate -s 20M volume && printf 'a passphrase' >key && "
+                      "cryptsetup luksFormat -q --type luks2 --pbkdf pbkdf2 "
+                      "--pbkdf-force-iterations 1000 volume key") == 0);
+    REQUIRE(soft.tool(fmt::format("NEWPIN={} systemd-cryptenroll --unlock-key-file=$PWD/key "
+                                  "--tpm2-device={} {} volume",
+                                  pin, soft.name(), how)) == 0);
+    auto opened = CryptDevice::of_device(volume);
+    REQUIRE(opened);
+    REQUIRE(opened->load());
+    REQUIRE(opened->is_keyslot(1));
+    return std::move(*opened);
+}
+
+Result<SecretBuffer> passphrase_in(const SoftTpm& soft, const CryptDevice& crypt,
+                                   std::string_view pin) {
+    // After a refusal systemd leaves its sessions behind; on a phone the kernel's resource manager
+    // clears them away.
+    REQUIRE(soft.tool("tpm2_flushcontext -l && tpm2_flushcontext -t") == 0);
+    const std::string name = soft.name();
+    Place place{UINT32_MAX, name.c_str()};
+    return crypt.passphrase_behind(0, kType, bytes_of(pin), &place);
+}
+
+std::string code_of(const Result<SecretBuffer>& result) {
+    return result ? "opens" : std::string(code_info(result.error().code).bus_name);
+}
+
+}  // namespace
+
+TEST_CASE("what systemd enrolled with a PIN opens by that PIN, and by no other") {
+    const SoftTpm soft;
+    auto crypt = volume_in(soft, "--tpm2-with-pin=yes --tpm2-pcrs=", "314159");
+    const auto passphrase = passphrase_in(soft, crypt, "314159");
+    INFO((passphrase ? "" : passphrase.error().message()));
+    REQUIRE(passphrase);
+    const auto unsealed = crypt.unseal(passphrase->bytes());
+    REQUIRE(unsealed);
+    CHECK(unsealed->keyslot == 1);
+    CHECK(code_of(passphrase_in(soft, crypt, "271828")) == code_info(Code::wrong_secret).bus_name);
+    CHECK(code_of(passphrase_in(soft, crypt, "")) == code_info(Code::wrong_secret).bus_name);
+    // It is the TPM's lockout that ends guessing, of all that it protects.
+    int guesses = 0;
+    std::string code;
+    while (guesses++ < 50 && code != code_info(Code::busy).bus_name)
+        code = code_of(passphrase_in(soft, crypt, "271828"));
+    CHECK(guesses < 50);
+    CHECK(code_of(passphrase_in(soft, crypt, "314159")) == code_info(Code::busy).bus_name);
+}
+
+TEST_CASE("what systemd enrolled without a PIN opens while the phone is as it was") {
+    const SoftTpm soft;
+    auto crypt = volume_in(soft, "--tpm2-pcrs=7");
+    const auto passphrase = passphrase_in(soft, crypt, "");
+    INFO((passphrase ? "" : passphrase.error().message()));
+    REQUIRE(passphrase);
+    CHECK(crypt.unseal(passphrase->bytes()));
+    REQUIRE(soft.tool("tpm2_pcrextend 7:sha256="
+                      "0000000000000000000000000000000000000000000000000000000000000001") == 0);
+    const auto refused = passphrase_in(soft, crypt, "");
+    INFO((refused ? "" : refused.error().message()));
+    CHECK_FALSE(refused);
+}
+
+TEST_CASE("a token of systemd's on a phone without its TPM, or no token at all") {
+    const SoftTpm soft;
+    auto crypt = volume_in(soft, "--tpm2-pcrs=");
+    const auto without = crypt.passphrase_behind(0, kType, {});
+    REQUIRE_FALSE(without);
+    CHECK(without.error().code == Code::not_found);
+    const SoftTpm another;
+    CHECK_FALSE(passphrase_in(another, crypt, ""));
+    CHECK(crypt.passphrase_behind(1, kType, {}).error().code == Code::usage);
+    // A header does not choose what is loaded.
+    CHECK(crypt.passphrase_behind(0, "../../tmp/evil", {}).error().code == Code::usage);
+    REQUIRE(crypt.write_token(R"({"type":"../evil","keyslots":["1"]})"));
+    const auto evil = crypt.passphrase_behind(1, kType, {});
+    REQUIRE_FALSE(evil);
+    CHECK(evil.error().code == Code::usage);
+}
