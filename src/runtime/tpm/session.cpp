@@ -10,7 +10,7 @@ namespace {
 
 constexpr auto kNone = ESYS_TR_NONE;
 
-// A storage key as the TCG's provisioning guidance has it, of NIST's P-256.
+// As systemd 252 has its own: what is sealed below it opens by either.
 TPM2B_PUBLIC storage_key() {
     TPM2B_PUBLIC key{};
     auto& area = key.publicArea;
@@ -18,7 +18,7 @@ TPM2B_PUBLIC storage_key() {
     area.nameAlg = TPM2_ALG_SHA256;
     area.objectAttributes = TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT |
                             TPMA_OBJECT_SENSITIVEDATAORIGIN | TPMA_OBJECT_USERWITHAUTH |
-                            TPMA_OBJECT_NODA | TPMA_OBJECT_RESTRICTED | TPMA_OBJECT_DECRYPT;
+                            TPMA_OBJECT_RESTRICTED | TPMA_OBJECT_DECRYPT;
     auto& ecc = area.parameters.eccDetail;
     ecc.symmetric.algorithm = TPM2_ALG_AES;
     ecc.symmetric.keyBits.aes = 128;

@@ -46,6 +46,8 @@ class Session {
     static Result<Session> start(Tpm& tpm, const std::optional<KeyName>& known);
 
     const KeyName& key() const noexcept { return key_; }
+    // The key itself; a storage key without a password.
+    ESYS_TR primary() const noexcept { return primary_.get(); }
     // An authorisation that proves to know a secret without telling it.
     Result<ESYS_TR> proof(Hides hides);
     // Of the same kind, for the steps of a policy.

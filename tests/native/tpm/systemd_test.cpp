@@ -1,10 +1,12 @@
 // tests: systemd's enrolments in a real, if soft, TPM: what systemd-cryptenroll made, pmos opens.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdint>
 #include <cstring>
 
+#include "runtime/tpm/sealed.h"
 #include "runtime/volume/crypt.h"
 #include "soft_tpm.h"
 
@@ -111,4 +113,41 @@ TEST_CASE("a token of systemd's on a phone without its TPM, or no token at all")
     const auto evil = crypt.passphrase_behind(1, kType, {});
     REQUIRE_FALSE(evil);
     CHECK(evil.error().code == Code::usage);
+}
+
+TEST_CASE("what pmos seals is a token of systemd's, and its plug-in opens it") {
+    SoftTpm soft;
+    auto pin = SecretBuffer::make(6);
+    REQUIRE(pin);
+    std::memcpy(pin->storage().data(), "161803", 6);
+    pin->set_size(6);
+    auto crypt = volume_in(soft, "--tpm2-pcrs=");
+    const auto key = crypt.unseal(bytes_of("a passphrase"));
+    REQUIRE(key);
+    for (const auto& [pcrs, secret] : {std::pair<tpm::PcrMask, SecretBuffer*>{0, &*pin},
+                                       {1U << 7U | 1U << 11U, &*pin},
+                                       {1U << 7U, nullptr}}) {
+        auto tpm = soft.open();
+        REQUIRE(tpm);
+        auto sealed = tpm::seal_passphrase(*tpm, pcrs, secret);
+        INFO((sealed ? "" : sealed.error().message()));
+        REQUIRE(sealed);
+        const auto slot = crypt.free_keyslot();
+        REQUIRE(slot);
+        REQUIRE(crypt.add_keyslot(*slot, {.type = "pbkdf2", .minimal = true}, key->key.bytes(),
+                                  sealed->passphrase.bytes()));
+        auto token = sealed->token;
+        token.replace(token.find("[]"), 2, fmt::format(R"(["{}"])", *slot));
+        REQUIRE(crypt.remove_token(0));
+        REQUIRE(crypt.write_token(token));
+        const auto passphrase = passphrase_in(soft, crypt, secret != nullptr ? "161803" : "");
+        INFO((passphrase ? "" : passphrase.error().message()));
+        REQUIRE(passphrase);
+        CHECK(std::ranges::equal(passphrase->bytes(), sealed->passphrase.bytes()));
+        CHECK(crypt.unseal(passphrase->bytes())->keyslot == *slot);
+        if (secret != nullptr) CHECK_FALSE(passphrase_in(soft, crypt, "314159"));
+        CHECK(soft.heard.find(std::string_view(
+                  reinterpret_cast<const char*>(sealed->passphrase.bytes().data()), 8)) ==
+              soft.heard.npos);
+    }
 }
