@@ -23,6 +23,7 @@ BELOW = {
     "runtime/tpm": ("base",),
     **{f"runtime/{room}": ("base", "policy", "runtime/sys", "runtime/bpf") for room in ROOMS},
     "runtime/bundle": ("base", "policy", "runtime/sys", "runtime/tpm"),
+    "runtime/volume": ("base", "policy", "runtime/sys", "runtime/bpf", "runtime/tpm"),
     "runtime/daemon": ("base", "policy", "runtime/sys", "runtime/bpf", *[f"runtime/{room}" for room in ROOMS]),
     "cli": ("base", "policy"),
 }

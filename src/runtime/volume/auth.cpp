@@ -3,6 +3,7 @@
 
 #include "runtime/volume/escrow.h"
 #include "runtime/volume/header.h"
+#include "runtime/volume/method.h"
 #include "runtime/volume/opening.h"
 #include "runtime/volume/worker.h"
 
@@ -20,6 +21,11 @@ Result<void> tell_factor(const Request& request, const Factor& factor, Channel& 
     if (factor.token < 0) return {};
     PMOS_ASSIGN(const auto said, TokenText::parse(factor.json));
     PMOS_TRY(tell("since", said.text("since")));
+    const Method* method = method_of_token(factor.type);
+    if (method != nullptr && method->state != nullptr) {
+        const auto state = method->state(factor);
+        PMOS_TRY(tell("state", state ? *state : state.error().message()));
+    }
     if (factor.type != "pmos-escrow") return {};
     PMOS_TRY(tell("key", said.text("key")));
     return tell("sealed", said.text("sealed"));

@@ -164,7 +164,8 @@ Result<Event> auth_enroll(const Request& request, UniqueFd secret, UniqueFd othe
     CryptDevice& crypt = volume.header.crypt();
     PMOS_TRY(check_new(request, crypt, *method));
     PMOS_TRY(channel.progress(500, "writing the keyslot"));
-    PMOS_ASSIGN(const Enrolled enrolled, method->enroll(request, chosen ? &*chosen : nullptr));
+    PMOS_ASSIGN(const Enrolled enrolled,
+                method->enroll(request, crypt, chosen ? &*chosen : nullptr));
     PMOS_ASSIGN(const int slot, enroll(request, crypt, *method, enrolled,
                                        volume.unsealed.key.bytes(), cost_of(request)));
     auto told = channel.detail("keyslot", std::to_string(slot));

@@ -209,7 +209,10 @@ std::string CryptDevice::header_device() const {
 
 void CryptDevice::keep_quiet() { ::crypt_set_log_callback(nullptr, &Context::listen, nullptr); }
 
-void CryptDevice::load_no_plugins() { ::crypt_token_external_disable(); }
+void CryptDevice::load_no_plugins() {
+    plugin_directory();  // which is not told any more afterwards
+    ::crypt_token_external_disable();
+}
 
 Mapping mapping_state(const std::string& dm_name) {
     const auto status = ::crypt_status(nullptr, dm_name.c_str());

@@ -105,6 +105,8 @@ class CryptDevice {
     bool is_keyslot(int slot) const;
     Result<void> add_keyslot(int slot, const PbkdfCost& cost, std::span<const std::byte> key,
                              std::span<const std::byte> secret);
+    // The same cost as a keyslot of such a cost has on this phone.
+    Result<KeyslotCost> measured(const PbkdfCost& cost) const;
     Result<void> check_keyslot(int slot, std::span<const std::byte> secret);
     Result<void> destroy_keyslot(int slot);
     struct Token {
@@ -143,7 +145,8 @@ class CryptDevice {
     // After one of the two above. False: it was ended.
     Result<bool> run_reencryption(const Going& going);
 
-    // In crypt_token.cpp. type: what the token has to be, for its plug-in is loaded. The PIN is
+    // In crypt_token.cpp: a plug-in all the same, by the name that the caller has, not the token.
+    // type: what the token has to be, for its plug-in is loaded. The PIN is
     // empty where it has none; parameter is the plug-in's own. Code::wrong_secret; Code::busy, or
     // not_found: its device judges nothing now, or is not there.
     Result<SecretBuffer> passphrase_behind(int token, std::string_view type,

@@ -30,6 +30,9 @@ inline const char* chars(std::span<const std::byte> secret) {
     return reinterpret_cast<const char*>(secret.data());
 }
 
+// Where libcryptsetup's plug-ins for tokens are; nullptr: nowhere.
+const char* plugin_directory();
+
 // Points into cost, which must outlive it.
 crypt_pbkdf_type pbkdf_parameters(const PbkdfCost& cost);
 

@@ -64,6 +64,18 @@ Result<void> CryptDevice::add_keyslot(int slot, const PbkdfCost& cost,
     return fail(std::move(e));
 }
 
+Result<KeyslotCost> CryptDevice::measured(const PbkdfCost& cost) const {
+    crypt_pbkdf_type pbkdf = pbkdf_parameters(cost);
+    constexpr std::string_view kPassword = "password", kSalt = "a salt of thirty-two bytes in all";
+    constexpr std::size_t kKeyBytes = 32;
+    const int r = cost.minimal ? 0
+                               : ::crypt_benchmark_pbkdf(context_->cd, &pbkdf, kPassword.data(),
+                                                         kPassword.size(), kSalt.data(), 32,
+                                                         kKeyBytes, nullptr, nullptr);
+    if (r < 0) return fail(error(r, "cannot measure the profile's key derivation"));
+    return KeyslotCost{cost.type, pbkdf.iterations, pbkdf.max_memory_kb, pbkdf.parallel_threads};
+}
+
 Result<void> CryptDevice::check_keyslot(int slot, std::span<const std::byte> secret) {
     const int r = ::crypt_activate_by_passphrase(context_->cd, nullptr, slot, chars(secret),
                                                  secret.size(), 0);

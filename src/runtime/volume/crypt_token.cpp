@@ -19,8 +19,9 @@ struct Plugin {
 };
 
 Result<Plugin> plugin_for(std::string_view type) {
+    const char* const directory = plugin_directory();
     const auto path =
-        fmt::format("{}/libcryptsetup-token-{}.so", ::crypt_token_external_path(), type);
+        fmt::format("{}/libcryptsetup-token-{}.so", directory != nullptr ? directory : "", type);
     // Stays loaded: it has libraries with it that do not expect to go.
     void* const library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     const auto find = [&](const char* name) {
@@ -62,6 +63,11 @@ Error said_by_plugin(int negative_errno, std::string_view type) {
 }
 
 }  // namespace
+
+const char* plugin_directory() {
+    static const char* const kDirectory = ::crypt_token_external_path();
+    return kDirectory;
+}
 
 Result<SecretBuffer> CryptDevice::passphrase_behind(int token, std::string_view type,
                                                     std::span<const std::byte> pin,

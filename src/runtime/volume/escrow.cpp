@@ -34,7 +34,7 @@ std::string utc_now() {
 }
 
 // What is sealed is a recovery key: whoever unseals it can read it out to a person at the phone.
-Result<Enrolled> enroll(const Request& request, const SecretBuffer*) {
+Result<Enrolled> enroll(const Request& request, const CryptDevice&, const SecretBuffer*) {
     const auto public_key = text(request.escrow);
     PMOS_ASSIGN(auto secret, make_recovery_key());
     PMOS_ASSIGN(const std::string fingerprint, fingerprint_of(public_key));

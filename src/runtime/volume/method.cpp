@@ -9,11 +9,12 @@ namespace {
 
 bool fits_any(const SecretBuffer&) { return true; }
 
-Result<SecretBuffer> as_entered(const Request&, const Factor&, const SecretBuffer& entered) {
+Result<SecretBuffer> as_entered(const Request&, const CryptDevice&, const Factor&,
+                                const SecretBuffer& entered) {
     return copy_secret(entered.bytes());
 }
 
-Result<Enrolled> as_chosen(const Request&, const SecretBuffer* chosen) {
+Result<Enrolled> as_chosen(const Request&, const CryptDevice&, const SecretBuffer* chosen) {
     if (chosen == nullptr) return fail(Code::usage, "no new secret was given");
     PMOS_ASSIGN(auto passphrase, copy_secret(chosen->bytes()));
     return Enrolled{"", std::move(passphrase)};
@@ -25,7 +26,7 @@ constexpr Method kBare{
 }  // namespace
 
 std::span<const Method> methods() {
-    static const std::array kMethods{kBare, kRecovery, kEscrow};
+    static const std::array kMethods{kBare, kRecovery, kEscrow, kTpmPin, kSystemdTpm};
     return kMethods;
 }
 

@@ -2,6 +2,7 @@
 // of a keyslot, and how such a keyslot's token comes and goes. Counts nothing, writes no header.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -32,15 +33,24 @@ struct Method {
     // Enrolling wants a secret that was made up: it comes by the caller's descriptor.
     bool chosen = false;
 
+    // Each wrong one is counted elsewhere as well, repeats too: tried last, and none that was wrong
+    // before.
+    bool counts = false;
+
     // Whether `entered` can be one of this method at all: what is not is not tried.
     bool (*fits)(const SecretBuffer& entered) = nullptr;
     // Code::wrong_secret: the method knows by itself that it is wrong. Other errors say nothing of
     // the secret. nullptr: nothing typed opens it.
-    Result<SecretBuffer> (*passphrase)(const Request& request, const Factor& factor,
-                                       const SecretBuffer& entered) = nullptr;
+    Result<SecretBuffer> (*passphrase)(const Request& request, const CryptDevice& crypt,
+                                       const Factor& factor, const SecretBuffer& entered) = nullptr;
+    // What one guess takes before there is a passphrase. nullptr, empty: nothing.
+    std::optional<KeyslotCost> (*cost)(const Factor& factor) = nullptr;
+    // What is known outside the header, for a person. nullptr: nothing.
+    Result<std::string> (*state)(const Factor& factor) = nullptr;
     // chosen: the secret that was made up, nullptr where none is. What is made outside the header
     // must be found again by the next call after one that was cut short.
-    Result<Enrolled> (*enroll)(const Request& request, const SecretBuffer* chosen) = nullptr;
+    Result<Enrolled> (*enroll)(const Request& request, const CryptDevice& crypt,
+                               const SecretBuffer* chosen) = nullptr;
     // What is outside the header goes, before the keyslot does. Nothing there is a success.
     // nullptr: there is nothing.
     Result<void> (*destroy)(const Request& request, const std::string& token) = nullptr;
@@ -53,7 +63,7 @@ const Method& bare_method();
 
 Result<SecretBuffer> copy_secret(std::span<const std::byte> secret);
 
-// In recovery.cpp and escrow.cpp.
-extern const Method kRecovery, kEscrow;
+// In recovery.cpp, escrow.cpp, tpm_pin.cpp and systemd_tpm.cpp.
+extern const Method kRecovery, kEscrow, kTpmPin, kSystemdTpm;
 
 }  // namespace pmos::volume

@@ -9,6 +9,7 @@
 #include "policy/names.h"
 #include "runtime/volume/judge.h"
 #include "runtime/volume/method.h"
+#include "runtime/volume/repeats.h"
 
 namespace pmos::volume {
 namespace {
@@ -28,7 +29,10 @@ Result<std::vector<Candidate>> candidates(const Request& request, const CryptDev
     for (auto& factor : factors_of(crypt, bare_name(request)))
         if (const Method* method = opener_of(factor); method && may_open(request, factor))
             found.push_back({std::move(factor), method});
-    std::ranges::stable_partition(found, [](const Candidate& c) { return c.factor.token >= 0; });
+    // Those that count wrong ones elsewhere come last: what another way opens by is no wrong one.
+    std::ranges::stable_sort(found, {}, [](const Candidate& c) {
+        return std::pair(c.method->counts, c.factor.token < 0);
+    });
     if (!found.empty()) return found;
     const auto wanted = text(request.method);
     return fail(Code::not_found,
@@ -39,13 +43,20 @@ Result<std::vector<Candidate>> candidates(const Request& request, const CryptDev
 
 // Nothing that one way says of itself hides that the secret was wrong for another: whoever takes
 // the TPM away would guess without being counted.
-Result<void> try_all(const Request& request, const std::vector<Candidate>& ways,
+Result<void> try_all(const Request& request, const CryptDevice& crypt,
+                     const std::vector<Candidate>& ways, const std::optional<KeyslotCost>& cost,
                      const SecretBuffer& entered, const TryKeyslot& try_keyslot, Opened& opened) {
     bool wrong = false;
     std::optional<Error> other;
     for (const auto& [factor, method] : ways) {
         if (!method->fits(entered)) continue;
-        auto passphrase = method->passphrase(request, factor, entered);
+        if (method->counts && cost) {
+            const Repeats repeats{std::string(text(request.repeats))};
+            PMOS_ASSIGN(const bool known, repeats.knows(entered.bytes(), *cost));
+            wrong = wrong || known;
+            if (known) continue;
+        }
+        auto passphrase = method->passphrase(request, crypt, factor, entered);
         if (!passphrase) {
             wrong = wrong || passphrase.error().code == Code::wrong_secret;
             if (passphrase.error().code != Code::wrong_secret)
@@ -65,6 +76,20 @@ Result<void> try_all(const Request& request, const std::vector<Candidate>& ways,
     Error error = refused_secret();
     if (other) error.why = other->message();
     return fail(std::move(error));
+}
+
+// Of the way that is the dearest to guess at.
+std::optional<KeyslotCost> guess_cost(const CryptDevice& crypt,
+                                      const std::vector<Candidate>& ways) {
+    auto dearest = crypt.dearest_argon2();
+    const auto price = [](const std::optional<KeyslotCost>& cost) {
+        return cost ? std::uint64_t{cost->memory_kib} * cost->iterations : 0;
+    };
+    for (const auto& [factor, method] : ways)
+        if (auto cost = method->cost ? method->cost(factor) : std::nullopt;
+            price(cost) > price(dearest))
+            dearest = std::move(cost);
+    return dearest;
 }
 
 }  // namespace
@@ -87,8 +112,9 @@ Result<Opened> open_judged(const Request& request, const CryptDevice& crypt,
                            const SecretBuffer& entered, const TryKeyslot& try_keyslot) {
     PMOS_ASSIGN(const auto ways, candidates(request, crypt));
     Opened opened;
-    PMOS_ASSIGN(opened.not_kept, judge(request, entered, crypt.dearest_argon2(), [&] {
-                    return try_all(request, ways, entered, try_keyslot, opened);
+    const auto cost = guess_cost(crypt, ways);
+    PMOS_ASSIGN(opened.not_kept, judge(request, entered, cost, [&] {
+                    return try_all(request, crypt, ways, cost, entered, try_keyslot, opened);
                 }));
     return opened;
 }

@@ -227,7 +227,7 @@ class Provisioner {
         PMOS_TRY(crypt_->add_keyslot(cost_of(request_), secret_->bytes()));
         secret_.reset();  // the rest needs the volume key only
         if (text(request_.escrow).empty()) return {};
-        PMOS_ASSIGN(const Enrolled enrolled, kEscrow.enroll(request_, nullptr));
+        PMOS_ASSIGN(const Enrolled enrolled, kEscrow.enroll(request_, *crypt_, nullptr));
         PMOS_TRY(enroll(request_, *crypt_, kEscrow, enrolled, {}, cost_of(request_)));
         return {};
     }

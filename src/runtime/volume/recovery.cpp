@@ -18,14 +18,15 @@ static_assert(kRecoveryText == 2 * kBytes + 2 * kBytes / kGroup - 1);
 
 // The passphrase is the text with its dashes, and the token says no more than that: what
 // systemd-cryptenroll(1) makes and reads.
-Result<Enrolled> enroll(const Request&, const SecretBuffer*) {
+Result<Enrolled> enroll(const Request&, const CryptDevice&, const SecretBuffer*) {
     PMOS_ASSIGN(auto key, make_recovery_key());
     return Enrolled{R"({"type":"systemd-recovery","keyslots":[]})", std::move(key)};
 }
 
 bool fits(const SecretBuffer& entered) { return normal_recovery_key(entered).has_value(); }
 
-Result<SecretBuffer> passphrase(const Request&, const Factor&, const SecretBuffer& entered) {
+Result<SecretBuffer> passphrase(const Request&, const CryptDevice&, const Factor&,
+                                const SecretBuffer& entered) {
     auto key = normal_recovery_key(entered);
     if (key) return std::move(*key);
     return fail(Code::wrong_secret, "this is no recovery key");

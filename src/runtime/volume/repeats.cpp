@@ -2,7 +2,6 @@
 // that is cheaper to guess than the volume itself.
 #include "runtime/volume/repeats.h"
 
-#include <argon2.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/random.h>
@@ -17,6 +16,7 @@
 
 #include "base/regular_file.h"
 #include "runtime/volume/files.h"
+#include "runtime/volume/stretch.h"
 
 namespace pmos::volume {
 namespace {
@@ -60,15 +60,19 @@ Result<void> write_kept(const std::string& path, const Kept& kept) {
 
 Result<Hash> hash_of(std::span<const std::byte> secret, const Hash& salt, const KeyslotCost& cost) {
     Hash hash{};
-    const auto derive = cost.type == "argon2i" ? argon2i_hash_raw : argon2id_hash_raw;
-    const int r = derive(cost.iterations, cost.memory_kib, cost.lanes, secret.data(), secret.size(),
-                         salt.data(), salt.size(), hash.data(), hash.size());
-    if (r == ARGON2_OK) return hash;
-    return fail(r == ARGON2_MEMORY_ALLOCATION_ERROR ? Code::no_space : Code::failed,
-                "cannot hash a wrong secret", argon2_error_message(r));
+    PMOS_TRY(stretch(secret, std::as_bytes(std::span(salt)), cost,
+                     std::as_writable_bytes(std::span(hash))));
+    return hash;
 }
 
 }  // namespace
+
+Result<bool> Repeats::knows(std::span<const std::byte> secret, const KeyslotCost& cost) const {
+    const Kept kept = read_kept(path_);
+    if (kept.hashes.empty()) return false;
+    PMOS_ASSIGN(const Hash hash, hash_of(secret, kept.salt, cost));
+    return std::ranges::count(kept.hashes, hash) != 0;
+}
 
 Result<bool> Repeats::again(std::span<const std::byte> secret, const KeyslotCost& cost) {
     Kept kept = read_kept(path_);

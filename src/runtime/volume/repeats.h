@@ -22,6 +22,8 @@ class Repeats {
 
     explicit Repeats(std::string path) : path_(std::move(path)) {}
 
+    // Whether it is one of the last wrong ones.
+    Result<bool> knows(std::span<const std::byte> secret, const KeyslotCost& cost) const;
     // Whether it is one of the last wrong ones; from now on it is.
     Result<bool> again(std::span<const std::byte> secret, const KeyslotCost& cost);
     // The right one was given.

@@ -22,8 +22,8 @@ CryptDevice::Unsealed unsealed(CryptDevice& crypt) {
     return std::move(*key);
 }
 
-Enrolled recovery(const Request& request) {
-    auto made = kRecovery.enroll(request, nullptr);
+Enrolled recovery(const LuksFile& volume) {
+    auto made = kRecovery.enroll(volume.request, volume.open(), nullptr);
     REQUIRE(made);
     return std::move(*made);
 }
@@ -54,7 +54,7 @@ bool cryptsetup_opens(const std::string& path, const std::string& secret) {
 TEST_CASE("a recovery key opens beside the secret, by the token that systemd-cryptenroll writes") {
     const LuksFile volume;
     auto crypt = volume.open();
-    const auto made = recovery(volume.request);
+    const auto made = recovery(volume);
     const auto slot =
         enroll(volume.request, crypt, kRecovery, made, unsealed(crypt).key.bytes(), kCheap);
     REQUIRE(slot);
@@ -77,7 +77,7 @@ TEST_CASE("a secret that was made up needs no token") {
     const LuksFile volume;
     auto crypt = volume.open();
     const auto chosen = secret_of("second secret");
-    const auto made = bare_method().enroll(volume.request, &chosen);
+    const auto made = bare_method().enroll(volume.request, crypt, &chosen);
     REQUIRE(made);
     REQUIRE(
         enroll(volume.request, crypt, bare_method(), *made, unsealed(crypt).key.bytes(), kCheap));
@@ -145,7 +145,7 @@ TEST_CASE("without a keyslot left nothing is enrolled and nothing of it stays") 
     while (const auto free = crypt.free_keyslot())
         REQUIRE(crypt.add_keyslot(*free, kCheap, key.key.bytes(), bytes("filler")));
     const auto full =
-        enroll(volume.request, crypt, kRecovery, recovery(volume.request), key.key.bytes(), kCheap);
+        enroll(volume.request, crypt, kRecovery, recovery(volume), key.key.bytes(), kCheap);
     REQUIRE_FALSE(full);
     CHECK(full.error().code == Code::no_space);
     CHECK(volume.tokens() == 1);

@@ -6,6 +6,7 @@
 #include <array>
 #include <catch2/catch.hpp>
 
+#include "luks_file.h"
 #include "runtime/volume/method.h"
 #include "runtime/volume/recovery.h"
 #include "secret_text.h"
@@ -59,9 +60,9 @@ TEST_CASE("what is sealed opens by the private key, and by no other") {
 
 TEST_CASE("an escrow's token holds the sealed passphrase of its keyslot, and whose it is") {
     const KeyPair holder;
-    Request request;
-    holder.text().copy(request.escrow, sizeof request.escrow - 1);
-    const auto made = kEscrow.enroll(request, nullptr);
+    LuksFile volume;
+    holder.text().copy(volume.request.escrow, sizeof volume.request.escrow - 1);
+    const auto made = kEscrow.enroll(volume.request, volume.open(), nullptr);
     REQUIRE(made);
     const auto token = TokenText::parse(made->token);
     REQUIRE(token);

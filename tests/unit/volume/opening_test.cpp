@@ -30,7 +30,7 @@ struct World : LuksFile {
         auto crypt = open();
         auto key = crypt.unseal(bytes("old secret"));
         REQUIRE(key);
-        const auto made = kRecovery.enroll(request, nullptr);
+        const auto made = kRecovery.enroll(request, crypt, nullptr);
         REQUIRE(made);
         REQUIRE(enroll(request, crypt, kRecovery, *made, key->key.bytes(), kCheap));
         recovery = text_of(made->passphrase);
