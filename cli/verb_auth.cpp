@@ -61,7 +61,8 @@ std::string remark_on(const Way& way, const std::string& wanted_key) {
     if (const std::string key = way.told["key"]; !key.empty())
         return fmt::format("to key {}{}", printable(key.substr(0, kShownDigits)),
                            key == wanted_key ? "" : ", not the profile's");
-    return way.told["allowed"] == "yes" ? "" : "the profile does not let it";
+    if (way.told["allowed"] != "yes") return "the profile does not let it";
+    return printable(way.told["state"]);
 }
 
 void print_table(const Details& details) {

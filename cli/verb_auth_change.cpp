@@ -111,7 +111,7 @@ std::shared_ptr<Options> common(CLI::App& app, const char* name, const char* wha
 }  // namespace
 
 Action attach_auth_enroll(CLI::App& app) {
-    auto options = common(app, "METHOD", "recovery-key, escrow, pin or passphrase");
+    auto options = common(app, "METHOD", "recovery-key, escrow, tpm2+pin, pin or passphrase");
     app.add_option("--new-pin-fd", options->new_pin_fd,
                    "read the new PIN from this open descriptor")
         ->check(CLI::NonNegativeNumber);

@@ -101,6 +101,19 @@ std::string_view bare_name(const Request& request) {
     return "pin";
 }
 
+const Method* first_method(const Request& request) {
+    if (request.key == KeyKind::device_key) return nullptr;
+    const auto names = policy::split_list(text(request.methods));
+    const auto is_bare = [](std::string_view n) { return method_of_name(n) == &bare_method(); };
+    const auto is_chosen = [](std::string_view n) {
+        const Method* method = method_of_name(n);
+        return method != nullptr && method->chosen;
+    };
+    if (std::ranges::any_of(names, is_bare)) return nullptr;
+    const auto it = std::ranges::find_if(names, is_chosen);
+    return it == names.end() ? nullptr : method_of_name(*it);
+}
+
 bool may_open(const Request& request, const Factor& factor) {
     const auto wanted = text(request.method), allowed = text(request.methods);
     if (!wanted.empty() && wanted != factor.method) return false;

@@ -9,12 +9,17 @@
 #include "base/result.h"
 #include "base/secret.h"
 #include "runtime/volume/factor.h"
+#include "runtime/volume/method.h"
 #include "runtime/volume/request.h"
 
 namespace pmos::volume {
 
 // What the profile calls a secret that no token speaks of.
 std::string_view bare_name(const Request& request);
+
+// What a volume is made with where the profile names no secret that is its own passphrase; nullptr:
+// it does.
+const Method* first_method(const Request& request);
 
 // Whether the profile lets this way open the volume, and the caller asked for it or for none.
 bool may_open(const Request& request, const Factor& factor);

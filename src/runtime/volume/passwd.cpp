@@ -41,6 +41,30 @@ Result<int> replaced_by_new(const Request& request, const CryptDevice& crypt, in
                              : fmt::format("pmosctl auth list {}, auth remove", mode));
 }
 
+// Where the way that was opened by keeps something outside the header: a new one beside the old,
+// which then goes. False: it is not such a way.
+Result<bool> replace_with_token(const Request& request, CryptDevice& crypt,
+                                const CryptDevice::Unsealed& unsealed, const SecretBuffer& secret) {
+    for (const auto& factor : factors_of(crypt, bare_name(request))) {
+        if (factor.keyslot != unsealed.keyslot || factor.token < 0) continue;
+        const Method* const method = method_of_token(factor.type);
+        if (method == nullptr || !method->chosen || method->enroll == nullptr) return false;
+        PMOS_ASSIGN(const auto enrolled, method->enroll(request, crypt, &secret));
+        PMOS_TRY(enroll(request, crypt, *method, enrolled, unsealed.key.bytes(), cost_of(request)));
+        PMOS_TRY(remove_factor(request, crypt, factor));
+        return true;
+    }
+    return false;
+}
+
+Event finished(const Opened& opened) {
+    Event event;
+    event.kind = EventKind::done;
+    opened.not_kept.copy(event.why, sizeof event.why - 1);
+    event.provisioned = 1;
+    return event;
+}
+
 }  // namespace
 
 Result<Event> passwd(const Request& request, UniqueFd old_fd, UniqueFd new_fd, Channel& channel) {
@@ -63,15 +87,13 @@ Result<Event> passwd(const Request& request, UniqueFd old_fd, UniqueFd new_fd, C
                     return {};
                 }));
     PMOS_TRY(settle(request, crypt, opened.keyslot));
-    PMOS_ASSIGN(const int replaced, replaced_by_new(request, crypt, opened.keyslot));
     PMOS_TRY(channel.progress(500, "writing the new secret"));
+    PMOS_ASSIGN(const bool done, replace_with_token(request, crypt, *unsealed, secret));
+    if (done) return finished(opened);
+    PMOS_ASSIGN(const int replaced, replaced_by_new(request, crypt, opened.keyslot));
     PMOS_TRY(change_secret(crypt, {replaced, std::move(unsealed->key)}, cost_of(request),
                            secret.bytes()));
-    Event event;
-    event.kind = EventKind::done;
-    opened.not_kept.copy(event.why, sizeof event.why - 1);
-    event.provisioned = 1;
-    return event;
+    return finished(opened);
 }
 
 }  // namespace pmos::volume

@@ -18,6 +18,7 @@
 #include "runtime/volume/flag_probe.h"
 #include "runtime/volume/judge.h"
 #include "runtime/volume/key.h"
+#include "runtime/volume/opening.h"
 #include "runtime/volume/source.h"
 #include "runtime/volume/undo.h"
 #include "runtime/volume/worker.h"
@@ -224,7 +225,7 @@ class Provisioner {
         });
         PMOS_TRY(crypt_->format(request_));
         PMOS_TRY(channel_.progress(200, "deriving the key"));
-        PMOS_TRY(crypt_->add_keyslot(cost_of(request_), secret_->bytes()));
+        PMOS_TRY(add_first_keyslot());
         secret_.reset();  // the rest needs the volume key only
         if (text(request_.escrow).empty()) return {};
         PMOS_ASSIGN(const Enrolled enrolled, kEscrow.enroll(request_, *crypt_, nullptr));
@@ -242,6 +243,17 @@ class Provisioner {
         }));
         PMOS_TRY(unmap(dm_name));
         undo_.drop_last();
+        return {};
+    }
+
+    Result<void> add_first_keyslot() {
+        const auto* const first = first_method(request_);
+        if (first == nullptr) return crypt_->add_keyslot(cost_of(request_), secret_->bytes());
+        PMOS_ASSIGN(const Enrolled enrolled, first->enroll(request_, *crypt_, &*secret_));
+        if (first->destroy != nullptr)
+            undo_.push(
+                [this, first, token = enrolled.token] { return first->destroy(request_, token); });
+        PMOS_TRY(enroll(request_, *crypt_, *first, enrolled, {}, cost_of(request_)));
         return {};
     }
 

@@ -28,6 +28,11 @@ struct World {
         REQUIRE(answer);
         return *answer;
     }
+    bool knows(std::string_view secret) const {
+        const auto answer = Repeats(path()).knows(std::as_bytes(std::span(secret)), kCheap);
+        REQUIRE(answer);
+        return *answer;
+    }
     std::string bytes() const {
         std::ifstream stream(path(), std::ios::binary);
         return {std::istreambuf_iterator<char>(stream), {}};
@@ -40,6 +45,10 @@ TEST_CASE("a wrong secret is known again, the last five of them, until the right
     const World world;
     for (int i = 0; i < 6; ++i) CHECK_FALSE(world.again(fmt::format("guess-{}", i)));
     for (int i = 1; i < 6; ++i) CHECK(world.again(fmt::format("guess-{}", i)));
+    // Asked only, nothing changes.
+    CHECK_FALSE(world.knows("guess-0"));
+    CHECK_FALSE(world.knows("guess-0"));
+    CHECK(world.knows("guess-1"));
     CHECK_FALSE(world.again("guess-0"));
     CHECK_FALSE(world.again("guess-1"));
     CHECK_FALSE(world.again("guess-"));
@@ -47,6 +56,7 @@ TEST_CASE("a wrong secret is known again, the last five of them, until the right
     REQUIRE(Repeats(world.path()).forget());
     REQUIRE(Repeats(world.path()).forget());
     CHECK_FALSE(fs::exists(world.path()));
+    CHECK_FALSE(world.knows("guess-5"));
     CHECK_FALSE(world.again("guess-5"));
 }
 
