@@ -1,0 +1,123 @@
+#!/bin/bash
+# A PIN with the TPM's help: wrong ones are counted where no rolled back storage takes them back,
+# and what was destroyed there no saved header opens. systemd's enrolments open too.
+# timeout: 1800
+# tpm: yes
+. "$HANDSET_LIB"
+export TPM2TOOLS_TCTI=device:/dev/tpmrm0
+
+profile=/usr/share/pmos/profiles/secure.json
+shipped=$(cat "$profile")
+attempts=/var/lib/pmos/attempts/secure
+pin=$RANDOM$RANDOM$RANDOM
+new=$RANDOM$RANDOM$RANDOM
+work=$(mktemp -d)
+cd "$work" || exit 1
+
+ways() { pmosctl auth list secure --json | jq -r '[.ways[].method] | join(" ")'; }
+state() { pmosctl auth list secure --json | jq -r '.ways[] | select(.token == "pmos-tpm").state'; }
+# Those that the TPM has of pmos, asked past pmos.
+indices() { tpm2_getcap handles-nv-index | grep -ci 0x18071; }
+# What the first index of all counts.
+in_tpm() { echo $((16#$(tpm2_nvread 0x1807100 -C o | head -c 4 | od -An -tx1 | tr -d ' \n'))); }
+auth() {
+    local secret=$1 verb=$2
+    shift 2
+    pmosctl auth "$verb" secure "$@" --pin-fd 3 3< <(printf %s "$secret")
+}
+enroll_tpm() { auth "$1" enroll tpm2+pin --new-pin-fd 4 4< <(printf %s "$2"); }
+allow() {
+    printf '%s\n' "${shipped/\"unlock\": [\"pin\"]/\"unlock\": [$1]}" >"$profile"
+    pmosctl reload
+}
+
+note "enrolled beside a PIN"
+equal "nothing of pmos is in the TPM yet" 0 "$(indices)"
+check "the volume is made" fresh_secure "$pin"
+image=$(pmosctl volume list secure --json | jq -r '.[0].source')
+expect_code 14 "the profile does not let it open" enroll_tpm "$pin" "$new"
+check "the profile lets more open it" allow '"pin", "tpm2+pin", "recovery-key"'
+check "a PIN with the TPM is enrolled" enroll_tpm "$pin" "$new"
+check "a recovery key too" auth "$pin" enroll recovery-key --out-fd 4 4>key
+key=$(cat key)
+equal "all are listed" 'pin tpm2+pin recovery-key' "$(ways)"
+equal "two indices are in the TPM" 2 "$(indices)"
+check "the new PIN opens by the TPM" auth "$new" test tpm2+pin
+check "the old one by itself" auth "$pin" test
+equal "which is no wrong one for the TPM" 0 "$(in_tpm)"
+check "the old one is taken away" auth "$new" remove pin
+check "the profile demands the TPM" allow '"tpm2+pin", "recovery-key"'
+check "the mode starts by it" with_pin "$new" unlock secure
+equal "it runs" running "$(field secure state)"
+check "lock" pmosctl lock secure
+expect_code 8 "cryptsetup does not open by the PIN" \
+    sh -c "printf %s '$new' | cryptsetup open --test-passphrase --key-file - '$image' || exit 8"
+
+note "wrong ones"
+cp -a "$attempts" attempts
+expect_code 8 "one is refused" auth wrong-01 test
+equal "and counted by the TPM" 1 "$(in_tpm)"
+equal "as pmos says" '1 of 20 wrong PINs' "$(state)"
+expect_code 8 "the same again" auth wrong-01 test
+equal "is not" 1 "$(in_tpm)"
+expect_code 8 "nor is one that is too short" auth no test
+equal "of course" 1 "$(in_tpm)"
+check "the right one" auth "$new" test
+equal "sets the count back" 0 "$(in_tpm)"
+
+note "the storage is put back before each"
+refused=0
+for i in $(seq 1 20); do
+    rm -rf "$attempts" && cp -a attempts "$attempts"
+    auth "wrong-1$i" test >/dev/null 2>&1
+    [ $? -eq 8 ] && refused=$((refused + 1))
+done
+equal "each is refused" 20 "$refused"
+equal "and counted" 20 "$(in_tpm)"
+rm -rf "$attempts" && cp -a attempts "$attempts"
+expect_code 19 "then not even the right one is accepted" auth "$new" test
+matches "and it is said why" 'to no PIN any more' "$(auth "$new" test 2>&1)"
+equal "listed as well" 'the TPM accepts no PIN any more' "$(state)"
+check "the recovery key opens it still" auth "$key" test
+check "and takes it away" auth "$key" remove tpm2+pin
+equal "also out of the TPM" 0 "$(indices)"
+
+note "a header that was saved"
+check "enrolled anew" enroll_tpm "$key" "$new"
+check "it opens" auth "$new" test
+cp "$image" saved
+check "another PIN in its place" pmosctl volume passwd secure --pin-fd 3 --new-pin-fd 4 \
+    3< <(printf %s "$new") 4< <(printf %s "$pin")
+equal "in the TPM as well" 2 "$(indices)"
+expect_code 8 "the old one is wrong" auth "$new" test
+check "the new one opens" auth "$pin" test
+check "it is taken away" auth "$key" remove tpm2+pin
+cp saved "$image"
+expect_code 13 "in the saved header the right PIN opens nothing" auth "$new" test tpm2+pin
+equal "for the TPM has nothing" 'the TPM has its share no more' "$(state)"
+check "the recovery key opens it" auth "$key" test
+
+note "by systemd-cryptenroll"
+check "what is useless goes" auth "$key" remove tpm2+pin
+(umask 77 && cp key keyfile)
+check "systemd enrolls a PIN with the TPM" env NEWPIN="$pin" systemd-cryptenroll \
+    --unlock-key-file="$work/keyfile" --tpm2-device=/dev/tpmrm0 --tpm2-with-pin=yes \
+    --tpm2-pcrs=7 "$image"
+equal "it is listed" 'recovery-key tpm2+pin' "$(ways)"
+check "pmos opens by it" with_pin "$pin" unlock secure --no-start
+check "lock" pmosctl lock secure
+expect_code 8 "not by another" auth "x$pin" test
+
+note "a volume that is made with the TPM"
+check "the profile names nothing else" allow '"tpm2+pin"'
+check "it is made" fresh_secure "$pin"
+equal "with that way alone" 'tpm2+pin' "$(ways)"
+check "it opens and starts the mode" with_pin "$pin" unlock secure
+check "lock" pmosctl lock secure
+check "the TPM is cleared" tpm2_clear -c p
+expect_code 13 "and nothing opens it any more" auth "$pin" test
+
+lacks "no secret is in the journal" "$pin|$new|${key:0:26}" "$(journalctl -b --no-pager -u pmosd)"
+check "the shipped profile is back" allow '"pin"'
+pmos_reset
+rm -rf "$work"
