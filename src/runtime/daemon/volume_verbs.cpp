@@ -58,9 +58,10 @@ std::function<void()> call_volume(const Context& ctx, Mode& mode, VolumeCall cal
     job.ways = std::move(call.ways);
     return run_volume_worker(
         ctx.loop, ctx.paths.libexec, std::move(job),
-        [&ctx, &mode, judged, answer = std::move(answer)](Result<VolumeEnd> end) mutable {
+        [&ctx, &mode, judged, verb, answer = std::move(answer)](Result<VolumeEnd> end) mutable {
             if (judged) tell_attempts(ctx, mode, end);
             if (!end) return answer(fail(std::move(end.error())));
+            if (verb == volume::Verb::reencrypt) tell_unsettled(ctx, mode, *end);
             if (end->event) return answer(std::move(end->details));
             answer(fail(Code::failed, "the volume worker died",
                         "exit status " + std::to_string(end->exit_code),

@@ -25,7 +25,7 @@ enum class Verb : std::uint32_t {
     close,       // deactivate dm_name, free the loop device
     suspend,     // take dm_name's key out of the kernel; a descriptor: memory.reclaim of the mode
     resume,      // give it back, by a secret as for open
-    cut_off,     // of a suspended one: let everybody go who uses it, by errors; then close
+    cut_off,     // of one that hangs, suspended or half re-encrypted: let go, by errors; then close
     info = 16,   // all there is to tell of it, as details
     passwd,      // another secret in place of the one that opens it
     backup,      // its header, into a file of the caller's
