@@ -135,7 +135,7 @@ expect_fail "what was changed is an error" inside cat /data/flip
 matches "of the storage" 'I/O error|Input/output|protection' "$(inside cat /data/flip 2>&1)"
 equal "the rest is there" kept "$(inside cat /data/kept)"
 check "lock" pmosctl lock secure
-sed 's/"onLock": "evict",//' <<<"$demands" >$site
+echo "${demands/\"onLock\": \"evict\",/}" >$site
 check "suspended instead" wants '"cipher": "aes-xts-plain64", "integrity": "hmac-sha256"' '' suspend
 check "it is made" with_pin "$pin" provision secure
 check "opened" with_pin "$pin" unlock secure
