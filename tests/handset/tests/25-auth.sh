@@ -25,8 +25,8 @@ auth() {
 }
 enroll_recovery() { auth "$1" enroll recovery-key --out-fd 4 4>"$2"; }
 allow() {
-    printf '%s\n' "${shipped/\"unlock\": [\"pin\"]/$1}" >"$profile"
-    pmosctl reload
+    sed "s|\"unlock\": \[\"pin\"\]|$1|" <<<"$shipped" >"$profile"
+    grep -qF "$1" "$profile" && pmosctl reload
 }
 
 note "a volume as the shipped profile makes it"
