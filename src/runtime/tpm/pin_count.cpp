@@ -38,7 +38,7 @@ Result<> prove(Tpm& tpm, Session& session, const PinSpace& space, const SecretBu
     PMOS_ASSIGN(const auto state, read_count(tpm, session, space));
     const auto left = state.limit > state.failures ? state.limit - state.failures : 0;
     return fail(Code::wrong_secret, "PIN refused",
-                fmt::format("the TPM accepts {} more", pmos::counted(left, "wrong one")));
+                fmt::format("the TPM leaves {}", counted(left, "attempt")));
 }
 
 }  // namespace

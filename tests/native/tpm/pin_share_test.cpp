@@ -102,7 +102,7 @@ TEST_CASE("the right PIN has the share, a wrong one is counted, and power change
     const auto refused = try_in(soft, made.share, kWrong);
     REQUIRE_FALSE(refused);
     CHECK(refused.error().code == Code::wrong_secret);
-    CHECK_THAT(refused.error().why, Contains("19 wrong ones"));
+    CHECK_THAT(refused.error().why, Contains("19 attempts"));
     CHECK(count_in(soft, made.share) == "1 of 20");
     soft.pull_plug();
     soft.start();

@@ -81,7 +81,7 @@ TEST_CASE("a keyslot behind the TPM opens by its PIN, and the TPM counts the oth
     CHECK(world.factor().type == "pmos-tpm");
     CHECK(world.enter(kPin).empty());
     CHECK(world.state() == "0 of 20 wrong PINs");
-    CHECK_THAT(world.enter(kWrong), Contains("PIN refused: the TPM accepts 19 more"));
+    CHECK_THAT(world.enter(kWrong), Contains("PIN refused: the TPM leaves 19 attempts"));
     CHECK(world.state() == "1 of 20 wrong PINs");
     CHECK(world.enter(kPin).empty());
     CHECK(world.state() == "0 of 20 wrong PINs");
@@ -103,7 +103,7 @@ TEST_CASE("a header that was put back gives no try back, and nothing once the sh
         put_back();
     }
     CHECK(world.state() == "19 of 20 wrong PINs");
-    CHECK_THAT(world.enter(kWrong), Contains("accepts 0 more"));
+    CHECK_THAT(world.enter(kWrong), Contains("leaves 0 attempts"));
     put_back();
     CHECK_THAT(world.enter(kPin), Contains("to no PIN any more"));
     CHECK(world.state() == "the TPM accepts no PIN any more");
