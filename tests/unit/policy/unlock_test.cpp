@@ -33,6 +33,15 @@ TEST_CASE("unlock: all ways and the escrow reach the plan") {
     }
 }
 
+TEST_CASE("unlock: a PIN with the TPM's help can be the only way") {
+    const auto mode = read_one(profile_text("alpha", 200000, volume(R"("tpm2+pin")", "")));
+    REQUIRE(mode.profile);
+    const auto compiled = compile(*mode.profile, fixed_facts());
+    REQUIRE(compiled.plan.has_value());
+    CHECK(compiled.plan->volumes[0].unlock == std::vector<std::string>{"tpm2+pin"});
+    CHECK(compiled.plan->volumes[0].key_source != KeySource::device_key);
+}
+
 TEST_CASE("unlock: ways that cannot stand together, or alone, are refused") {
     struct Row {
         std::string volume, message;
