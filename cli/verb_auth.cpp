@@ -41,8 +41,8 @@ std::vector<Way> ways_of(const Details& details) {
 
 void print_json(const VolumeName& name, const Details& details) {
     Json json{{"mode", name.mode}, {"name", name.volume}, {"unlock", Json::array()}};
-    for (const auto method : policy::split_list(details["unlock"]))
-        json["unlock"].push_back(method);
+    const std::string unlock = details["unlock"];
+    for (const auto method : policy::split_list(unlock)) json["unlock"].push_back(method);
     if (!details["escrow"].empty()) json["escrow"] = details["escrow"];
     json["ways"] = Json::array();
     for (const auto& way : ways_of(details)) {
@@ -82,7 +82,8 @@ void print_table(const Details& details) {
     }
     put(render(table, wants_colour(STDOUT_FILENO)));
     std::string allowed;
-    for (const auto method : policy::split_list(details["unlock"]))
+    const std::string unlock = details["unlock"];
+    for (const auto method : policy::split_list(unlock))
         allowed += (allowed.empty() ? "" : ", ") + std::string(method);
     put_line(fmt::format("the profile lets open it: {}", printable(allowed)));
 }

@@ -27,6 +27,7 @@ TEST_CASE(
     "auth list shows who can open a volume, in words and as JSON, and no control characters") {
     const Service service;
     const auto shown = service.run({"auth", "list", "secure"});
+    CHECK(shown.err == "");
     CHECK(shown.status == 0);
     CHECK_THAT(shown.out, Contains("escrow  12       pmos-escrow  2026-01-02T03:04:05Z  to key "
                                    "0011223344556677") &&
