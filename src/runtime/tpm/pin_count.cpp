@@ -35,8 +35,10 @@ Result<> prove(Tpm& tpm, Session& session, const PinSpace& space, const SecretBu
         return fail(Code::throttled, "the TPM gives the volume's share to no PIN any more",
                     fmt::format("{} in a row were wrong", kPinLimit), kRecover);
     if (answer != TPM2_RC_BAD_AUTH && answer != TPM2_RC_AUTH_FAIL) return do_policy(rc);
-    PMOS_ASSIGN(const auto state, read_count(tpm, session, space));
-    const auto left = state.limit > state.failures ? state.limit - state.failures : 0;
+    const auto state = read_count(tpm, session, space);
+    // It was wrong, whether or not that can be told in numbers.
+    if (!state) return fail(Code::wrong_secret, "PIN refused", state.error().message());
+    const auto left = state->limit > state->failures ? state->limit - state->failures : 0;
     return fail(Code::wrong_secret, "PIN refused",
                 fmt::format("the TPM leaves {}", counted(left, "attempt")));
 }

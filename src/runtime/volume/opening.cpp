@@ -47,6 +47,7 @@ Result<void> try_all(const Request& request, const CryptDevice& crypt,
                      const std::vector<Candidate>& ways, const std::optional<KeyslotCost>& cost,
                      const SecretBuffer& entered, const TryKeyslot& try_keyslot, Opened& opened) {
     bool wrong = false;
+    std::string why;
     std::optional<Error> other;
     for (const auto& [factor, method] : ways) {
         if (!method->fits(entered)) continue;
@@ -58,9 +59,12 @@ Result<void> try_all(const Request& request, const CryptDevice& crypt,
         }
         auto passphrase = method->passphrase(request, crypt, factor, entered);
         if (!passphrase) {
-            wrong = wrong || passphrase.error().code == Code::wrong_secret;
-            if (passphrase.error().code != Code::wrong_secret)
+            if (passphrase.error().code == Code::wrong_secret) {
+                wrong = true;
+                why = std::move(passphrase.error().why);
+            } else {
                 other = std::move(passphrase.error());
+            }
             continue;
         }
         auto tried = try_keyslot(factor.keyslot, passphrase->bytes());
@@ -74,7 +78,7 @@ Result<void> try_all(const Request& request, const CryptDevice& crypt,
     }
     if (!wrong && other) return fail(std::move(*other));
     Error error = refused_secret();
-    if (other) error.why = other->message();
+    error.why = other ? other->message() : why;
     return fail(std::move(error));
 }
 
