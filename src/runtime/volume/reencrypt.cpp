@@ -11,6 +11,7 @@
 #include "runtime/volume/method.h"
 #include "runtime/volume/opening.h"
 #include "runtime/volume/recover.h"
+#include "runtime/volume/undo_header.h"
 #include "runtime/volume/worker.h"
 
 namespace pmos::volume {
@@ -30,9 +31,10 @@ class Rewriting {
         PMOS_TRY(channel_.progress(0, "trying the secret"));
         PMOS_ASSIGN(const std::string not_kept, begin(crypt, secret));
         PMOS_TRY(rewrite(crypt));
+        auto settled = forget_header(request_);
+        if (settled) settled = settle_rotation(crypt);
         // The data is what counts: a mark too many goes with the next opening.
-        if (auto settled = settle_rotation(crypt); !settled)
-            PMOS_TRY(channel_.detail("unsettled", settled.error().message()));
+        if (!settled) PMOS_TRY(channel_.detail("unsettled", settled.error().message()));
         Event event;
         event.kind = EventKind::done;
         not_kept.copy(event.why, sizeof event.why - 1);
@@ -58,14 +60,14 @@ class Rewriting {
     Result<std::string> begin(CryptDevice& crypt, const SecretBuffer& secret) {
         const bool goes_on = crypt.reencryption() != CryptDevice::Reencryption::none;
         std::optional<SecretBuffer> passphrase;
-        PMOS_ASSIGN(
-            Opened opened,
-            open_judged(request_, crypt, secret, [&](int slot, auto bytes) -> Result<void> {
-                if (goes_on) return crypt.take_up_reencryption(dm_name_, bytes);
-                PMOS_TRY(crypt.check_secret(bytes, slot));
-                PMOS_ASSIGN(passphrase, copy_secret(bytes));
-                return {};
-            }));
+        PMOS_TRY(keep_before_mending(request_, crypt));
+        PMOS_ASSIGN(Opened opened,
+                    open_judged(request_, crypt, secret, [&](int slot, auto bytes) -> Result<void> {
+                        if (goes_on) return crypt.take_up_reencryption(dm_name_, bytes);
+                        PMOS_TRY(crypt.check_secret(bytes, slot));
+                        PMOS_ASSIGN(passphrase, copy_secret(bytes));
+                        return {};
+                    }));
         if (goes_on) return std::move(opened.not_kept);
         PMOS_TRY(channel_.progress(0, "making a new key"));
         PMOS_TRY(begin_rotation(crypt, dm_name_, opened.keyslot, cost_of(request_),
@@ -73,14 +75,22 @@ class Rewriting {
         return std::move(opened.not_kept);
     }
 
+    // When all is written libcryptsetup (2.6, reencrypt_teardown_ok) destroys the old key's
+    // keyslots first, and says in a later write that the work is done: in between no secret opens
+    // the volume. So the header from before that is on the storage until then.
     Result<void> rewrite(CryptDevice& crypt) {
+        PMOS_ASSIGN(HeaderRoom room, HeaderRoom::reserve(request_, crypt.header_bytes()));
         std::uint64_t permille = 0;
-        PMOS_ASSIGN(
-            const bool whole, crypt.run_reencryption([&](std::uint64_t done, std::uint64_t all) {
-                permille = all == 0 ? 1000 : done * 1000 / all;
-                return channel_.progress(static_cast<std::uint32_t>(permille), kAtWork).has_value();
-            }));
-        if (whole) return {};
+        std::optional<Result<void>> kept;
+        auto whole = crypt.run_reencryption([&](std::uint64_t done, std::uint64_t all) {
+            permille = all == 0 ? 1000 : done * 1000 / all;
+            if (done >= all && !kept) kept = room.keep(crypt.header_device());
+            return channel_.progress(static_cast<std::uint32_t>(permille), kAtWork).has_value();
+        });
+        if (!kept) PMOS_TRY(room.give_back());
+        if (!whole) return fail(std::move(whole.error()));
+        if (kept && !*kept) PMOS_TRY(channel_.detail("unsettled", kept->error().message()));
+        if (*whole) return {};
         return fail(Code::cancelled,
                     fmt::format("re-encryption was stopped at {} %", permille / 10),
                     "the volume is whole, and opens as before",

@@ -64,17 +64,37 @@ Result<void> copy_bytes(BorrowedFd from, BorrowedFd to, std::uint64_t bytes) {
     return {};
 }
 
-Result<void> keep_header(const Request& request, const std::string& device, std::uint64_t bytes) {
+Result<HeaderRoom> HeaderRoom::reserve(const Request& request, std::uint64_t bytes) {
     const std::string place = place_of(request);
     PMOS_TRY(make_directories(directory_of(place)));
     PMOS_TRY(forget_header(request));
     PMOS_TRY(remove_leftovers(place));
-    PMOS_ASSIGN(const UniqueFd from, open_device(device, O_RDONLY));
     PMOS_ASSIGN(TemporaryFile file, TemporaryFile::make(place));
-    auto kept = copy_bytes(from.borrow(), file.fd(), bytes);
-    if (kept) kept = file.keep();
-    if (!kept) return fail(file.discard(std::move(kept.error())));
+    if (::fallocate(file.fd().get(), 0, 0, static_cast<off_t>(bytes)) == 0)
+        return HeaderRoom(std::move(file), bytes);
+    const int err = errno;
+    return fail(file.discard(
+        errno_error(err, fmt::format("cannot reserve {} MiB for '{}'", bytes >> 20, place))));
+}
+
+Result<void> HeaderRoom::keep(const std::string& device) {
+    const auto from = open_device(device, O_RDONLY);
+    auto kept = from ? copy_bytes(from->borrow(), file_.fd(), bytes_)
+                     : Result<void>(std::unexpected(from.error()));
+    if (kept) kept = file_.keep();
+    if (!kept) return fail(file_.discard(std::move(kept.error())));
     return {};
+}
+
+Result<void> keep_header(const Request& request, const std::string& device, std::uint64_t bytes) {
+    PMOS_ASSIGN(HeaderRoom room, HeaderRoom::reserve(request, bytes));
+    return room.keep(device);
+}
+
+Result<bool> keep_before_mending(const Request& request, const CryptDevice& crypt) {
+    if (crypt.reencryption() != CryptDevice::Reencryption::crashed) return false;
+    PMOS_TRY(keep_header(request, crypt.header_device(), crypt.header_bytes()));
+    return true;
 }
 
 Result<void> forget_header(const Request& request) {

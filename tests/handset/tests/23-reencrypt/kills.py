@@ -158,33 +158,81 @@ def left_behind():
     open_it("after it")
 
 
+class Cut:
+    """The storage as it is while the worker stands still: what a power cut leaves."""
+
+    count = 0
+
+    def __init__(self, pid):
+        self.image = f"{KEPT}/cut-{Cut.count}"
+        self.header = None
+        Cut.count += 1
+        os.kill(pid, signal.SIGSTOP)
+        shutil.copyfile(IMAGE, self.image)
+        if os.path.exists(KEPT_HEADER):
+            self.header = f"{self.image}.header"
+            shutil.copyfile(KEPT_HEADER, self.header)
+        os.kill(pid, signal.SIGCONT)
+
+    def bring_back(self):
+        ctl("lock", MODE)
+        os.replace(self.image, IMAGE)
+        os.chmod(IMAGE, 0o600)
+        if self.header:
+            os.makedirs(os.path.dirname(KEPT_HEADER), exist_ok=True)
+            os.replace(self.header, KEPT_HEADER)
+
+
 def power_lost():
-    """A worker that stands still, and the storage as it is then, is what a power cut leaves."""
-    copies = []
+    cuts = []
     process = start("volume", "reencrypt", MODE)
     at_work(process, 1)
-    while process.poll() is None and len(copies) <= MOMENTS:
+    while process.poll() is None and len(cuts) <= MOMENTS:
         if (pid := worker()) is None:
             break
-        os.kill(pid, signal.SIGSTOP)
-        copies.append(f"{KEPT}/cut-{len(copies)}")
-        shutil.copyfile(IMAGE, copies[-1])
-        os.kill(pid, signal.SIGCONT)
+        cuts.append(Cut(pid))
         time.sleep(1 + random.random() * 3)
     process.communicate()
     check("it ended well", process.returncode == 0, process.returncode)
-    check("the power went while it was at work", len(copies) >= 2, copies)
+    check("the power went while it was at work", len(cuts) >= 2, cuts)
     states = []
-    for copy in copies:
-        ctl("lock", MODE)
-        os.replace(copy, IMAGE)
-        os.chmod(IMAGE, 0o600)
+    for cut in cuts:
+        cut.bring_back()
         states.append(pieces())
         open_it(f"power lost at piece {states[-1]}")
     done = reencrypt()
     check("it goes on to its end", done.returncode == 0, done.err)
     check("the data is the same", same())
-    print(f"  ..    {len(copies)} cuts, at pieces {states} of 10")
+    print(f"  ..    {len(cuts)} cuts, at pieces {states} of 10")
+
+
+def opens_by_itself():
+    return subprocess.run(["cryptsetup", "open", "--test-passphrase", "--key-file=-", IMAGE],
+                          input=PIN, text=True, capture_output=True, check=False).returncode == 0
+
+
+def power_lost_at_the_end():
+    """There libcryptsetup writes a header that no secret opens."""
+    cuts = []
+    process = start("volume", "reencrypt", MODE)
+    while process.poll() is None and len(cuts) < 6:
+        if os.path.exists(KEPT_HEADER) and (pid := worker()) is not None:
+            cuts.append(Cut(pid))
+        time.sleep(0.002)
+    process.communicate()
+    check("it ended well", process.returncode == 0, process.returncode)
+    check("the power went at the end", cuts and all(cut.header for cut in cuts[:1]), len(cuts))
+    check("the header from before is gone", not os.path.exists(KEPT_HEADER))
+    dead = 0
+    for number, cut in enumerate(cuts):
+        cut.bring_back()
+        dead += not opens_by_itself()
+        open_it(f"power lost at the end, {number}")
+        check("and no header is left beside it", not os.path.exists(KEPT_HEADER))
+    done = reencrypt()
+    check("it goes on to its end", done.returncode == 0, done.err)
+    check("the data is the same", same())
+    print(f"  ..    {len(cuts)} cuts, {dead} of which cryptsetup cannot open")
 
 
 PARTS = (lambda: killed("worker killed", kill_worker),
@@ -194,4 +242,5 @@ PARTS = (lambda: killed("worker killed", kill_worker),
                         kill_when("hotzone-forward", "overlay", sure=False)),
          lambda: killed("worker killed, closed", kill_worker, closed=True),
          lambda: killed("worker and pmosd killed", kill_both),
-         killed_and_gone_on, daemon_killed, left_behind, power_lost)
+         killed_and_gone_on, daemon_killed, left_behind, power_lost,
+         power_lost_at_the_end)

@@ -13,6 +13,7 @@ import time
 MODE = "secure"
 PROFILES = pathlib.Path("/usr/share/pmos/profiles")
 IMAGE = "/var/lib/pmos/volumes/secure-data.luks"
+KEPT_HEADER = "/var/lib/pmos/headers/secure/data"
 KEPT = pathlib.Path("/var/lib/pmos/reencrypt-test")
 PIN = secrets.token_hex(8)
 LOCKED, WRONG, BUSY, UNSUPPORTED, DENIED, CANCELLED, INTERRUPTED = 7, 8, 9, 12, 14, 16, 130
