@@ -25,7 +25,8 @@ auth() {
 }
 enroll_recovery() { auth "$1" enroll recovery-key --out-fd 4 4>"$2"; }
 allow() {
-    sed "s|\"unlock\": \[\"pin\"\]|$1|" <<<"$shipped" >"$profile"
+    local before='"unlock": ["pin"]'
+    printf '%s\n' "${shipped/"$before"/"$1"}" >"$profile"
     grep -qF "$1" "$profile" && pmosctl reload
 }
 
