@@ -14,7 +14,7 @@ new=$RANDOM$RANDOM
 work=$(mktemp -d)
 cd "$work" || exit 1
 
-ways() { pmosctl auth list secure --json | jq -r '[.ways[].method] | join(" ")'; }
+ways() { pmosctl auth list secure --json | jq -r '[.ways[].method] | sort | join(" ")'; }
 slot_of() { pmosctl auth list secure --json | jq -r ".ways[] | select(.method == \"$1\").keyslot"; }
 failures() { field secure failures; }
 tokens() { pmosctl volume info secure --json | jq -r '[.tokens[]] | sort | join(" ")'; }
@@ -85,7 +85,7 @@ expect_code 13 "twice it is not there" auth "$new" remove recovery-key
 note "escrow"
 check "the profile demands one" allow "\"unlock\": [\"pin\"], \"escrow\": \"$public\""
 check "a volume from before gets it" auth "$new" enroll escrow
-equal "it is listed" 'pin escrow' "$(ways)"
+equal "it is listed" 'escrow pin' "$(ways)"
 listed=$(pmosctl auth list secure --json)
 print=$(base64 -d <<<"$public" | sha256sum | cut -d' ' -f1)
 equal "with the key's fingerprint" "$print $print" \
@@ -103,7 +103,7 @@ check "the holder unseals it" sh -c "pmosctl auth open-escrow private '$sealed' 
 check "what was in it opens the volume" with_pin "$(cat held)" unlock secure --no-start
 check "lock" pmosctl lock secure
 check "a new volume has it from the beginning" fresh_secure "$pin"
-equal "it is listed" 'pin escrow' "$(ways)"
+equal "it is listed" 'escrow pin' "$(ways)"
 
 note "an enrollment that is killed at any moment"
 check "the profile lets a recovery key open it" allow '"unlock": ["pin", "recovery-key"]'
@@ -124,7 +124,7 @@ for i in 1 2 3 4 5 6; do
 done
 equal "the PIN opened it each time" 0 "$lost"
 equal "no mark of it stays" '' "$marks"
-equal "nor a keyslot" 'pin escrow' "$(ways)"
+equal "nor a keyslot" 'escrow pin' "$(ways)"
 
 lacks "no secret is in the journal" "$pin|$new|${key:0:26}|${theirs:0:26}|$(cut -c 1-26 held)" \
     "$(journalctl -b --no-pager -u pmosd)"
