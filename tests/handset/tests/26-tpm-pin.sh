@@ -14,7 +14,7 @@ new=$RANDOM$RANDOM$RANDOM
 work=$(mktemp -d)
 cd "$work" || exit 1
 
-ways() { pmosctl auth list secure --json | jq -r '[.ways[].method] | join(" ")'; }
+ways() { pmosctl auth list secure --json | jq -r '[.ways[].method] | sort | join(" ")'; }
 state() { pmosctl auth list secure --json | jq -r '.ways[] | select(.token == "pmos-tpm").state'; }
 # Those that the TPM has of pmos, asked past pmos.
 indices() { tpm2_getcap handles-nv-index | grep -ci 0x18071; }
@@ -27,8 +27,9 @@ auth() {
 }
 enroll_tpm() { auth "$1" enroll tpm2+pin --new-pin-fd 4 4< <(printf %s "$2"); }
 allow() {
-    printf '%s\n' "${shipped/\"unlock\": [\"pin\"]/\"unlock\": [$1]}" >"$profile"
-    pmosctl reload
+    local before='"unlock": ["pin"]'
+    printf '%s\n' "${shipped/"$before"/"\"unlock\": [$1]"}" >"$profile"
+    grep -qF "[$1]" "$profile" && pmosctl reload
 }
 
 note "enrolled beside a PIN"
@@ -40,7 +41,7 @@ check "the profile lets more open it" allow '"pin", "tpm2+pin", "recovery-key"'
 check "a PIN with the TPM is enrolled" enroll_tpm "$pin" "$new"
 check "a recovery key too" auth "$pin" enroll recovery-key --out-fd 4 4>key
 key=$(cat key)
-equal "all are listed" 'pin tpm2+pin recovery-key' "$(ways)"
+equal "all are listed" 'pin recovery-key tpm2+pin' "$(ways)"
 equal "two indices are in the TPM" 2 "$(indices)"
 check "the new PIN opens by the TPM" auth "$new" test tpm2+pin
 check "the old one by itself" auth "$pin" test
