@@ -4,6 +4,7 @@
 
 before=$(mktemp)
 after=$(mktemp)
+pmos_reset  # personal starts with the phone, and may be making its volume still
 snapshot "$before"
 top=$(mktemp -d)
 for mode in personal secure; do
