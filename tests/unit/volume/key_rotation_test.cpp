@@ -2,13 +2,9 @@
 // in a file; what a step that was cut short leaves.
 #include "runtime/volume/key_rotation.h"
 
-#include <unistd.h>
-
-#include <algorithm>
 #include <catch2/catch.hpp>
-#include <cstdlib>
-#include <filesystem>
 
+#include "luks_file.h"
 #include "runtime/volume/helpers.h"
 #include "runtime/volume/keyslot_change.h"
 #include "runtime/volume/keyslot_room.h"
@@ -18,39 +14,9 @@ using namespace pmos::volume;
 
 namespace {
 
-std::span<const std::byte> bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
+constexpr std::string_view kSecret = "old secret";
 
-const PbkdfCost kCheap{"argon2id", 1 << 20, 0, true};
-constexpr std::string_view kSecret = "secret";
-
-struct Volume {
-    std::string path = "/tmp/pmos-rotation-test-XXXXXX";
-    Request request;
-
-    Volume() {
-        const int fd = ::mkstemp(path.data());
-        REQUIRE(fd >= 0);
-        REQUIRE(::ftruncate(fd, 32 << 20) == 0);
-        ::close(fd);
-        std::string("secure").copy(request.mode, 63);
-        std::string("data").copy(request.name, 63);
-        std::string("pmos-secure-data").copy(request.dm_name, 127);
-        std::string("aes-xts-plain64").copy(request.cipher, 63);
-        std::string("argon2id").copy(request.pbkdf, 15);
-        auto crypt = CryptDevice::of_device(path);
-        REQUIRE(crypt);
-        REQUIRE(crypt->format(request));
-        REQUIRE(crypt->add_keyslot(kCheap, bytes(kSecret)));
-        REQUIRE(crypt->write_token(complete_token(request)));
-    }
-    ~Volume() { std::filesystem::remove(path); }
-
-    CryptDevice open() const {
-        auto crypt = CryptDevice::of_device(path);
-        REQUIRE(crypt);
-        REQUIRE(crypt->load());
-        return std::move(*crypt);
-    }
+struct Volume : LuksFile {
     // Of the volume key by which the data is read.
     std::string key() const {
         auto crypt = open();
