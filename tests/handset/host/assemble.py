@@ -164,29 +164,30 @@ def root_disk(kernel_dir, variant):
     dest = install(variant)
     debian = userland(kernel_dir)
     wanted = layers(dest)
-    with base.locked(base.BUILD / "lock"):
-        image = base.BUILD / f"root-{variant}.ext4"
-        stamp = image.with_suffix(".key")
-        key = base.hash_of(
-            debian.name, *[f"{n} {s if isinstance(s, str) else s.name}" for n, s in wanted.items()],
-            *[s for s in wanted.values() if not isinstance(s, str) and s.suffix != ".erofs"],
-        )
-        if image.exists() and stamp.exists() and stamp.read_text() == key:
-            return image
-        start = time.monotonic()
-        part = image.with_suffix(".part")
-        part.unlink(missing_ok=True)
-        base.call(["cp", "--reflink=auto", "--sparse=always", debian, part])
-        write_layers(part, wanted, debian.with_name(debian.name + ".list"))
-        part.rename(image)
-        stamp.write_text(key)
-        base.say(f"assembled the {variant} phone in {time.monotonic() - start:.1f} s")
+    image = base.BUILD / f"root-{variant}.ext4"
+    stamp = image.with_suffix(".key")
+    key = base.hash_of(
+        debian.name, *[f"{n} {s if isinstance(s, str) else s.name}" for n, s in wanted.items()],
+        *[s for s in wanted.values() if not isinstance(s, str) and s.suffix != ".erofs"],
+    )
+    if image.exists() and stamp.exists() and stamp.read_text() == key:
         return image
+    start = time.monotonic()
+    part = image.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    base.call(["cp", "--reflink=auto", "--sparse=always", debian, part])
+    write_layers(part, wanted, debian.with_name(debian.name + ".list"))
+    part.rename(image)
+    stamp.write_text(key)
+    base.say(f"assembled the {variant} phone in {time.monotonic() - start:.1f} s")
+    return image
 
 
 def assemble(variant):
-    kernel_dir = kernel()
-    return Parts(bootable(kernel_dir), initrd(kernel_dir), root_disk(kernel_dir, variant))
+    """One at a time, from the building on: each phone's root is renamed under the others' feet."""
+    with base.locked(base.BUILD / "lock"):
+        kernel_dir = kernel()
+        return Parts(bootable(kernel_dir), initrd(kernel_dir), root_disk(kernel_dir, variant))
 
 
 def data_disk(path, size="2G"):
