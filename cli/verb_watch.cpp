@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/inotify.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,6 +13,7 @@
 #include "cli/output.h"
 #include "cli/tail.h"
 #include "cli/verbs.h"
+#include "cli/volume_address.h"
 #include "runtime/daemon/bus_names.h"
 
 namespace pmos::cli {
@@ -27,6 +29,7 @@ struct LogOptions {
     std::string mode;
     bool follow = false;
     std::uint64_t lines = 0;
+    bool denials = false;
 };
 
 // A mode's output must not drive the terminal that shows it.
@@ -63,10 +66,28 @@ void wait_for_growth(const UniqueFd& notify) {
         }
 }
 
+Result<UniqueFd> open_output(BusClient& bus, const LogOptions& options) {
+    PMOS_ASSIGN(const auto answer, bus.call(mode_address(options.mode), "Logs"));
+    return read_fd(answer);
+}
+
+// A worker writes them there that has the volume mounted for that long.
+Result<UniqueFd> fetch_denials(BusClient& bus, const LogOptions& options) {
+    VolumeName name{options.mode, ""};
+    PMOS_TRY(settle_name(bus, name));
+    UniqueFd file(::memfd_create("denials", MFD_CLOEXEC));
+    if (!file) return fail(errno_error(errno, "cannot make a file in memory"));
+    PMOS_TRY(
+        bus.call(volumes_address(name.mode), "Denials", "sh", name.volume.c_str(), file.get()));
+    if (::lseek(file.get(), 0, SEEK_SET) != 0)
+        return fail(errno_error(errno, "cannot read what was written"));
+    return file;
+}
+
 Result<int> logs(const Globals& globals, const LogOptions& options) {
     PMOS_ASSIGN(auto bus, globals.connect());
-    PMOS_ASSIGN(const auto answer, bus.call(mode_address(options.mode), "Logs"));
-    PMOS_ASSIGN(const auto file, read_fd(answer));
+    PMOS_ASSIGN(const auto file,
+                options.denials ? fetch_denials(bus, options) : open_output(bus, options));
     const bool escape = ::isatty(STDOUT_FILENO) != 0;
     Tail tail(file.borrow());
     if (options.lines > 0) PMOS_TRY(tail.seek_last_lines(options.lines));
@@ -201,6 +222,9 @@ Action attach_logs(CLI::App& app) {
     app.add_flag("-f,--follow", options->follow, "go on as more is written");
     app.add_option("-n,--lines", options->lines, "begin with the last N lines")
         ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000}));
+    app.add_flag("--denials", options->denials,
+                 "not its output, but what it was refused, from its own volume")
+        ->excludes("--follow");
     return [options](const Globals& globals) { return logs(globals, *options); };
 }
 

@@ -24,6 +24,10 @@ struct Table {
     std::uint32_t offset = 0, count = 0;
 };
 
+// Of a volume's file system a mode sees one directory. Beside it is what only the host sees.
+inline constexpr const char* kModePart = "mode";
+inline constexpr const char* kPrivatePart = "private";
+
 enum class MountKind : std::uint32_t {
     root,        // the mode's root tree, passed as a descriptor
     dev,         // tmpfs with the device nodes, built by the launcher before clone3

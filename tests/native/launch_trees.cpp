@@ -49,6 +49,7 @@ TEST_CASE("a volume is mounted from its device, in the mode's ids, and goes with
     CHECK(line.find(" ext4 ") != std::string::npos);
     CHECK(line.find("idmapped") != std::string::npos);
     CHECK(line.find("noexec") != std::string::npos);
+    CHECK(line.find(" /mode /data ") != std::string::npos);  // and not the file system's root
     // Free again: an exclusive open is refused while the file system is mounted.
     int fd = -1;
     for (int tries = 0; tries < 100 && fd < 0; ++tries) {
@@ -57,6 +58,19 @@ TEST_CASE("a volume is mounted from its device, in the mode's ids, and goes with
     }
     CHECK(fd >= 0);
     if (fd >= 0) ::close(fd);
+}
+
+TEST_CASE("a volume without its mode's directory is not mounted whole instead") {
+    World world;
+    const LoopVolume volume(world.dir() + "/volume.img", false);
+    policy::LaunchPlan plan = base_plan();
+    plan.mounts.insert(plan.mounts.begin() + 7, tree(MountKind::volume, volume.device(), "/data"));
+    const Running mode = world.start(plan);
+    CHECK(mode.reply.reply.step == launch::Step::child_mounts);
+    CHECK(mode.reply.reply.op == 7);
+    const Error error = launch::describe(mode.reply.reply, plan);
+    CHECK(error.what.find(volume.device()) != std::string::npos);
+    CHECK(error.fix.find("has no directory 'mode'") != std::string::npos);
 }
 
 TEST_CASE("a volume that is not there fails at its step and names it") {

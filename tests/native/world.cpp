@@ -291,8 +291,11 @@ std::string command_output(const std::string& command) {
     return text;
 }
 
-LoopVolume::LoopVolume(const std::string& file) {
-    run("truncate -s 8M " + file + " && mke2fs -q -t ext4 " + file);
+LoopVolume::LoopVolume(const std::string& file, bool parts) {
+    const std::string tree = file + ".tree";
+    run("mkdir -p " + tree +
+        (parts ? " && mkdir -p -m 755 " + tree + "/mode " + tree + "/private" : "") +
+        " && truncate -s 8M " + file + " && mke2fs -q -t ext4 -d " + tree + " " + file);
     device_ = command_output("losetup --find --show " + file);
 }
 

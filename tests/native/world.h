@@ -86,10 +86,11 @@ std::string read_all(BorrowedFd fd);
 std::string read_line(BorrowedFd fd);
 // Waits for a process that is ours; its wait status.
 int wait_for(BorrowedFd pidfd);
-// A file with an empty ext4 behind a loop device, gone when this is.
+// A file with an ext4 behind a loop device, gone when this is: with the directories of a volume, or
+// empty.
 class LoopVolume {
   public:
-    explicit LoopVolume(const std::string& file);
+    explicit LoopVolume(const std::string& file, bool parts = true);
     ~LoopVolume();
     LoopVolume(const LoopVolume&) = delete;
     LoopVolume& operator=(const LoopVolume&) = delete;

@@ -47,6 +47,12 @@ std::string string(std::string_view text, std::string_view key) {
 
 }  // namespace
 
+std::optional<std::uint32_t> user_of_record(std::string_view text) {
+    std::uint32_t uid = 0;
+    if (number(text, "uid", uid) || number(text, "fsuid", uid)) return uid;
+    return std::nullopt;
+}
+
 std::optional<AuditRecord> parse_audit_record(std::uint16_t type, std::string_view text) {
     AuditRecord record;
     if (!number(text, "pid", record.pid)) return std::nullopt;

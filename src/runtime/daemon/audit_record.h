@@ -24,4 +24,7 @@ struct AuditRecord {
 // security/apparmor/audit.c write them). Empty for every other and for what does not parse.
 std::optional<AuditRecord> parse_audit_record(std::uint16_t type, std::string_view text);
 
+// Whose it is, of any record that says so.
+std::optional<std::uint32_t> user_of_record(std::string_view text);
+
 }  // namespace pmos::daemon

@@ -153,6 +153,8 @@ constexpr sd_bus_vtable kVtable[] = {
                              with_file<Verb::backup>, kAnyone),
     SD_BUS_METHOD_WITH_NAMES("RestoreHeader", "sh", SD_BUS_PARAM(volume) SD_BUS_PARAM(file), "", ,
                              with_file<Verb::restore>, kAnyone),
+    SD_BUS_METHOD_WITH_NAMES("Denials", "sh", SD_BUS_PARAM(volume) SD_BUS_PARAM(file), "", ,
+                             with_file<Verb::read_denials>, kAnyone),
     SD_BUS_METHOD_WITH_NAMES("Resize", "sth",
                              SD_BUS_PARAM(volume) SD_BUS_PARAM(size) SD_BUS_PARAM(secret), "", ,
                              resize, kAnyone | SD_BUS_VTABLE_SENSITIVE),

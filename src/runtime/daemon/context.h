@@ -50,6 +50,10 @@ struct Paths {
 
 using Details = std::vector<std::pair<std::string, std::string>>;
 
+// Who hears of an event: whoever listens on the bus now, or the journal as well, which is kept on a
+// storage that no mode's key protects.
+enum class Audience : std::uint8_t { everyone, listeners };
+
 // Hears what changed. The bus and the journal are behind it.
 class Observer {
   public:
@@ -58,7 +62,8 @@ class Observer {
     virtual void foreground_changed() = 0;
     virtual void progress(const Mode& mode, std::string_view operation, std::uint32_t permille,
                           std::string_view step) = 0;
-    virtual void event(std::string_view kind, std::string_view mode, const Details& details) = 0;
+    virtual void event(std::string_view kind, std::string_view mode, const Details& details,
+                       Audience audience = Audience::everyone) = 0;
 };
 
 struct Context {

@@ -3,7 +3,6 @@
 #include "runtime/daemon/denials.h"
 
 #include <fmt/format.h>
-#include <linux/audit.h>
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
 #include <sys/epoll.h>
@@ -14,6 +13,7 @@
 #include <cstring>
 
 #include "runtime/daemon/attempt.h"
+#include "runtime/daemon/audit_socket.h"
 #include "runtime/daemon/mode.h"
 #include "runtime/device/filter.h"
 #include "runtime/host/small_file.h"
@@ -27,20 +27,6 @@ namespace {
 constexpr auto kQuiet = 10s;
 constexpr std::size_t kMaxRepeated = 256;  // of one mode
 constexpr int kAtOnce = 64;                // records; then whatever else waits has its turn
-
-Result<UniqueFd> open_audit() {
-    UniqueFd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_AUDIT));
-    if (!fd) return fail(errno_error(errno, "cannot open the audit socket"));
-    sockaddr_nl address{};
-    address.nl_family = AF_NETLINK;
-    address.nl_groups = 1U << (AUDIT_NLGRP_READLOG - 1);
-    // A burst waits here while pmosd is at something else.
-    const int room = 1 << 20;
-    static_cast<void>(::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room));
-    if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
-        return fail(errno_error(errno, "cannot listen to audit records"));
-    return fd;
-}
 
 // glibc asks for clone3 at every thread and falls back to clone: that refusal means nothing.
 bool is_expected(const policy::Explanation& why) {
@@ -100,19 +86,53 @@ std::string name_of(const AuditRecord& r) {
 
 }  // namespace
 
-Denials::Denials(const Context& ctx, WhoIs who_is, AboutMode about)
-    : ctx_(ctx), who_is_(std::move(who_is)), about_(std::move(about)) {
-    if (auto socket = open_audit()) {
-        socket_ = std::move(*socket);
-        audit_readable_ =
-            ctx.loop.on_io(socket_.borrow(), EPOLLIN, [this](std::uint32_t) { read_audit(); });
-    }
+Denials::Denials(const Context& ctx, WhoIs who_is, AboutMode about, KeepPrivate keep)
+    : ctx_(ctx), who_is_(std::move(who_is)), about_(std::move(about)), keep_(std::move(keep)) {
+    if (auto socket = listen_to_audit()) read_from(std::move(*socket));
     if (auto ring = device::DenialRing::make()) {
         ring_.emplace(std::move(*ring));
         ring_readable_ = ctx.loop.on_io(ring_->fd(), EPOLLIN, [this](std::uint32_t) {
             for (const auto& denial : ring_->take()) take(denial);
         });
     }
+}
+
+void Denials::read_from(UniqueFd socket) {
+    audit_readable_.reset();
+    socket_ = std::move(socket);
+    audit_readable_ =
+        ctx_.loop.on_io(socket_.borrow(), EPOLLIN, [this](std::uint32_t) { read_audit(); });
+}
+
+void Denials::collect_audit() {
+    if (collects_) return;
+    auto socket = daemon::collect_audit();
+    if (!socket) {
+        collector_ = socket.error().message();
+        return;
+    }
+    collector_.clear();
+    collects_ = true;
+    read_from(std::move(*socket));
+}
+
+void Denials::add_findings(std::vector<host::Finding>& findings) const {
+    if (!collects_ && collector_.empty()) return;  // no mode has a private part
+    const auto before = findings.size();
+    if (!collects_)
+        findings.push_back({"warning", "private denials",
+                            "the kernel's audit records go to another program, also those of modes "
+                            "that keep them in their own volume: " +
+                                collector_,
+                            "let no auditd run on the phone"});
+    for (const auto& name : other_audit_listeners())
+        findings.push_back(
+            {"warning", "private denials",
+             name + " hears the kernel's audit records, also those of modes that "
+                    "keep them in their own volume",
+             "the journal: systemctl mask systemd-journald-audit.socket, and reboot"});
+    if (findings.size() == before)
+        findings.push_back({"ok", "private denials", "in the volumes of their modes alone", ""});
 }
 
 Result<UniqueFd> Denials::load_filter(const policy::LaunchPlan& plan) const {
@@ -143,7 +163,16 @@ void Denials::read_audit() {
         const std::string_view text(buffer.data() + NLMSG_HDRLEN,
                                     static_cast<std::size_t>(n) - NLMSG_HDRLEN);
         if (const auto record = parse_audit_record(header.nlmsg_type, text)) take(*record);
+        if (collects_) print_what_is_public(header.nlmsg_type, text);
     }
+}
+
+// A record that names nobody may be the rest of one that does (PATH, PROCTITLE).
+void Denials::print_what_is_public(std::uint16_t type, std::string_view text) {
+    const auto uid = user_of_record(text);
+    if (!uid) return;
+    const auto denied = who_is_(*uid);
+    if (!denied || !denied->in_private) print_audit_record(type, text);
 }
 
 void Denials::take(const AuditRecord& record) {
@@ -264,9 +293,14 @@ void Denials::tell(const std::string& kind, const std::string& mode, std::string
     if (!at->second.details.empty()) {
         Details details = at->second.details;
         if (times > 1) details.emplace_back("times", std::to_string(times));
-        ctx_.observer.event(kind, mode, details);
+        send(kind, mode, details);
     }
     wait(kind, mode, key);
+}
+
+void Denials::send(const std::string& kind, const std::string& mode, const Details& details) {
+    const bool kept = kind == "denied" && keep_(mode, details);
+    ctx_.observer.event(kind, mode, details, kept ? Audience::listeners : Audience::everyone);
 }
 
 void Denials::wait(const std::string& kind, const std::string& mode, const std::string& key) {
@@ -280,7 +314,7 @@ void Denials::wait(const std::string& kind, const std::string& mode, const std::
         if (!repeated.details.empty()) {
             Details details = repeated.details;
             details.emplace_back("times", std::to_string(more));
-            ctx_.observer.event(kind, mode, details);
+            send(kind, mode, details);
         }
         wait(std::string(kind), std::string(mode), std::string(key));  // so do its captures
     });

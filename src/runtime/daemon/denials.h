@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "policy/explain.h"
 #include "runtime/daemon/audit_record.h"
@@ -14,6 +15,7 @@
 #include "runtime/daemon/limit_watch.h"
 #include "runtime/daemon/recording.h"
 #include "runtime/device/denial_ring.h"
+#include "runtime/host/doctor.h"
 #include "runtime/launch/questions.h"
 #include "runtime/refusals/probe.h"
 
@@ -25,17 +27,25 @@ struct Denied {
     const policy::Profile* profile = nullptr;  // null: there is none any more
     const policy::HostFacts* phone = nullptr;
     Recording* recording = nullptr;  // null: it is not recorded
+    bool in_private = false;         // has a private part for what it is refused
 };
 
 class Denials {
   public:
     using WhoIs = std::function<std::optional<Denied>(std::uint32_t uid)>;
     using AboutMode = std::function<Denied(const Mode& mode)>;
+    // Whether the mode keeps that in its own volume.
+    using KeepPrivate = std::function<bool(const std::string& mode, const Details& details)>;
 
     // Listens to the kernel's audit records (netlink(7), AUDIT_NLGRP_READLOG; CAP_AUDIT_READ) and
     // to the device filters. What this kernel does not offer is left out: sees_*() tell.
-    Denials(const Context& ctx, WhoIs who_is, AboutMode about);
+    Denials(const Context& ctx, WhoIs who_is, AboutMode about, KeepPrivate keep);
     bool sees_audit() const noexcept { return static_cast<bool>(audit_readable_); }
+    // For modes whose denials are in no log: from now on the kernel prints none. Tried again with
+    // each call where somebody else collects.
+    void collect_audit();
+    // Where such denials are kept all the same.
+    void add_findings(std::vector<host::Finding>& findings) const;
     bool sees_devices() const noexcept { return ring_.has_value(); }
     // Through the verifier, with a report where there is a ring to report to.
     Result<UniqueFd> load_filter(const policy::LaunchPlan& plan) const;
@@ -62,7 +72,9 @@ class Denials {
     };
     using Explain = std::function<Details()>;
 
+    void read_from(UniqueFd socket);
     void read_audit();
+    void print_what_is_public(std::uint16_t type, std::string_view text);
     void take(const AuditRecord& record);
     void take(const device::DeviceDenial& denial);
     void take(const Mode& mode, const LimitMet& met);
@@ -78,14 +90,18 @@ class Denials {
               std::uint64_t times = 1);
     void tell(const std::string& kind, const std::string& mode, std::string key,
               const Explain& explain, std::uint64_t times = 1);
+    void send(const std::string& kind, const std::string& mode, const Details& details);
     void wait(const std::string& kind, const std::string& mode, const std::string& key);
 
     const Context& ctx_;
     WhoIs who_is_;
     AboutMode about_;
+    KeepPrivate keep_;
     std::uint64_t lost_ = 0;
     UniqueFd socket_;
     EventSource audit_readable_;
+    bool collects_ = false;
+    std::string collector_;  // why it does not, where it should
     std::optional<device::DenialRing> ring_;
     EventSource ring_readable_;
     std::optional<Result<refusals::Probe>> probe_;  // none: nobody has asked yet

@@ -10,8 +10,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <cstdlib>
+#include <iterator>
 
 #include "base/text.h"
 
@@ -55,6 +57,15 @@ void journal_event(std::string_view kind, std::string_view mode, const Details& 
                          return d.first == "error" && !d.second.empty();
                      });
     send(bad ? LOG_WARNING : LOG_INFO, text, std::move(fields));
+}
+
+Details outline_of(const Details& denial) {
+    constexpr std::array<std::string_view, 3> kPlain{"layer", "verdict", "times"};
+    Details out;
+    std::ranges::copy_if(denial, std::back_inserter(out), [&](const auto& d) {
+        return std::ranges::find(kPlain, d.first) != kPlain.end();
+    });
+    return out;
 }
 
 void journal_error(const Error& error) {

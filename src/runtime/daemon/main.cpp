@@ -180,8 +180,9 @@ class Herald : public Observer {
                   std::string_view step) override {
         bus_.progress(mode, operation, permille, step);
     }
-    void event(std::string_view kind, std::string_view mode, const Details& details) override {
-        journal_event(kind, mode, details);
+    void event(std::string_view kind, std::string_view mode, const Details& details,
+               Audience audience) override {
+        journal_event(kind, mode, audience == Audience::everyone ? details : outline_of(details));
         bus_.event(kind, mode, details);
     }
 

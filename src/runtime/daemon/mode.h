@@ -11,6 +11,7 @@
 
 #include "base/fd.h"
 #include "policy/launch_plan.h"
+#include "runtime/daemon/private_log.h"
 #include "runtime/daemon/questions.h"
 #include "runtime/daemon/recording.h"
 #include "runtime/daemon/sequence.h"
@@ -81,6 +82,8 @@ struct Mode {
     Prepared prepared;
     std::optional<host::Cgroup> cgroup;
     std::optional<Running> running;
+
+    PrivateLog private_log;
 
     JobQueue jobs;  // everything that changes this mode goes through here
 

@@ -36,7 +36,10 @@ Supervisor::Supervisor(EventLoop& loop, const Paths& paths, Observer& observer,
       ctx_{loop, paths, launcher_, observer, denials_, pinned_},
       denials_(
           ctx_, [this](std::uint32_t uid) { return whose(uid); },
-          [this](const Mode& mode) { return about(mode); }),
+          [this](const Mode& mode) { return about(mode); },
+          [this](const std::string& name, const Details& denial) {
+              return keeps_private(name, denial);
+          }),
       sessions_(ctx_),
       recorder_(ctx_),
       timers_(ctx_,
@@ -240,7 +243,9 @@ void Supervisor::close_job(Mode& mode, Result<> stopped, Done done) {
         run_hooks(ctx_, mode, policy::HookPoint::lock, std::move(done));
     };
     works_.stop(mode.name, [this, &mode, then = std::move(then)](Result<>) mutable {
-        close_volumes(ctx_, mode, std::move(then));
+        write_private(ctx_, mode, [this, &mode, then = std::move(then)](Result<>) mutable {
+            close_volumes(ctx_, mode, std::move(then));
+        });
     });
 }
 

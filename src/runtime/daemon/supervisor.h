@@ -122,6 +122,7 @@ class Supervisor {
     void add_image_findings(std::vector<host::Finding>& findings) const;
     std::optional<Denied> whose(std::uint32_t uid) const;
     Denied about(const Mode& mode) const;
+    bool keeps_private(const std::string& mode, const Details& denial);
     Result<std::shared_ptr<const policy::LaunchPlan>> recording_plan(const Mode& mode) const;
     void end_recording(Mode& mode, std::shared_ptr<const Recording> recording);
     void recheck_recording(Mode& mode);

@@ -23,7 +23,9 @@ void Supervisor::suspend_job(Mode& mode, Done done) {
     works_.stop(mode.name, [this, &mode, then = std::move(then)](Result<>) mutable {
         if (!cut_short_of(mode).empty())
             return then(fail(Code::failed, "a volume's re-encryption was cut short"));
-        suspend_mode(ctx_, mode, std::move(then));
+        write_private(ctx_, mode, [this, &mode, then = std::move(then)](Result<>) mutable {
+            suspend_mode(ctx_, mode, std::move(then));
+        });
     });
 }
 

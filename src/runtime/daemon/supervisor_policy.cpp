@@ -119,7 +119,14 @@ std::optional<Denied> Supervisor::whose(std::uint32_t uid) const {
 Denied Supervisor::about(const Mode& mode) const {
     const auto policy = std::ranges::find(policy_.modes, mode.name, &policy::ModePolicy::mode);
     return {mode.name, policy != policy_.modes.end() ? policy->profile.get() : nullptr, &facts_,
-            mode.running ? mode.running->recording.get() : nullptr};
+            mode.running ? mode.running->recording.get() : nullptr, has_private_part(mode)};
+}
+
+bool Supervisor::keeps_private(const std::string& name, const Details& denial) {
+    const auto found = modes_.find(name);
+    if (found == modes_.end() || !has_private_part(*found->second)) return false;
+    keep_private(ctx_, *found->second, "denied", denial);
+    return true;
 }
 
 Result<std::shared_ptr<const policy::LaunchPlan>> Supervisor::recording_plan(
@@ -215,6 +222,8 @@ std::vector<std::string> Supervisor::take_policy() {
         }
         ctx_.observer.mode_changed(*mode);
     }
+    if (std::ranges::any_of(modes_, [](const auto& m) { return has_private_part(*m.second); }))
+        denials_.collect_audit();
     std::vector<std::string> changed;
     for (const auto& [name, mode] : modes_)
         if (before[name] != mode->digest) changed.push_back(name);
@@ -370,6 +379,7 @@ std::vector<host::Finding> Supervisor::doctor() {
     host::read_traces(facts_);  // a sysctl may have come since
     auto findings = host::examine(facts_, policy_);
     add_image_findings(findings);
+    denials_.add_findings(findings);
     if (bundle_)
         std::ranges::move(policy_findings(*bundle_), std::back_inserter(findings));
     else

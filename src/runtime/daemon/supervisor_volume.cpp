@@ -8,13 +8,18 @@ void Supervisor::volume(Mode& mode, VolumeCall call, Answer<Details> answer) {
     if (takes_long(call.verb)) return work_on_volume(mode, std::move(call), std::move(answer));
     const volume::Verb verb = call.verb;
     auto told = std::make_shared<Details>();
-    auto job = [this, &mode, told, call = std::move(call)](Done done) mutable {
-        call_volume(ctx_, mode, std::move(call),
-                    [told, done = std::move(done)](Result<Details> details) mutable {
-                        if (!details) return done(fail(std::move(details.error())));
-                        *told = std::move(*details);
-                        done({});
-                    });
+    auto job = [this, &mode, told, verb, call = std::move(call)](Done done) mutable {
+        auto then = [this, &mode, told, call = std::move(call),
+                     done = std::move(done)](Result<>) mutable {
+            call_volume(ctx_, mode, std::move(call),
+                        [told, done = std::move(done)](Result<Details> details) mutable {
+                            if (!details) return done(fail(std::move(details.error())));
+                            *told = std::move(*details);
+                            done({});
+                        });
+        };
+        if (verb != volume::Verb::read_denials) return then({});
+        write_private(ctx_, mode, std::move(then));
     };
     auto done = [told, answer = std::move(answer)](Result<> result) mutable {
         if (!result) return answer(fail(std::move(result.error())));

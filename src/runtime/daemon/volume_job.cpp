@@ -48,6 +48,9 @@ const char* verb_name(volume::Verb verb) {
             return "auth-remove";
         case volume::Verb::auth_test:
             return "auth-test";
+        case volume::Verb::keep_denials:
+        case volume::Verb::read_denials:
+            return "volume-denials";
     }
     return "volume";
 }

@@ -81,11 +81,22 @@ std::string subject(const Reply& reply, const policy::LaunchPlan& plan) {
     return "";
 }
 
+bool is_volume(const Reply& reply, const policy::LaunchPlan& plan) {
+    const auto op = static_cast<std::size_t>(reply.op);
+    return reply.op >= 0 && op < plan.mounts.size() &&
+           plan.mounts[op].kind == policy::image::MountKind::volume;
+}
+
 std::string hint(const Reply& reply, const policy::LaunchPlan& plan) {
     const int err = reply.sys_errno;
     if (err == ETIMEDOUT) return "is the mode frozen, or its image very slow to read";
     if (is_mount_step(reply.step) && (err == ELOOP || err == EXDEV))
         return "name the real path: a mount's target may not go through a symbolic link";
+    if (is_mount_step(reply.step) && err == ENOENT && is_volume(reply, plan))
+        return fmt::format(
+            "make the directory in the mode's image; if it is there, the volume has no "
+            "directory '{}' and was not made by 'pmosctl provision'",
+            policy::image::kModePart);
     if (is_mount_step(reply.step) && err == ENOENT)
         return "make the directory in the mode's image, or drop the mount";
     if (is_mount_step(reply.step) && err == ENOTDIR)

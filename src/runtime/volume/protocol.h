@@ -1,9 +1,10 @@
 // volume: what pmosd asks of one pmos-volume process and what that answers. One request, one
 // process. Plain old data over a SOCK_SEQPACKET pair; a secret only as a descriptor. With the
 // request come at most two: the secret, and the other one that its verb takes (the new secret of
-// passwd, the file of backup and restore).
+// passwd, the file of backup and restore, or of denials).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <type_traits>
@@ -39,12 +40,17 @@ enum class Verb : std::uint32_t {
                      // the pipe that is told the one that was made
     auth_remove,     // one less, by `factor`: a method or the number of a keyslot
     auth_test,       // whether a secret opens it
+    keep_denials = 64,  // lines of the other descriptor, into the private part of an open one
+    read_denials,       // those that it has, into the other descriptor's file
 };
 
 enum class KeyKind : std::uint32_t {
     descriptor = 1,  // the secret comes by SCM_RIGHTS with the request, ends at EOF or newline
     device_key,      // key_file, made with 64 random bytes, 0600, when provisioning
 };
+
+// Bytes of lines that keep_denials takes.
+inline constexpr std::size_t kMaxLines = 64 << 10;
 
 // Which descriptors come with a request, in this order.
 inline constexpr std::uint32_t kBringsSecret = 1, kBringsOther = 2;

@@ -19,6 +19,7 @@
 #include "runtime/volume/judge.h"
 #include "runtime/volume/key.h"
 #include "runtime/volume/opening.h"
+#include "runtime/volume/private_part.h"
 #include "runtime/volume/source.h"
 #include "runtime/volume/undo.h"
 #include "runtime/volume/worker.h"
@@ -264,6 +265,7 @@ class Provisioner {
         PMOS_TRY(choose_flags(dm_name));
         PMOS_TRY(channel_.progress(600, "making the file system"));
         PMOS_TRY(make_ext4("/dev/mapper/" + dm_name, channel_));
+        PMOS_TRY(make_parts("/dev/mapper/" + dm_name));
         PMOS_TRY(unmap(dm_name));
         undo_.drop_last();
         return {};

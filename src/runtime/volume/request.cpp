@@ -38,7 +38,8 @@ bool has_item(std::string_view list, std::string_view item) {
 bool is_verb(Verb verb) {
     return (verb >= Verb::status && verb <= Verb::cut_off) ||
            (verb >= Verb::info && verb <= Verb::wipe_free) || verb == Verb::reencrypt ||
-           verb == Verb::trim || (verb >= Verb::auth_list && verb <= Verb::auth_test);
+           verb == Verb::trim || (verb >= Verb::auth_list && verb <= Verb::auth_test) ||
+           verb == Verb::keep_denials || verb == Verb::read_denials;
 }
 
 template <std::size_t N>

@@ -30,6 +30,8 @@ Result<Event> auth_enroll(const Request& request, UniqueFd secret, UniqueFd othe
                           Channel& channel);
 Result<Event> auth_remove(const Request& request, UniqueFd secret, Channel& channel);
 Result<Event> auth_test(const Request& request, UniqueFd secret, Channel& channel);
+Result<Event> keep_denials(const Request& request, UniqueFd lines, Channel& channel);
+Result<Event> read_denials(const Request& request, UniqueFd file, Channel& channel);
 Result<Event> restore(const Request& request, UniqueFd file, Channel& channel);
 Result<Event> reencrypt(const Request& request, UniqueFd secret, Channel& channel);
 

@@ -107,7 +107,7 @@ check "it is made" with_pin "$pin" provision secure
 check "unlock" with_pin "$pin" unlock secure
 equal "info" 'hmac(sha256) 512' "$(told integrity) $(told keyBits)"
 inside sh -c 'head -c 4096 /dev/urandom >/data/flip; echo kept >/data/kept; sync'
-block=$(debugfs -R 'bmap /flip 0' "$device" 2>"$work/debugfs")
+block=$(debugfs -R 'bmap /mode/flip 0' "$device" 2>"$work/debugfs")
 expect_code 12 "it does not grow" sh -c "printf %s $pin | pmosctl volume resize secure data 128MiB --pin-fd 0"
 cat >"$work/sector.py" <<'PY'
 import sys

@@ -75,3 +75,15 @@ TEST_CASE("records of another kind, and cut or broken ones, are nothing") {
         CHECK_NOTHROW(parse_audit_record(AUDIT_AVC, kAppArmor.substr(0, n)));
     }
 }
+
+TEST_CASE("whose a record is, of any kind", "[audit]") {
+    CHECK(user_of_record("audit(1.2:3): auid=4294967295 uid=300000 gid=300000 ses=1 pid=2") ==
+          300000);
+    CHECK(user_of_record("audit(1.2:3): apparmor=\"DENIED\" fsuid=7 ouid=8") == 7);
+    // A name with a space in it is written in hexadecimal.
+    CHECK(user_of_record("audit(1.2:3): auid=5 comm=\"uid=0\" uid=300001") == 300001);
+    CHECK_FALSE(user_of_record("audit(1.2:3): proctitle=6361740061"));
+    CHECK_FALSE(user_of_record("audit(1.2:3): auid=5 ouid=6"));
+    CHECK_FALSE(user_of_record("audit(1.2:3): uid=x"));
+    CHECK_FALSE(user_of_record(""));
+}

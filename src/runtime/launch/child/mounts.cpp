@@ -18,6 +18,20 @@ constexpr unsigned kMsPrivate = 1U << 18;  // MS_PRIVATE
 constexpr std::uint64_t kMaskAttributes =
     MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 
+// What is attached can be cloned from; before Linux 6.15 a detached mount cannot.
+int attach_volume(int tree, int target) noexcept {
+    if (const int err = sys::sys_attach_mount(tree, target); err < 0) return err;
+    const int part = open_below(tree, image::kModePart, 0);
+    if (part < 0) return part;
+    const int view =
+        sys::sys_open_tree(part, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+    sys::sys_close(part);
+    if (view < 0) return view;
+    if (const int err = sys::sys_fchdir(tree); err < 0) return err;
+    if (const int err = sys::sys_umount2(".", sys::kUmountDetach); err < 0) return err;
+    return sys::sys_attach_mount(view, target);
+}
+
 bool is_mask(const image::MountOp& op) noexcept {
     return op.kind == image::MountKind::mask || op.kind == image::MountKind::read_only;
 }
@@ -125,7 +139,9 @@ int attach_mounts(Child& child) noexcept {
         if (tree < 0) return tree;
         const int target = open_target(child, op, tree);
         if (target < 0) return target;
-        if (const int err = sys::sys_attach_mount(tree, target); err < 0) return err;
+        const int err = op.kind == image::MountKind::volume ? attach_volume(tree, target)
+                                                            : sys::sys_attach_mount(tree, target);
+        if (err < 0) return err;
         sys::sys_close(target);
     }
     return 0;
