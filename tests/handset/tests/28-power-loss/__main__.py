@@ -169,7 +169,12 @@ class Replay:
         with open(f"{PLACE}/replay", "wb") as file:
             file.write(disk)
         self.loop = run("losetup", "--show", "-f", f"{PLACE}/replay")
-        run("mount", "-t", "ext4", self.loop, f"{PLACE}/mnt")
+        # A superblock whose write was torn keeps the phone's own file system from being mounted,
+        # until its check at boot has mended that. Else there is nothing to mend: the mount does it.
+        if subprocess.run(["mount", "-t", "ext4", self.loop, f"{PLACE}/mnt"], check=False,
+                          capture_output=True).returncode:
+            subprocess.run(["e2fsck", "-fy", self.loop], check=False, capture_output=True)
+            run("mount", "-t", "ext4", self.loop, f"{PLACE}/mnt")
 
     def __enter__(self):
         return f"{PLACE}/mnt"
