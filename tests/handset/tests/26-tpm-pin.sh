@@ -1,7 +1,8 @@
 #!/bin/bash
 # A PIN with the TPM's help: wrong ones are counted where no rolled back storage takes them back,
 # and what was destroyed there no saved header opens. systemd's enrolments open too.
-# boot: own (pmos throws the lockout's password away, and who shares this TPM cannot clear it)
+# pmos throws the password of the TPM's lockout away: who had it after that could not clear it.
+# boot: own
 # timeout: 1800
 # tpm: yes
 . "$HANDSET_LIB"
