@@ -8,8 +8,8 @@ pin=$RANDOM$RANDOM$RANDOM
 mapping=/dev/mapper/pmos-secure-data
 inside() { pmosctl exec secure -- "$@"; }
 kept() { pmosctl logs secure --denials; }
-# A program of that name asks for the phone's modem, which personal has not, or is killed for a call.
-# Its name is in no script: it is looked for in all that the phone has written down.
+# A program that calls itself that is killed for a system call. Its name is in no script: it is looked
+# for in all that the phone has written down.
 program=c$RANDOM$RANDOM
 killed='import ctypes
 ctypes.CDLL(None).prctl(15, NAME, 0, 0, 0)
