@@ -21,6 +21,11 @@ pmosctl lock secure >/dev/null
 front=$(field personal pid)
 ln -f "$images/secure.erofs" "$images/third.erofs" 2>/dev/null || cp "$images/secure.erofs" "$images/third.erofs"
 before=$(mktemp) after=$(mktemp)
+# Where wrong PINs of this boot are remembered: it is there from the first one on.
+check "a volume to begin with" fresh_secure 135790
+expect_code 8 "and a first wrong PIN" with_pin 135791 unlock secure
+check "and the right one" with_pin 135790 unlock secure --no-start
+check "lock" pmosctl lock secure
 snapshot "$before"
 
 note "profiles"
