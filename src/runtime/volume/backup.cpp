@@ -2,12 +2,12 @@
 // are taken over before they are looked at; never logs.
 #include <fcntl.h>
 #include <fmt/core.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 
+#include "runtime/volume/files.h"
 #include "runtime/volume/header.h"
 #include "runtime/volume/undo_header.h"
 #include "runtime/volume/worker.h"
@@ -17,14 +17,6 @@ namespace {
 
 // LUKS2's largest: two copies of 4 MiB and 128 MiB of keyslots.
 constexpr std::uint64_t kMaxHeader = 136ULL << 20;
-
-Result<UniqueFd> make_memory_file() {
-    UniqueFd fd(::memfd_create("header", MFD_CLOEXEC));
-    if (!fd) return fail(errno_error(errno, "cannot make a file in memory"));
-    return fd;
-}
-
-std::string path_of(const UniqueFd& fd) { return fmt::format("/proc/self/fd/{}", fd.get()); }
 
 // A header without its volume, as libcryptsetup reads it: checksums and all.
 Result<CryptDevice> read_header(const UniqueFd& file, const char* what) {

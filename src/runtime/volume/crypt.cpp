@@ -135,8 +135,14 @@ Result<int> CryptDevice::activate(const char* dm_name, std::span<const std::byte
     return fail(refused(r));
 }
 
+// Of a volume with two keys libcryptsetup says of each keyslot of the other one, and of what it
+// notes, that it is none of this key's: what the last one in the header says is what comes back.
+bool CryptDevice::is_wrong_secret(int r) const {
+    return r == -EPERM || (r == -ENOENT && reencryption() != Reencryption::none);
+}
+
 Error CryptDevice::refused(int r) const {
-    if (r == -EPERM) return refused_secret();
+    if (is_wrong_secret(r)) return refused_secret();
     Error e = error(r, "cannot open the volume");
     if (r == -ENOMEM) e = no_memory(std::move(e));
     if (r == -EEXIST) e.code = Code::busy;

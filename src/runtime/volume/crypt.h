@@ -18,6 +18,8 @@ struct crypt_device;
 
 namespace pmos::volume {
 
+class JournalFirst;
+
 struct PbkdfCost {
     std::string type;
     std::uint64_t memory = 0;   // bytes, the most it may take
@@ -126,7 +128,8 @@ class CryptDevice {
 
     // In crypt_reencrypt.cpp: another volume key, and all data written anew with it. The old key
     // and the new one are both needed from the beginning to the end of it.
-    enum class Reencryption : std::uint8_t { none, clean, crashed, damaged };
+    // written: all of the data has the new key, and only the header does not say so to its end.
+    enum class Reencryption : std::uint8_t { none, clean, crashed, written, damaged };
     Reencryption reencryption() const;
     // A new key that encrypts nothing yet, in a keyslot of the kind of `like`.
     Result<void> add_next_key(int slot, int like, const PbkdfCost& cost,
@@ -137,7 +140,10 @@ class CryptDevice {
     // the header has no room for it.
     Result<void> begin_reencryption(const std::string& dm_name, std::span<const std::byte> secret,
                                     int from, int to);
-    // One that was cut short; what that left of the piece it was at is mended first.
+    // Of one that was cut short in the midst of a piece, and is not open: to that piece's end. Ask
+    // mending.h, which can be cut short itself.
+    Result<void> mend_piece(std::span<const std::byte> secret);
+    // One that was cut short between two pieces.
     Result<void> take_up_reencryption(const std::string& dm_name,
                                       std::span<const std::byte> secret);
     // Bytes, of all bytes; false ends it between two pieces.
@@ -174,6 +180,7 @@ class CryptDevice {
     std::vector<std::pair<std::string, std::string>> describe() const;
     // Both copies of the metadata and all keyslots.
     std::uint64_t header_bytes() const;
+    Result<std::string> metadata() const;  // JSON
     // What tells the volume key from another one without having it.
     Result<std::vector<std::string>> key_digests() const;
     // Out of a file that holds nothing but a header.
@@ -192,10 +199,16 @@ class CryptDevice {
     struct Context;
     explicit CryptDevice(std::unique_ptr<Context> context);
     Error error(int negative_errno, std::string what, std::string fix = "") const;
+    bool is_wrong_secret(int negative_errno) const;
     Error refused(int negative_errno) const;
     Result<int> activate(const char* dm_name, std::span<const std::byte> secret, int keyslot);
     Result<void> set_cost(const PbkdfCost& cost);
     Result<void> check_room_for_next_key(int like) const;
+    Reencryption between_pieces() const;
+    // While it works, libcryptsetup tells `journal` of its steps.
+    int watched_by(JournalFirst& journal, const std::function<int()>& work) const;
+    Result<void> ask_for_reencryption(const std::string& dm_name, std::span<const std::byte> secret,
+                                      std::uint32_t flags);
 
     std::unique_ptr<Context> context_;
 };

@@ -3,8 +3,10 @@
 
 #include <libcryptsetup.h>
 
+#include <functional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "runtime/volume/crypt.h"
 
@@ -13,11 +15,15 @@ namespace pmos::volume {
 struct CryptDevice::Context {
     crypt_device* cd = nullptr;
     std::string said;  // libcryptsetup's last error, the best "why" there is
+    std::function<void(std::string_view)> overhear;  // what it says of its steps
 
     ~Context() { ::crypt_free(cd); }
 
     static void listen(int level, const char* message, void* self) {
-        if (level != CRYPT_LOG_ERROR || self == nullptr) return;
+        if (self == nullptr) return;
+        const auto& overhear = static_cast<Context*>(self)->overhear;
+        if (level == CRYPT_LOG_DEBUG && overhear) overhear(message);
+        if (level != CRYPT_LOG_ERROR) return;
         auto& said = static_cast<Context*>(self)->said;
         said = message;
         while (!said.empty() && (said.back() == '\n' || said.back() == '.')) said.pop_back();

@@ -111,15 +111,19 @@ std::uint64_t CryptDevice::header_bytes() const {
     return 2 * metadata + keyslots;
 }
 
-// A digest is a salted hash of the volume key: equal digests are of the same key. The library has
-// no call for them, but its dump always writes them so.
-Result<std::vector<std::string>> CryptDevice::key_digests() const {
+Result<std::string> CryptDevice::metadata() const {
     const char* dump = nullptr;
     if (const int r = ::crypt_dump_json(context_->cd, &dump, 0); r < 0 || dump == nullptr)
         return fail(error(r, "cannot read the volume's header"));
+    return dump;
+}
+
+// A digest is a salted hash of the volume key: equal digests are of the same key. The library has
+// no call for them, but its dump always writes them so.
+Result<std::vector<std::string>> CryptDevice::key_digests() const {
+    PMOS_ASSIGN(const std::string json, metadata());
     constexpr std::string_view kKey = "\"digest\":\"";
     std::vector<std::string> found;
-    const std::string_view json(dump);
     std::string compact;
     for (const char c : json)
         if (c != ' ' && c != '\n' && c != '\t') compact += c;

@@ -3,9 +3,13 @@
 #include <fmt/core.h>
 
 #include <cerrno>
+#include <optional>
+#include <utility>
 
 #include "runtime/volume/crypt_context.h"
+#include "runtime/volume/journal_first.h"
 #include "runtime/volume/keyslot_room.h"
+#include "runtime/volume/rewritten.h"
 
 namespace pmos::volume {
 namespace {
@@ -44,12 +48,29 @@ CryptDevice::Reencryption CryptDevice::reencryption() const {
         case CRYPT_REENCRYPT_NONE:
             return Reencryption::none;
         case CRYPT_REENCRYPT_CLEAN:
-            return Reencryption::clean;
+            return between_pieces();
         case CRYPT_REENCRYPT_CRASH:
             return Reencryption::crashed;
         default:
             return Reencryption::damaged;
     }
+}
+
+// libcryptsetup (2.6 to 2.8, _offset_forward) looks at how many parts the data has, not by which
+// key: one of which all is written is to it as one that has not begun, and it would read by the old
+// key what has the new one.
+CryptDevice::Reencryption CryptDevice::between_pieces() const {
+    const auto json = metadata();
+    switch (json ? rewritten_of(*json) : Rewritten::unclear) {
+        case Rewritten::nothing:
+        case Rewritten::part:
+            return Reencryption::clean;
+        case Rewritten::all:
+            return Reencryption::written;
+        case Rewritten::unclear:
+            break;
+    }
+    return Reencryption::damaged;
 }
 
 Result<void> CryptDevice::check_room_for_next_key(int like) const {
@@ -114,34 +135,65 @@ Result<void> CryptDevice::begin_reencryption(const std::string& dm_name,
     return fail(std::move(e));
 }
 
-Result<void> CryptDevice::take_up_reencryption(const std::string& dm_name,
-                                               std::span<const std::byte> secret) {
-    const auto ask = [&](std::uint32_t flags) {
-        const auto p = parameters(flags);
-        return ::crypt_reencrypt_init_by_passphrase(context_->cd, name_or_null(dm_name),
-                                                    chars(secret), secret.size(), CRYPT_ANY_SLOT,
-                                                    CRYPT_ANY_SLOT, nullptr, nullptr, &p);
-    };
-    int r = reencryption() == Reencryption::crashed ? ask(CRYPT_REENCRYPT_RECOVERY) : 0;
-    // What was mended may have been the last piece.
-    if (r >= 0 && reencryption() != Reencryption::none) r = ask(CRYPT_REENCRYPT_RESUME_ONLY);
+Result<void> CryptDevice::ask_for_reencryption(const std::string& dm_name,
+                                               std::span<const std::byte> secret,
+                                               std::uint32_t flags) {
+    const auto p = parameters(flags);
+    const int r = ::crypt_reencrypt_init_by_passphrase(context_->cd, name_or_null(dm_name),
+                                                       chars(secret), secret.size(), CRYPT_ANY_SLOT,
+                                                       CRYPT_ANY_SLOT, nullptr, nullptr, &p);
     if (r >= 0) return {};
-    if (r == -EPERM) return fail(refused_secret());
+    if (is_wrong_secret(r)) return fail(refused_secret());
     Error e = error(r, "cannot go on with re-encrypting the volume");
     if (r == -ENOMEM) e = no_memory(std::move(e));
     return fail(std::move(e));
 }
 
+int CryptDevice::watched_by(JournalFirst& journal, const std::function<int()>& work) const {
+    context_->overhear = [&](std::string_view step) { journal.before(step); };
+    ::crypt_set_debug_level(CRYPT_DEBUG_ALL);
+    const int r = work();
+    ::crypt_set_debug_level(CRYPT_DEBUG_NONE);
+    context_->overhear = nullptr;
+    return r;
+}
+
+Result<void> CryptDevice::mend_piece(std::span<const std::byte> secret) {
+    PMOS_ASSIGN(auto journal, JournalFirst::on(header_device(), device()));
+    Result<void> mended;
+    watched_by(journal, [&] {
+        mended = ask_for_reencryption("", secret, CRYPT_REENCRYPT_RECOVERY);
+        return 0;
+    });
+    PMOS_TRY(std::move(mended));
+    return journal.held();
+}
+
+Result<void> CryptDevice::take_up_reencryption(const std::string& dm_name,
+                                               std::span<const std::byte> secret) {
+    if (reencryption() == Reencryption::clean)
+        return ask_for_reencryption(dm_name, secret, CRYPT_REENCRYPT_RESUME_ONLY);
+    return fail(Code::failed, "cannot go on with re-encrypting the volume",
+                "it was not cut short between two pieces");
+}
+
 Result<bool> CryptDevice::run_reencryption(const Going& going) {
     if (reencryption() == Reencryption::none) return true;
-    bool ended = false;
+    PMOS_ASSIGN(auto journal, JournalFirst::on(header_device(), device()));
+    std::optional<Error> unsafe;
+    bool begun = false;
     const Going watched = [&](std::uint64_t done, std::uint64_t all) {
-        // What is done is not begun anew because of who asks for an end too late.
-        ended = !going(done, all) && done < all;
-        return !ended;
+        // Called before the first piece, after each, and once more at the end.
+        if (std::exchange(begun, true) && done < all)
+            if (auto held = journal.held(); !held) unsafe = std::move(held.error());
+        return going(done, all) && !unsafe;
     };
-    const int r = ::crypt_reencrypt_run(context_->cd, &on_progress, const_cast<Going*>(&watched));
-    if (r >= 0) return !ended;
+    const int r = watched_by(journal, [&] {
+        return ::crypt_reencrypt_run(context_->cd, &on_progress, const_cast<Going*>(&watched));
+    });
+    if (unsafe) return fail(std::move(*unsafe));
+    // Who asks for an end too late does not get one.
+    if (r >= 0) return reencryption() == Reencryption::none;
     return fail(error(r, "the volume could not be re-encrypted to its end",
                       "lock it and unlock it: what was written then is mended first"));
 }

@@ -6,6 +6,7 @@
 #include <linux/fs.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -93,5 +94,13 @@ bool is_being_made(const std::string& final_path) {
         if (is_locked(path)) return true;
     return false;
 }
+
+Result<UniqueFd> make_memory_file() {
+    UniqueFd fd(::memfd_create("header", MFD_CLOEXEC));
+    if (!fd) return fail(errno_error(errno, "cannot make a file in memory"));
+    return fd;
+}
+
+std::string path_of(const UniqueFd& fd) { return fmt::format("/proc/self/fd/{}", fd.get()); }
 
 }  // namespace pmos::volume

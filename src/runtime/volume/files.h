@@ -34,6 +34,10 @@ class TemporaryFile {
     std::string path_, final_path_;
 };
 
+// Of this process alone, and gone with it; its path.
+Result<UniqueFd> make_memory_file();
+std::string path_of(const UniqueFd& memory_file);
+
 // Removes what killed workers left beside final_path. False: one is at work there.
 Result<bool> remove_leftovers(const std::string& final_path);
 // Whether a worker is at work on a temporary file of final_path.

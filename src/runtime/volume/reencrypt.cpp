@@ -3,15 +3,16 @@
 #include <fmt/core.h>
 
 #include <optional>
+#include <span>
 
 #include "runtime/volume/cost.h"
 #include "runtime/volume/header.h"
 #include "runtime/volume/helpers.h"
 #include "runtime/volume/key_rotation.h"
+#include "runtime/volume/mending.h"
 #include "runtime/volume/method.h"
 #include "runtime/volume/opening.h"
 #include "runtime/volume/recover.h"
-#include "runtime/volume/undo_header.h"
 #include "runtime/volume/worker.h"
 
 namespace pmos::volume {
@@ -31,8 +32,7 @@ class Rewriting {
         PMOS_TRY(channel_.progress(0, "trying the secret"));
         PMOS_ASSIGN(const std::string not_kept, begin(crypt, secret));
         PMOS_TRY(rewrite(crypt));
-        auto settled = forget_header(request_);
-        if (settled) settled = settle_rotation(crypt);
+        const auto settled = settle_rotation(crypt);
         // The data is what counts: a mark too many goes with the next opening.
         if (!settled) PMOS_TRY(channel_.detail("unsettled", settled.error().message()));
         Event event;
@@ -45,11 +45,15 @@ class Rewriting {
 
   private:
     Result<void> check(Header& header) const {
+        using enum CryptDevice::Reencryption;
         PMOS_TRY(header.crypt().check_no_integrity("cannot be re-encrypted"));
-        if (header.crypt().reencryption() == CryptDevice::Reencryption::damaged)
+        const auto state = header.crypt().reencryption();
+        if (state == damaged)
             return fail(Code::failed, "what the header says of re-encryption makes no sense", "",
                         "nothing has been written; see cryptsetup-repair(8)");
-        if (!has_helpers(text(request_.dm_name))) return {};
+        const bool mends = state == crashed || state == written;
+        const bool in_use = mends && header.mapping() != Mapping::absent;
+        if (!in_use && !has_helpers(text(request_.dm_name))) return {};
         const auto mode = text(request_.mode);
         return fail(Code::busy, name_of(request_) + " has to be closed first",
                     "it was being re-encrypted while it was open, and that was killed",
@@ -58,39 +62,39 @@ class Rewriting {
 
     // What comes back is what judge() has to tell.
     Result<std::string> begin(CryptDevice& crypt, const SecretBuffer& secret) {
-        const bool goes_on = crypt.reencryption() != CryptDevice::Reencryption::none;
+        const auto before = crypt.reencryption();
+        PMOS_TRY(prepare_mending(request_, crypt));
         std::optional<SecretBuffer> passphrase;
-        PMOS_TRY(keep_before_mending(request_, crypt));
         PMOS_ASSIGN(Opened opened,
                     open_judged(request_, crypt, secret, [&](int slot, auto bytes) -> Result<void> {
-                        if (goes_on) return crypt.take_up_reencryption(dm_name_, bytes);
+                        if (crypt.reencryption() != CryptDevice::Reencryption::none)
+                            return go_on(crypt, bytes);
                         PMOS_TRY(crypt.check_secret(bytes, slot));
                         PMOS_ASSIGN(passphrase, copy_secret(bytes));
                         return {};
                     }));
-        if (goes_on) return std::move(opened.not_kept);
+        if (before != CryptDevice::Reencryption::none) return std::move(opened.not_kept);
         PMOS_TRY(channel_.progress(0, "making a new key"));
         PMOS_TRY(begin_rotation(crypt, dm_name_, opened.keyslot, cost_of(request_),
                                 passphrase->bytes()));
         return std::move(opened.not_kept);
     }
 
-    // When all is written libcryptsetup (2.6, reencrypt_teardown_ok) destroys the old key's
-    // keyslots first, and says in a later write that the work is done: in between no secret opens
-    // the volume. So the header from before that is on the storage until then.
+    // What was mended may have been the last piece.
+    Result<void> go_on(CryptDevice& crypt, std::span<const std::byte> passphrase) {
+        PMOS_TRY(mend_piece(request_, crypt, passphrase));
+        if (crypt.reencryption() == CryptDevice::Reencryption::none) return {};
+        return crypt.take_up_reencryption(dm_name_, passphrase);
+    }
+
     Result<void> rewrite(CryptDevice& crypt) {
-        PMOS_ASSIGN(HeaderRoom room, HeaderRoom::reserve(request_, crypt.header_bytes()));
         std::uint64_t permille = 0;
-        std::optional<Result<void>> kept;
-        auto whole = crypt.run_reencryption([&](std::uint64_t done, std::uint64_t all) {
-            permille = all == 0 ? 1000 : done * 1000 / all;
-            if (done >= all && !kept) kept = room.keep(crypt.header_device());
-            return channel_.progress(static_cast<std::uint32_t>(permille), kAtWork).has_value();
-        });
-        if (!kept) PMOS_TRY(room.give_back());
-        if (!whole) return fail(std::move(whole.error()));
-        if (kept && !*kept) PMOS_TRY(channel_.detail("unsettled", kept->error().message()));
-        if (*whole) return {};
+        PMOS_ASSIGN(
+            const bool whole, crypt.run_reencryption([&](std::uint64_t done, std::uint64_t all) {
+                permille = all == 0 ? 1000 : done * 1000 / all;
+                return channel_.progress(static_cast<std::uint32_t>(permille), kAtWork).has_value();
+            }));
+        if (whole) return {};
         return fail(Code::cancelled,
                     fmt::format("re-encryption was stopped at {} %", permille / 10),
                     "the volume is whole, and opens as before",

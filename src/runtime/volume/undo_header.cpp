@@ -9,9 +9,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 #include <vector>
 
 #include "runtime/volume/files.h"
+#include "runtime/volume/header.h"
 #include "runtime/volume/request.h"
 #include "runtime/volume/source.h"
 
@@ -35,10 +37,19 @@ Result<UniqueFd> open_device(const std::string& device, int flags) {
     return fd;
 }
 
-// Empty: nothing there that is a header.
-std::string uuid_of(const std::string& path) {
+std::optional<CryptDevice> header_in(const std::string& path) {
     auto crypt = CryptDevice::of_device(path);
-    return crypt && crypt->load() ? crypt->uuid() : "";
+    if (!crypt || !crypt->load()) return std::nullopt;
+    return std::move(*crypt);
+}
+
+// A copy that was kept for a piece to be mended is of use as long as the header says of that piece
+// what the copy does: then only keyslots can be gone. Behind that, it would undo what was written
+// since.
+bool is_mended(const CryptDevice& kept, const CryptDevice& now) {
+    if (kept.reencryption() != CryptDevice::Reencryption::crashed) return false;
+    const auto before = kept.metadata(), after = now.metadata();
+    return before && after && *before != *after;
 }
 
 }  // namespace
@@ -64,37 +75,17 @@ Result<void> copy_bytes(BorrowedFd from, BorrowedFd to, std::uint64_t bytes) {
     return {};
 }
 
-Result<HeaderRoom> HeaderRoom::reserve(const Request& request, std::uint64_t bytes) {
+Result<void> keep_header(const Request& request, const std::string& device, std::uint64_t bytes) {
     const std::string place = place_of(request);
     PMOS_TRY(make_directories(directory_of(place)));
     PMOS_TRY(forget_header(request));
     PMOS_TRY(remove_leftovers(place));
+    PMOS_ASSIGN(const UniqueFd from, open_device(device, O_RDONLY));
     PMOS_ASSIGN(TemporaryFile file, TemporaryFile::make(place));
-    if (::fallocate(file.fd().get(), 0, 0, static_cast<off_t>(bytes)) == 0)
-        return HeaderRoom(std::move(file), bytes);
-    const int err = errno;
-    return fail(file.discard(
-        errno_error(err, fmt::format("cannot reserve {} MiB for '{}'", bytes >> 20, place))));
-}
-
-Result<void> HeaderRoom::keep(const std::string& device) {
-    const auto from = open_device(device, O_RDONLY);
-    auto kept = from ? copy_bytes(from->borrow(), file_.fd(), bytes_)
-                     : Result<void>(std::unexpected(from.error()));
-    if (kept) kept = file_.keep();
-    if (!kept) return fail(file_.discard(std::move(kept.error())));
+    auto kept = copy_bytes(from.borrow(), file.fd(), bytes);
+    if (kept) kept = file.keep();
+    if (!kept) return fail(file.discard(std::move(kept.error())));
     return {};
-}
-
-Result<void> keep_header(const Request& request, const std::string& device, std::uint64_t bytes) {
-    PMOS_ASSIGN(HeaderRoom room, HeaderRoom::reserve(request, bytes));
-    return room.keep(device);
-}
-
-Result<bool> keep_before_mending(const Request& request, const CryptDevice& crypt) {
-    if (crypt.reencryption() != CryptDevice::Reencryption::crashed) return false;
-    PMOS_TRY(keep_header(request, crypt.header_device(), crypt.header_bytes()));
-    return true;
 }
 
 Result<void> forget_header(const Request& request) {
@@ -123,6 +114,10 @@ Result<void> put_header_back(const Request& request) {
     // Of one that was killed before its copy was whole: nothing had been written over yet.
     PMOS_TRY(remove_leftovers(place));
     if (::access(place.c_str(), F_OK) != 0) return {};
+    if (mapping_state(std::string(text(request.dm_name))) != Mapping::absent)
+        return fail(Code::busy, name_of(request) + " has to be closed first",
+                    "its header was not written to its end",
+                    fmt::format("pmosctl lock --evict {}", text(request.mode)));
     PMOS_TRY(check_unused(request));
     PMOS_ASSIGN(const auto device, SourceDevice::attach(request, false));
     PMOS_TRY(device.crypt());
@@ -135,8 +130,9 @@ Result<void> put_header_back(const Request& request, const std::string& device) 
     struct stat st {};
     if (::fstat(kept.get(), &st) != 0)
         return fail(errno_error(errno, fmt::format("cannot look at '{}'", place)));
-    const std::string before = uuid_of(place), now = uuid_of(device);
-    if (!before.empty() && !now.empty() && before != now) return {};
+    const auto before = header_in(place), now = header_in(device);
+    if (before && now && before->uuid() != now->uuid()) return {};
+    if (before && now && is_mended(*before, *now)) return forget_header(request);
     PMOS_ASSIGN(const UniqueFd to, open_device(device, O_WRONLY));
     PMOS_TRY(copy_bytes(kept.borrow(), to.borrow(), static_cast<std::uint64_t>(st.st_size)));
     return forget_header(request);

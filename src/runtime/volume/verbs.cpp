@@ -8,9 +8,9 @@
 #include "runtime/volume/enrollment.h"
 #include "runtime/volume/files.h"
 #include "runtime/volume/header.h"
+#include "runtime/volume/mending.h"
 #include "runtime/volume/opening.h"
 #include "runtime/volume/recover.h"
-#include "runtime/volume/undo_header.h"
 #include "runtime/volume/usage.h"
 #include "runtime/volume/worker.h"
 
@@ -53,14 +53,14 @@ Result<std::string> map_volume(const Request& request, const SecretBuffer& secre
     PMOS_TRY(crypt.settle_discards(may_discard(request)));
     PMOS_TRY(channel.progress(300, "deriving the key"));
     const std::string dm_name(text(request.dm_name));
-    PMOS_ASSIGN(const bool mends, keep_before_mending(request, crypt));
+    PMOS_TRY(prepare_mending(request, crypt));
     PMOS_ASSIGN(auto opened,
                 open_judged(request, crypt, secret, [&](int slot, auto passphrase) -> Result<void> {
-                    PMOS_TRY(crypt.map(dm_name, passphrase, slot));
+                    PMOS_ASSIGN(const bool mended, mend_piece(request, crypt, passphrase));
+                    PMOS_TRY(crypt.map(dm_name, passphrase, mended ? kAnyKeyslot : slot));
                     return {};
                 }));
     auto wanted = check_length("/dev/mapper/" + dm_name);
-    if (wanted && mends) wanted = forget_header(request);
     // The data is worth more than a keyslot too many: told, and tried again with the next opening.
     if (auto settled = settle(request, crypt, opened.keyslot); wanted && !settled)
         wanted = channel.detail("unsettled", settled.error().message());

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "runtime/volume/crypt.h"
 #include "runtime/volume/request.h"
@@ -23,10 +24,11 @@ inline const PbkdfCost kCheap{"argon2id", 1 << 20, 0, true};
 
 // It opens by "old secret".
 struct LuksFile {
-    std::string path = "/tmp/pmos-keyslot-test-XXXXXX";
+    std::string path;
     Request request;
 
-    LuksFile() {
+    explicit LuksFile(std::string pattern = "/tmp/pmos-keyslot-test-XXXXXX")
+        : path(std::move(pattern)) {
         const int fd = ::mkstemp(path.data());
         REQUIRE(fd >= 0);
         REQUIRE(::ftruncate(fd, 32 << 20) == 0);
