@@ -27,8 +27,8 @@ void ReencryptionNote::print() const {
     if (!interrupted_) return;
     const std::string note = fmt::format(
         "warning: a volume of '{}' has two keys: its re-encryption was cut short\n"
-        "hint: cryptsetup reencrypt --resume-only goes on with it, while it is locked\n",
-        printable(mode_));
+        "hint: pmosctl volume reencrypt {} goes on with it\n",
+        printable(mode_), printable(mode_));
     std::fputs(note.c_str(), stderr);
 }
 

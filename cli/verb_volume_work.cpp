@@ -1,4 +1,4 @@
-// cli: the verbs on open volumes that take long: volume resize, volume wipe-free, volume trim.
+// cli: the verbs on volumes that take long: volume resize, wipe-free, trim, reencrypt.
 // Ctrl-C ends pmosctl, and pmosd ends what its caller is gone from.
 #include <fmt/format.h>
 #include <unistd.h>
@@ -71,6 +71,23 @@ Result<int> trim(const Globals& globals, VolumeName name) {
     return 0;
 }
 
+Result<int> reencrypt(const Globals& globals, Options options) {
+    auto& name = options.name;
+    PMOS_ASSIGN(auto bus, globals.connect());
+    PMOS_TRY(settle_name(bus, name));
+    PMOS_ASSIGN(const auto secret, secret_of(bus, name, options.pin_fd));
+    ProgressView view(STDERR_FILENO);
+    PMOS_TRY(show_progress(bus, name.mode, view));
+    auto answer =
+        bus.call(volumes_address(name.mode), "Reencrypt", "sh", name.volume.c_str(), secret.get());
+    view.finish();
+    PMOS_TRY(std::move(answer));
+    print_outcome(globals, name.mode,
+                  fmt::format("'{}' has a new key; backups of its header are of no use any more",
+                              name.volume));
+    return 0;
+}
+
 void add_pin_option(CLI::App& app, Options& options) {
     app.add_option("--pin-fd", options.pin_fd, "read the PIN from this open descriptor")
         ->check(CLI::NonNegativeNumber);
@@ -98,6 +115,13 @@ Action attach_volume_trim(CLI::App& app) {
     auto name = std::make_shared<VolumeName>();
     add_volume_options(app, *name);
     return [name](const Globals& globals) { return trim(globals, *name); };
+}
+
+Action attach_volume_reencrypt(CLI::App& app) {
+    auto options = std::make_shared<Options>();
+    add_volume_options(app, options->name);
+    add_pin_option(app, *options);
+    return [options](const Globals& globals) { return reencrypt(globals, *options); };
 }
 
 }  // namespace pmos::cli

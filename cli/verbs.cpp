@@ -41,6 +41,8 @@ constexpr std::array kVerbs{
          attach_volume_wipe_free},
     Verb{"volume trim", kVolumes, "tell a volume's storage which blocks are free",
          attach_volume_trim},
+    Verb{"volume reencrypt", kVolumes, "give a volume another key, and write its data anew",
+         attach_volume_reencrypt},
     Verb{"volume backup", kVolumes, "write a volume's header into a file", attach_volume_backup},
     Verb{"volume restore", kVolumes, "bring a volume's header back from a file",
          attach_volume_restore},

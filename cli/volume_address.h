@@ -31,6 +31,7 @@ Result<UniqueFd> secret_of(BusClient& bus, const VolumeName& name, int pin_fd);
 Action attach_volume_resize(CLI::App& app);
 Action attach_volume_wipe_free(CLI::App& app);
 Action attach_volume_trim(CLI::App& app);
+Action attach_volume_reencrypt(CLI::App& app);
 Action attach_auth_list(CLI::App& app);
 Action attach_auth_enroll(CLI::App& app);
 Action attach_auth_remove(CLI::App& app);

@@ -89,7 +89,7 @@ _pmosctl() {
             ;;
         volume)
             if [[ -z $second ]]; then
-                mapfile -t COMPREPLY < <(compgen -W 'list info passwd resize wipe-free trim backup restore' -- "$cur")
+                mapfile -t COMPREPLY < <(compgen -W 'list info passwd resize wipe-free trim reencrypt backup restore' -- "$cur")
             elif ((${#places[@]} == 0)); then
                 _pmosctl_modes "$cur"
             elif ((${#places[@]} == 1)); then

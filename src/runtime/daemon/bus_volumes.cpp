@@ -129,6 +129,14 @@ int trim(sd_bus_message* message, void* userdata, sd_bus_error*) {
     return r < 0 ? r : told_when(userdata, message, std::move(wanted));
 }
 
+int reencrypt(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    VolumeCall wanted{Verb::reencrypt, {}};
+    int r = read_volume(message, wanted);
+    if (r >= 0) r = read_fd(message, wanted.secret);
+    wanted.owner = bus_of(userdata).owner_of(message);
+    return r < 0 ? r : done_when(userdata, message, std::move(wanted));
+}
+
 template <Verb verb>
 int with_file(sd_bus_message* message, void* userdata, sd_bus_error*) {
     VolumeCall wanted{verb, {}};
@@ -170,6 +178,8 @@ constexpr sd_bus_vtable kVtable[] = {
     SD_BUS_METHOD_WITH_NAMES(
         "TestFactor", "ssh", SD_BUS_PARAM(volume) SD_BUS_PARAM(method) SD_BUS_PARAM(secret),
         "a{ss}", SD_BUS_PARAM(details), test, kAnyone | SD_BUS_VTABLE_SENSITIVE),
+    SD_BUS_METHOD_WITH_NAMES("Reencrypt", "sh", SD_BUS_PARAM(volume) SD_BUS_PARAM(secret), "", ,
+                             reencrypt, kAnyone | SD_BUS_VTABLE_SENSITIVE),
     SD_BUS_METHOD_WITH_NAMES("WipeFree", "s", SD_BUS_PARAM(volume), "", , wipe_free, kAnyone),
     SD_BUS_METHOD_WITH_NAMES("Trim", "s", SD_BUS_PARAM(volume), "a{ss}", SD_BUS_PARAM(details),
                              trim, kAnyone),

@@ -76,7 +76,7 @@ void tell_unsettled(const Context& ctx, const Mode& mode, const VolumeEnd& end) 
             ctx.observer.event("volume-unsettled", mode.name, {{"error", value}});
         if (name == "reencryption")
             ctx.observer.event("volume-reencrypt-interrupted", mode.name,
-                               {{"fix", "cryptsetup reencrypt --resume-only"}});
+                               {{"fix", "pmosctl volume reencrypt " + mode.name}});
     }
 }
 

@@ -145,7 +145,7 @@ std::vector<std::string> CryptDevice::others_than(int keyslot) const {
 Result<void> CryptDevice::check_one_key() const {
     if (reencryption() == Reencryption::none) return {};
     return fail(Code::busy, "the volume is being re-encrypted", "",
-                "let it finish: cryptsetup reencrypt --resume-only");
+                "let it finish: pmosctl volume reencrypt");
 }
 
 }  // namespace pmos::volume

@@ -304,8 +304,18 @@ int trim_method(sd_bus_message* m, void*, sd_bus_error*) {
     return sd_bus_reply_method_return(m, "a{ss}", 1, "trimmed", "3145728");
 }
 
+int reencrypt_method(sd_bus_message* m, void*, sd_bus_error* error) {
+    const char* volume = nullptr;
+    int fd = -1;
+    if (const int r = sd_bus_message_read(m, "sh", &volume, &fd); r < 0) return r;
+    if (read_all(fd) != kPin)
+        return sd_bus_error_set(error, "org.pmos.Error.WrongSecret", "wrong PIN");
+    return sd_bus_reply_method_return(m, nullptr);
+}
+
 const sd_bus_vtable kVolumesTable[] = {
     SD_BUS_VTABLE_START(0),
+    SD_BUS_METHOD("Reencrypt", "sh", "", reencrypt_method, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("ListFactors", "s", "a{ss}", list_factors_method, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("EnrollFactor", "sshah", "a{ss}", enroll_factor_method,
                   SD_BUS_VTABLE_UNPRIVILEGED),

@@ -144,6 +144,17 @@ TEST_CASE("volume trim says how much is free") {
           "secure: the storage of 'data' was told of 3 MiB free\n");
 }
 
+TEST_CASE("volume reencrypt passes the PIN, and says what it means for backups") {
+    const Service service;
+    UniqueFd keep;
+    const auto done =
+        service.run({"volume", "reencrypt", "secure", "--pin-fd", inheritable("2468", keep)});
+    CHECK(done.status == 0);
+    CHECK_THAT(done.out, Contains("'data' has a new key") && Contains("backups"));
+    CHECK(service.run({"volume", "reencrypt", "secure", "--pin-fd", inheritable("0000", keep)})
+              .status == 8);
+}
+
 TEST_CASE("unlock says when a volume's re-encryption was cut short, and how it goes on") {
     const Service service;
     UniqueFd keep;
@@ -151,7 +162,7 @@ TEST_CASE("unlock says when a volume's re-encryption was cut short, and how it g
         service.run({"unlock", "secure", "--no-start", "--pin-fd", inheritable("2468", keep)});
     CHECK(done.status == 0);
     CHECK(done.out == "secure: unlocked\n");
-    CHECK_THAT(done.err, Contains("cut short") && Contains("--resume-only"));
+    CHECK_THAT(done.err, Contains("cut short") && Contains("pmosctl volume reencrypt secure"));
     CHECK(service.run({"lock", "secure"}).status == 0);
     const auto started = service.run({"unlock", "secure", "--pin-fd", inheritable("2468", keep)});
     CHECK(started.err.find("cut short") == std::string::npos);
