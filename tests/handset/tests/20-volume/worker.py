@@ -17,7 +17,7 @@ REQUEST = struct.Struct("=IIIIQQIIII64s64s128s512s512s64s16s16s512s512s512s24s8s
                         "128s32s32s64s")
 EVENT = struct.Struct("=III64sIIIIIi256s256s256s")
 STATUS, PROVISION, OPEN, CLOSE = 1, 2, 3, 4
-INFO, PASSWD, BACKUP, RESTORE = 16, 17, 18, 19
+INFO, PASSWD, BACKUP, RESTORE, REENCRYPT = 16, 17, 18, 19, 32
 PROGRESS, DONE, FAILED, DETAIL = 1, 2, 3, 4
 CODES = ["failed", "usage", "unknown_mode", "disabled", "already_exists", "not_provisioned",
          "locked", "wrong_secret", "busy", "frozen", "not_running", "unsupported", "not_found",
