@@ -13,6 +13,7 @@ import time
 from world import *
 
 MOMENTS = 12 if SOAK else 1
+LATE = "late"  # killed, but maybe when all was done
 random.seed(seed := os.urandom(4).hex())
 print(f"  ..    seed {seed}")
 
@@ -37,9 +38,10 @@ def killed(what, kill, closed=False):
             ["pmosctl", "exec", MODE, "--", "sh", "-c",
              "while :; do cat /data/big; echo >/data/more; sync; done"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        kill(pid)
+        late = kill(pid) == LATE
         process.communicate()
-        check(f"{label}: pmosctl is told", process.returncode != 0, process.returncode)
+        check(f"{label}: pmosctl is told", process.returncode != 0
+              or late and info()["reencryption"] == "none", process.returncode)
         check(f"{label}: nothing is left in the kernel", until(lambda: set(leftovers()) <= OPEN, 60),
               leftovers())
         if not until(lambda: status()["locked"], 5):
@@ -96,6 +98,7 @@ def kill_when(*wanted, sure=True):
             print(f"  ..    {' '.join(wanted)} were not seen to stand still")
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+        return LATE
     return kill
 
 
