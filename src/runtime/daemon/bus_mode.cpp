@@ -30,9 +30,9 @@ int unlock(sd_bus_message* message, void* userdata, sd_bus_error* error) {
             return key == "start" ? read_basic(message, "b", start) : 0;
         });
     if (r < 0) return r;
-    bus_of(userdata).supervisor().unlock(
-        mode_of(userdata), std::move(secret), start != 0,
-        [call = Call(message)](Result<> result) { call.done(result); });
+    Bus& bus = bus_of(userdata);
+    bus.supervisor().unlock(mode_of(userdata), std::move(secret), start != 0, bus.owner_of(message),
+                            [call = Call(message)](Result<> result) { call.done(result); });
     return 1;
 }
 

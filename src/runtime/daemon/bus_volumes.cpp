@@ -78,6 +78,7 @@ int enroll(sd_bus_message* message, void* userdata, sd_bus_error*) {
     if (r >= 0) r = read_text(message, wanted.ways.factor);
     if (r >= 0) r = read_fd(message, wanted.secret);
     if (r >= 0) r = read_other(message, wanted.other);
+    wanted.owner = bus_of(userdata).owner_of(message);
     return r < 0 ? r : told_when(userdata, message, std::move(wanted));
 }
 
@@ -86,6 +87,7 @@ int remove(sd_bus_message* message, void* userdata, sd_bus_error*) {
     int r = read_volume(message, wanted);
     if (r >= 0) r = read_text(message, wanted.ways.factor);
     if (r >= 0) r = read_fd(message, wanted.secret);
+    wanted.owner = bus_of(userdata).owner_of(message);
     return r < 0 ? r : told_when(userdata, message, std::move(wanted));
 }
 
@@ -94,6 +96,7 @@ int test(sd_bus_message* message, void* userdata, sd_bus_error*) {
     int r = read_volume(message, wanted);
     if (r >= 0) r = read_text(message, wanted.ways.method);
     if (r >= 0) r = read_fd(message, wanted.secret);
+    wanted.owner = bus_of(userdata).owner_of(message);
     return r < 0 ? r : told_when(userdata, message, std::move(wanted));
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <memory>
 #include <optional>
@@ -84,6 +85,9 @@ struct Mode {
     std::optional<Running> running;
 
     PrivateLog private_log;
+
+    // Asks the worker that opens a volume of it to end; empty where none does.
+    std::function<void()> leave_off;
 
     JobQueue jobs;  // everything that changes this mode goes through here
 

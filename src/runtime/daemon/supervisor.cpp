@@ -193,10 +193,15 @@ void Supervisor::start_now(Mode& mode, std::shared_ptr<const policy::LaunchPlan>
         });
 }
 
-void Supervisor::unlock(Mode& mode, UniqueFd secret, bool start, Done done) {
+void Supervisor::unlock(Mode& mode, UniqueFd secret, bool start, std::string owner, Done done) {
+    auto work = works_.ask(mode.name, std::move(owner), "unlock");
     enqueue(
         mode, "unlock",
-        [this, &mode, secret = std::move(secret), start](Done job_done) mutable {
+        [this, &mode, work, secret = std::move(secret), start](Done job_done) mutable {
+            if (work->called_off) return job_done(VolumeWorks::called_off(*work));
+            work->cancel = [&mode] {
+                if (mode.leave_off) mode.leave_off();
+            };
             if (!mode.plan)
                 return job_done(fail(Code::disabled, "mode '" + mode.name + "' is disabled",
                                      mode.reason, "see: pmosctl policy check"));
@@ -218,7 +223,10 @@ void Supervisor::unlock(Mode& mode, UniqueFd secret, bool start, Done done) {
                          run_hooks(ctx_, mode, policy::HookPoint::unlock, std::move(then));
                      });
         },
-        std::move(done));
+        [this, work, done = std::move(done)](Result<> result) mutable {
+            works_.end(work);
+            done(std::move(result));
+        });
 }
 
 void Supervisor::stop_and_close(Mode& mode, Done done) {

@@ -49,7 +49,8 @@ class Supervisor {
     Sessions& sessions() noexcept { return sessions_; }
 
     void provision(Mode& mode, UniqueFd secret, Done done);
-    void unlock(Mode& mode, UniqueFd secret, bool start, Done done);
+    // owner: who asked; if he leaves, no volume is opened any more.
+    void unlock(Mode& mode, UniqueFd secret, bool start, std::string owner, Done done);
     void lock(Mode& mode, Done done);   // as strongly as its profile says
     void evict(Mode& mode, Done done);  // and nothing of it stays in memory
     // What the lock screen, or who puts the phone to sleep, has to say; answers when every mode

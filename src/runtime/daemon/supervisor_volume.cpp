@@ -8,20 +8,25 @@ void Supervisor::volume(Mode& mode, VolumeCall call, Answer<Details> answer) {
     if (takes_long(call.verb)) return work_on_volume(mode, std::move(call), std::move(answer));
     const volume::Verb verb = call.verb;
     auto told = std::make_shared<Details>();
-    auto job = [this, &mode, told, verb, call = std::move(call)](Done done) mutable {
-        auto then = [this, &mode, told, call = std::move(call),
+    // Never begun there: it is in its mode's queue. Called off, where who asked has left.
+    auto work = works_.ask(mode.name, call.owner, verb_name(verb));
+    auto job = [this, &mode, told, work, verb, call = std::move(call)](Done done) mutable {
+        if (work->called_off) return done(VolumeWorks::called_off(*work));
+        auto then = [this, &mode, told, work, call = std::move(call),
                      done = std::move(done)](Result<>) mutable {
-            call_volume(ctx_, mode, std::move(call),
-                        [told, done = std::move(done)](Result<Details> details) mutable {
-                            if (!details) return done(fail(std::move(details.error())));
-                            *told = std::move(*details);
-                            done({});
-                        });
+            work->cancel =
+                call_volume(ctx_, mode, std::move(call),
+                            [told, done = std::move(done)](Result<Details> details) mutable {
+                                if (!details) return done(fail(std::move(details.error())));
+                                *told = std::move(*details);
+                                done({});
+                            });
         };
         if (verb != volume::Verb::read_denials) return then({});
         write_private(ctx_, mode, std::move(then));
     };
-    auto done = [told, answer = std::move(answer)](Result<> result) mutable {
+    auto done = [this, told, work, answer = std::move(answer)](Result<> result) mutable {
+        works_.end(work);
         if (!result) return answer(fail(std::move(result.error())));
         answer(std::move(*told));
     };

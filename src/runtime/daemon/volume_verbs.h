@@ -16,7 +16,7 @@ struct VolumeCall {
     UniqueFd other = {};     // a new secret, or a file
     std::uint64_t size = 0;  // of resize
     volume::Ways ways = {};  // of auth_*
-    std::string owner = {};  // who asked, of what takes long
+    std::string owner = {};  // who asked: if he leaves, it is ended; "": nobody can
 };
 
 // Whether it can take long, and is cut short for who needs the volume.

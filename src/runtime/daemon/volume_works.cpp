@@ -21,9 +21,12 @@ VolumeWorks::Ticket VolumeWorks::going_on(const std::string& mode) const {
     return it == works_.end() ? nullptr : *it;
 }
 
+std::unexpected<Error> VolumeWorks::called_off(const Work& work) {
+    return fail(Code::cancelled, work.verb + " was called off before it began");
+}
+
 Result<> VolumeWorks::begin(const Ticket& ticket) {
-    if (ticket->called_off)
-        return fail(Code::cancelled, ticket->verb + " was called off before it began");
+    if (ticket->called_off) return called_off(*ticket);
     if (const auto other = going_on(ticket->mode))
         return fail(Code::busy, "a volume of mode '" + ticket->mode + "' is being worked on",
                     other->verb + " goes on", "wait for it, or interrupt it where it was begun");

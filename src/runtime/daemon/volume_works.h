@@ -27,6 +27,7 @@ class VolumeWorks {
     explicit VolumeWorks(EventLoop& loop) : loop_(loop) {}
     // Somebody waits for it to begin.
     Ticket ask(const std::string& mode, std::string owner, std::string verb);
+    static std::unexpected<Error> called_off(const Work& work);
     // Code::busy: there is one in this mode already. Code::cancelled: nobody wants it any more.
     Result<> begin(const Ticket& ticket);
     // Also of one that did not begin.

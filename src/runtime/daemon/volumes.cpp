@@ -76,10 +76,11 @@ void call_volume_worker(const Context& ctx, Mode& mode, const policy::Volume& vo
                         volume::Verb verb, UniqueFd secret, Done done) {
     VolumeJob job = make_volume_job(ctx, mode, volume, verb);
     job.secret = std::move(secret);
-    run_volume_worker(
+    auto leave_off = run_volume_worker(
         ctx.loop, ctx.paths.libexec, std::move(job),
         [&ctx, &mode, what = volume, verb, done = std::move(done)](Result<VolumeEnd> end) mutable {
             using volume::Verb;
+            mode.leave_off = {};
             const bool did_it = end && end->event;
             if (did_it && (verb == Verb::open || verb == Verb::close))
                 note_opened(ctx, mode, what, verb == Verb::open);
@@ -91,6 +92,8 @@ void call_volume_worker(const Context& ctx, Mode& mode, const policy::Volume& vo
             if (!end) return done(fail(std::move(end.error())));
             after_death(ctx, mode, what, verb, end->exit_code, std::move(done));
         });
+    if (verb == volume::Verb::open || verb == volume::Verb::resume)
+        mode.leave_off = std::move(leave_off);
 }
 
 Result<> check_secret(const Mode& mode, const std::vector<policy::Volume>& volumes,

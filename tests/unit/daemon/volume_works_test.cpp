@@ -57,6 +57,22 @@ TEST_CASE("with its caller a work is called off, begun or not") {
     CHECK(cancelled == 1);
 }
 
+TEST_CASE("what is done in its mode's queue goes with its caller, and is in nobody's way") {
+    World world;
+    int cancelled = 0, stopped = 0;
+    const auto queued = world.works.ask("secure", "peer-1", "auth-test");
+    queued->cancel = [&] { ++cancelled; };
+    CHECK(world.works.begin(world.works.ask("secure", "peer-2", "volume-resize")));
+    world.works.stop("personal", [&](Result<>) { ++stopped; });
+    CHECK(stopped == 1);
+    CHECK(cancelled == 0);
+    world.works.drop_owners([](const std::string& owner) { return owner == "peer-1"; });
+    CHECK(cancelled == 1);
+    CHECK(queued->called_off);
+    CHECK(VolumeWorks::called_off(*queued).error().message() ==
+          "auth-test was called off before it began");
+}
+
 TEST_CASE("who needs the volume cuts the work short and waits for its end") {
     World world;
     int cancelled = 0, stopped = 0;
