@@ -53,8 +53,10 @@ Result<Details> enroll_chosen(BusClient& bus, const Options& options) {
     PMOS_ASSIGN(const auto secret, secret_of(bus, options.name, options.pin_fd));
     SecretSource source;
     source.pin_fd = options.new_pin_fd;
-    source.confirm = true;
-    source.prompt = fmt::format("new {} for {}", options.what, options.name.mode);
+    // An authenticator knows its PIN already, and says when it is another.
+    source.confirm = options.what != "fido2";
+    source.prompt = source.confirm ? fmt::format("new {} for {}", options.what, options.name.mode)
+                                   : "PIN of the authenticator";
     PMOS_ASSIGN(const auto fresh, obtain_secret(source));
     return enroll_with(bus, options, secret.get(), fresh.get());
 }
@@ -111,9 +113,10 @@ std::shared_ptr<Options> common(CLI::App& app, const char* name, const char* wha
 }  // namespace
 
 Action attach_auth_enroll(CLI::App& app) {
-    auto options = common(app, "METHOD", "recovery-key, escrow, tpm2+pin, pin or passphrase");
+    auto options =
+        common(app, "METHOD", "recovery-key, escrow, tpm2+pin, fido2, pin or passphrase");
     app.add_option("--new-pin-fd", options->new_pin_fd,
-                   "read the new PIN from this open descriptor")
+                   "read the new PIN, or the authenticator's, from this open descriptor")
         ->check(CLI::NonNegativeNumber);
     app.add_option("--out-fd", options->out_fd,
                    "write the recovery key to this open descriptor, not to the terminal")

@@ -168,7 +168,7 @@ constexpr std::array kStorageKeys{
             .types = kStr,
             .doc = "A method.",
             .values = kUnlockMethods,
-            .enforced = "pin|passphrase|device-key|tpm2+pin|recovery-key"},
+            .enforced = "pin|passphrase|device-key|tpm2+pin|fido2|recovery-key"},
     KeySpec{.path = "volumes/[]/escrow",
             .types = kStr,
             .doc = "X25519 public key in base64: its holder gets a way into the volume.",

@@ -98,6 +98,10 @@ void Lint::volumes() {
                             "memory has the key too",
                             v.name),
                 "unlock by \"pin\"");
+        if (v.unlock == std::vector<std::string>{"fido2"} && v.escrow.empty())
+            say(Rule::lone_authenticator, unlock,
+                fmt::format("who loses the authenticator loses what is in '{}'", v.name),
+                "add \"recovery-key\", or enroll a second authenticator");
         const auto kdf = p_.where(fmt::format("volumes/{}/luks/pbkdf", i));
         const bool guessed = has_word(v.unlock, "pin") || has_word(v.unlock, "passphrase");
         if (guessed && v.pbkdf == "pbkdf2")

@@ -169,6 +169,11 @@ constexpr std::array kRules{
              "Whoever has the phone's flash memory has the key too.",
              R"("volumes": [{ "name": "d", "target": "/srv", "size": "64MiB",)"
              R"( "unlock": ["device-key"] }])"},
+    RuleInfo{Rule::lone_authenticator, "lone-authenticator", kWarning,
+             "a volume that is lost with an authenticator",
+             "Authenticators get lost, break and block themselves after a few wrong PINs.",
+             R"("volumes": [{ "name": "d", "target": "/srv", "size": "64MiB",)"
+             R"( "unlock": ["fido2"] }])"},
     RuleInfo{Rule::weak_kdf, "weak-kdf", kWarning, "a PIN that is cheap to guess",
              "A PIN has few bits: only a function that costs memory and time slows down who has a "
              "copy of the volume.",

@@ -68,6 +68,7 @@ enum class Rule : std::uint8_t {
     no_time_namespace,
     // Lints.
     device_key,
+    lone_authenticator,
     weak_kdf,
     told_discards,
     dangerous_syscalls,

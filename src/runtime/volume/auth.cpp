@@ -53,9 +53,9 @@ Result<Event> auth_test(const Request& request, UniqueFd secret_fd, Channel& cha
     PMOS_TRY(check_complete(request));
     PMOS_ASSIGN(const auto secret, read_secret_of(request, secret_fd));
     PMOS_TRY(channel.catch_signals());
-    PMOS_TRY(channel.progress(100, "trying the secret"));
     PMOS_ASSIGN(auto header, Header::open(request, true));
     CryptDevice& crypt = header.crypt();
+    PMOS_TRY(channel.progress(100, opening_step(request, crypt, "trying the secret")));
     PMOS_ASSIGN(const Opened opened,
                 open_judged(request, crypt, secret, [&](int slot, auto passphrase) -> Result<void> {
                     PMOS_TRY(crypt.check_secret(passphrase, slot));

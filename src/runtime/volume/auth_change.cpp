@@ -34,9 +34,9 @@ struct Unlocked {
         PMOS_TRY(check_complete(request));
         PMOS_ASSIGN(const auto secret, read_secret_of(request, secret_fd));
         PMOS_TRY(channel.catch_signals());
-        PMOS_TRY(channel.progress(100, "trying the secret"));
         PMOS_ASSIGN(auto header, Header::open(request, false));
         CryptDevice& crypt = header.crypt();
+        PMOS_TRY(channel.progress(100, opening_step(request, crypt, "trying the secret")));
         PMOS_TRY(crypt.check_one_key());
         std::optional<CryptDevice::Unsealed> unsealed;
         PMOS_ASSIGN(
@@ -91,9 +91,9 @@ Result<const Method*> wanted_method(const Request& request) {
                                     : "add it to the volume's 'unlock'");
 }
 
-// Of a method there is one; of escrow one for each public key, so that another can follow.
+// Of most methods there is one; of escrow one for each public key, so that another can follow.
 bool is_same(const Request& request, const Method& method, const Factor& factor) {
-    if (factor.type != method.token) return false;
+    if (factor.type != method.token || method.several) return false;
     if (method.name != kEscrowName) return true;
     const auto said = TokenText::parse(factor.json);
     const auto fingerprint = fingerprint_of(text(request.escrow));
@@ -163,9 +163,11 @@ Result<Event> auth_enroll(const Request& request, UniqueFd secret, UniqueFd othe
     PMOS_ASSIGN(auto volume, Unlocked::by(request, secret, channel));
     CryptDevice& crypt = volume.header.crypt();
     PMOS_TRY(check_new(request, crypt, *method));
-    PMOS_TRY(channel.progress(500, "writing the keyslot"));
+    PMOS_TRY(
+        channel.progress(400, method->asks.empty() ? "making the keyslot's secret" : method->asks));
     PMOS_ASSIGN(const Enrolled enrolled,
                 method->enroll(request, crypt, chosen ? &*chosen : nullptr));
+    PMOS_TRY(channel.progress(500, "writing the keyslot"));
     PMOS_ASSIGN(const int slot, enroll(request, crypt, *method, enrolled,
                                        volume.unsealed.key.bytes(), cost_of(request)));
     auto told = channel.detail("keyslot", std::to_string(slot));

@@ -25,7 +25,6 @@ bool is_mark(const std::string& type) { return type == "pmos"; }
 
 std::string method_of(const TokenText& token) {
     if (token.type() == "systemd-tpm2") return token.flag("tpm2-pin") ? "tpm2+pin" : "tpm2";
-    if (token.type() == "systemd-fido2") return "fido2";
     const Method* method = method_of_token(token.type());
     return method != nullptr ? std::string(method->name) : token.type();
 }

@@ -26,7 +26,7 @@ constexpr Method kBare{
 }  // namespace
 
 std::span<const Method> methods() {
-    static const std::array kMethods{kBare, kRecovery, kEscrow, kTpmPin, kSystemdTpm};
+    static const std::array kMethods{kBare, kRecovery, kEscrow, kTpmPin, kSystemdTpm, kFido2};
     return kMethods;
 }
 

@@ -33,9 +33,15 @@ struct Method {
     // Enrolling wants a secret that was made up: it comes by the caller's descriptor.
     bool chosen = false;
 
+    // A volume may have more than one of it.
+    bool several = false;
+
     // Each wrong one is counted elsewhere as well, repeats too: tried last, and none that was wrong
     // before.
     bool counts = false;
+
+    // What somebody has to do while it is tried or enrolled, beside entering a secret.
+    std::string_view asks{};
 
     // Whether `entered` can be one of this method at all: what is not is not tried.
     bool (*fits)(const SecretBuffer& entered) = nullptr;
@@ -63,7 +69,7 @@ const Method& bare_method();
 
 Result<SecretBuffer> copy_secret(std::span<const std::byte> secret);
 
-// In recovery.cpp, escrow.cpp, tpm_pin.cpp and systemd_tpm.cpp.
-extern const Method kRecovery, kEscrow, kTpmPin, kSystemdTpm;
+// In recovery.cpp, escrow.cpp, tpm_pin.cpp, systemd_tpm.cpp and fido2.cpp.
+extern const Method kRecovery, kEscrow, kTpmPin, kSystemdTpm, kFido2;
 
 }  // namespace pmos::volume

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "policy/names.h"
 #include "runtime/volume/judge.h"
@@ -30,8 +31,10 @@ Result<std::vector<Candidate>> candidates(const Request& request, const CryptDev
         if (const Method* method = opener_of(factor); method && may_open(request, factor))
             found.push_back({std::move(factor), method});
     // Those that count wrong ones elsewhere come last: what another way opens by is no wrong one.
+    // Of them the one that a person has to be asked for comes first: where it is not at hand it
+    // counts nothing, and where it is, it is what is meant.
     std::ranges::stable_sort(found, {}, [](const Candidate& c) {
-        return std::pair(c.method->counts, c.factor.token < 0);
+        return std::tuple(c.method->counts, c.method->asks.empty(), c.factor.token < 0);
     });
     if (!found.empty()) return found;
     const auto wanted = text(request.method);
@@ -41,30 +44,53 @@ Result<std::vector<Candidate>> candidates(const Request& request, const CryptDev
                 "", fmt::format("see: pmosctl auth list {}", text(request.mode)));
 }
 
-// Nothing that one way says of itself hides that the secret was wrong for another: whoever takes
-// the TPM away would guess without being counted.
+// What the ways that did not open it have said. Nothing that one says of itself hides that the
+// secret was wrong for another: whoever takes the TPM away, or leaves while the authenticator
+// blinks, would guess without being counted.
+class Refusals {
+  public:
+    void wrong() { wrong_ = true; }
+
+    // False: who asked has left, and no other way is tried.
+    bool add(Error error) {
+        const bool left = error.code == Code::cancelled;
+        if (error.code == Code::wrong_secret) {
+            wrong_ = true;
+            why_ = std::move(error.why);
+        } else if (left || !other_ || other_->code == Code::not_found) {
+            other_ = std::move(error);  // that one of several is not there says least
+        }
+        return !left;
+    }
+
+    Error told() && {
+        if (!wrong_ && other_) return std::move(*other_);
+        Error error = refused_secret();
+        error.why = other_ ? other_->message() : why_;
+        return error;
+    }
+
+  private:
+    bool wrong_ = false;
+    std::string why_;
+    std::optional<Error> other_;
+};
+
 Result<void> try_all(const Request& request, const CryptDevice& crypt,
                      const std::vector<Candidate>& ways, const std::optional<KeyslotCost>& cost,
                      const SecretBuffer& entered, const TryKeyslot& try_keyslot, Opened& opened) {
-    bool wrong = false;
-    std::string why;
-    std::optional<Error> other;
+    Refusals refusals;
     for (const auto& [factor, method] : ways) {
         if (!method->fits(entered)) continue;
         if (method->counts && cost) {
             const Repeats repeats{std::string(text(request.repeats))};
             PMOS_ASSIGN(const bool known, repeats.knows(entered.bytes(), *cost));
-            wrong = wrong || known;
+            if (known) refusals.wrong();
             if (known) continue;
         }
         auto passphrase = method->passphrase(request, crypt, factor, entered);
         if (!passphrase) {
-            if (passphrase.error().code == Code::wrong_secret) {
-                wrong = true;
-                why = std::move(passphrase.error().why);
-            } else {
-                other = std::move(passphrase.error());
-            }
+            if (!refusals.add(std::move(passphrase.error()))) break;
             continue;
         }
         auto tried = try_keyslot(factor.keyslot, passphrase->bytes());
@@ -74,12 +100,9 @@ Result<void> try_all(const Request& request, const CryptDevice& crypt,
             return {};
         }
         if (tried.error().code != Code::wrong_secret) return tried;
-        wrong = true;
+        refusals.wrong();
     }
-    if (!wrong && other) return fail(std::move(*other));
-    Error error = refused_secret();
-    error.why = other ? other->message() : why;
-    return fail(std::move(error));
+    return fail(std::move(refusals).told());
 }
 
 // Of the way that is the dearest to guess at.
@@ -123,6 +146,14 @@ bool may_open(const Request& request, const Factor& factor) {
     if (!wanted.empty() && wanted != factor.method) return false;
     if (allowed.empty()) return factor.token < 0;
     return std::ranges::count(policy::split_list(allowed), factor.method) != 0;
+}
+
+std::string opening_step(const Request& request, const CryptDevice& crypt, std::string_view doing) {
+    for (const auto& factor : factors_of(crypt, bare_name(request)))
+        if (const Method* method = opener_of(factor);
+            method != nullptr && !method->asks.empty() && may_open(request, factor))
+            return fmt::format("{}; {}", doing, method->asks);
+    return std::string(doing);
 }
 
 Result<Opened> open_judged(const Request& request, const CryptDevice& crypt,

@@ -24,6 +24,9 @@ const Method* first_method(const Request& request);
 // Whether the profile lets this way open the volume, and the caller asked for it or for none.
 bool may_open(const Request& request, const Factor& factor);
 
+// What is being done, for who shows it; and what somebody may have to do meanwhile.
+std::string opening_step(const Request& request, const CryptDevice& crypt, std::string_view doing);
+
 struct Opened {
     int keyslot = -1;
     std::string method;

@@ -225,7 +225,6 @@ class Provisioner {
             return {};
         });
         PMOS_TRY(crypt_->format(request_));
-        PMOS_TRY(channel_.progress(200, "deriving the key"));
         PMOS_TRY(add_first_keyslot());
         secret_.reset();  // the rest needs the volume key only
         if (text(request_.escrow).empty()) return {};
@@ -249,6 +248,8 @@ class Provisioner {
 
     Result<void> add_first_keyslot() {
         const auto* const first = first_method(request_);
+        const bool asks = first != nullptr && !first->asks.empty();
+        PMOS_TRY(channel_.progress(200, asks ? first->asks : "deriving the key"));
         if (first == nullptr) return crypt_->add_keyslot(cost_of(request_), secret_->bytes());
         PMOS_ASSIGN(const Enrolled enrolled, first->enroll(request_, *crypt_, &*secret_));
         if (first->destroy != nullptr)

@@ -24,7 +24,8 @@ Event done() {
 }
 
 // Somebody opened it before: right when it is this very volume and the secret is the right one.
-Result<std::string> adopt(const Request& request, const SecretBuffer& secret, Mapping mapping) {
+Result<std::string> adopt(const Request& request, const SecretBuffer& secret, Mapping mapping,
+                          Channel& channel) {
     PMOS_ASSIGN(const bool ours, is_mapping_of(request));
     if (!ours)
         return fail(Code::busy, fmt::format("device '{}' exists already", text(request.dm_name)),
@@ -35,6 +36,7 @@ Result<std::string> adopt(const Request& request, const SecretBuffer& secret, Ma
     PMOS_ASSIGN(const auto device, SourceDevice::attach(request, true));
     PMOS_ASSIGN(auto crypt, device.crypt());
     PMOS_TRY(crypt.load());
+    PMOS_TRY(channel.progress(300, opening_step(request, crypt, "trying the secret")));
     PMOS_ASSIGN(auto opened,
                 open_judged(request, crypt, secret, [&](int slot, auto passphrase) -> Result<void> {
                     PMOS_TRY(crypt.check_secret(passphrase, slot));
@@ -51,7 +53,7 @@ Result<std::string> map_volume(const Request& request, const SecretBuffer& secre
     PMOS_TRY(crypt.load());
     PMOS_TRY(check_cipher(crypt.cipher()));
     PMOS_TRY(crypt.settle_discards(may_discard(request)));
-    PMOS_TRY(channel.progress(300, "deriving the key"));
+    PMOS_TRY(channel.progress(300, opening_step(request, crypt, "deriving the key")));
     const std::string dm_name(text(request.dm_name));
     PMOS_TRY(prepare_mending(request, crypt));
     PMOS_ASSIGN(auto opened,
@@ -90,7 +92,7 @@ Result<Event> open(const Request& request, UniqueFd secret_fd, Channel& channel)
     const Mapping mapping = mapping_state(std::string(text(request.dm_name)));
     PMOS_ASSIGN(const std::string not_kept, mapping == Mapping::absent
                                                 ? map_volume(request, secret, channel)
-                                                : adopt(request, secret, mapping));
+                                                : adopt(request, secret, mapping, channel));
     Event event = done();
     not_kept.copy(event.why, sizeof event.why - 1);
     event.provisioned = event.active = 1;

@@ -35,6 +35,18 @@ struct World : LuksFile {
         REQUIRE(enroll(request, crypt, kRecovery, *made, key->key.bytes(), kCheap));
         recovery = text_of(made->passphrase);
     }
+    // In keyslot 2. It is nowhere, or there is nothing that could ask it.
+    void enroll_authenticator() {
+        auto crypt = open();
+        auto key = crypt.unseal(bytes("old secret"));
+        REQUIRE(key);
+        Enrolled made{R"({"type":"systemd-fido2","keyslots":[],"fido2-credential":"+/8AAQ==",)"
+                      R"("fido2-salt":"Dw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8=",)"
+                      R"("fido2-clientPin-required":true,"fido2-up-required":true})",
+                      secret_of("what it makes of the salt")};
+        REQUIRE(enroll(request, crypt, kFido2, made, key->key.bytes(), kCheap));
+        allow("pin|fido2");
+    }
     ~World() { std::filesystem::remove_all(dir); }
 
     void allow(std::string_view methods) { set(request.methods, methods); }
@@ -132,4 +144,24 @@ TEST_CASE("only what the profile lets open is tried, and only what was asked for
     world.allow("tpm2+pin");
     CHECK_FALSE(world.enter("old secret"));
     CHECK(world.tried.empty());
+}
+
+TEST_CASE("an authenticator that is not there says nothing of a secret, and hides no wrong one") {
+    World world;
+    world.enroll_authenticator();
+    const auto wrong = world.enter("a wrong one");
+    REQUIRE_FALSE(wrong);
+    CHECK(wrong.error().code == Code::wrong_secret);
+    CHECK(wrong.error().why != "");
+    CHECK(world.tried == std::vector{0});
+    CHECK(world.failures() == 1);
+    world.ask_for("fido2");
+    const auto absent = world.enter("its PIN");
+    REQUIRE_FALSE(absent);
+    CHECK(absent.error().code != Code::wrong_secret);
+    CHECK(world.tried.empty());
+    CHECK(world.failures() == 1);
+    world.ask_for("");
+    REQUIRE(world.enter("old secret"));
+    CHECK(world.failures() == 0);
 }
