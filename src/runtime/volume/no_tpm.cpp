@@ -1,33 +1,19 @@
 // volume: the method "tpm2+pin" of a pmos that was built without a TPM: known, and refused.
-#include "runtime/volume/method.h"
+#include "runtime/volume/left_out.h"
 
 namespace pmos::volume {
 namespace {
 
-std::unexpected<Error> refused() {
-    return fail(Code::unsupported, "this pmos was built without a TPM", "",
-                "build it with -Dtpm=enabled");
-}
-
-bool fits(const SecretBuffer&) { return true; }
-Result<SecretBuffer> passphrase(const Request&, const CryptDevice&, const Factor&,
-                                const SecretBuffer&) {
-    return refused();
-}
-Result<Enrolled> enroll(const Request&, const CryptDevice&, const SecretBuffer*) {
-    return refused();
-}
-Result<void> destroy(const Request&, const std::string&) { return refused(); }
+struct Tpm {
+    static constexpr const char *kWhat = "a TPM", *kOption = "-Dtpm=enabled";
+};
 
 }  // namespace
 
-const Method kTpmPin{.name = "tpm2+pin",
-                     .token = "pmos-tpm",
-                     .random = true,
-                     .chosen = true,
-                     .fits = fits,
-                     .passphrase = passphrase,
-                     .enroll = enroll,
-                     .destroy = destroy};
+constinit const Method kTpmPin = LeftOut<Tpm>::method({.name = "tpm2+pin",
+                                                       .token = "pmos-tpm",
+                                                       .random = true,
+                                                       .chosen = true,
+                                                       .destroy = LeftOut<Tpm>::destroy});
 
 }  // namespace pmos::volume

@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 
 #include "runtime/volume/factor.h"
+#include "secret_text.h"
 
 using namespace pmos;
 using namespace pmos::volume;
@@ -23,10 +24,7 @@ Fido2Token token() {
 }
 
 std::string with(std::string_view before, std::string_view after) {
-    auto text = token().text();
-    const auto at = text.find(before);
-    REQUIRE(at != text.npos);
-    return text.replace(at, before.size(), after);
+    return changed(token().text(), before, after);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// tests: secrets that are none, as text and back.
+// tests: secrets that are none, as text and back; a text with a change in it.
 #pragma once
 
 #include <algorithm>
@@ -20,6 +20,13 @@ inline SecretBuffer secret_of(std::string_view text) {
 
 inline std::string text_of(const SecretBuffer& secret) {
     return {reinterpret_cast<const char*>(secret.bytes().data()), secret.bytes().size()};
+}
+
+// With something else in its first place of `before`.
+inline std::string changed(std::string text, std::string_view before, std::string_view after) {
+    const auto at = text.find(before);
+    REQUIRE(at != text.npos);
+    return text.replace(at, before.size(), after);
 }
 
 }  // namespace pmos
