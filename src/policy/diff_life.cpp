@@ -228,6 +228,16 @@ void compare_lock_moments(Teller& t) {
     }
 }
 
+// 0 is never.
+void compare_erasure(Teller& t, std::uint32_t was, std::uint32_t is) {
+    const auto words = [](std::uint32_t n) { return n == 0 ? "never" : fmt::format("{}", n); };
+    if (was != is)
+        t.say(lock, Turn::change, Danger::serious, "session/eraseAfterFailures",
+              fmt::format("{} is erased after wrong PINs: {} instead of {}", t.m, words(is),
+                          words(was)),
+              "session/eraseAfterFailures");
+}
+
 void compare_session(Teller& t) {
     const Profile &a = t.a.profile, &b = t.b.profile;
     if (a.session.autostart != b.session.autostart)
@@ -258,6 +268,7 @@ void compare_session(Teller& t) {
     compare_lock_time(t, "session/evictAfter", "is evicted by itself", a.session.evict_after_ms,
                       b.session.evict_after_ms);
     compare_lock_moments(t);
+    compare_erasure(t, a.session.erase_after_failures, b.session.erase_after_failures);
     if (a.session.stop_timeout_ms != b.session.stop_timeout_ms)
         t.say(session, Turn::change, Danger::none, "session/stopTimeout",
               fmt::format("{} has {} to stop instead of {}", t.m,

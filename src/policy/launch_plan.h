@@ -124,9 +124,10 @@ struct Session {
     bool autostart = false;
     Background background = Background::freeze;
     OnLock on_lock = OnLock::evict;
-    std::uint32_t stop_timeout_ms = 5000;  // SIGTERM, then cgroup.kill
-    std::uint32_t lock_after_ms = 0;       // 0: never
-    std::uint32_t evict_after_ms = 0;      // 0: never
+    std::uint32_t stop_timeout_ms = 5000;    // SIGTERM, then cgroup.kill
+    std::uint32_t lock_after_ms = 0;         // 0: never
+    std::uint32_t evict_after_ms = 0;        // 0: never
+    std::uint32_t erase_after_failures = 0;  // 0: never
     std::vector<LockAt> lock_at;
 
     bool locks_at(LockAt moment) const {

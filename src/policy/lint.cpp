@@ -61,6 +61,7 @@ class Lint {
 
     void image();
     void volumes();
+    void erasure();
     void capabilities();
     void limits();
     void writable_executable();
@@ -115,6 +116,14 @@ void Lint::volumes() {
                 fmt::format("'{}' tells its storage which blocks are free", v.name),
                 "write \"never\" unless the storage wears out or must give the room back");
     }
+}
+
+void Lint::erasure() {
+    if (p_.session.erase_after_failures == 0) return;
+    say(Rule::erase_after_failures, p_.where("session/eraseAfterFailures"),
+        fmt::format("{} wrong PINs in a row erase the mode, whoever enters them",
+                    p_.session.erase_after_failures),
+        "leave it out where a child may get hold of the phone, or keep a backup of the data");
 }
 
 void Lint::capabilities() {
@@ -243,6 +252,7 @@ void lint(const Profile& profile, std::vector<Diagnostic>& diagnostics) {
     Lint lint(profile, found);
     lint.image();
     lint.volumes();
+    lint.erasure();
     lint_seccomp(profile, found);
     lint.capabilities();
     lint.limits();

@@ -141,6 +141,7 @@ void take_readable(const nlohmann::json& j, LaunchPlan& plan) {
     plan.session.stop_timeout_ms = session.at("stopTimeoutMs");
     plan.session.lock_after_ms = session.at("lockAfterMs");
     plan.session.evict_after_ms = session.at("evictAfterMs");
+    plan.session.erase_after_failures = session.value("eraseAfterFailures", 0U);
     for (const auto& at : session.at("lockAt"))
         plan.session.lock_at.push_back(value_in<LockAt>(kLockAtNames, at));
     for (const auto& h : j.at("hooks"))

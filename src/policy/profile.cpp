@@ -187,6 +187,7 @@ void ProfileReader::session() {
     p_.session.stop_timeout_ms = duration_or(get("session/stopTimeout"), 0);
     p_.session.lock_after_ms = duration_or(get("session/lockAfter"), 0);
     p_.session.evict_after_ms = duration_or(get("session/evictAfter"), 0);
+    p_.session.erase_after_failures = u32_or(get("session/eraseAfterFailures"), 0);
     const auto moments = split_list(kLockAtNames);
     for (const auto& word : texts(get("session/lockAt")))
         p_.session.lock_at.push_back(static_cast<LockAt>(

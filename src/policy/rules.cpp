@@ -185,6 +185,12 @@ constexpr std::array kRules{
              "which file system; where the volume is a file, its free blocks become holes in it.",
              R"("volumes": [{ "name": "d", "target": "/srv", "size": "64MiB", "unlock": ["pin"],)"
              R"( "luks": { "discards": "trim" } }])"},
+    RuleInfo{
+        Rule::erase_after_failures, "erase-after-failures", kWarning, "wrong PINs erase the mode",
+        "Anybody who holds the locked phone can do that, a child too, and no backup is made "
+        "first. The delays alone make guessing hopeless: see docs/integrating.md.",
+        R"("volumes": [{ "name": "d", "target": "/srv", "size": "64MiB", "unlock": ["pin"] }],)"
+        R"( "session": { "eraseAfterFailures": 20 })"},
     RuleInfo{Rule::dangerous_syscalls, "dangerous-syscalls", kWarning,
              "system calls that defeat a namespace",
              "They reach what no namespace covers, or make new namespaces in which the mode is "

@@ -71,6 +71,7 @@ enum class Rule : std::uint8_t {
     lone_authenticator,
     weak_kdf,
     told_discards,
+    erase_after_failures,
     dangerous_syscalls,
     dangerous_capability,
     guard_overridden,

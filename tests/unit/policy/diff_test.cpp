@@ -252,6 +252,16 @@ TEST_CASE("another way into a volume is told, and who else gets one", "[diff]") 
           "'hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo='\n");
 }
 
+TEST_CASE("that wrong PINs erase a mode is told", "[diff]") {
+    const auto after = [](const std::string& n) {
+        return R"(, "session": {"eraseAfterFailures": )" + n + "}";
+    };
+    CHECK(lines("", after("12")) ==
+          "serious change lock: a is erased after wrong PINs: 12 instead of never\n");
+    CHECK(lines(after("12"), after("20")) ==
+          "serious change lock: a is erased after wrong PINs: 20 instead of 12\n");
+}
+
 TEST_CASE("a limit that is raised, lowered, dropped", "[diff]") {
     const auto limit = [](const std::string& value) {
         return R"(, "resources": {"memory": {"max": )" + value + "}}";

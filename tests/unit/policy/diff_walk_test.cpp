@@ -54,7 +54,7 @@ constexpr const char* kFull = R"({
     "pids": {"max": {"value": 64, "optional": false}}, "cpu": {"max": "50000 100000", "weight": 50},
     "io": {"weight": 50, "max": "8:0 rbps=1"}},
   "session": {"autostart": false, "background": "freeze", "onLock": "evict", "lockAfter": "5min",
-              "lockAt": ["background"], "evictAfter": "20h",
+              "lockAt": ["background"], "evictAfter": "20h", "eraseAfterFailures": 15,
               "stopTimeout": "5s"},
   "hooks": {"preStart": ["one", {"path": "two", "args": ["x"], "timeout": "3s"}]},
   "lsm": {"apparmor": "pmos-mode", "required": false},

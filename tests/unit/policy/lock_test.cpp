@@ -28,13 +28,14 @@ TEST_CASE("lock: what a profile says of it reaches the plan") {
     const auto profile =
         with(volume_with(R"(, "onLock": "suspend")",
                          R"("onLock": "suspend", "lockAfter": "5min", "evictAfter": "1h",)"
-                         R"( "lockAt": ["sleep", "background"])"));
+                         R"( "eraseAfterFailures": 12, "lockAt": ["sleep", "background"])"));
     const auto compiled = compile(*profile, fixed_facts());
     REQUIRE(compiled.plan.has_value());
     for (const auto& plan : {*compiled.plan, decode(encode(*compiled.plan)).value()}) {
         CHECK(plan.session.on_lock == OnLock::suspend);
         CHECK(plan.session.lock_after_ms == 300'000);
         CHECK(plan.session.evict_after_ms == 3'600'000);
+        CHECK(plan.session.erase_after_failures == 12);
         CHECK(plan.session.locks_at(LockAt::sleep));
         CHECK(plan.session.locks_at(LockAt::background));
         CHECK_FALSE(plan.session.locks_at(LockAt::screen_lock));
@@ -43,6 +44,7 @@ TEST_CASE("lock: what a profile says of it reaches the plan") {
     CHECK(silent.plan->session.lock_after_ms == 0);
     CHECK(silent.plan->session.evict_after_ms == 18 * 3'600'000);
     CHECK(silent.plan->session.lock_at.empty());
+    CHECK(silent.plan->session.erase_after_failures == 0);
     const auto core =
         std::ranges::find(silent.plan->process.rlimits, std::uint32_t{4}, &Rlimit::resource);
     REQUIRE(core != silent.plan->process.rlimits.end());
