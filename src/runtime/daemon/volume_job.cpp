@@ -48,6 +48,10 @@ const char* verb_name(volume::Verb verb) {
             return "auth-remove";
         case volume::Verb::auth_test:
             return "auth-test";
+        case volume::Verb::erase:
+            return "erase";
+        case volume::Verb::duress:
+            return "volume-duress";
         case volume::Verb::keep_denials:
         case volume::Verb::read_denials:
             return "volume-denials";
@@ -88,6 +92,10 @@ VolumeJob make_volume_job(const Context& ctx, Mode& mode, const policy::Volume& 
     job.volume = volume;
     job.places = {ctx.paths.attempts(mode.name), ctx.paths.repeats(mode.name),
                   ctx.paths.headers(mode.name)};
+    if (mode.plan) {
+        job.places.volumes = mode.plan->volumes;
+        job.places.erase_after = mode.plan->session.erase_after_failures;
+    }
     job.progress = [&ctx, &mode, verb](std::uint32_t permille, std::string_view step) {
         ctx.observer.progress(mode, verb_name(verb), permille, step);
     };

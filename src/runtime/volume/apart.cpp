@@ -18,6 +18,14 @@ namespace {
 // One sector, which is written whole or not at all.
 using Sector = std::array<char, 512>;
 
+Result<void> write_first(BorrowedFd device, const Sector& sector) {
+    if (::pwrite(device.get(), sector.data(), sector.size(), 0) ==
+            static_cast<ssize_t>(sector.size()) &&
+        ::fsync(device.get()) == 0)
+        return {};
+    return fail(errno_error(errno, "cannot write the mark of a volume whose header is elsewhere"));
+}
+
 }  // namespace
 
 Result<bool> is_marked_apart(const std::string& device) {
@@ -32,11 +40,9 @@ Result<bool> is_marked_apart(const std::string& device) {
 Result<void> mark_apart(BorrowedFd device) {
     Sector sector{};
     kApartMark.copy(sector.data(), kApartMark.size());
-    if (::pwrite(device.get(), sector.data(), sector.size(), 0) ==
-            static_cast<ssize_t>(sector.size()) &&
-        ::fsync(device.get()) == 0)
-        return {};
-    return fail(errno_error(errno, "cannot write the mark of a volume whose header is elsewhere"));
+    return write_first(device, sector);
 }
+
+Result<void> unmark_apart(BorrowedFd device) { return write_first(device, Sector{}); }
 
 }  // namespace pmos::volume

@@ -12,5 +12,7 @@ namespace pmos::volume {
 Result<bool> is_marked_apart(const std::string& device);
 // On the storage when it returns. The mark is in front of the data, which begins at kApartOffset.
 Result<void> mark_apart(BorrowedFd device);
+// On the storage when it returns.
+Result<void> unmark_apart(BorrowedFd device);
 
 }  // namespace pmos::volume

@@ -11,6 +11,7 @@
 
 #include "policy/names.h"
 #include "runtime/volume/cost.h"
+#include "runtime/volume/duress.h"
 #include "runtime/volume/enrollment.h"
 #include "runtime/volume/escrow.h"
 #include "runtime/volume/header.h"
@@ -163,6 +164,7 @@ Result<Event> auth_enroll(const Request& request, UniqueFd secret, UniqueFd othe
     PMOS_ASSIGN(auto volume, Unlocked::by(request, secret, channel));
     CryptDevice& crypt = volume.header.crypt();
     PMOS_TRY(check_new(request, crypt, *method));
+    if (chosen) PMOS_TRY(check_not_duress(crypt, chosen->bytes()));
     PMOS_TRY(
         channel.progress(400, method->asks.empty() ? "making the keyslot's secret" : method->asks));
     PMOS_ASSIGN(const Enrolled enrolled,
@@ -171,6 +173,7 @@ Result<Event> auth_enroll(const Request& request, UniqueFd secret, UniqueFd othe
     PMOS_ASSIGN(const int slot, enroll(request, crypt, *method, enrolled,
                                        volume.unsealed.key.bytes(), cost_of(request)));
     auto told = channel.detail("keyslot", std::to_string(slot));
+    if (told && chosen) told = ensure_duress_mark(crypt);
     if (told && method->told) told = tell(other, enrolled.passphrase);
     if (told) return done(volume.opened);
     Error cause = std::move(told.error());

@@ -43,6 +43,16 @@ std::string methods_of(const policy::Volume& v) {
     return fmt::format("{}{}", fmt::join(v.unlock, "|"), v.escrow.empty() ? "" : "|escrow");
 }
 
+// As Request::others has them.
+std::string others_of(const policy::Volume& v, const std::vector<policy::Volume>& volumes) {
+    std::string lines;
+    for (const auto& other : volumes)
+        if (other.source != v.source)
+            lines += fmt::format("{}{} {}{}{}\n", other.block_device ? 'b' : 'f', other.name,
+                                 other.source, other.header.empty() ? "" : "\t", other.header);
+    return lines;
+}
+
 }  // namespace
 
 Result<Request> make_request(Verb verb, std::string_view mode, const policy::Volume& v,
@@ -57,15 +67,16 @@ Result<Request> make_request(Verb verb, std::string_view mode, const policy::Vol
     r.pbkdf_time_ms = v.pbkdf_time_ms;
     if (v.key_bits != 0) r.key_bits = v.key_bits;
     if (v.sector_size != 0) r.sector_size = v.sector_size;
-    const bool fits = put(r.mode, mode) && put(r.name, v.name) && put(r.dm_name, v.dm_name) &&
-                      put(r.source, v.source) && put(r.key_file, v.key_file) &&
-                      put(r.cipher, v.cipher) && put(r.pbkdf, v.pbkdf) &&
-                      put(r.filesystem, v.filesystem) && put(r.attempts, places.attempts) &&
-                      put(r.repeats, places.repeats) && put(r.integrity, v.integrity) &&
-                      put(r.discards, v.discards) && put(r.header, v.header) &&
-                      put(r.undo, places.undo.empty() ? "" : places.undo + "/" + v.name) &&
-                      put(r.methods, methods_of(v)) && put(r.escrow, v.escrow) &&
-                      put(r.method, ways.method) && put(r.factor, ways.factor);
+    r.erase_after = places.erase_after;
+    const bool fits =
+        put(r.mode, mode) && put(r.name, v.name) && put(r.dm_name, v.dm_name) &&
+        put(r.source, v.source) && put(r.key_file, v.key_file) && put(r.cipher, v.cipher) &&
+        put(r.pbkdf, v.pbkdf) && put(r.filesystem, v.filesystem) &&
+        put(r.attempts, places.attempts) && put(r.repeats, places.repeats) &&
+        put(r.integrity, v.integrity) && put(r.discards, v.discards) && put(r.header, v.header) &&
+        put(r.undo, places.undo.empty() ? "" : places.undo + "/" + v.name) &&
+        put(r.methods, methods_of(v)) && put(r.escrow, v.escrow) && put(r.method, ways.method) &&
+        put(r.factor, ways.factor) && put(r.others, others_of(v, places.volumes));
     if (!fits)
         return fail(Code::usage, fmt::format("volume '{}' cannot be asked for", v.name),
                     "a path or a name is too long");

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -18,6 +19,9 @@ namespace pmos::volume {
 struct AttemptPlaces {
     std::string attempts, repeats;
     std::string undo;  // the directory of headers that are being written over
+    // All its volumes, which are destroyed together, and after how many wrong secrets; 0: never.
+    std::vector<policy::Volume> volumes = {};
+    std::uint32_t erase_after = 0;
 };
 
 // Of the ways into a volume: the one that is meant ("" any), and the one that comes or goes.

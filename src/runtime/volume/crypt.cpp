@@ -172,19 +172,12 @@ Result<int> CryptDevice::check_secret(std::span<const std::byte> secret, int key
     return activate(nullptr, secret, keyslot);
 }
 
-std::optional<KeyslotCost> CryptDevice::dearest_argon2() const {
-    std::optional<KeyslotCost> dearest;
-    const auto work = [](const KeyslotCost& c) {
-        return std::uint64_t{c.iterations} * c.memory_kib;
-    };
-    for (int slot = 0; slot < ::crypt_keyslot_max(CRYPT_LUKS2); ++slot) {
-        crypt_pbkdf_type p{};
-        if (::crypt_keyslot_get_pbkdf(context_->cd, slot, &p) < 0 || p.type == nullptr) continue;
-        KeyslotCost cost{p.type, p.iterations, p.max_memory_kb, p.parallel_threads};
-        if (!cost.type.starts_with("argon2")) continue;
-        if (!dearest || work(cost) > work(*dearest)) dearest = std::move(cost);
-    }
-    return dearest;
+std::optional<KeyslotCost> CryptDevice::argon2_of(int keyslot) const {
+    crypt_pbkdf_type p{};
+    if (::crypt_keyslot_get_pbkdf(context_->cd, keyslot, &p) < 0 || p.type == nullptr ||
+        !std::string_view(p.type).starts_with("argon2"))
+        return std::nullopt;
+    return KeyslotCost{p.type, p.iterations, p.max_memory_kb, p.parallel_threads};
 }
 
 bool CryptDevice::has_complete_token(const Request& request) const {

@@ -12,6 +12,7 @@
 
 #include "base/result.h"
 #include "base/secret.h"
+#include "runtime/volume/keyslot_room.h"
 #include "runtime/volume/request.h"
 
 struct crypt_device;
@@ -116,7 +117,10 @@ class CryptDevice {
         std::string json;
     };
     std::vector<Token> tokens() const;
+    Result<void> replace_token(int number, const std::string& json);
     Result<void> remove_token(int number);
+    // Where the storage holds them, in bytes from its beginning.
+    std::vector<Area> keyslot_areas() const;
     Result<void> bind_token(int number, int keyslot);
     std::vector<int> tokens_of(int keyslot) const;
     // Code::busy: it is being re-encrypted, and has two volume keys.
@@ -187,8 +191,8 @@ class CryptDevice {
     Result<void> restore(const std::string& file);
 
     bool has_keyslot() const;
-    // Of the keyslot with Argon2 that is the dearest to guess; empty: there is none.
-    std::optional<KeyslotCost> dearest_argon2() const;
+    // Empty: the keyslot's key derivation is another.
+    std::optional<KeyslotCost> argon2_of(int keyslot) const;
     bool has_complete_token(const Request& request) const;
     std::string uuid() const;
     std::string cipher() const;         // "aes-xts-plain64"

@@ -107,6 +107,12 @@ Result<int> CryptDevice::write_token(const std::string& json) {
     return fail(error(r, "cannot write into the volume's header"));
 }
 
+Result<void> CryptDevice::replace_token(int number, const std::string& json) {
+    const int r = ::crypt_token_json_set(context_->cd, number, json.c_str());
+    if (r >= 0) return {};
+    return fail(error(r, "cannot write into the volume's header"));
+}
+
 Result<void> CryptDevice::remove_token(int number) {
     const int r = ::crypt_token_json_set(context_->cd, number, nullptr);
     if (r >= 0) return {};
@@ -140,6 +146,16 @@ std::vector<std::string> CryptDevice::others_than(int keyslot) const {
                                       : fmt::format("keyslot {} ({})", slot, kinds));
     }
     return found;
+}
+
+std::vector<Area> CryptDevice::keyslot_areas() const {
+    std::vector<Area> areas;
+    for (int slot = 0; slot < ::crypt_keyslot_max(CRYPT_LUKS2); ++slot) {
+        Area area;
+        if (::crypt_keyslot_area(context_->cd, slot, &area.offset, &area.length) == 0)
+            areas.push_back(area);
+    }
+    return areas;
 }
 
 Result<void> CryptDevice::check_one_key() const {

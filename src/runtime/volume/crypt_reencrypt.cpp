@@ -8,7 +8,6 @@
 
 #include "runtime/volume/crypt_context.h"
 #include "runtime/volume/journal_first.h"
-#include "runtime/volume/keyslot_room.h"
 #include "runtime/volume/rewritten.h"
 
 namespace pmos::volume {
@@ -77,15 +76,8 @@ Result<void> CryptDevice::check_room_for_next_key(int like) const {
     std::uint64_t metadata = 0, keyslots = 0;
     if (::crypt_get_metadata_size(context_->cd, &metadata, &keyslots) != 0)
         return fail(error(-EINVAL, "cannot read the volume's header"));
-    std::vector<Area> taken;
-    int free = 0;
-    for (int slot = 0; slot < ::crypt_keyslot_max(CRYPT_LUKS2); ++slot) {
-        Area area;
-        if (::crypt_keyslot_area(context_->cd, slot, &area.offset, &area.length) == 0)
-            taken.push_back(area);
-        else
-            ++free;
-    }
+    const std::vector<Area> taken = keyslot_areas();
+    const int free = ::crypt_keyslot_max(CRYPT_LUKS2) - static_cast<int>(taken.size());
     const auto key = static_cast<std::uint64_t>(::crypt_keyslot_get_key_size(context_->cd, like));
     const std::uint64_t gap = largest_gap({2 * metadata, keyslots}, taken);
     // One keyslot for the new key, one for what the work itself notes.

@@ -18,13 +18,6 @@ std::string mark_of(int keyslot) {
     return fmt::format(R"({{"type":"{}","keyslots":[],"coming":"{}"}})", kMark, keyslot);
 }
 
-Result<void> destroy_outside(const Request& request, const std::string& type,
-                             const std::string& json) {
-    const Method* method = method_of_token(type);
-    if (method == nullptr || method->destroy == nullptr) return {};
-    return method->destroy(request, json);
-}
-
 bool is_spoken_of(const CryptDevice& crypt, int keyslot) {
     const auto factors = factors_of(crypt, "");
     return std::ranges::any_of(

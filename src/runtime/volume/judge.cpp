@@ -4,6 +4,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <thread>
+
 #include "base/text.h"
 #include "runtime/volume/attempts.h"
 #include "runtime/volume/repeats.h"
@@ -32,12 +35,20 @@ Error refused(Error error, std::optional<std::chrono::seconds> wait) {
     return error;
 }
 
+// By the header's salt, and else by the one of those that are kept.
+Result<SecretHash> hash_of(const Guard& guard, const Repeats& repeats, const SecretBuffer& secret) {
+    if (!guard.cost) return fail(Code::unsupported, "no wrong secret is known again");
+    PMOS_ASSIGN(const auto salt, guard.salt ? Result<HashBytes>(*guard.salt) : repeats.salt());
+    return hash_secret(secret.bytes(), salt, *guard.cost);
+}
+
 // What an attempt became, with the record as it was before it.
 class Judgement {
   public:
-    Judgement(AttemptRecord& record, Attempts before, const Request& request)
+    Judgement(AttemptRecord& record, const Request& request, const Guard& guard)
         : record_(record),
-          before_(std::move(before)),
+          before_(record.attempts()),
+          guard_(guard),
           repeats_(std::string(text(request.repeats))) {}
 
     std::string right() {
@@ -48,12 +59,18 @@ class Judgement {
         return "wrong PINs are counted in one copy only: " + record_.alone();
     }
 
-    Error wrong(Error error, const SecretBuffer& secret, const std::optional<KeyslotCost>& cost,
-                const BootMoment& now) {
-        const auto again = cost ? repeats_.again(secret.bytes(), *cost) : Result<bool>(false);
-        if (!again || !*again) return refused(std::move(error), remaining(record_.attempts(), now));
-        error.why = "it was wrong before, and is not counted again";
-        return not_counted(std::move(error));
+    Error wrong(Error error, const SecretBuffer& secret, const BootMoment& now) {
+        const auto hash = hash_of(guard_, repeats_, secret);
+        const auto derived = Clock::now();
+        const bool duress = hash && guard_.duress == hash->duress;
+        if (duress) guard_.destroy();
+        const bool again = hash && repeats_.again(*hash).value_or(false);
+        if (!duress && !again && is_one_too_many()) guard_.destroy();
+        if (again) error.why = "it was wrong before, and is not counted again";
+        error = again ? not_counted(std::move(error))
+                      : refused(std::move(error), remaining(record_.attempts(), now));
+        wait_since(derived);
+        return error;
     }
 
     // It says nothing of the secret: memory for the derivation, the device below.
@@ -64,8 +81,22 @@ class Judgement {
     }
 
   private:
+    using Clock = std::chrono::steady_clock;
+
+    bool is_one_too_many() const {
+        return guard_.erase_after != 0 && record_.attempts().failures >= guard_.erase_after;
+    }
+
+    void wait_since(Clock::time_point derived) const {
+        const auto step = std::max(guard_.answer_after, std::chrono::milliseconds(1));
+        auto answer = derived;
+        while (answer <= Clock::now()) answer += step;
+        std::this_thread::sleep_until(answer);
+    }
+
     AttemptRecord& record_;
     Attempts before_;
+    const Guard& guard_;
     Repeats repeats_;
 };
 
@@ -83,8 +114,7 @@ Result<void> count(AttemptRecord& record, const BootMoment& now, std::string_vie
 
 }  // namespace
 
-Result<std::string> judge(const Request& request, const SecretBuffer& secret,
-                          const std::optional<KeyslotCost>& cost,
+Result<std::string> judge(const Request& request, const SecretBuffer& secret, const Guard& guard,
                           const std::function<Result<void>()>& try_it) {
     if (request.key == KeyKind::device_key) {
         PMOS_TRY(try_it());
@@ -98,13 +128,20 @@ Result<std::string> judge(const Request& request, const SecretBuffer& secret,
     if (secret.bytes().size() < kMinSecret)
         return fail(Code::wrong_secret, "PIN refused", "it is too short: not tried, not counted",
                     fmt::format("secrets have {} characters or more", kMinSecret));
-    Judgement judgement(record, record.attempts(), request);
+    Judgement judgement(record, request, guard);
     PMOS_TRY(count(record, now, text(request.attempts)));
     auto tried = try_it();
     if (tried) return judgement.right();
     if (tried.error().code == Code::wrong_secret)
-        return fail(judgement.wrong(std::move(tried.error()), secret, cost, now));
+        return fail(judgement.wrong(std::move(tried.error()), secret, now));
     return fail(judgement.not_counted(std::move(tried.error())));
+}
+
+Result<bool> was_wrong(const Request& request, const Guard& guard, const SecretBuffer& secret) {
+    const Repeats repeats{std::string(text(request.repeats))};
+    if (!guard.cost || !repeats.has_any()) return false;
+    PMOS_ASSIGN(const auto hash, hash_of(guard, repeats, secret));
+    return repeats.knows(hash);
 }
 
 Result<void> begin_count(const Request& request) {

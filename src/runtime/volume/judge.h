@@ -2,6 +2,8 @@
 // Never tries one while a delay runs.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -10,16 +12,34 @@
 #include "base/secret.h"
 #include "runtime/volume/crypt.h"
 #include "runtime/volume/request.h"
+#include "runtime/volume/secret_hash.h"
 
 namespace pmos::volume {
 
+// What stands around a volume's secret beside the volume itself; guard_of() of duress.h makes it.
+// A secret is one whatever it is tried at: what a person types is the duress secret, a repeat or
+// one too many also where a recovery key or a TPM is asked.
+struct Guard {
+    // Of one guess; without it every wrong secret counts, also one that was wrong before.
+    std::optional<KeyslotCost> cost;
+    // Of the duress secret.
+    std::optional<HashBytes> salt, duress;
+    std::uint32_t erase_after = 0;  // so many counted wrong ones destroy as it does; 0: never
+    std::function<void()> destroy;  // must be over, on the storage, when it returns
+    // After the last derivation a wrong secret is answered then, whatever there was to be done; if
+    // it was longer, at a multiple of it.
+    std::chrono::milliseconds answer_after{500};
+};
+
 // try_it opens with the secret, or says Code::wrong_secret. What comes back of one that is right is
-// "", or what could not be kept beside it. Code::throttled: not tried. cost: of the volume's
-// keyslot; without one every wrong secret counts, also one that was wrong before. A device key is
-// not counted: nobody guesses 64 random bytes.
-Result<std::string> judge(const Request& request, const SecretBuffer& secret,
-                          const std::optional<KeyslotCost>& cost,
+// "", or what could not be kept beside it. Code::throttled: not tried. A device key is not counted:
+// nobody guesses 64 random bytes. The duress secret, and the wrong one that is one too many, are
+// refused as any other wrong one, in words, count and time, once the volume is destroyed.
+Result<std::string> judge(const Request& request, const SecretBuffer& secret, const Guard& guard,
                           const std::function<Result<void>()>& try_it);
+
+// Whether it is one of the last wrong ones, for a way that has to count each by itself.
+Result<bool> was_wrong(const Request& request, const Guard& guard, const SecretBuffer& secret);
 
 // The count of a mode whose volume is being made; also one that could not be read any more.
 Result<void> begin_count(const Request& request);

@@ -78,6 +78,16 @@ Result<SecretBuffer> read_device_key(const std::string& path) {
     return key;
 }
 
+Result<void> destroy_device_key(const std::string& path) {
+    const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    if (!fd && errno == ENOENT) return {};
+    if (!fd) return fail(errno_error(errno, fmt::format("cannot open device key '{}'", path)));
+    PMOS_TRY(write_random(fd.borrow(), path));
+    if (::unlink(path.c_str()) != 0)
+        return fail(errno_error(errno, fmt::format("cannot remove device key '{}'", path)));
+    return sync_directory(directory_of(path));
+}
+
 Result<bool> make_device_key(const std::string& path) {
     PMOS_TRY(make_private_directory(directory_of(path)));
     if (::access(path.c_str(), F_OK) == 0) return false;

@@ -20,4 +20,7 @@ Result<SecretBuffer> read_device_key(const std::string& path);
 // already and is kept, for it may open other volumes.
 Result<bool> make_device_key(const std::string& path);
 
+// What it opened is gone, so it goes. One that is not there is no error.
+Result<void> destroy_device_key(const std::string& path);
+
 }  // namespace pmos::volume

@@ -45,6 +45,13 @@ const Method* method_of_name(std::string_view name) {
 
 const Method& bare_method() { return methods().front(); }
 
+Result<void> destroy_outside(const Request& request, const std::string& type,
+                             const std::string& token) {
+    const Method* method = method_of_token(type);
+    if (method == nullptr || method->destroy == nullptr) return {};
+    return method->destroy(request, token);
+}
+
 Result<SecretBuffer> copy_secret(std::span<const std::byte> secret) {
     PMOS_ASSIGN(auto copy, SecretBuffer::make(secret.size()));
     std::ranges::copy(secret, copy.storage().begin());

@@ -67,6 +67,10 @@ const Method* method_of_token(std::string_view type);  // nullptr: unknown
 const Method* method_of_name(std::string_view name);   // nullptr: unknown
 const Method& bare_method();
 
+// What is outside the header for this token, of whatever type: goes. Nothing there is a success.
+Result<void> destroy_outside(const Request& request, const std::string& type,
+                             const std::string& token);
+
 Result<SecretBuffer> copy_secret(std::span<const std::byte> secret);
 
 // In recovery.cpp, escrow.cpp, tpm_pin.cpp, systemd_tpm.cpp and fido2.cpp.

@@ -8,9 +8,9 @@
 #include <tuple>
 
 #include "policy/names.h"
+#include "runtime/volume/duress.h"
 #include "runtime/volume/judge.h"
 #include "runtime/volume/method.h"
-#include "runtime/volume/repeats.h"
 
 namespace pmos::volume {
 namespace {
@@ -77,14 +77,13 @@ class Refusals {
 };
 
 Result<void> try_all(const Request& request, const CryptDevice& crypt,
-                     const std::vector<Candidate>& ways, const std::optional<KeyslotCost>& cost,
+                     const std::vector<Candidate>& ways, const Guard& guard,
                      const SecretBuffer& entered, const TryKeyslot& try_keyslot, Opened& opened) {
     Refusals refusals;
     for (const auto& [factor, method] : ways) {
         if (!method->fits(entered)) continue;
-        if (method->counts && cost) {
-            const Repeats repeats{std::string(text(request.repeats))};
-            PMOS_ASSIGN(const bool known, repeats.knows(entered.bytes(), *cost));
+        if (method->counts) {
+            PMOS_ASSIGN(const bool known, was_wrong(request, guard, entered));
             if (known) refusals.wrong();
             if (known) continue;
         }
@@ -103,20 +102,6 @@ Result<void> try_all(const Request& request, const CryptDevice& crypt,
         refusals.wrong();
     }
     return fail(std::move(refusals).told());
-}
-
-// Of the way that is the dearest to guess at.
-std::optional<KeyslotCost> guess_cost(const CryptDevice& crypt,
-                                      const std::vector<Candidate>& ways) {
-    auto dearest = crypt.dearest_argon2();
-    const auto price = [](const std::optional<KeyslotCost>& cost) {
-        return cost ? std::uint64_t{cost->memory_kib} * cost->iterations : 0;
-    };
-    for (const auto& [factor, method] : ways)
-        if (auto cost = method->cost ? method->cost(factor) : std::nullopt;
-            price(cost) > price(dearest))
-            dearest = std::move(cost);
-    return dearest;
 }
 
 }  // namespace
@@ -160,9 +145,9 @@ Result<Opened> open_judged(const Request& request, const CryptDevice& crypt,
                            const SecretBuffer& entered, const TryKeyslot& try_keyslot) {
     PMOS_ASSIGN(const auto ways, candidates(request, crypt));
     Opened opened;
-    const auto cost = guess_cost(crypt, ways);
-    PMOS_ASSIGN(opened.not_kept, judge(request, entered, cost, [&] {
-                    return try_all(request, crypt, ways, cost, entered, try_keyslot, opened);
+    const Guard guard = guard_of(request, crypt);
+    PMOS_ASSIGN(opened.not_kept, judge(request, entered, guard, [&] {
+                    return try_all(request, crypt, ways, guard, entered, try_keyslot, opened);
                 }));
     return opened;
 }

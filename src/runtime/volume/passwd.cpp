@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "runtime/volume/cost.h"
+#include "runtime/volume/duress.h"
 #include "runtime/volume/enrollment.h"
 #include "runtime/volume/header.h"
 #include "runtime/volume/key.h"
@@ -87,12 +88,14 @@ Result<Event> passwd(const Request& request, UniqueFd old_fd, UniqueFd new_fd, C
                     return {};
                 }));
     PMOS_TRY(settle(request, crypt, opened.keyslot));
+    PMOS_TRY(check_not_duress(crypt, secret.bytes()));
     PMOS_TRY(channel.progress(500, "writing the new secret"));
     PMOS_ASSIGN(const bool done, replace_with_token(request, crypt, *unsealed, secret));
     if (done) return finished(opened);
     PMOS_ASSIGN(const int replaced, replaced_by_new(request, crypt, opened.keyslot));
     PMOS_TRY(change_secret(crypt, {replaced, std::move(unsealed->key)}, cost_of(request),
                            secret.bytes()));
+    PMOS_TRY(ensure_duress_mark(crypt));
     return finished(opened);
 }
 

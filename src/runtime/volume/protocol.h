@@ -1,7 +1,7 @@
 // volume: what pmosd asks of one pmos-volume process and what that answers. One request, one
 // process. Plain old data over a SOCK_SEQPACKET pair; a secret only as a descriptor. With the
 // request come at most two: the secret, and the other one that its verb takes (the new secret of
-// passwd, the file of backup and restore, or of denials).
+// passwd, the duress secret, the file of backup and restore, or of denials).
 #pragma once
 
 #include <cstddef>
@@ -40,6 +40,8 @@ enum class Verb : std::uint32_t {
                      // the pipe that is told the one that was made
     auth_remove,     // one less, by `factor`: a method or the number of a keyslot
     auth_test,       // whether a secret opens it
+    erase = 56,      // a closed one: nothing opens it any more, and nothing of it is left
+    duress,          // another duress secret; without a descriptor for it: none
     keep_denials = 64,  // lines of the other descriptor, into the private part of an open one
     read_denials,       // those that it has, into the other descriptor's file
 };
@@ -88,6 +90,12 @@ struct Request {
     char method[32]{};
     char factor[32]{};
     char escrow[64]{};
+    // After so many wrong secrets the mode is destroyed; 0: never.
+    std::uint32_t erase_after = 0, unused = 0;
+    // What is destroyed with it: the mode's other volumes, each "f" (a file) or "b" (a block
+    // device), its name, a space, its path, where its header is a file elsewhere a tab and that
+    // path, and a newline.
+    char others[4096]{};
 };
 
 enum class EventKind : std::uint32_t { progress = 1, done, failed, detail };

@@ -12,6 +12,7 @@
 #include "runtime/volume/apart.h"
 #include "runtime/volume/cipher.h"
 #include "runtime/volume/cost.h"
+#include "runtime/volume/duress.h"
 #include "runtime/volume/enrollment.h"
 #include "runtime/volume/files.h"
 #include "runtime/volume/filesystem.h"
@@ -109,6 +110,7 @@ class Provisioner {
         PMOS_TRY(make_file_system());
         PMOS_TRY(channel_.progress(950, "finishing"));
         PMOS_TRY(begin_count(request_));
+        if (request_.key == KeyKind::descriptor) PMOS_TRY(ensure_duress_mark(*crypt_));
         PMOS_TRY(crypt_->write_token(complete_token(request_)));
         crypt_.reset();
         loop_.reset();

@@ -4,24 +4,21 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 
 #include "base/regular_file.h"
 #include "runtime/volume/files.h"
-#include "runtime/volume/stretch.h"
 
 namespace pmos::volume {
 namespace {
 
-using Hash = std::array<char, 32>;
+using Hash = HashBytes;
 
 // The file as it is: the salt, then the hashes, the latest last.
 struct Kept {
@@ -58,30 +55,26 @@ Result<void> write_kept(const std::string& path, const Kept& kept) {
     return {};
 }
 
-Result<Hash> hash_of(std::span<const std::byte> secret, const Hash& salt, const KeyslotCost& cost) {
-    Hash hash{};
-    PMOS_TRY(stretch(secret, std::as_bytes(std::span(salt)), cost,
-                     std::as_writable_bytes(std::span(hash))));
-    return hash;
-}
-
 }  // namespace
 
-Result<bool> Repeats::knows(std::span<const std::byte> secret, const KeyslotCost& cost) const {
+Result<HashBytes> Repeats::salt() const {
     const Kept kept = read_kept(path_);
-    if (kept.hashes.empty()) return false;
-    PMOS_ASSIGN(const Hash hash, hash_of(secret, kept.salt, cost));
-    return std::ranges::count(kept.hashes, hash) != 0;
+    if (kept.hashes.empty()) return random_salt();
+    return kept.salt;
 }
 
-Result<bool> Repeats::again(std::span<const std::byte> secret, const KeyslotCost& cost) {
+bool Repeats::has_any() const { return !read_kept(path_).hashes.empty(); }
+
+bool Repeats::knows(const SecretHash& hash) const {
+    const Kept kept = read_kept(path_);
+    return kept.salt == hash.salt && std::ranges::count(kept.hashes, hash.repeat) != 0;
+}
+
+Result<bool> Repeats::again(const SecretHash& hash) {
+    if (knows(hash)) return true;
     Kept kept = read_kept(path_);
-    if (kept.hashes.empty() && ::getrandom(kept.salt.data(), kept.salt.size(), 0) !=
-                                   static_cast<ssize_t>(kept.salt.size()))
-        return fail(errno_error(errno, "cannot get random bytes"));
-    PMOS_ASSIGN(const Hash hash, hash_of(secret, kept.salt, cost));
-    if (std::ranges::count(kept.hashes, hash) != 0) return true;
-    kept.hashes.push_back(hash);
+    if (kept.salt != hash.salt) kept = {hash.salt, {}};
+    kept.hashes.push_back(hash.repeat);
     if (kept.hashes.size() > kKept) kept.hashes.erase(kept.hashes.begin());
     PMOS_TRY(write_kept(path_, kept));
     return false;

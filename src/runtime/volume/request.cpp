@@ -39,7 +39,8 @@ bool is_verb(Verb verb) {
     return (verb >= Verb::status && verb <= Verb::cut_off) ||
            (verb >= Verb::info && verb <= Verb::wipe_free) || verb == Verb::reencrypt ||
            verb == Verb::trim || (verb >= Verb::auth_list && verb <= Verb::auth_test) ||
-           verb == Verb::keep_denials || verb == Verb::read_denials;
+           verb == Verb::erase || verb == Verb::duress || verb == Verb::keep_denials ||
+           verb == Verb::read_denials;
 }
 
 template <std::size_t N>
@@ -53,7 +54,8 @@ Result<void> check_names(const Request& r) {
         !is_terminated(r.pbkdf) || !is_terminated(r.filesystem) || !is_terminated(r.attempts) ||
         !is_terminated(r.repeats) || !is_terminated(r.undo) || !is_terminated(r.integrity) ||
         !is_terminated(r.discards) || !is_terminated(r.header) || !is_terminated(r.methods) ||
-        !is_terminated(r.method) || !is_terminated(r.factor) || !is_terminated(r.escrow))
+        !is_terminated(r.method) || !is_terminated(r.factor) || !is_terminated(r.escrow) ||
+        !is_terminated(r.others))
         return bad("a text is not terminated");
     if (!is_name(text(r.mode)) || !is_name(text(r.name)))
         return bad("mode and volume names are lower case letters, digits and dashes");
@@ -68,11 +70,15 @@ Result<void> check_names(const Request& r) {
         return bad(fmt::format("header '{}' is not an absolute path", text(r.header)));
     if (!text(r.discards).empty() && !has_item(policy::kDiscards, text(r.discards)))
         return bad(fmt::format("unknown policy of discards '{}'", text(r.discards)));
-    if (r.verb == Verb::restore && !is_plain_path(text(r.undo)))
+    if ((r.verb == Verb::restore || r.verb == Verb::erase) && !is_plain_path(text(r.undo)))
         return bad("no place is named where the header is kept meanwhile");
     if (judges(r.verb) && r.key == KeyKind::descriptor &&
         (!is_plain_path(text(r.attempts)) || !is_plain_path(text(r.repeats))))
         return bad("no place is named where wrong secrets are counted");
+    for (const auto& other : other_volumes(r))
+        if (!is_name(other.name) || !is_plain_path(other.source) ||
+            (!other.header.empty() && !is_plain_path(other.header)))
+            return bad("another volume has no name or no absolute path");
     return {};
 }
 
@@ -129,7 +135,27 @@ Result<void> check_request(const Request& r) {
 bool judges(Verb verb) {
     return verb == Verb::provision || verb == Verb::open || verb == Verb::resume ||
            verb == Verb::passwd || verb == Verb::resize || verb == Verb::reencrypt ||
-           verb == Verb::auth_enroll || verb == Verb::auth_remove || verb == Verb::auth_test;
+           verb == Verb::auth_enroll || verb == Verb::auth_remove || verb == Verb::auth_test ||
+           verb == Verb::duress;
+}
+
+std::vector<OtherVolume> other_volumes(const Request& request) {
+    std::vector<OtherVolume> found;
+    std::string_view rest = text(request.others);
+    while (!rest.empty()) {
+        const auto line = rest.substr(0, rest.find('\n'));
+        rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+        const auto space = line.find(' ');
+        if (line.empty()) continue;
+        if (space == line.npos) return {OtherVolume()};  // which check_request() refuses
+        const auto paths = line.substr(space + 1);
+        const auto tab = std::min(paths.find('\t'), paths.size());
+        const auto header = paths.substr(std::min(tab + 1, paths.size()));
+        if (tab < paths.size() && header.empty()) return {OtherVolume()};
+        found.push_back({line[0] == 'b', std::string(line.substr(1, space - 1)),
+                         std::string(paths.substr(0, tab)), std::string(header)});
+    }
+    return found;
 }
 
 Result<CipherSpec> split_cipher(std::string_view spec) {

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "runtime/volume/protocol.h"
@@ -39,6 +40,14 @@ inline bool has_integrity(const Request& request) {
 inline bool may_discard(const Request& request) {
     return !text(request.discards).empty() && text(request.discards) != "never";
 }
+
+// The mode's other volumes, as request.others names them.
+struct OtherVolume {
+    bool block_device = false;
+    std::string name, source;
+    std::string header;  // "": on the source
+};
+std::vector<OtherVolume> other_volumes(const Request& request);
 
 struct CipherSpec {
     std::string cipher, mode;  // "aes", "xts-plain64", as crypt_format(3) takes them

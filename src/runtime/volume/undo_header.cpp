@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <optional>
 #include <vector>
 
@@ -35,6 +36,16 @@ Result<UniqueFd> open_device(const std::string& device, int flags) {
     UniqueFd fd(::open(device.c_str(), flags | O_CLOEXEC));
     if (!fd) return fail(errno_error(errno, fmt::format("cannot open '{}'", device)));
     return fd;
+}
+
+Result<void> wipe(BorrowedFd file, off_t size, const std::string& place) {
+    const std::vector<std::byte> zeros(kPart);
+    for (off_t at = 0; at < size; at += static_cast<off_t>(kPart))
+        if (::pwrite(file.get(), zeros.data(), zeros.size(), at) < 0)
+            return fail(errno_error(errno, fmt::format("cannot wipe '{}'", place)));
+    if (::fsync(file.get()) != 0)
+        return fail(errno_error(errno, fmt::format("cannot wipe '{}'", place)));
+    return {};
 }
 
 std::optional<CryptDevice> header_in(const std::string& path) {
@@ -99,12 +110,35 @@ Result<void> forget_header(const Request& request) {
     if (::unlink(place.c_str()) != 0)
         return fail(errno_error(errno, fmt::format("cannot remove '{}'", place)));
     PMOS_TRY(sync_directory(directory_of(place)));
-    const std::vector<std::byte> zeros(kPart);
-    for (off_t at = 0; at < st.st_size; at += static_cast<off_t>(kPart))
-        if (::pwrite(file.get(), zeros.data(), zeros.size(), at) < 0)
-            return fail(errno_error(errno, fmt::format("cannot wipe '{}'", place)));
-    if (::fsync(file.get()) != 0)
-        return fail(errno_error(errno, fmt::format("cannot wipe '{}'", place)));
+    return wipe(file.borrow(), st.st_size, place);
+}
+
+std::vector<std::string> kept_headers(const Request& request) {
+    const std::string directory = directory_of(place_of(request));
+    std::vector<std::string> names{std::string(text(request.name))}, found;
+    for (const auto& other : other_volumes(request)) names.push_back(other.name);
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator(directory, ignored)) {
+        const std::string file = entry.path().filename();
+        const auto is_of = [&](const std::string& name) {
+            return file == name || file.starts_with(name + std::string(kTemporarySuffix));
+        };
+        if (std::ranges::any_of(names, is_of)) found.push_back(entry.path());
+    }
+    return found;
+}
+
+Result<void> forget_all_headers(const Request& request) {
+    for (const auto& place : kept_headers(request)) {
+        const UniqueFd file(::open(place.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
+        struct stat st {};
+        if (!file || ::fstat(file.get(), &st) != 0)
+            return fail(errno_error(errno, fmt::format("cannot open '{}'", place)));
+        PMOS_TRY(wipe(file.borrow(), st.st_size, place));
+        if (::unlink(place.c_str()) != 0)
+            return fail(errno_error(errno, fmt::format("cannot remove '{}'", place)));
+        PMOS_TRY(sync_directory(directory_of(place)));
+    }
     return {};
 }
 

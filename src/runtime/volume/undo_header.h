@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -17,9 +18,13 @@ namespace pmos::volume {
 Result<void> keep_header(const Request& request, const std::string& device, std::uint64_t bytes);
 // Wiped first: a header that is left on the storage would open a volume that was erased.
 Result<void> forget_header(const Request& request);
+// What is kept of this mode's headers, also what a worker that was killed has left half-made.
+std::vector<std::string> kept_headers(const Request& request);
+// All of it is wiped, and then goes: of volumes that are destroyed, where the next opening may as
+// well put back what is half wiped.
+Result<void> forget_all_headers(const Request& request);
 // Nothing when there is none, and nothing when the volume is another one by now, or mended already.
-// Code::busy: it is
-// open, and what is written in it meanwhile need not be what that header says.
+// Code::busy: it is open, and what is written in it meanwhile need not be what that header says.
 Result<void> put_header_back(const Request& request);
 // By who holds the device.
 Result<void> put_header_back(const Request& request, const std::string& device);

@@ -79,7 +79,7 @@ Result<std::string> map_volume(const Request& request, const SecretBuffer& secre
 bool works_on_it(Verb verb) {
     return (verb >= Verb::passwd && verb <= Verb::wipe_free) || verb == Verb::reencrypt ||
            verb == Verb::trim || verb == Verb::auth_enroll || verb == Verb::auth_remove ||
-           verb == Verb::keep_denials || verb == Verb::read_denials;
+           verb == Verb::duress || verb == Verb::keep_denials || verb == Verb::read_denials;
 }
 
 }  // namespace
@@ -182,6 +182,10 @@ Result<Event> work(Channel& channel) {
             return auth_remove(request, std::move(received.secret), channel);
         case Verb::auth_test:
             return auth_test(request, std::move(received.secret), channel);
+        case Verb::erase:
+            return erase(request, channel);
+        case Verb::duress:
+            return duress(request, std::move(received.secret), std::move(received.other), channel);
         case Verb::keep_denials:
             return keep_denials(request, std::move(received.other), channel);
         case Verb::read_denials:

@@ -34,5 +34,7 @@ Result<Event> keep_denials(const Request& request, UniqueFd lines, Channel& chan
 Result<Event> read_denials(const Request& request, UniqueFd file, Channel& channel);
 Result<Event> restore(const Request& request, UniqueFd file, Channel& channel);
 Result<Event> reencrypt(const Request& request, UniqueFd secret, Channel& channel);
+Result<Event> erase(const Request& request, Channel& channel);
+Result<Event> duress(const Request& request, UniqueFd secret, UniqueFd duress, Channel& channel);
 
 }  // namespace pmos::volume

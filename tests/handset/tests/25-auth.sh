@@ -49,7 +49,7 @@ key=$(cat key)
 matches "it is 64 letters of modhex" '^([cbdefghijklnrtuv]{8}-){7}[cbdefghijklnrtuv]{8}$' "$key"
 equal "both ways are listed" 'pin recovery-key' "$(ways)"
 matches "to people too" '^recovery-key +1 +systemd-recovery' "$(pmosctl auth list secure)"
-equal "its token is systemd's" 'pmos systemd-recovery' "$(tokens)"
+equal "its token is systemd's" 'pmos pmos-duress systemd-recovery' "$(tokens)"
 expect_code 5 "a second one is refused" enroll_recovery "$pin" key2
 check "cryptsetup opens by it" sh -c "printf %s '$key' | cryptsetup open --test-passphrase --key-file - '$image'"
 first=${key:0:1}
@@ -73,7 +73,7 @@ equal "there is nothing else" 'pin recovery-key' "$(ways)"
 
 note "by systemd-cryptenroll, and away again"
 check "the recovery key is taken away" auth "$new" remove recovery-key
-equal "the PIN is left" 'pin / pmos' "$(ways) / $(tokens)"
+equal "the PIN is left" 'pin / pmos pmos-duress' "$(ways) / $(tokens)"
 expect_code 8 "the key opens nothing any more" auth "$key" test
 theirs=$(PASSWORD=$new systemd-cryptenroll --recovery-key "$image" 2>/dev/null)
 equal "systemd's is listed" 'pin recovery-key' "$(ways)"

@@ -22,5 +22,8 @@ TEST_CASE("a device tells by its mark that its header is elsewhere") {
     REQUIRE(mark_apart(file.borrow()));
     marked = is_marked_apart(path);
     CHECK((marked && *marked));
+    REQUIRE(unmark_apart(file.borrow()));
+    marked = is_marked_apart(path);
+    CHECK((marked && !*marked));
     ::unlink(path.c_str());
 }

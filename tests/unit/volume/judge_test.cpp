@@ -34,14 +34,17 @@ SecretBuffer secret_of(std::string_view text) {
 struct World {
     std::string dir = "/tmp/pmos-judge-test-XXXXXX";
     Request request;
-    std::optional<KeyslotCost> cost = KeyslotCost{"argon2id", 1, 64, 1};
-    int tried = 0;
+    Guard guard;
+    int tried = 0, destroyed = 0;
     std::uint32_t counted = 0;  // while the last one was tried
 
     World() {
         REQUIRE(::mkdtemp(dir.data()) != nullptr);
         attempts().copy(request.attempts, sizeof request.attempts - 1);
         (dir + "/run/secure").copy(request.repeats, sizeof request.repeats - 1);
+        guard.cost = KeyslotCost{"argon2id", 1, 64, 1};
+        guard.destroy = [this] { ++destroyed; };
+        guard.answer_after = std::chrono::milliseconds(1);
     }
     ~World() { fs::remove_all(dir); }
 
@@ -49,7 +52,7 @@ struct World {
     std::uint32_t failures() const { return look_at_attempts(attempts()).failures; }
 
     Result<std::string> attempt(std::string_view text, Result<void> outcome) {
-        return judge(request, secret_of(text), cost, [&] {
+        return judge(request, secret_of(text), guard, [&] {
             ++tried;
             counted = failures();
             return outcome;
@@ -125,9 +128,75 @@ TEST_CASE("the last wrong ones, and what is too short to be one, are not counted
     CHECK(world.tried == before);
     // Counted while it was tried, like any other.
     CHECK(world.counted == 3);
-    world.cost.reset();
+    world.guard.cost.reset();
     world.refused("slip-1");
     CHECK(world.failures() == 3);
+}
+
+TEST_CASE("the duress secret destroys, and is refused and counted like any other wrong one") {
+    World world;
+    const auto salt = random_salt();
+    REQUIRE(salt);
+    const auto hash =
+        hash_secret(std::as_bytes(std::span(std::string_view("duress"))), *salt, *world.guard.cost);
+    REQUIRE(hash);
+    world.guard.salt = *salt;
+    world.guard.duress = hash->duress;
+    const Error other = world.refused("another");
+    CHECK(world.destroyed == 0);
+    const Error error = world.refused("duress");
+    CHECK(world.destroyed == 1);
+    CHECK(error.message() == other.message());
+    CHECK(error.fix == other.fix);
+    CHECK(world.failures() == 2);
+    const Error once_more = world.refused("duress");
+    CHECK(once_more.message() == world.refused("another").message());
+    CHECK(world.failures() == 2);
+    // What opens is no duress, whatever the header says, and one that was not tried destroys
+    // nothing.
+    const int before = world.destroyed;
+    REQUIRE(world.attempt("duress", {}));
+    CHECK_FALSE(world.attempt("duress", fail(Code::no_space, "no memory")));
+    CHECK(world.destroyed == before);
+    // The file of repeats does not tell which of them it was.
+    world.refused("duress");
+    std::ifstream stream(world.dir + "/run/secure", std::ios::binary);
+    const std::string kept{std::istreambuf_iterator<char>(stream), {}};
+    CHECK(kept.find(std::string(hash->duress.data(), hash->duress.size())) == std::string::npos);
+    CHECK(kept.find(std::string(hash->repeat.data(), hash->repeat.size())) != std::string::npos);
+}
+
+TEST_CASE("so many counted wrong ones destroy, and repeats do not") {
+    World world;
+    world.guard.erase_after = 3;
+    for (const char* guess : {"one1", "two2", "two2", "one1", "two2"}) world.refused(guess);
+    CHECK(world.destroyed == 0);
+    const Error error = world.refused("three3");
+    CHECK(world.destroyed == 1);
+    CHECK(error.fix == "try again");
+    // One that was killed before it could: the next one does.
+    world.refused("four4");
+    CHECK(world.destroyed == 2);
+}
+
+TEST_CASE("a wrong secret is answered at a fixed time, whatever there was to be done") {
+    World world;
+    world.guard.answer_after = std::chrono::milliseconds(100);
+    world.guard.erase_after = 2;
+    world.guard.destroy = [] { ::usleep(40'000); };
+    const auto took = [&](const char* guess) {
+        const auto begin = std::chrono::steady_clock::now();
+        world.refused(guess);
+        return std::chrono::steady_clock::now() - begin;
+    };
+    CHECK(took("one1") >= std::chrono::milliseconds(100));
+    CHECK(took("two2") >= std::chrono::milliseconds(100));
+    world.guard.destroy = [] { ::usleep(140'000); };
+    CHECK(took("three3") >= std::chrono::milliseconds(200));
+    // Nothing else waits.
+    const auto begin = std::chrono::steady_clock::now();
+    CHECK(world.refused("123").fix.find("4 characters") != std::string::npos);
+    CHECK(std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(90));
 }
 
 TEST_CASE("what says nothing of the secret is not counted") {
@@ -146,7 +215,7 @@ TEST_CASE("a worker that is killed while it tries has failed") {
     REQUIRE(child >= 0);
     if (child == 0) {
         // The buffer is wiped in a child: the secret plays no part here.
-        static_cast<void>(judge(world.request, secret, world.cost, []() -> Result<void> {
+        static_cast<void>(judge(world.request, secret, world.guard, []() -> Result<void> {
             ::raise(SIGKILL);
             return {};
         }));

@@ -7,6 +7,7 @@
 
 #include "luks_file.h"
 #include "runtime/volume/attempts.h"
+#include "runtime/volume/duress.h"
 #include "runtime/volume/enrollment.h"
 #include "secret_text.h"
 
@@ -164,4 +165,51 @@ TEST_CASE("an authenticator that is not there says nothing of a secret, and hide
     world.ask_for("");
     REQUIRE(world.enter("old secret"));
     CHECK(world.failures() == 0);
+}
+
+TEST_CASE("the duress secret destroys every way in, whichever was asked for") {
+    World world;
+    auto crypt = world.open();
+    REQUIRE(set_duress(crypt, bytes("panic")));
+    SECTION("none") {}
+    SECTION("one that no PIN can be") { world.ask_for("recovery-key"); }
+    const auto other = world.enter("another");
+    REQUIRE_FALSE(other);
+    CHECK(world.opens("old secret"));
+    const auto refused = world.enter("panic");
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == Code::wrong_secret);
+    CHECK(refused.error().message() == other.error().message());
+    CHECK(world.failures() == 2);
+    world.ask_for("");
+    for (const std::string& secret : {std::string("old secret"), world.recovery}) {
+        const auto gone = world.enter(secret);
+        REQUIRE_FALSE(gone);
+        CHECK(gone.error().code == Code::wrong_secret);
+    }
+}
+
+TEST_CASE("one wrong secret too many destroys, a recovery key as well as a PIN") {
+    World world;
+    world.request.erase_after = 2;
+    std::string wrong = world.recovery;
+    wrong[0] = wrong[0] == 'c' ? 'b' : 'c';
+    CHECK_FALSE(world.enter("a wrong one"));
+    CHECK(world.opens("old secret"));
+    CHECK_FALSE(world.enter(wrong));
+    CHECK_FALSE(world.opens("old secret"));
+    CHECK_FALSE(world.enter(world.recovery));
+}
+
+TEST_CASE("the mark of a duress secret is no way in") {
+    World world;
+    const auto before = factors_of(world.open(), "pin");
+    auto crypt = world.open();
+    REQUIRE(set_duress(crypt, bytes("panic")));
+    const auto after = factors_of(world.open(), "pin");
+    REQUIRE(after.size() == before.size());
+    CHECK(after[0].method == "pin");
+    CHECK(world.open().others_than(0).size() == 1);
+    REQUIRE(settle(world.request, crypt, 0));
+    CHECK(duress_mark(world.open()));
 }

@@ -24,14 +24,19 @@ struct World {
     ~World() { fs::remove_all(dir); }
     std::string path() const { return dir + "/attempts/secure"; }
     bool again(std::string_view secret, const KeyslotCost& cost = kCheap) const {
-        const auto answer = Repeats(path()).again(std::as_bytes(std::span(secret)), cost);
+        const auto answer = Repeats(path()).again(hash_of(secret, cost));
         REQUIRE(answer);
         return *answer;
     }
     bool knows(std::string_view secret) const {
-        const auto answer = Repeats(path()).knows(std::as_bytes(std::span(secret)), kCheap);
-        REQUIRE(answer);
-        return *answer;
+        return Repeats(path()).knows(hash_of(secret, kCheap));
+    }
+    SecretHash hash_of(std::string_view secret, const KeyslotCost& cost) const {
+        const auto salt = Repeats(path()).salt();
+        REQUIRE(salt);
+        const auto hash = hash_secret(std::as_bytes(std::span(secret)), *salt, cost);
+        REQUIRE(hash);
+        return *hash;
     }
     std::string bytes() const {
         std::ifstream stream(path(), std::ios::binary);
@@ -56,6 +61,7 @@ TEST_CASE("a wrong secret is known again, the last five of them, until the right
     REQUIRE(Repeats(world.path()).forget());
     REQUIRE(Repeats(world.path()).forget());
     CHECK_FALSE(fs::exists(world.path()));
+    CHECK_FALSE(Repeats(world.path()).has_any());
     CHECK_FALSE(world.knows("guess-5"));
     CHECK_FALSE(world.again("guess-5"));
 }
@@ -81,5 +87,12 @@ TEST_CASE("a file of another shape is begun anew, and a cost that cannot be had 
     std::ofstream(world.path(), std::ios::app) << "x";
     CHECK_FALSE(world.again("123456"));
     CHECK(world.again("123456"));
-    CHECK_FALSE(Repeats(world.path()).again({}, {"argon2id", 0, 64, 1}));
+    CHECK_FALSE(hash_secret({}, {}, {"argon2id", 0, 64, 1}));
+    // A header with another salt: what is kept is of no use.
+    const auto salt = random_salt();
+    const auto hash = hash_secret(std::as_bytes(std::span("123456", 6)), *salt, kCheap);
+    REQUIRE(hash);
+    CHECK_FALSE(Repeats(world.path()).again(*hash).value());
+    CHECK(world.bytes().size() == 2 * 32);
+    CHECK(world.again("123456"));
 }

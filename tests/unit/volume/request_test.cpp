@@ -62,6 +62,34 @@ TEST_CASE("a request made from a plan is a good request") {
     CHECK(temporary_dm_name(text(r.dm_name)) == "pmos-secure-data.tmp");
 }
 
+TEST_CASE("a request names the mode's other volumes, which are destroyed with its own") {
+    auto more = sample(), block = sample();
+    more.name = "more";
+    more.source = "/var/lib/pmos/volumes/with space.img";
+    more.header = "/media/a card/more.header";
+    block.name = "block";
+    block.source = "/dev/vdc";
+    block.block_device = true;
+    auto where = places();
+    where.volumes = {sample(), more, block};
+    where.erase_after = 10;
+    const auto r = make_request(Verb::open, "secure", sample(), where);
+    REQUIRE(r);
+    REQUIRE(check_request(*r));
+    CHECK(r->erase_after == 10);
+    const auto others = other_volumes(*r);
+    REQUIRE(others.size() == 2);
+    CHECK(others[0].name == "more");
+    CHECK(others[0].source == more.source);
+    CHECK(others[0].header == more.header);
+    CHECK_FALSE(others[0].block_device);
+    CHECK(others[1].name == "block");
+    CHECK(others[1].source == "/dev/vdc");
+    CHECK(others[1].header.empty());
+    CHECK(others[1].block_device);
+    CHECK(other_volumes(request_of(sample())).empty());
+}
+
 TEST_CASE("a text that does not fit is refused, not cut") {
     auto v = sample();
     v.source = "/" + std::string(600, 'x');
@@ -89,6 +117,15 @@ TEST_CASE("every broken field of a request is refused") {
     CHECK(refused([](Request& r) { r.verb = Verb::resume, r.repeats[0] = 0; }));
     CHECK(refused([](Request& r) { r.verb = Verb::passwd, r.repeats[0] = 0; }));
     CHECK(refused([](Request& r) { r.verb = Verb::passwd, std::strcpy(r.pbkdf, "md5"); }));
+    CHECK(refused([](Request& r) { r.verb = static_cast<Verb>(58); }));
+    CHECK(refused([](Request& r) { r.verb = Verb::erase, r.undo[0] = 0; }));
+    CHECK(refused([](Request& r) { r.verb = Verb::duress, r.repeats[0] = 0; }));
+    CHECK(refused([](Request& r) { std::strcpy(r.others, "nonsense\n"); }));
+    CHECK(refused([](Request& r) { std::strcpy(r.others, "fmore relative\n"); }));
+    CHECK(refused([](Request& r) { std::strcpy(r.others, "f../x /path\n"); }));
+    CHECK(refused([](Request& r) { std::strcpy(r.others, "fmore /path\t\n"); }));
+    CHECK(refused([](Request& r) { std::strcpy(r.others, "fmore /path\trelative\n"); }));
+    CHECK(refused([](Request& r) { std::memset(r.others, '\n', sizeof r.others); }));
     CHECK(refused([](Request& r) { r.key = static_cast<KeyKind>(3); }));
     CHECK(refused([](Request& r) { r.block_device = 2; }));
     CHECK(refused([](Request& r) { std::memset(r.mode, 'a', sizeof r.mode); }));

@@ -12,6 +12,7 @@ import sys
 import time
 
 import change
+import erase
 import header
 from worker import *
 
@@ -34,7 +35,7 @@ def round_trip():
     dump = subprocess.run(["cryptsetup", "luksDump", f"{DIR}/data.img"], capture_output=True,
                           text=True).stdout
     check("LUKS2 with Argon2id, 4096-byte sectors and our label",
-          all(word in dump for word in ("argon2id", "4096 [bytes]", "pmos-t-data", "0: pmos")), dump)
+          all(word in dump for word in ("argon2id", "4096 [bytes]", "pmos-t-data", "0: pmos-duress", "1: pmos")), dump)
     check("status after: provisioned", ask(STATUS).provisioned)
     again = ask(PROVISION, pin=PIN)
     check("provision refuses what exists", again.code == "already_exists", again)
@@ -273,7 +274,7 @@ def main():
                  killed_and_made_again, unfinished, damaged, change.tells_all, change.passwd,
                  change.killed, header.backup_and_restore, header.damaged_headers, header.shortened,
                  header.killed,
-                 block_device, no_secret_seeps):
+                 erase.block_device, erase.together, block_device, no_secret_seeps):
         test()
     subprocess.run(["rm", "-rf", DIR])
     print(f"{len(failures)} failures", *failures, sep="\n  ")

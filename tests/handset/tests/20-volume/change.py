@@ -24,7 +24,7 @@ def tells_all():
           and told.get("cipher") == "aes-xts-plain64" and told.get("keyBits") == "512"
           and told.get("sectorSize") == "4096" and told.get("integrity") == "none"
           and told.get("size") == str(48 << 20) and told.get("keyslot.0.kdf") == "argon2id"
-          and told.get("token.0") == "pmos" and "used" not in told, told)
+          and told.get("token.0") == "pmos-duress" and told.get("token.1") == "pmos" and "used" not in told, told)
     check("info of one that is not there", ask(INFO, name="nothing").details.get("state") == "absent")
     ask(OPEN, pin=PIN)
     used = int(ask(INFO).details.get("used", -1))
@@ -60,7 +60,7 @@ def passwd():
     back = ask(PASSWD, pin=new, new=PIN)
     check("passwd of a closed volume", back.code == "done", back)
     slots, tokens = keyslots()
-    check("one keyslot is left, and no mark of the change", len(slots) == 1 and tokens == ["pmos"],
+    check("one keyslot is left, and no mark of the change", len(slots) == 1 and tokens == ["pmos-duress", "pmos"],
           (slots, tokens))
     for attempt in range(4):
         ask(PASSWD, pin=secrets.token_hex(8), new=new)
@@ -93,7 +93,7 @@ def killed():
         slots, tokens = keyslots()
         refused = ask(OPEN, pin=other).code
         if not check(f"killed at moment {moment}: one secret opens, and it alone", good
-                     and len(slots) == 1 and tokens == ["pmos"] and refused == "wrong_secret",
+                     and len(slots) == 1 and tokens == ["pmos-duress", "pmos"] and refused == "wrong_secret",
                      (good, slots, tokens, refused)):
             subprocess.run(["cryptsetup", "luksDump", f"{DIR}/data.img"])
         ask(OPEN, pin=right), ask(CLOSE)  # the count begins anew

@@ -14,10 +14,11 @@ SPARE = next((d for d in ("/dev/disk/by-id/virtio-spare", "/dev/vdc", "/dev/vdd"
               if os.path.exists(d) and subprocess.run(["blkid", "-p", d]).returncode == 2), None)
 
 REQUEST = struct.Struct("=IIIIQQIIII64s64s128s512s512s64s16s16s512s512s512s24s8s512s"
-                        "128s32s32s64s")
+                        "128s32s32s64sII4096s")
 EVENT = struct.Struct("=III64sIIIIIi256s256s256s")
 STATUS, PROVISION, OPEN, CLOSE = 1, 2, 3, 4
 INFO, PASSWD, BACKUP, RESTORE, REENCRYPT = 16, 17, 18, 19, 32
+ERASE, DURESS = 56, 57
 PROGRESS, DONE, FAILED, DETAIL = 1, 2, 3, 4
 CODES = ["failed", "usage", "unknown_mode", "disabled", "already_exists", "not_provisioned",
          "locked", "wrong_secret", "busy", "frozen", "not_running", "unsupported", "not_found",
@@ -65,8 +66,9 @@ class Worker:
     def __init__(self, verb, name="data", pin=None, source=None, size=64 << 20, key_file="",
                  block=False, cipher="aes-xts-plain64", memory=32 << 20, time_ms=200, mode="t",
                  new=None, file=None, undo=None, integrity="none", discards="never", header="",
-                 key_bits=512):
-        """new: the new secret of PASSWD; file: a descriptor, of BACKUP and RESTORE."""
+                 key_bits=512, others="", erase_after=0):
+        """new: the new secret of PASSWD, the one of DURESS; file: a descriptor, of BACKUP and RESTORE;
+        others: what is destroyed with it, "fNAME PATH" a line."""
         self.source = source or f"{DIR}/{name}.img"
         self.dm = f"pmos-{mode}-{name}"
         raw = REQUEST.pack(0x504d5651, verb, 2 if key_file else 1, int(block), size, memory,
@@ -77,7 +79,8 @@ class Worker:
                            f"{DIR}/attempts/{mode}".encode(), f"{DIR}/repeats/{mode}".encode(),
                            (undo or f"{DIR}/headers/{mode}/{name}").encode(),
                            integrity.encode(), discards.encode(), header.encode(),
-                           *[b""] * 4)  # one way in: the PIN
+                           *[b""] * 4,  # one way in: the PIN
+                           erase_after, 0, others.encode())
         self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.process = subprocess.Popen(
             ["/bin/sh", "-c", f'exec "$0" 3<&{theirs.fileno()}', WORKER], pass_fds=[theirs.fileno()])

@@ -1,0 +1,36 @@
+// volume: makes unreadable what opens a mode's volumes, on the storage. Knows no secret, asks
+// nobody, and touches no data; never logs.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "runtime/volume/crypt.h"
+
+namespace pmos::volume {
+
+// Nothing that was in them comes back. Of a keyslot the loss of any part is enough: its key is
+// spread over all of it (anti-forensic stripes). So a little of each goes first, and is on the
+// storage before the rest follows.
+Result<void> overwrite_keyslots(const std::string& device, const std::vector<Area>& areas);
+
+// The one place where a mode's keys end, for `erase`, the duress secret and one wrong secret too
+// many. In this order: of all of them what a header only speaks of, as a TPM's share of a key; what
+// is kept of a header that was being written over, which the next opening would put back; the
+// volume whose header is at `header`; the mode's other volumes. What cannot be written is left out,
+// the rest is done all the same. The headers stay what they were to look at: a secret fails as a
+// wrong one does. Fails with what stays outside the headers: it opens nothing any more.
+Result<void> destroy_keyslots(const Request& request, const std::string& header);
+
+// The same by who can tell nobody.
+void destroy_unseen(const Request& request, const CryptDevice& crypt);
+
+// Both copies of the metadata and all keyslots become zeros, on the storage.
+Result<void> wipe_header(const std::string& device);
+
+// Only with -Dfaults=true: the worker is killed at the moment that a test has named.
+void maybe_die_at(const char* moment);
+
+}  // namespace pmos::volume

@@ -1,0 +1,162 @@
+// tests: after it no secret opens, in the first moment as at the end, and nothing else has changed.
+// Real LUKS2 headers in files.
+#include "runtime/volume/destroy.h"
+
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "runtime/volume/undo_header.h"
+
+using namespace pmos;
+using namespace pmos::volume;
+namespace fs = std::filesystem;
+
+namespace {
+
+std::span<const std::byte> bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
+
+const PbkdfCost kCheap{"argon2id", 1 << 20, 0, true};
+
+struct World {
+    std::string dir = "/tmp/pmos-destroy-test-XXXXXX";
+    Request request;
+
+    World() {
+        REQUIRE(::mkdtemp(dir.data()) != nullptr);
+        std::string("secure").copy(request.mode, 63);
+        std::string("data").copy(request.name, 63);
+        std::string("aes-xts-plain64").copy(request.cipher, 63);
+        std::string("argon2id").copy(request.pbkdf, 15);
+        (dir + "/headers/secure/data").copy(request.undo, sizeof request.undo - 1);
+        std::ofstream(path()) << "";
+        fs::resize_file(path(), 32 << 20);
+        auto crypt = CryptDevice::of_device(path());
+        REQUIRE(crypt);
+        REQUIRE(crypt->format(request));
+        REQUIRE(crypt->add_keyslot(0, kCheap, {}, bytes("first")));
+        REQUIRE(crypt->add_keyslot(1, kCheap, {}, bytes("second")));
+        REQUIRE(crypt->write_token(complete_token(request)));
+    }
+    ~World() { fs::remove_all(dir); }
+
+    std::string path() const { return dir + "/device"; }
+    CryptDevice open() const {
+        auto crypt = CryptDevice::of_device(path());
+        REQUIRE(crypt);
+        REQUIRE(crypt->load());
+        return std::move(*crypt);
+    }
+    bool opens(std::string_view secret) const { return open().unseal(bytes(secret)).has_value(); }
+    std::string content() const {
+        std::ifstream stream(path(), std::ios::binary);
+        return {std::istreambuf_iterator<char>(stream), {}};
+    }
+};
+
+}  // namespace
+
+TEST_CASE("keyslots are overwritten and nothing else; what is left looks like a whole volume") {
+    const World world;
+    REQUIRE(world.opens("first"));
+    REQUIRE(world.opens("second"));
+    const auto areas = world.open().keyslot_areas();
+    REQUIRE(areas.size() == 2);
+    const std::string before = world.content();
+    CHECK(destroy_keyslots(world.request, world.path()));
+    const std::string after = world.content();
+    REQUIRE(after.size() == before.size());
+    std::size_t changed = 0, outside = 0;
+    for (std::size_t at = 0; at < before.size(); ++at) {
+        if (before[at] == after[at]) continue;
+        ++changed;
+        const bool in_slot = std::ranges::any_of(areas, [&](const Area& area) {
+            return at >= area.offset && at < area.offset + area.length;
+        });
+        if (!in_slot) ++outside;
+    }
+    CHECK(outside == 0);
+    CHECK(changed > (areas[0].length + areas[1].length) * 9 / 10);
+    for (const char* secret : {"first", "second"}) {
+        const auto refused = world.open().unseal(bytes(secret));
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().code == Code::wrong_secret);
+    }
+    CHECK(world.open().has_keyslot());
+    CHECK(world.open().has_complete_token(world.request));
+}
+
+TEST_CASE("the first 4 KiB of a keyslot are enough") {
+    const World world;
+    auto areas = world.open().keyslot_areas();
+    for (auto& area : areas) area.length = 4096;
+    REQUIRE(overwrite_keyslots(world.path(), areas));
+    CHECK_FALSE(world.opens("first"));
+    CHECK_FALSE(world.opens("second"));
+}
+
+TEST_CASE("a header that is kept while another is written over it opens nothing any more") {
+    const World world;
+    REQUIRE(keep_header(world.request, world.path(), 16 << 20));
+    const std::string kept(text(world.request.undo)), rest = kept + ".tmp-killed";
+    fs::copy_file(kept, rest);
+    std::ofstream(world.dir + "/headers/secure/other") << "another volume's";
+    CHECK(kept_headers(world.request).size() == 2);
+
+    // The power goes between the blow and its end: what the next opening puts back is dead as well.
+    CHECK(destroy_keyslots(world.request, world.path()));
+    REQUIRE(put_header_back(world.request, world.path()));
+    CHECK_FALSE(world.opens("first"));
+
+    REQUIRE(keep_header(world.request, world.path(), 16 << 20));
+    REQUIRE(forget_all_headers(world.request));
+    CHECK_FALSE(fs::exists(kept));
+    CHECK_FALSE(fs::exists(rest));
+    CHECK(fs::exists(world.dir + "/headers/secure/other"));
+}
+
+TEST_CASE("a wiped header is none, however little of it could be read before") {
+    const World world;
+    {
+        std::fstream stream(world.path(), std::ios::in | std::ios::out | std::ios::binary);
+        stream << std::string(64 << 10, 'x');
+    }
+    REQUIRE(wipe_header(world.path()));
+    const std::string content = world.content();
+    CHECK(content.find_first_not_of('\0') == std::string::npos);
+    CHECK_FALSE(CryptDevice::of_device(world.path())->load());
+}
+
+TEST_CASE("a TPM that cannot be asked is told of, and keeps no keyslot alive") {
+    const World world;
+    REQUIRE(world.open().write_token(R"({"type":"pmos-tpm","keyslots":["1"],"version":"1"})"));
+    const auto destroyed = destroy_keyslots(world.request, world.path());
+    CHECK_FALSE(destroyed);
+    CHECK_FALSE(world.opens("first"));
+    CHECK_FALSE(world.opens("second"));
+}
+
+TEST_CASE("another volume's keyslots are destroyed where its header is, be its data there or not") {
+    World world;
+    const World other;
+    const std::string line = "fmore /nowhere/more.img\t" + other.path() + "\n";
+    line.copy(world.request.others, sizeof world.request.others - 1);
+    REQUIRE(destroy_keyslots(world.request, world.path()));
+    CHECK_FALSE(world.opens("first"));
+    CHECK_FALSE(other.opens("first"));
+}
+
+TEST_CASE("of a volume that is being re-encrypted the next key goes as well") {
+    const World world;
+    {
+        auto crypt = world.open();
+        REQUIRE(crypt.add_next_key(2, 0, kCheap, bytes("first")));
+    }
+    REQUIRE(world.open().unseal(bytes("first"), 2));
+    CHECK(destroy_keyslots(world.request, world.path()));
+    CHECK_FALSE(world.open().unseal(bytes("first"), 2));
+    CHECK_FALSE(world.opens("first"));
+}
