@@ -18,6 +18,8 @@ _pmosctl_options() {
         unlock) echo "$common --pin-fd --no-start" ;;
         volume) echo "$common --pin-fd --new-pin-fd --yes" ;;
         auth) echo "$common --pin-fd --new-pin-fd --out-fd --volume" ;;
+        erase) echo "$common --yes" ;;
+        duress) echo "$common --pin-fd --duress-pin-fd" ;;
         lock) echo "$common --evict" ;;
         exec | shell) echo "$common --tty --no-tty --env --workdir --user" ;;
         logs) echo "$common --follow --lines" ;;
@@ -33,14 +35,14 @@ _pmosctl_options() {
 
 _pmosctl() {
     local verbs='status list inspect logs events doctor version start stop restart switch notify
-        provision unlock lock volume auth exec shell image policy reload'
+        provision unlock lock erase duress volume auth exec shell image policy reload'
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local verb='' mode='' second='' i word places=()
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-            --socket | --pin-fd | --new-pin-fd | --out-fd | --volume | --timeout | -n | --lines | --count | -e | --env | -w | --workdir | -u | --user)
+            --socket | --pin-fd | --new-pin-fd | --duress-pin-fd | --out-fd | --volume | --timeout | -n | --lines | --count | -e | --env | -w | --workdir | -u | --user)
                 ((i++))
                 ;;
             --) return ;; # the command of exec: files, by the shell's own rules
@@ -48,9 +50,9 @@ _pmosctl() {
             *)
                 if [[ -z $verb ]]; then
                     verb=$word
-                elif [[ $verb == @(volume|auth) && -z $second ]]; then
+                elif [[ $verb == @(volume|auth|duress) && -z $second ]]; then
                     second=$word
-                elif [[ $verb == @(volume|auth) ]]; then
+                elif [[ $verb == @(volume|auth|duress) ]]; then
                     places+=("$word")
                 else
                     mode=$word
@@ -63,7 +65,7 @@ _pmosctl() {
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return
             ;;
-        --pin-fd | --new-pin-fd | --out-fd | --volume | --timeout | -n | --lines | --count | -e | --env | -w | --workdir | -u | --user) return ;;
+        --pin-fd | --new-pin-fd | --duress-pin-fd | --out-fd | --volume | --timeout | -n | --lines | --count | -e | --env | -w | --workdir | -u | --user) return ;;
     esac
     if [[ $cur == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_pmosctl_options "$verb")" -- "$cur")
@@ -85,6 +87,13 @@ _pmosctl() {
                 mapfile -t COMPREPLY < <(compgen -W 'build import verify' -- "$cur")
             else
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+            fi
+            ;;
+        duress)
+            if [[ -z $second ]]; then
+                mapfile -t COMPREPLY < <(compgen -W 'set remove' -- "$cur")
+            elif ((${#places[@]} == 0)); then
+                _pmosctl_modes "$cur"
             fi
             ;;
         volume)
@@ -111,7 +120,7 @@ _pmosctl() {
                 mapfile -t COMPREPLY < <(compgen -W 'pin passphrase recovery-key escrow' -- "$cur")
             fi
             ;;
-        status | inspect | logs | start | stop | restart | switch | provision | unlock | lock | exec | shell)
+        status | inspect | logs | start | stop | restart | switch | provision | unlock | lock | erase | exec | shell)
             [[ -z $mode ]] && _pmosctl_modes "$cur"
             ;;
     esac

@@ -48,6 +48,12 @@ int evict(sd_bus_message* message, void* userdata, sd_bus_error*) {
     return 1;
 }
 
+int erase(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    bus_of(userdata).supervisor().erase(
+        mode_of(userdata), [call = Call(message)](Result<> result) { call.done(result); });
+    return 1;
+}
+
 int start(sd_bus_message* message, void* userdata, sd_bus_error*) {
     bus_of(userdata).supervisor().start(mode_of(userdata), [call = Call(message)](Result<bool> r) {
         if (!r) return call.fail(r.error());
@@ -287,6 +293,7 @@ constexpr sd_bus_vtable kVtable[] = {
                              unlock, kAnyone | SD_BUS_VTABLE_SENSITIVE),
     SD_BUS_METHOD("Lock", "", "", lock, kAnyone),
     SD_BUS_METHOD("Evict", "", "", evict, kAnyone),
+    SD_BUS_METHOD("Erase", "", "", erase, kAnyone),
     SD_BUS_METHOD_WITH_NAMES("Start", "", , "b", SD_BUS_PARAM(started), start, kAnyone),
     SD_BUS_METHOD_WITH_NAMES("Stop", "a{sv}", SD_BUS_PARAM(options), "", , stop, kAnyone),
     SD_BUS_METHOD("Restart", "", "", restart, kAnyone),

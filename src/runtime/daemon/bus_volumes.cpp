@@ -108,6 +108,21 @@ int change_secret(sd_bus_message* message, void* userdata, sd_bus_error*) {
     return r < 0 ? r : done_when(userdata, message, std::move(wanted));
 }
 
+int set_duress(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    VolumeCall wanted{Verb::duress, {}};
+    int r = read_volume(message, wanted);
+    if (r >= 0) r = read_fd(message, wanted.secret);
+    if (r >= 0) r = read_fd(message, wanted.other);
+    return r < 0 ? r : done_when(userdata, message, std::move(wanted));
+}
+
+int remove_duress(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    VolumeCall wanted{Verb::duress, {}};
+    int r = read_volume(message, wanted);
+    if (r >= 0) r = read_fd(message, wanted.secret);
+    return r < 0 ? r : done_when(userdata, message, std::move(wanted));
+}
+
 int resize(sd_bus_message* message, void* userdata, sd_bus_error*) {
     VolumeCall wanted{Verb::resize, {}};
     int r = read_volume(message, wanted);
@@ -160,6 +175,11 @@ constexpr sd_bus_vtable kVtable[] = {
     SD_BUS_METHOD_WITH_NAMES("ChangeSecret", "shh",
                              SD_BUS_PARAM(volume) SD_BUS_PARAM(old_secret) SD_BUS_PARAM(new_secret),
                              "", , change_secret, kAnyone | SD_BUS_VTABLE_SENSITIVE),
+    SD_BUS_METHOD_WITH_NAMES("SetDuress", "shh",
+                             SD_BUS_PARAM(volume) SD_BUS_PARAM(secret) SD_BUS_PARAM(duress), "", ,
+                             set_duress, kAnyone | SD_BUS_VTABLE_SENSITIVE),
+    SD_BUS_METHOD_WITH_NAMES("RemoveDuress", "sh", SD_BUS_PARAM(volume) SD_BUS_PARAM(secret), "", ,
+                             remove_duress, kAnyone | SD_BUS_VTABLE_SENSITIVE),
     SD_BUS_METHOD_WITH_NAMES("BackupHeader", "sh", SD_BUS_PARAM(volume) SD_BUS_PARAM(file), "", ,
                              with_file<Verb::backup>, kAnyone),
     SD_BUS_METHOD_WITH_NAMES("RestoreHeader", "sh", SD_BUS_PARAM(volume) SD_BUS_PARAM(file), "", ,

@@ -53,6 +53,7 @@ class Supervisor {
     void unlock(Mode& mode, UniqueFd secret, bool start, std::string owner, Done done);
     void lock(Mode& mode, Done done);   // as strongly as its profile says
     void evict(Mode& mode, Done done);  // and nothing of it stays in memory
+    void erase(Mode& mode, Done done);  // and its volumes are gone for ever
     // What the lock screen, or who puts the phone to sleep, has to say; answers when every mode
     // that locks then is locked.
     void screen_locked(bool locked, Done done);
@@ -150,6 +151,7 @@ class Supervisor {
     void let_go(Mode& mode, Done done);
     void after_reencryption(Mode& mode, const Result<Details>& told);
     void finish_reencryption(Mode& mode);
+    void erase_job(Mode& mode, Done done);
     void stop_and_close(Mode& mode, Done done);
     void stop_job(Mode& mode, std::uint32_t timeout_ms, Done done);
     void open_job(Mode& mode, UniqueFd secret, Done done);

@@ -58,6 +58,23 @@ void Supervisor::evict(Mode& mode, Done done) {
         std::move(done));
 }
 
+// An open volume's key is in the kernel, and no write to its header takes it out of there.
+void Supervisor::erase_job(Mode& mode, Done done) {
+    if (!mode.plan)
+        return done(fail(Code::disabled, "mode '" + mode.name + "' is disabled", mode.reason,
+                         "see: pmosctl policy check"));
+    evict_job(mode, [this, &mode, done = std::move(done)](Result<> evicted) mutable {
+        if (!evicted) return done(std::move(evicted));
+        erase_volumes(ctx_, mode, std::move(done));
+    });
+}
+
+void Supervisor::erase(Mode& mode, Done done) {
+    enqueue(
+        mode, "erase", [this, &mode](Done job_done) { erase_job(mode, std::move(job_done)); },
+        std::move(done));
+}
+
 // A suspended mode has nothing to end in order: what it would do now could only fail.
 void Supervisor::stop_job(Mode& mode, std::uint32_t timeout_ms, Done done) {
     refresh_volume_state(mode);

@@ -30,8 +30,10 @@ void Supervisor::volume(Mode& mode, VolumeCall call, Answer<Details> answer) {
         if (!result) return answer(fail(std::move(result.error())));
         answer(std::move(*told));
     };
-    // Who only looks changes nothing that is to be told to others.
-    if (only_looks(verb) && !closing_) return mode.jobs.add(std::move(job), std::move(done));
+    // Who only looks changes nothing that is to be told to others. Nor is it told that there is a
+    // duress PIN.
+    if ((only_looks(verb) || verb == volume::Verb::duress) && !closing_)
+        return mode.jobs.add(std::move(job), std::move(done));
     enqueue(mode, verb_name(verb), std::move(job), std::move(done));
 }
 

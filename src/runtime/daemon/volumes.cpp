@@ -59,7 +59,9 @@ void after_death(const Context& ctx, Mode& mode, const policy::Volume& volume, v
     error.why = "exit status " + std::to_string(exit_code);
     error.fix = "the journal and the kernel log may say why";
     using volume::Verb;
-    if (verb == Verb::close || verb == Verb::suspend || verb == Verb::cut_off)
+    if (verb == Verb::erase) error.fix = "part of it may be left: erase the mode again";
+    if (verb == Verb::close || verb == Verb::suspend || verb == Verb::cut_off ||
+        verb == Verb::erase)
         return done(fail(std::move(error)));
     const auto clear = verb == Verb::resume ? Verb::suspend : Verb::close;
     call_volume_worker(
@@ -181,6 +183,13 @@ void provision_volumes(const Context& ctx, Mode& mode, UniqueFd secret, Done don
                                                     std::move(fd), std::move(step_done));
                              }});
     run_sequence(ctx.loop, "provision", std::move(steps), std::move(done));
+}
+
+void erase_volumes(const Context& ctx, Mode& mode, Done done) {
+    const auto& volumes = mode.plan->volumes;
+    if (volumes.empty())
+        return done(fail(Code::usage, "mode '" + mode.name + "' has no volume to erase"));
+    each_volume(ctx, mode, volumes, volume::Verb::erase, std::move(done));
 }
 
 void open_volumes(const Context& ctx, Mode& mode, UniqueFd secret, Done done) {

@@ -16,6 +16,9 @@ Details volume_summary(const policy::Volume& volume);
 // Makes every volume; refuses when one exists. secret: for those that need one.
 void provision_volumes(const Context& ctx, Mode& mode, UniqueFd secret, Done done);
 
+// Destroys every volume, the last first, though one cannot be; all must be closed.
+void erase_volumes(const Context& ctx, Mode& mode, Done done);
+
 // Opens what is closed; on an error closes again what it opened. A volume with a device key that
 // does not exist yet is made first: the first boot of a mode that needs no secret.
 void open_volumes(const Context& ctx, Mode& mode, UniqueFd secret, Done done);

@@ -1,0 +1,45 @@
+// cli: erase, the end of a mode's volumes. Asks for a yes, and for no PIN: nothing is read by it.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <memory>
+
+#include "cli/consent.h"
+#include "cli/mode_info.h"
+#include "cli/outcome.h"
+#include "cli/output.h"
+#include "cli/show_progress.h"
+#include "cli/volume_address.h"
+
+namespace pmos::cli {
+namespace {
+
+Result<int> erase(const Globals& globals, const std::string& name, bool yes) {
+    PMOS_ASSIGN(auto bus, globals.connect());
+    PMOS_ASSIGN(const auto mode, read_mode(bus, name));
+    PMOS_TRY(ask_consent(
+        yes, fmt::format("all data of '{}' will be gone: its keys are destroyed on this phone, and "
+                         "no PIN brings them back",
+                         printable(mode.name))));
+    ProgressView view(STDERR_FILENO);
+    PMOS_TRY(show_progress(bus, name, view));
+    auto answer = bus.call(mode_address(name), "Erase");
+    view.finish();
+    PMOS_TRY(std::move(answer));
+    print_outcome(globals, name,
+                  fmt::format("erased; 'pmosctl {} {}' makes it anew",
+                              mode.needs_secret ? "provision" : "unlock", printable(mode.name)));
+    return 0;
+}
+
+}  // namespace
+
+Action attach_erase(CLI::App& app) {
+    auto mode = std::make_shared<std::string>();
+    auto yes = std::make_shared<bool>(false);
+    app.add_option("MODE", *mode, "the mode")->required();
+    app.add_flag("--yes", *yes, "do not ask");
+    return [mode, yes](const Globals& globals) { return erase(globals, *mode, *yes); };
+}
+
+}  // namespace pmos::cli
