@@ -110,9 +110,9 @@ Result<Event> erase(const Request& request, Channel& channel) {
         PMOS_TRY(destroy_device_key(std::string(text(request.key_file))));
     PMOS_TRY(remove_volume(request));
     PMOS_TRY(begin_count(request));
+    if (!stays.empty()) PMOS_TRY(channel.detail("unsettled", stays));
     Event event;
     event.kind = EventKind::done;
-    stays.copy(event.why, sizeof event.why - 1);
     return event;
 }
 

@@ -1,0 +1,288 @@
+#!/usr/bin/env python3
+# timeout: 900
+"""The end of a mode's keys: erase with consent, a duress PIN that looks like any wrong one, erasure
+after so many wrong ones. What a copy that was made before is worth is shown as well. PINs are
+random."""
+
+import glob
+import hashlib
+import json
+import os
+import pathlib
+import secrets
+import statistics
+import subprocess
+import sys
+import time
+
+MODE, OTHER = "secure", "personal"
+VOLUME = pathlib.Path("/var/lib/pmos/volumes/secure-data.luks")
+RECORD = pathlib.Path("/var/lib/pmos/attempts/secure")
+REPEATS = pathlib.Path("/run/pmos/attempts/secure")
+PROFILES = pathlib.Path("/usr/share/pmos/profiles")
+HEADER = 16 << 20
+WRONG, NOT_PROVISIONED = 8, 6
+TIMED = 15
+SHIPPED = (PROFILES / f"{MODE}.json").read_text()
+failures = 0
+
+
+def check(what, good, detail=""):
+    global failures
+    failures += not good
+    print(("  ok    " if good else "  FAIL  ") + what + (f": {detail}" if not good else ""), flush=True)
+    return good
+
+
+def run(*command, **options):
+    return subprocess.run(command, capture_output=True, text=True, check=False,
+                          stdin=subprocess.DEVNULL, **options)
+
+
+def ctl(*words, code=0):
+    done = run("pmosctl", *words)
+    check("pmosctl " + " ".join(words), done.returncode == code, done.stderr)
+    return done
+
+
+def with_pins(words, **pins):
+    """pmosctl with each PIN by a pipe: pin="..." is --pin-fd."""
+    ends, options = [], []
+    for name, pin in pins.items():
+        r, w = os.pipe()
+        os.write(w, pin.encode() + b"\n")
+        os.close(w)
+        ends.append(r)
+        options += [f"--{name.replace('_', '-')}-fd", str(r)]
+    done = run("pmosctl", *words, *options, pass_fds=ends)
+    for end in ends:
+        os.close(end)
+    return done
+
+
+def unlock(pin):
+    return with_pins(["unlock", MODE, "--no-start"], pin=pin)
+
+
+def fresh(pin):
+    """secure has a new volume that this PIN opens."""
+    run("pmosctl", "erase", MODE, "--yes")
+    made = with_pins(["provision", MODE], pin=pin)
+    check("a new volume", made.returncode == 0, made.stderr)
+
+
+def row(mode=MODE):
+    return json.loads(run("pmosctl", "status", mode, "--json").stdout)[0]
+
+
+def info():
+    return json.loads(run("pmosctl", "volume", "info", MODE, "--json").stdout)
+
+
+def pin():
+    return secrets.token_hex(5)
+
+
+def forget_attempts():
+    """As if nobody had tried: the delays are 58-throttle's."""
+    for copy in "ab":
+        (RECORD / copy).unlink(missing_ok=True)
+    REPEATS.unlink(missing_ok=True)
+
+
+def profile(**session):
+    """secure with a key derivation that takes little, and those members of its session."""
+    text = SHIPPED.replace('"memoryMax": "256MiB", "timeMs": 1000', '"memoryMax": "32MiB", "timeMs": 100')
+    members = "".join(f'"{key}": {json.dumps(value)}, ' for key, value in session.items())
+    (PROFILES / f"{MODE}.json").write_text(text.replace('"session": {', '"session": { ' + members))
+    ctl("reload")
+
+
+def erase_with_consent():
+    right = pin()
+    fresh(right)
+    check("it opens", unlock(right).returncode == 0)
+    refused = run("pmosctl", "erase", MODE)
+    check("without a yes nothing is erased", refused.returncode == 2 and VOLUME.exists(), refused.stderr)
+    ctl("start", MODE)
+    ctl("start", OTHER)
+    kept = pathlib.Path("/var/lib/pmos/headers/secure")
+    kept.mkdir(parents=True, exist_ok=True)
+    (kept / "data.tmp-killed").write_bytes(VOLUME.read_bytes()[:HEADER])
+    held = os.open(VOLUME, os.O_RDONLY)
+    done = ctl("erase", MODE, "--yes")
+    check("and says what to do next", "pmosctl provision secure" in done.stdout + done.stderr, done.stdout)
+    check("a running mode was stopped first, and its key is out of the kernel",
+          row()["state"] == "stopped" and not glob.glob("/dev/mapper/pmos-secure*"), row())
+    check("of the file nothing is left, nor of a header that was kept of it",
+          not glob.glob("/var/lib/pmos/volumes/secure*") and not list(kept.iterdir()))
+    check("whoever holds it open reads zeros", not any(os.pread(held, HEADER, 0)))
+    os.close(held)
+    check("the other mode runs on", row(OTHER)["state"] == "running")
+    check("status says that there is none", row()["provisioned"] is False)
+    check("no PIN is asked for what is not there", unlock(right).returncode == NOT_PROVISIONED)
+    again = run("pmosctl", "erase", MODE, "--yes")
+    check("erasing nothing is no error", again.returncode == 0, again.stderr)
+    made = with_pins(["provision", MODE], pin=right)
+    check("it is made anew as ever", made.returncode == 0 and unlock(right).returncode == 0, made.stderr)
+    ctl("lock", MODE)
+
+
+def device_key():
+    ctl("stop", OTHER)
+    keys = set(glob.glob("/var/lib/pmos/keys/personal*"))
+    check("personal has a device key", keys)
+    before = [pathlib.Path(key).read_bytes() for key in keys]
+    ctl("erase", OTHER, "--yes")
+    check("which goes with the volume", not glob.glob("/var/lib/pmos/keys/personal*"))
+    ctl("unlock", OTHER)
+    check("a new one is made at the next unlock",
+          [pathlib.Path(key).read_bytes() for key in keys] != before and row(OTHER)["provisioned"])
+
+
+def setting(right, duress):
+    tokens = info()["tokens"]
+    check("a volume has the mark before any duress PIN is set", "pmos-duress" in tokens.values(), tokens)
+    wrong = with_pins(["duress", "set", MODE], pin=pin(), duress_pin=duress)
+    check("a wrong PIN sets none, and is counted", wrong.returncode == WRONG and row()["failures"] == 1,
+          wrong.stderr)
+    for what, bad in (("the PIN itself", right), ("one of three digits", "123")):
+        refused = with_pins(["duress", "set", MODE], pin=right, duress_pin=bad)
+        check(f"{what} is no duress PIN", refused.returncode == 2, refused.stderr)
+    seen = run("journalctl", "-b", "-o", "cat", "-u", "pmosd").stdout.count("duress")
+    done = with_pins(["duress", "set", MODE], pin=right, duress_pin=duress)
+    check("the right PIN sets it", done.returncode == 0, done.stderr)
+    check("the header looks as before", info()["tokens"] == tokens, info()["tokens"])
+    check("the journal does not tell of it",
+          run("journalctl", "-b", "-o", "cat", "-u", "pmosd").stdout.count("duress") == seen)
+    new = pin()
+    refused = with_pins(["volume", "passwd", MODE], pin=right, new_pin=duress)
+    check("the duress PIN cannot become the PIN", refused.returncode == 2, refused.stderr)
+    changed = with_pins(["volume", "passwd", MODE], pin=right, new_pin=new)
+    check("a new PIN leaves it", changed.returncode == 0, changed.stderr)
+    return new
+
+
+def last_lines():
+    run("journalctl", "--sync")
+    return run("journalctl", "-u", "pmosd", "-o", "cat", "-n", "8", "--no-pager").stdout.splitlines()
+
+
+def duress():
+    right, panic = pin(), pin()
+    fresh(right)
+    right = setting(right, panic)
+    check("the PIN opens", unlock(right).returncode == 0)
+    ctl("lock", MODE)
+    before = pathlib.Path("/tmp/27-header")
+    before.unlink(missing_ok=True)
+    ctl("volume", "backup", MODE, "data", str(before))
+    data = VOLUME.read_bytes()[HEADER:]
+    ordinary, shape = unlock(pin()), info()
+    first = last_lines()
+    struck = unlock(panic)
+    last = last_lines()
+    check("the duress PIN is refused in the words of any other", (struck.returncode, struck.stdout, struck.stderr)
+          == (ordinary.returncode, ordinary.stdout, ordinary.stderr), (ordinary.stderr, struck.stderr))
+    check("the journal has the same lines of both", first[-1] == last[-1], (first, last))
+    check("it is counted", row()["failures"] == 2, row())
+    check("volume and status look as before", info() == shape and row()["provisioned"] and row()["locked"])
+    after = unlock(right)
+    check("the right PIN is a wrong one now", (after.returncode, after.stderr)
+          == (ordinary.returncode, ordinary.stderr) and row()["failures"] == 3, after.stderr)
+    check("the data was not touched", VOLUME.read_bytes()[HEADER:] == data)
+    check("the other mode is", run("pmosctl", "unlock", OTHER).returncode == 0 and row(OTHER)["locked"] is False)
+    # Without a TPM a copy of the header is all it takes. SECURITY.md says so.
+    restored = run("pmosctl", "volume", "restore", MODE, "data", str(before), "--yes")
+    check("a header that was copied before defeats it: restored, the PIN opens", restored.returncode == 0
+          and unlock(right).returncode == 0, restored.stderr)
+    passwd = with_pins(["volume", "passwd", MODE], pin=panic, new_pin=pin())
+    check("entered for a new PIN it does the same, with the volume open", passwd.returncode == WRONG, passwd.stderr)
+    check("which stays open until it is locked", row()["locked"] is False)
+    ctl("lock", MODE)
+    check("and opens no more", unlock(right).returncode == WRONG)
+    ctl("volume", "restore", MODE, "data", str(before), "--yes")
+    removed = with_pins(["duress", "remove", MODE], pin=right)
+    check("the right PIN removes it", removed.returncode == 0, removed.stderr)
+    check("then it is any wrong PIN", unlock(panic).returncode == WRONG and unlock(right).returncode == 0)
+    ctl("lock", MODE)
+    before.unlink()
+
+
+def spread(times):
+    """Between the quartiles."""
+    low, _, high = statistics.quantiles(times, n=4)
+    return high - low
+
+
+def timing():
+    """Both in turns on one volume, whose header is put back each time."""
+    profile()
+    right, panic = pin(), pin()
+    fresh(right)
+    with_pins(["duress", "set", MODE], pin=right, duress_pin=panic)
+    header = VOLUME.read_bytes()[:HEADER]
+    took = {"wrong": [], "duress": []}
+    for _ in range(TIMED):
+        for kind in took:
+            with open(VOLUME, "r+b") as stream:
+                stream.write(header)
+                os.fsync(stream.fileno())
+            forget_attempts()
+            guess = panic if kind == "duress" else pin()
+            begin = time.monotonic()
+            done = unlock(guess)
+            took[kind].append(time.monotonic() - begin)
+            destroyed = VOLUME.read_bytes()[:HEADER] != header
+            if done.returncode != WRONG or destroyed != (kind == "duress"):
+                check(f"a {kind} PIN does what it should", False, (done.stderr, destroyed))
+    median = {kind: statistics.median(times) for kind, times in took.items()}
+    wide = {kind: spread(times) for kind, times in took.items()}
+    for kind, times in took.items():
+        print(f"  ..    {kind}: median {median[kind]:.3f} s, quartiles {wide[kind]:.3f} s apart, "
+              f"{min(times):.3f} to {max(times):.3f} s")
+    apart = abs(median["wrong"] - median["duress"])
+    check(f"the medians are {apart:.3f} s apart, which is within the spread", apart <= max(wide.values()))
+
+
+def after_failures():
+    profile(eraseAfterFailures=10)
+    told = run("pmosctl", "policy", "check").stdout
+    check("policy check warns of it", "erase-after-failures" in told, told)
+    right = pin()
+    fresh(right)
+    for before, opens in ((8, True), (9, False)):
+        put_record(before)
+        refused = unlock(pin())
+        check(f"wrong PIN {before + 1} is refused as ever", refused.returncode == WRONG, refused.stderr)
+        forget_attempts()
+        check("and the right one opens" if opens else "and then the right one opens no more",
+              (unlock(right).returncode == 0) == opens)
+        run("pmosctl", "lock", MODE)
+        forget_attempts()
+
+
+def put_record(count):
+    """So many, the last of them 90 minutes ago: before this boot began, mostly."""
+    boot = open("/proc/sys/kernel/random/boot_id").read().strip()
+    at = int((time.clock_gettime(time.CLOCK_BOOTTIME) - 5401) * 1e6)
+    text = f"pmos-attempts 1\nwrites 50\nfailures {count}\nat {at}\nboot {boot}\n"
+    text += f"sum {hashlib.sha256(text.encode()).hexdigest()}\n"
+    for copy in "ab":
+        (RECORD / copy).write_text(text.ljust(512, "\n"))
+
+
+def main():
+    try:
+        for part in (erase_with_consent, device_key, duress, timing, after_failures):
+            print(f"  {part.__name__}")
+            part()
+    finally:
+        (PROFILES / f"{MODE}.json").write_text(SHIPPED)
+        ctl("reload")
+        ctl("stop", "--all")
+        run("pmosctl", "erase", MODE, "--yes")
+    sys.exit(failures != 0)
+
+
+main()
