@@ -123,6 +123,25 @@ check "it is made" fresh_secure "$pin"
 equal "with that way alone" 'tpm2+pin' "$(ways)"
 check "it opens and starts the mode" with_pin "$pin" unlock secure
 check "lock" pmosctl lock secure
+
+note "what destroys it"
+check "a duress PIN is set" pmosctl duress set secure --pin-fd 3 --duress-pin-fd 4 \
+    3< <(printf %s "$pin") 4< <(printf %s "$new")
+equal "the TPM has its share" 2 "$(indices)"
+expect_code 8 "it is refused as a wrong one" auth "$new" test
+equal "and the share is gone" 0 "$(indices)"
+expect_code 13 "the right PIN opens nothing any more" auth "$pin" test
+check "erased" pmosctl erase secure --yes
+check "made anew" fresh_secure "$pin"
+equal "with a share" 2 "$(indices)"
+cp "$image" saved
+check "erased again" pmosctl erase secure --yes
+equal "and the share with it" 0 "$(indices)"
+check "and made anew" fresh_secure "$pin"
+cp "$image" whole
+cp saved "$image"
+expect_code 13 "a copy of the storage from before opens nothing" auth "$pin" test
+cp whole "$image"
 check "the TPM's owner takes away what it has of pmos" forget
 expect_code 13 "and nothing opens it any more" auth "$pin" test
 

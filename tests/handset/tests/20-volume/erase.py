@@ -84,3 +84,76 @@ def together():
     check("the device key too", not os.path.exists(f"{KEYS}/more"))
     fresh_attempts()
     clean("destroyed together")
+
+
+def whatever_asks():
+    """The duress secret destroys also where a volume is only looked at, by a device that cannot be
+    written to, and where it is open."""
+    for what in ("tested", "open", "with integrity"):
+        fresh_attempts()
+        panic = secrets.token_hex(6)
+        options = {"name": "asked", **CHEAP,
+                   "integrity": "hmac-sha256" if what == "with integrity" else "none"}
+        check(f"a volume ({what})", (made := ask(PROVISION, pin=PIN, **options)).code == "done", made)
+        same = ask(DURESS, pin=PIN, new=PIN, **options)
+        check("its PIN cannot be the duress PIN", same.code == "usage", same)
+        check("a duress PIN", (done := ask(DURESS, pin=PIN, new=panic, **options)).code == "done", done)
+        taken = ask(PASSWD, pin=PIN, new=panic, **options)
+        check("it cannot become the PIN", taken.code == "usage", taken)
+        if what == "open":
+            ask(OPEN, pin=PIN, **options)
+        struck = ask(OPEN if what == "open" else AUTH_TEST, pin=panic, **options)
+        check("it is refused as a wrong one", struck.code == "wrong_secret" and not struck.why, struck)
+        ask(CLOSE, **options)
+        fresh_attempts()
+        refused = ask(OPEN, pin=PIN, **options)
+        check("the PIN opens nothing any more", refused.code == "wrong_secret", refused)
+        check("erased", (erased := ask(ERASE, **options)).code == "done", erased)
+    clean("destroyed whatever asked")
+
+
+def apart():
+    fresh_attempts()
+    panic = secrets.token_hex(6)
+    header = f"{DIR}/a card/apart.header"
+    os.makedirs(os.path.dirname(header), exist_ok=True)
+    options = {"name": "apart", "header": header, **CHEAP}
+    check("a volume with its header apart", (made := ask(PROVISION, pin=PIN, **options)).code == "done", made)
+    check("one beside it", ask(PROVISION, name="beside", pin=PIN, **CHEAP).code == "done")
+    check("its duress PIN", ask(DURESS, name="beside", pin=PIN, new=panic).code == "done")
+    struck = ask(OPEN, name="beside", pin=panic, others=f"fapart {DIR}/apart.img\t{header}\n")
+    check("is refused as a wrong one", struck.code == "wrong_secret", struck)
+    fresh_attempts()
+    refused = ask(OPEN, pin=PIN, **options)
+    check("and ends the header that is apart", refused.code == "wrong_secret", refused)
+    os.rename(header, f"{DIR}/kept")
+    away = ask(ERASE, **options)
+    check("without its header it is not erased", away.code == "not_found"
+          and os.path.exists(f"{DIR}/apart.img"), away)
+    os.rename(f"{DIR}/kept", header)
+    check("with it, it is", (erased := ask(ERASE, **options)).code == "done", erased)
+    check("and nothing is left of both", not os.path.exists(header)
+          and not os.path.exists(f"{DIR}/apart.img"))
+    check("once more", ask(ERASE, **options).code == "done")
+    ask(ERASE, name="beside")
+    clean("erased with its header")
+
+
+def apart_on_a_device():
+    if SPARE is None:
+        return
+    fresh_attempts()
+    header = f"{DIR}/apart.header"
+    options = {"name": "disk", "source": SPARE, "block": True, "header": header, **CHEAP}
+    check("a header apart of a block device",
+          (made := ask(PROVISION, pin=PIN, **options)).code == "done", made)
+    check("erased", (erased := ask(ERASE, **options)).code == "done", erased)
+    with open(SPARE, "rb") as disk:
+        check("the device says no more that it is one", not any(disk.read(512)))
+    check("the header is gone", not os.path.exists(header))
+    subprocess.run(["mkfs.ext4", "-q", "-F", SPARE], check=True)
+    foreign = ask(ERASE, name="disk", source=SPARE, block=True)
+    kept = subprocess.run(["blkid", "-p", "-s", "TYPE", "-o", "value", SPARE], capture_output=True,
+                          text=True, check=True).stdout.strip()
+    check("what is no volume is not wiped", foreign.code == "busy" and kept == "ext4", (foreign, kept))
+    subprocess.run(["wipefs", "--all", "--quiet", SPARE], check=True)

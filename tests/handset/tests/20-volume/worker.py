@@ -18,6 +18,7 @@ REQUEST = struct.Struct("=IIIIQQIIII64s64s128s512s512s64s16s16s512s512s512s24s8s
 EVENT = struct.Struct("=III64sIIIIIi256s256s256s")
 STATUS, PROVISION, OPEN, CLOSE = 1, 2, 3, 4
 INFO, PASSWD, BACKUP, RESTORE, REENCRYPT = 16, 17, 18, 19, 32
+AUTH_TEST = 51
 ERASE, DURESS = 56, 57
 PROGRESS, DONE, FAILED, DETAIL = 1, 2, 3, 4
 CODES = ["failed", "usage", "unknown_mode", "disabled", "already_exists", "not_provisioned",
