@@ -1,0 +1,323 @@
+#!/usr/bin/env python3
+# timeout: 14400
+"""kill -9 of the volume worker, and of pmosd with a worker under it, at random moments of every
+operation on a volume. Afterwards a secret of before or after opens it, and its data is what it was;
+or, of an erasure, nothing opens and nothing is left. One moment of each, 200 with HANDSET_SOAK."""
+
+import hashlib
+import json
+import os
+import pathlib
+import random
+import secrets
+import signal
+import subprocess
+import sys
+import time
+
+from worker import *
+
+RESIZE, WIPE_FREE = 20, 21
+MOMENTS = 200 if os.environ.get("HANDSET_SOAK") else 1
+CHEAP = {"memory": 1 << 20, "time_ms": 100}
+SEED = os.environ.get("PMOS_SOAK_SEED", secrets.token_hex(4))
+chance = random.Random(SEED)
+MODE = "secure"
+
+
+def forget_attempts():
+    subprocess.run(["rm", "-rf", f"{DIR}/attempts", f"{DIR}/repeats"], check=True)
+
+
+class Volume:
+    """One with data in it, the secrets that may open it, and how long each verb takes on it."""
+
+    def __init__(self, name):
+        self.name, self.size, self.pins, self.took = name, 40 << 20, [secrets.token_hex(6)], {}
+        self.make()
+
+    def ask(self, verb, **more):
+        return ask(verb, name=self.name, size=self.size, **CHEAP, **more)
+
+    def make(self):
+        made = self.ask(PROVISION, pin=self.pins[0])
+        if made.code != "done":
+            raise SystemExit(f"provision: {made}")
+        self.data = secrets.token_bytes(1 << 20)
+        self.ask(OPEN, pin=self.pins[0])
+        mount(f"pmos-t-{self.name}")
+        with open(f"{DIR}/mnt/data", "wb") as stream:
+            stream.write(self.data)
+            os.fsync(stream.fileno())
+        umount()
+        self.ask(CLOSE)
+
+    def kill(self, verb, **more):
+        """True: at some moment of it. False: it was over first."""
+        worker = Worker(verb, name=self.name, size=self.size, **CHEAP, **more)
+        longest = self.took.setdefault(verb, 1.5)
+        wait = chance.uniform(0, longest)
+        time.sleep(wait)
+        alive = worker.process.poll() is None
+        worker.process.kill()
+        worker.process.wait()
+        worker.socket.close()
+        # Nobody knows how long it takes: the moments follow it.
+        if not alive:
+            self.took[verb] = max(0.95 * longest, 0.05)
+        elif wait > 0.9 * longest:
+            self.took[verb] = 1.2 * longest
+        return alive
+
+    def opens(self):
+        """The secret that does, with the data as it was; it alone stands in pins from now on."""
+        for pin in self.pins:
+            forget_attempts()
+            opened = self.ask(OPEN, pin=pin)
+            if opened.code != "done":
+                continue
+            whole = mount(f"pmos-t-{self.name}") and hashlib.sha256(
+                pathlib.Path(f"{DIR}/mnt/data").read_bytes()).digest() == hashlib.sha256(self.data).digest()
+            umount()
+            self.ask(CLOSE)
+            self.pins = [pin]
+            return "opens" if whole else "other data"
+        return f"nothing opens ({opened})"
+
+
+def each(what, once):
+    """once(): whether it was killed in time, and what came of it, "" if it is good."""
+    killed, bad = 0, []
+    begin = time.monotonic()
+    for moment in range(MOMENTS):
+        alive, wrong = once()
+        killed += alive
+        if wrong:
+            bad.append(f"moment {moment}: {wrong}")
+    check(f"{what}: {killed} of {MOMENTS} kills were in time", not bad, bad[:5])
+    print(f"      {time.monotonic() - begin:.1f} s", flush=True)
+
+
+def sound(volume):
+    found = volume.opens()
+    return "" if found == "opens" else found
+
+
+def provision():
+    volume = Volume("p")
+    volume.ask(ERASE)
+
+    def once():
+        alive = volume.kill(PROVISION, pin=volume.pins[0])
+        cleared = volume.ask(CLOSE)
+        there = os.path.exists(f"{DIR}/p.img")
+        status = volume.ask(STATUS)
+        wrong = "" if cleared.code == "done" and status.provisioned == there else f"{cleared} {there}"
+        if there and volume.ask(OPEN, pin=volume.pins[0]).code != "done":
+            wrong = "it is there, and does not open"
+        volume.ask(CLOSE)
+        volume.ask(ERASE)
+        return alive, wrong
+    each("provision", once)
+
+
+def closed(volume):
+    def unlock():
+        alive = volume.kill(OPEN, pin=volume.pins[0])
+        return alive, sound(volume) if volume.ask(CLOSE).code == "done" else "it cannot be closed"
+
+    def lock():
+        volume.ask(OPEN, pin=volume.pins[0])
+        alive = volume.kill(CLOSE)
+        return alive, sound(volume) if volume.ask(CLOSE).code == "done" else "it cannot be closed"
+
+    def passwd():
+        volume.pins.insert(0, secrets.token_hex(6))
+        alive = volume.kill(PASSWD, pin=volume.pins[1], new=volume.pins[0])
+        return alive, sound(volume)
+    each("unlock", unlock)
+    each("lock", lock)
+    each("passwd", passwd)
+
+
+def opened(volume):
+    def resize():
+        volume.ask(OPEN, pin=volume.pins[0])
+        volume.size += 1 << 20
+        alive = volume.kill(RESIZE, pin=volume.pins[0])
+        return alive, sound(volume) if volume.ask(CLOSE).code == "done" else "it cannot be closed"
+
+    def wipe_free():
+        volume.ask(OPEN, pin=volume.pins[0])
+        alive = volume.kill(WIPE_FREE)
+        return alive, sound(volume) if volume.ask(CLOSE).code == "done" else "it cannot be closed"
+    each("resize", resize)
+    each("wipe-free", wipe_free)
+
+
+def headers(volume):
+    saved = {}
+
+    def keep():
+        with open(f"{DIR}/header", "w+b") as file:
+            volume.ask(BACKUP, file=file.fileno())
+        return pathlib.Path(f"{DIR}/header").read_bytes()
+
+    def backup():
+        with open(f"{DIR}/header", "w+b") as file:
+            alive = volume.kill(BACKUP, file=file.fileno())
+        return alive, sound(volume)
+
+    def restore():
+        now = volume.pins[0]
+        other = next(pin for pin in saved if pin != now)
+        pathlib.Path(f"{DIR}/header").write_bytes(saved[other])
+        volume.pins = [other, now]
+        with open(f"{DIR}/header", "rb") as file:
+            alive = volume.kill(RESTORE, file=file.fileno())
+        return alive, sound(volume)
+    each("backup", backup)
+    saved[volume.pins[0]] = keep()
+    fresh = secrets.token_hex(6)
+    volume.ask(PASSWD, pin=volume.pins[0], new=fresh)
+    volume.pins = [fresh]
+    saved[fresh] = keep()
+    each("restore", restore)
+
+
+def erase(volume):
+    def once():
+        alive = volume.kill(ERASE)
+        wrong = ""
+        if os.path.exists(f"{DIR}/{volume.name}.img"):
+            found = volume.opens()
+            wrong = "" if found == "opens" or found.startswith("nothing opens") else found
+        done = volume.ask(ERASE)
+        if done.code != "done" or os.path.exists(f"{DIR}/{volume.name}.img"):
+            wrong = f"erase again: {done}"
+        volume.make()
+        return alive, wrong
+    each("erase", once)
+    volume.ask(ERASE)
+
+
+def ctl(*words, **pins):
+    ends, options = [], []
+    for name, pin in pins.items():
+        ends.append(pipe_of(pin))
+        options += [f"--{name.replace('_', '-')}-fd", str(ends[-1])]
+    process = subprocess.Popen(["pmosctl", *words, *options], pass_fds=ends, text=True,
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    for end in ends:
+        os.close(end)
+    return process
+
+
+def done(*words, **pins):
+    process = ctl(*words, **pins)
+    _, process.err = process.communicate()
+    return process
+
+
+def main_pid():
+    return int(subprocess.run(["systemctl", "show", "-P", "MainPID", "pmosd"], capture_output=True,
+                              text=True, check=True).stdout)
+
+
+def another_pmosd(old):
+    end = time.monotonic() + 90
+    while time.monotonic() < end:
+        if main_pid() not in (0, old) and done("status").returncode == 0:
+            return
+        time.sleep(0.1)
+    raise SystemExit("no pmosd came")
+
+
+class Daemon:
+    """The same with pmosd, which dies while its worker is at work; another takes over."""
+
+    def __init__(self):
+        self.pins = [secrets.token_hex(6)]
+        self.anew()
+
+    def anew(self):
+        done("erase", MODE, "--yes")
+        made = done("provision", MODE, pin=self.pins[0])
+        if made.returncode != 0:
+            raise SystemExit(f"provision: {made.err}")
+
+    def kill(self, *words, **pins):
+        pid = main_pid()
+        caller = ctl(*words, **pins)
+        time.sleep(chance.uniform(0, 2.5))
+        alive = caller.poll() is None
+        os.kill(pid, signal.SIGKILL)
+        caller.communicate()
+        another_pmosd(pid)
+        return alive
+
+    def opens(self):
+        done("lock", MODE)
+        for pin in self.pins:
+            subprocess.run(["sh", "-c", f"rm -f /var/lib/pmos/attempts/{MODE}/?"], check=True)
+            opened = done("unlock", MODE, "--no-start", pin=pin)
+            if opened.returncode == 0:
+                done("lock", MODE)
+                self.pins = [pin]
+                return ""
+        return f"nothing opens: {opened.err}"
+
+    def unlock(self):
+        return self.kill("unlock", MODE, "--no-start", pin=self.pins[0]), self.opens()
+
+    def passwd(self):
+        self.pins.insert(0, secrets.token_hex(6))
+        return self.kill("volume", "passwd", MODE, pin=self.pins[1], new_pin=self.pins[0]), self.opens()
+
+    def lock(self):
+        done("unlock", MODE, "--no-start", pin=self.pins[0])
+        return self.kill("lock", MODE), self.opens()
+
+    def erase(self):
+        alive = self.kill("erase", MODE, "--yes")
+        row = json.loads(subprocess.run(["pmosctl", "status", MODE, "--json"], capture_output=True,
+                                        text=True, check=True).stdout)[0]
+        wrong = "" if row["provisioned"] or not os.path.exists("/var/lib/pmos/volumes/secure-data.luks") else row
+        again = done("erase", MODE, "--yes")
+        if again.returncode != 0:
+            wrong = again.err
+        self.anew()
+        return alive, wrong
+
+
+def daemon():
+    phone = Daemon()
+    for name in ("unlock", "lock", "passwd", "erase"):
+        each(f"pmosd, {name}", getattr(phone, name))
+    done("erase", MODE, "--yes")
+
+
+def main():
+    print(f"      PMOS_SOAK_SEED={SEED}")
+    os.makedirs(DIR, mode=0o700, exist_ok=True)
+    profile = pathlib.Path(f"/usr/share/pmos/profiles/{MODE}.json")
+    shipped = profile.read_text()
+    profile.write_text(shipped.replace('"memoryMax": "256MiB", "timeMs": 1000',
+                                       '"memoryMax": "1MiB", "timeMs": 100'))
+    done("reload")
+    try:
+        provision()
+        volume = Volume("v")
+        for part in (closed, opened, headers, erase):
+            part(volume)
+        clean("after all kills")
+        daemon()
+    finally:
+        profile.write_text(shipped)
+        done("reload")
+        subprocess.run(["rm", "-rf", DIR])
+    print(f"{len(failures)} failures", *failures, sep="\n  ")
+    sys.exit(1 if failures else 0)
+
+
+main()
