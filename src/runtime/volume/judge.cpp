@@ -62,8 +62,7 @@ class Judgement {
     Error wrong(Error error, const SecretBuffer& secret, const BootMoment& now) {
         const auto hash = hash_of(guard_, repeats_, secret);
         const auto derived = Clock::now();
-        const bool duress = hash && guard_.duress == hash->duress;
-        if (duress) guard_.destroy();
+        const bool duress = strikes(hash);
         const bool again = hash && repeats_.again(*hash).value_or(false);
         if (!duress && !again && is_one_too_many()) guard_.destroy();
         if (again) error.why = "it was wrong before, and is not counted again";
@@ -73,15 +72,32 @@ class Judgement {
         return error;
     }
 
-    // It says nothing of the secret: memory for the derivation, the device below.
+    // It says nothing of the secret: memory for the derivation, the device below, a TPM that is not
+    // there or accepts none any more. The duress secret is one all the same.
+    Error untried(Error error, const SecretBuffer& secret) {
+        const auto hash = hash_of(guard_, repeats_, secret);
+        const auto derived = Clock::now();
+        strikes(hash);
+        error = not_counted(std::move(error));
+        if (hash) wait_since(derived);
+        return error;
+    }
+
+  private:
+    using Clock = std::chrono::steady_clock;
+
     Error not_counted(Error error) {
         if (auto back = record_.write(before_); !back)
             error.undo_failures.push_back(std::move(back.error()));
         return error;
     }
 
-  private:
-    using Clock = std::chrono::steady_clock;
+    // True: it is the duress secret, and has destroyed.
+    bool strikes(const Result<SecretHash>& hash) const {
+        const bool duress = hash && guard_.duress == hash->duress;
+        if (duress) guard_.destroy();
+        return duress;
+    }
 
     bool is_one_too_many() const {
         return guard_.erase_after != 0 && record_.attempts().failures >= guard_.erase_after;
@@ -134,7 +150,7 @@ Result<std::string> judge(const Request& request, const SecretBuffer& secret, co
     if (tried) return judgement.right();
     if (tried.error().code == Code::wrong_secret)
         return fail(judgement.wrong(std::move(tried.error()), secret, now));
-    return fail(judgement.not_counted(std::move(tried.error())));
+    return fail(judgement.untried(std::move(tried.error()), secret));
 }
 
 Result<bool> was_wrong(const Request& request, const Guard& guard, const SecretBuffer& secret) {

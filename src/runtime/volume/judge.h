@@ -16,9 +16,9 @@
 
 namespace pmos::volume {
 
-// What stands around a volume's secret beside the volume itself; guard_of() of duress.h makes it.
-// A secret is one whatever it is tried at: what a person types is the duress secret, a repeat or
-// one too many also where a recovery key or a TPM is asked.
+// What stands around a volume's secret beside the volume itself; guard_of() of duress.h and
+// open_judged() make it. A secret is one whatever it is tried at: what a person types is the duress
+// secret, a repeat or one too many also where a recovery key or a TPM is asked.
 struct Guard {
     // Of one guess; without it every wrong secret counts, also one that was wrong before.
     std::optional<KeyslotCost> cost;
@@ -34,7 +34,8 @@ struct Guard {
 // try_it opens with the secret, or says Code::wrong_secret. What comes back of one that is right is
 // "", or what could not be kept beside it. Code::throttled: not tried. A device key is not counted:
 // nobody guesses 64 random bytes. The duress secret, and the wrong one that is one too many, are
-// refused as any other wrong one, in words, count and time, once the volume is destroyed.
+// refused as any other wrong one, in words, count and time, once the volume is destroyed; so is the
+// duress secret where none could be tried.
 Result<std::string> judge(const Request& request, const SecretBuffer& secret, const Guard& guard,
                           const std::function<Result<void>()>& try_it);
 

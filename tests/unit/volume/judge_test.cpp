@@ -152,12 +152,18 @@ TEST_CASE("the duress secret destroys, and is refused and counted like any other
     const Error once_more = world.refused("duress");
     CHECK(once_more.message() == world.refused("another").message());
     CHECK(world.failures() == 2);
-    // What opens is no duress, whatever the header says, and one that was not tried destroys
-    // nothing.
+    // What opens is no duress, whatever the header says.
     const int before = world.destroyed;
     REQUIRE(world.attempt("duress", {}));
-    CHECK_FALSE(world.attempt("duress", fail(Code::no_space, "no memory")));
     CHECK(world.destroyed == before);
+    // A TPM that is not there counts nothing, and keeps nobody from it.
+    const auto untried = world.attempt("duress", fail(Code::unreachable, "no TPM"));
+    REQUIRE_FALSE(untried);
+    CHECK(untried.error().code == Code::unreachable);
+    CHECK(world.destroyed == before + 1);
+    CHECK(world.failures() == 0);
+    CHECK_FALSE(world.attempt("another", fail(Code::unreachable, "no TPM")));
+    CHECK(world.destroyed == before + 1);
     // The file of repeats does not tell which of them it was.
     world.refused("duress");
     std::ifstream stream(world.dir + "/run/secure", std::ios::binary);
