@@ -93,15 +93,17 @@ Result<void> set_duress(CryptDevice& crypt, std::span<const std::byte> secret) {
         return fail(Code::unsupported, "the volume cannot have a duress PIN",
                     "its key derivation is not Argon2", "provision it with argon2id");
     DuressMark mark;
-    mark.cost = *cost;
+    // Another cost than at its making would tell that it was written since.
+    const auto before = find_token(crypt);
+    const auto old = before ? DuressMark::parse(before->json) : std::nullopt;
+    mark.cost = old && is_as_dear(old->cost, *cost) ? old->cost : *cost;
     PMOS_ASSIGN(mark.salt, random_salt());
     PMOS_ASSIGN(mark.hash, random_salt());
     if (!secret.empty()) {
         PMOS_ASSIGN(const SecretHash hash, hash_secret(secret, mark.salt, mark.cost));
         mark.hash = hash.duress;
     }
-    if (const auto before = find_token(crypt))
-        return crypt.replace_token(before->number, mark.token());
+    if (before) return crypt.replace_token(before->number, mark.token());
     PMOS_TRY(crypt.write_token(mark.token()));
     return {};
 }

@@ -19,6 +19,10 @@ std::uint64_t price(const std::optional<KeyslotCost>& cost) {
 
 }  // namespace
 
+bool is_as_dear(const KeyslotCost& cost, const KeyslotCost& as) {
+    return 2 * price(cost) >= price(as);
+}
+
 std::optional<KeyslotCost> guess_cost(const CryptDevice& crypt) {
     std::optional<KeyslotCost> dearest;
     for (const auto& factor : factors_of(crypt, ""))

@@ -11,5 +11,7 @@ namespace pmos::volume {
 // wrong one is comparable. Keyslots of random passphrases say nothing of it. Empty: none has
 // Argon2.
 std::optional<KeyslotCost> guess_cost(const CryptDevice& crypt);
+// Half of it is as dear: a cost that is fitted to the device anew comes out a little different.
+bool is_as_dear(const KeyslotCost& cost, const KeyslotCost& as);
 
 }  // namespace pmos::volume

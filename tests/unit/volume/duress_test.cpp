@@ -108,6 +108,29 @@ TEST_CASE("a header with a duress secret looks like one without, and only the se
     CHECK(check_not_duress(crypt, bytes("panic")));
 }
 
+TEST_CASE("the mark's cost is that of its making as long as it is dear enough") {
+    const KeyslotCost cheap{"argon2id", 4, 32, 1}, twice{"argon2id", 8, 32, 1};
+    CHECK(is_as_dear(cheap, cheap));
+    CHECK(is_as_dear(cheap, twice));
+    CHECK_FALSE(is_as_dear(cheap, {"argon2id", 9, 32, 1}));
+    const Volume volume;
+    auto crypt = volume.open();
+    const auto now = guess_cost(crypt);
+    REQUIRE(now);
+    DuressMark made;
+    made.cost = *now;
+    made.cost.iterations *= 3;
+    REQUIRE(crypt.write_token(made.token()));
+    REQUIRE(set_duress(crypt, bytes("panic")));
+    CHECK(duress_mark(crypt)->cost.iterations == made.cost.iterations);
+    CHECK_FALSE(check_not_duress(crypt, bytes("panic")));
+    made.cost.iterations = 1;
+    made.cost.memory_kib = 8 * made.cost.lanes;
+    REQUIRE(crypt.replace_token(0, made.token()));
+    REQUIRE(set_duress(crypt, {}));
+    CHECK(duress_mark(crypt)->cost.memory_kib == now->memory_kib);
+}
+
 TEST_CASE("a volume whose key derivation is not Argon2 has no duress secret") {
     const Volume volume(kOther);
     auto crypt = volume.open();
