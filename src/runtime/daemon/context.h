@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -73,6 +74,8 @@ struct Context {
     Observer& observer;
     Denials& denials;
     const PinnedFiles& pinned;
+    // The keys of this mode were destroyed on the storage; the kernel may still have some.
+    std::function<void(Mode&)> keys_ended;
 };
 
 // CLOCK_BOOTTIME in µs.

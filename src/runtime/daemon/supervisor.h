@@ -152,6 +152,7 @@ class Supervisor {
     void after_reencryption(Mode& mode, const Result<Details>& told);
     void finish_reencryption(Mode& mode);
     void erase_job(Mode& mode, Done done);
+    void keys_ended(Mode& mode);
     void stop_and_close(Mode& mode, Done done);
     void stop_job(Mode& mode, std::uint32_t timeout_ms, Done done);
     void open_job(Mode& mode, UniqueFd secret, Done done);

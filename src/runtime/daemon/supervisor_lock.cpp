@@ -75,6 +75,15 @@ void Supervisor::erase(Mode& mode, Done done) {
         std::move(done));
 }
 
+// Whoever destroys what opens a mode does not want it open. Told as any lock is; and only where
+// something is open behind what is under way, which closes again what it opened.
+void Supervisor::keys_ended(Mode& mode) {
+    mode.jobs.add([](Done done) { done({}); },
+                  [this, &mode](Result<>) {
+                      if (!mode.opened.empty()) evict(mode, [](Result<>) {});
+                  });
+}
+
 // A suspended mode has nothing to end in order: what it would do now could only fail.
 void Supervisor::stop_job(Mode& mode, std::uint32_t timeout_ms, Done done) {
     refresh_volume_state(mode);

@@ -99,6 +99,7 @@ VolumeJob make_volume_job(const Context& ctx, Mode& mode, const policy::Volume& 
     job.progress = [&ctx, &mode, verb](std::uint32_t permille, std::string_view step) {
         ctx.observer.progress(mode, verb_name(verb), permille, step);
     };
+    job.keys_ended = [&ctx, &mode] { ctx.keys_ended(mode); };
     return job;
 }
 

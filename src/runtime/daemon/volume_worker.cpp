@@ -73,11 +73,17 @@ class Worker : public std::enable_shared_from_this<Worker> {
         if (!event || !*event) return false;
         if ((*event)->kind == volume::EventKind::detail)
             details_.emplace_back(printable((*event)->step), printable((*event)->what));
+        else if ((*event)->kind == volume::EventKind::keys_ended)
+            keys_ended();
         else if ((*event)->kind != volume::EventKind::progress)
             last_ = **event;
         else if (job_.progress)
             job_.progress((*event)->permille, (*event)->step);
         return true;
+    }
+
+    void keys_ended() {
+        if (job_.keys_ended) job_.keys_ended();
     }
 
     void on_event() {

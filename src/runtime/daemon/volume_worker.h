@@ -22,6 +22,7 @@ struct VolumeJob {
     UniqueFd secret;  // empty for a device key and for verbs that need none
     UniqueFd other;   // as volume::needs_other()
     std::move_only_function<void(std::uint32_t permille, std::string_view step)> progress = nullptr;
+    std::move_only_function<void()> keys_ended = nullptr;  // before it answers
 };
 
 // How a worker ended that did not refuse.

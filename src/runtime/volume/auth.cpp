@@ -56,11 +56,11 @@ Result<Event> auth_test(const Request& request, UniqueFd secret_fd, Channel& cha
     PMOS_ASSIGN(auto header, Header::open(request, true));
     CryptDevice& crypt = header.crypt();
     PMOS_TRY(channel.progress(100, opening_step(request, crypt, "trying the secret")));
-    PMOS_ASSIGN(const Opened opened,
-                open_judged(request, crypt, secret, [&](int slot, auto passphrase) -> Result<void> {
-                    PMOS_TRY(crypt.check_secret(passphrase, slot));
-                    return {};
-                }));
+    PMOS_ASSIGN(const Opened opened, open_judged(request, crypt, channel, secret,
+                                                 [&](int slot, auto passphrase) -> Result<void> {
+                                                     PMOS_TRY(crypt.check_secret(passphrase, slot));
+                                                     return {};
+                                                 }));
     PMOS_TRY(channel.detail("method", opened.method));
     PMOS_TRY(channel.detail("keyslot", std::to_string(opened.keyslot)));
     Event event;

@@ -40,12 +40,12 @@ struct Unlocked {
         PMOS_TRY(channel.progress(100, opening_step(request, crypt, "trying the secret")));
         PMOS_TRY(crypt.check_one_key());
         std::optional<CryptDevice::Unsealed> unsealed;
-        PMOS_ASSIGN(
-            auto opened,
-            open_judged(request, crypt, secret, [&](int slot, auto passphrase) -> Result<void> {
-                PMOS_ASSIGN(unsealed, crypt.unseal(passphrase, slot));
-                return {};
-            }));
+        PMOS_ASSIGN(auto opened, open_judged(request, crypt, channel, secret,
+                                             [&](int slot, auto passphrase) -> Result<void> {
+                                                 PMOS_ASSIGN(unsealed,
+                                                             crypt.unseal(passphrase, slot));
+                                                 return {};
+                                             }));
         PMOS_TRY(settle(request, crypt, opened.keyslot));
         return Unlocked{std::move(header), std::move(*unsealed), std::move(opened)};
     }

@@ -105,6 +105,12 @@ Result<void> Channel::detail(std::string_view name, std::string_view value) {
     return send(event);
 }
 
+Result<void> Channel::keys_ended() {
+    Event event;
+    event.kind = EventKind::keys_ended;
+    return send(event);
+}
+
 Result<void> Channel::send(const Event& event) {
     if (::send(socket_.get(), &event, sizeof event, MSG_NOSIGNAL) < 0)
         return fail(errno == EPIPE ? Code::cancelled : Code::failed, "cannot answer pmosd",

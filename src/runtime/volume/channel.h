@@ -32,6 +32,8 @@ class Channel {
     Result<void> send(const Event& event);
     // A text that is too long is cut.
     Result<void> detail(std::string_view name, std::string_view value);
+    // For pmosd alone, which takes out of the kernel what is still open.
+    Result<void> keys_ended();
     // Waits for the end of a child process: true ended, false cancelled (still running).
     Result<bool> wait_for(BorrowedFd pidfd);
     std::string_view step() const { return step_; }

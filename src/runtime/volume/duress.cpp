@@ -7,7 +7,6 @@
 #include <charconv>
 #include <ranges>
 
-#include "runtime/volume/destroy.h"
 #include "runtime/volume/guess.h"
 
 namespace pmos::volume {
@@ -130,7 +129,6 @@ Guard guard_of(const Request& request, const CryptDevice& crypt) {
         guard.duress = mark->hash;
     }
     guard.erase_after = request.erase_after;
-    guard.destroy = [&request, &crypt] { destroy_unseen(request, crypt); };
     return guard;
 }
 

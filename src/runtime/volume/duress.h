@@ -36,7 +36,7 @@ Result<void> ensure_duress_mark(CryptDevice& crypt);
 // Code::usage: it is the duress secret, which must stay another than the one that opens.
 Result<void> check_not_duress(const CryptDevice& crypt, std::span<const std::byte> secret);
 
-// What judge() is to know of this volume.
+// What judge() is to know of this volume, but how it is destroyed.
 Guard guard_of(const Request& request, const CryptDevice& crypt);
 
 }  // namespace pmos::volume

@@ -48,11 +48,11 @@ Result<Event> duress(const Request& request, UniqueFd secret_fd, UniqueFd duress
     PMOS_ASSIGN(auto header, Header::open(request, false));
     CryptDevice& crypt = header.crypt();
     PMOS_TRY(crypt.check_one_key());
-    PMOS_ASSIGN(const Opened opened,
-                open_judged(request, crypt, right, [&](int slot, auto passphrase) -> Result<void> {
-                    PMOS_TRY(crypt.check_secret(passphrase, slot));
-                    return {};
-                }));
+    PMOS_ASSIGN(const Opened opened, open_judged(request, crypt, channel, right,
+                                                 [&](int slot, auto passphrase) -> Result<void> {
+                                                     PMOS_TRY(crypt.check_secret(passphrase, slot));
+                                                     return {};
+                                                 }));
     if (wanted) PMOS_TRY(check_opens_nothing(request, crypt, *wanted));
     PMOS_TRY(channel.progress(500, "writing the header"));
     PMOS_TRY(set_duress(crypt, wanted ? wanted->bytes() : std::span<const std::byte>()));

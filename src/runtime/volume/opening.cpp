@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "policy/names.h"
+#include "runtime/volume/destroy.h"
 #include "runtime/volume/duress.h"
 #include "runtime/volume/judge.h"
 #include "runtime/volume/method.h"
@@ -141,11 +142,15 @@ std::string opening_step(const Request& request, const CryptDevice& crypt, std::
     return std::string(doing);
 }
 
-Result<Opened> open_judged(const Request& request, const CryptDevice& crypt,
+Result<Opened> open_judged(const Request& request, const CryptDevice& crypt, Channel& channel,
                            const SecretBuffer& entered, const TryKeyslot& try_keyslot) {
     PMOS_ASSIGN(const auto ways, candidates(request, crypt));
     Opened opened;
-    const Guard guard = guard_of(request, crypt);
+    Guard guard = guard_of(request, crypt);
+    guard.destroy = [&] {
+        destroy_unseen(request, crypt);
+        static_cast<void>(channel.keys_ended());
+    };
     PMOS_ASSIGN(opened.not_kept, judge(request, entered, guard, [&] {
                     return try_all(request, crypt, ways, guard, entered, try_keyslot, opened);
                 }));

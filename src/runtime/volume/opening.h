@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "base/secret.h"
+#include "runtime/volume/channel.h"
 #include "runtime/volume/factor.h"
 #include "runtime/volume/method.h"
 #include "runtime/volume/request.h"
@@ -39,8 +40,8 @@ using TryKeyslot = std::function<Result<void>(int keyslot, std::span<const std::
 // Only ways that may open and that `entered` fits, those with a token first; a keyslot with a token
 // never gets what was entered as it is. Code::not_found: the method asked for is not enrolled, or
 // nothing typed opens it; not counted. The duress secret, and the wrong one that is one too many,
-// destroy the mode's keys (judge.h).
-Result<Opened> open_judged(const Request& request, const CryptDevice& crypt,
+// destroy the mode's keys (judge.h), which pmosd is told.
+Result<Opened> open_judged(const Request& request, const CryptDevice& crypt, Channel& channel,
                            const SecretBuffer& entered, const TryKeyslot& try_keyslot);
 
 }  // namespace pmos::volume

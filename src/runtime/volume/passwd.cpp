@@ -82,11 +82,12 @@ Result<Event> passwd(const Request& request, UniqueFd old_fd, UniqueFd new_fd, C
     PMOS_TRY(crypt.check_one_key());
     PMOS_TRY(channel.progress(100, opening_step(request, crypt, "trying the old secret")));
     std::optional<CryptDevice::Unsealed> unsealed;
-    PMOS_ASSIGN(const Opened opened,
-                open_judged(request, crypt, old, [&](int slot, auto passphrase) -> Result<void> {
-                    PMOS_ASSIGN(unsealed, crypt.unseal(passphrase, slot));
-                    return {};
-                }));
+    PMOS_ASSIGN(
+        const Opened opened,
+        open_judged(request, crypt, channel, old, [&](int slot, auto passphrase) -> Result<void> {
+            PMOS_ASSIGN(unsealed, crypt.unseal(passphrase, slot));
+            return {};
+        }));
     PMOS_TRY(settle(request, crypt, opened.keyslot));
     PMOS_TRY(check_not_duress(crypt, secret.bytes()));
     PMOS_TRY(channel.progress(500, "writing the new secret"));

@@ -98,7 +98,9 @@ struct Request {
     char others[4096]{};
 };
 
-enum class EventKind : std::uint32_t { progress = 1, done, failed, detail };
+// keys_ended: those of the mode were destroyed on the storage; the answer comes behind it, and
+// tells others nothing of it.
+enum class EventKind : std::uint32_t { progress = 1, done, failed, detail, keys_ended };
 
 struct Event {
     std::uint32_t magic = kEventMagic;

@@ -65,14 +65,14 @@ class Rewriting {
         const auto before = crypt.reencryption();
         PMOS_TRY(prepare_mending(request_, crypt));
         std::optional<SecretBuffer> passphrase;
-        PMOS_ASSIGN(Opened opened,
-                    open_judged(request_, crypt, secret, [&](int slot, auto bytes) -> Result<void> {
-                        if (crypt.reencryption() != CryptDevice::Reencryption::none)
-                            return go_on(crypt, bytes);
-                        PMOS_TRY(crypt.check_secret(bytes, slot));
-                        PMOS_ASSIGN(passphrase, copy_secret(bytes));
-                        return {};
-                    }));
+        const auto try_it = [&](int slot, std::span<const std::byte> bytes) -> Result<void> {
+            if (crypt.reencryption() != CryptDevice::Reencryption::none)
+                return go_on(crypt, bytes);
+            PMOS_TRY(crypt.check_secret(bytes, slot));
+            PMOS_ASSIGN(passphrase, copy_secret(bytes));
+            return {};
+        };
+        PMOS_ASSIGN(Opened opened, open_judged(request_, crypt, channel_, secret, try_it));
         if (before != CryptDevice::Reencryption::none) return std::move(opened.not_kept);
         PMOS_TRY(channel_.progress(0, "making a new key"));
         PMOS_TRY(begin_rotation(crypt, dm_name_, opened.keyslot, cost_of(request_),

@@ -40,7 +40,7 @@ class Growth {
         PMOS_TRY(channel_.progress(50, opening_step(request_, crypt, "trying the secret")));
         // The kernel wants the volume key once more for a new table, and nobody has kept it.
         PMOS_ASSIGN(const Opened opened,
-                    open_judged(request_, crypt, secret, [&](int slot, auto passphrase) {
+                    open_judged(request_, crypt, channel_, secret, [&](int slot, auto passphrase) {
                         return crypt.load_key(passphrase, slot);
                     }));
         if (request_.block_device == 0) {

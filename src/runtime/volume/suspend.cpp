@@ -102,10 +102,11 @@ Result<Event> resume(const Request& request, UniqueFd secret_fd, Channel& channe
     PMOS_ASSIGN(auto crypt, CryptDevice::of_mapping(dm_name, std::string(text(request.header))));
     PMOS_TRY(channel.progress(300, opening_step(request, crypt, "deriving the key")));
     PMOS_ASSIGN(const Opened opened,
-                open_judged(request, crypt, secret, [&](int slot, auto passphrase) -> Result<void> {
-                    PMOS_TRY(crypt.resume(dm_name, passphrase, slot));
-                    return {};
-                }));
+                open_judged(request, crypt, channel, secret,
+                            [&](int slot, auto passphrase) -> Result<void> {
+                                PMOS_TRY(crypt.resume(dm_name, passphrase, slot));
+                                return {};
+                            }));
     // As with an opening: the mode is worth more than a keyslot too many.
     Result<void> wanted;
     if (auto settled = settle(request, crypt, opened.keyslot); !settled)

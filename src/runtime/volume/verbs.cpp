@@ -37,11 +37,11 @@ Result<std::string> adopt(const Request& request, const SecretBuffer& secret, Ma
     PMOS_ASSIGN(auto crypt, device.crypt());
     PMOS_TRY(crypt.load());
     PMOS_TRY(channel.progress(300, opening_step(request, crypt, "trying the secret")));
-    PMOS_ASSIGN(auto opened,
-                open_judged(request, crypt, secret, [&](int slot, auto passphrase) -> Result<void> {
-                    PMOS_TRY(crypt.check_secret(passphrase, slot));
-                    return {};
-                }));
+    PMOS_ASSIGN(auto opened, open_judged(request, crypt, channel, secret,
+                                         [&](int slot, auto passphrase) -> Result<void> {
+                                             PMOS_TRY(crypt.check_secret(passphrase, slot));
+                                             return {};
+                                         }));
     return std::move(opened.not_kept);
 }
 
@@ -56,12 +56,12 @@ Result<std::string> map_volume(const Request& request, const SecretBuffer& secre
     PMOS_TRY(channel.progress(300, opening_step(request, crypt, "deriving the key")));
     const std::string dm_name(text(request.dm_name));
     PMOS_TRY(prepare_mending(request, crypt));
-    PMOS_ASSIGN(auto opened,
-                open_judged(request, crypt, secret, [&](int slot, auto passphrase) -> Result<void> {
-                    PMOS_ASSIGN(const bool mended, mend_piece(request, crypt, passphrase));
-                    PMOS_TRY(crypt.map(dm_name, passphrase, mended ? kAnyKeyslot : slot));
-                    return {};
-                }));
+    const auto map = [&](int slot, std::span<const std::byte> passphrase) -> Result<void> {
+        PMOS_ASSIGN(const bool mended, mend_piece(request, crypt, passphrase));
+        PMOS_TRY(crypt.map(dm_name, passphrase, mended ? kAnyKeyslot : slot));
+        return {};
+    };
+    PMOS_ASSIGN(auto opened, open_judged(request, crypt, channel, secret, map));
     auto wanted = check_length("/dev/mapper/" + dm_name);
     // The data is worth more than a keyslot too many: told, and tried again with the next opening.
     if (auto settled = settle(request, crypt, opened.keyslot); wanted && !settled)

@@ -1,12 +1,17 @@
 // tests: which keyslots a secret is tried at, and that every try is counted first.
 #include "runtime/volume/opening.h"
 
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <vector>
 
 #include "luks_file.h"
 #include "runtime/volume/attempts.h"
+#include "runtime/volume/client.h"
 #include "runtime/volume/duress.h"
 #include "runtime/volume/enrollment.h"
 #include "secret_text.h"
@@ -19,12 +24,15 @@ namespace {
 // A volume with a PIN in keyslot 0 and a recovery key in keyslot 1.
 struct World : LuksFile {
     std::string dir = "/tmp/pmos-opening-test-XXXXXX";
+    std::array<int, 2> ends{-1, -1};
     std::string recovery;
     std::vector<int> tried;
     std::uint32_t counted = 0;  // when the first keyslot was tried
 
     World() {
         REQUIRE(::mkdtemp(dir.data()) != nullptr);
+        REQUIRE(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+                             ends.data()) == 0);
         (dir + "/state").copy(request.attempts, sizeof request.attempts - 1);
         (dir + "/repeats").copy(request.repeats, sizeof request.repeats - 1);
         allow("pin|recovery-key");
@@ -48,7 +56,10 @@ struct World : LuksFile {
         REQUIRE(enroll(request, crypt, kFido2, made, key->key.bytes(), kCheap));
         allow("pin|fido2");
     }
-    ~World() { std::filesystem::remove_all(dir); }
+    ~World() {
+        for (const int end : ends) ::close(end);
+        std::filesystem::remove_all(dir);
+    }
 
     void allow(std::string_view methods) { set(request.methods, methods); }
     void ask_for(std::string_view method) { set(request.method, method); }
@@ -57,13 +68,20 @@ struct World : LuksFile {
     Result<Opened> enter(std::string_view secret) {
         tried.clear();
         auto crypt = open();
-        return open_judged(request, crypt, secret_of(secret),
+        Channel channel{BorrowedFd(ends[0])};
+        return open_judged(request, crypt, channel, secret_of(secret),
                            [&](int slot, auto passphrase) -> Result<void> {
                                if (tried.empty()) counted = failures();
                                tried.push_back(slot);
                                PMOS_TRY(crypt.unseal(passphrase, slot));
                                return {};
                            });
+    }
+
+    // That the keys have ended, and nothing else, was told since this was asked last.
+    bool told_of_end() const {
+        const auto event = receive_event(BorrowedFd(ends[1]));
+        return event && *event && (*event)->kind == EventKind::keys_ended;
     }
 
   private:
@@ -176,8 +194,10 @@ TEST_CASE("the duress secret destroys every way in, whichever was asked for") {
     const auto other = world.enter("another");
     REQUIRE_FALSE(other);
     CHECK(world.opens("old secret"));
+    CHECK_FALSE(world.told_of_end());
     const auto refused = world.enter("panic");
     REQUIRE_FALSE(refused);
+    CHECK(world.told_of_end());
     CHECK(refused.error().code == Code::wrong_secret);
     CHECK(refused.error().message() == other.error().message());
     CHECK(world.failures() == 2);
@@ -196,7 +216,9 @@ TEST_CASE("one wrong secret too many destroys, a recovery key as well as a PIN")
     wrong[0] = wrong[0] == 'c' ? 'b' : 'c';
     CHECK_FALSE(world.enter("a wrong one"));
     CHECK(world.opens("old secret"));
+    CHECK_FALSE(world.told_of_end());
     CHECK_FALSE(world.enter(wrong));
+    CHECK(world.told_of_end());
     CHECK_FALSE(world.opens("old secret"));
     CHECK_FALSE(world.enter(world.recovery));
 }

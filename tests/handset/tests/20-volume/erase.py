@@ -102,8 +102,12 @@ def whatever_asks():
         check("it cannot become the PIN", taken.code == "usage", taken)
         if what == "open":
             ask(OPEN, pin=PIN, **options)
+        wrong = ask(OPEN if what == "open" else AUTH_TEST, pin=secrets.token_hex(6), **options)
+        check("of a wrong one pmosd is told nothing more", wrong.code == "wrong_secret"
+              and not wrong.keys_ended, wrong)
         struck = ask(OPEN if what == "open" else AUTH_TEST, pin=panic, **options)
         check("it is refused as a wrong one", struck.code == "wrong_secret" and not struck.why, struck)
+        check("and pmosd is told to let go of what is open", struck.keys_ended)
         ask(CLOSE, **options)
         fresh_attempts()
         refused = ask(OPEN, pin=PIN, **options)

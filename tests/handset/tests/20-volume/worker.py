@@ -20,7 +20,7 @@ STATUS, PROVISION, OPEN, CLOSE = 1, 2, 3, 4
 INFO, PASSWD, BACKUP, RESTORE, REENCRYPT = 16, 17, 18, 19, 32
 AUTH_TEST = 51
 ERASE, DURESS = 56, 57
-PROGRESS, DONE, FAILED, DETAIL = 1, 2, 3, 4
+PROGRESS, DONE, FAILED, DETAIL, KEYS_ENDED = 1, 2, 3, 4, 5
 CODES = ["failed", "usage", "unknown_mode", "disabled", "already_exists", "not_provisioned",
          "locked", "wrong_secret", "busy", "frozen", "not_running", "unsupported", "not_found",
          "denied", "no_space", "cancelled", "timed_out", "unreachable", "throttled"]
@@ -93,6 +93,7 @@ class Worker:
         for fd in fds:
             os.close(fd)
         self.steps = []
+        self.keys_ended = False
         self.details = {}
 
     def next(self):
@@ -100,20 +101,21 @@ class Worker:
         answer = Answer(raw if len(raw) == EVENT.size else None)
         if answer.kind == PROGRESS:
             self.steps.append(answer.step)
+        self.keys_ended |= answer.kind == KEYS_ENDED
         if answer.kind == DETAIL:
             self.details[answer.step] = answer.what
         return answer
 
     def until(self, step):
-        while (answer := self.next()).kind in (PROGRESS, DETAIL):
+        while (answer := self.next()).kind in (PROGRESS, DETAIL, KEYS_ENDED):
             if answer.kind == PROGRESS and answer.step == step:
                 return True
         return False
 
     def finish(self):
-        while (answer := self.next()).kind in (PROGRESS, DETAIL):
+        while (answer := self.next()).kind in (PROGRESS, DETAIL, KEYS_ENDED):
             pass
-        answer.details = self.details
+        answer.details, answer.keys_ended = self.details, self.keys_ended
         self.process.wait(120)
         self.socket.close()
         return answer
