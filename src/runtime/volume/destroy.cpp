@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "runtime/volume/ending.h"
 #include "runtime/volume/factor.h"
 #include "runtime/volume/method.h"
 #include "runtime/volume/source.h"
@@ -95,14 +96,14 @@ std::vector<Place> places_of_others(const Request& request) {
 
 // Through the device that an open volume stands on; who only looks has a device of its own, which
 // cannot be written to.
-Place place_to_write(const Request& request, const CryptDevice& crypt) {
+Place place_to_write(const Request& request, const std::string& otherwise) {
     if (!text(request.header).empty()) return {std::nullopt, std::string(text(request.header))};
     const std::string dm_name(text(request.dm_name));
     if (mapping_state(dm_name) != Mapping::absent)
         if (const auto open = CryptDevice::of_mapping(dm_name))
             return {std::nullopt, open->header_device()};
     auto device = SourceDevice::attach(request, false);
-    if (!device) return {std::nullopt, crypt.header_device()};
+    if (!device) return {std::nullopt, otherwise};
     const std::string header = device->header();
     return {std::move(*device), header};
 }
@@ -141,6 +142,11 @@ class Outside {
     Result<void> all_;
 };
 
+void destroy_at(const Request& request, const Place& place) {
+    static_cast<void>(destroy_keyslots(request, place.header));
+    static_cast<void>(forget_all_headers(request));
+}
+
 }  // namespace
 
 void maybe_die_at([[maybe_unused]] const char* moment) {
@@ -173,6 +179,9 @@ Result<void> overwrite_keyslots(const std::string& device, const std::vector<Are
 
 Result<void> destroy_keyslots(const Request& request, const std::string& header) {
     maybe_die_at("begin");
+    // A storage that takes no new file any more takes the keys with it all the same.
+    static_cast<void>(mark_ending(request));
+    maybe_die_at("marked");
     auto own = kept_headers(request);
     own.push_back(header);
     const auto others = places_of_others(request);
@@ -182,13 +191,18 @@ Result<void> destroy_keyslots(const Request& request, const std::string& header)
     for (const auto& place : own) destroy_keyslots_on(place);
     maybe_die_at("keyslots");
     for (const auto& place : others) destroy_keyslots_on(place.header);
+    static_cast<void>(unmark_ending(request));
     return std::move(outside).all();
 }
 
 void destroy_unseen(const Request& request, const CryptDevice& crypt) {
-    const Place place = place_to_write(request, crypt);
-    static_cast<void>(destroy_keyslots(request, place.header));
-    static_cast<void>(forget_all_headers(request));
+    destroy_at(request, place_to_write(request, crypt.header_device()));
+}
+
+bool finish_destruction(const Request& request) {
+    if (!is_ending(request)) return false;
+    destroy_at(request, place_to_write(request, ""));
+    return true;
 }
 
 Result<void> wipe_header(const std::string& device) {

@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "runtime/volume/cipher.h"
+#include "runtime/volume/destroy.h"
 #include "runtime/volume/dm.h"
 #include "runtime/volume/enrollment.h"
 #include "runtime/volume/files.h"
@@ -139,6 +140,8 @@ Result<Event> work(Channel& channel) {
     PMOS_ASSIGN(Received received, channel.receive());
     const Request& request = received.request;
     PMOS_TRY(check_request(request));
+    const bool opens = judges(request.verb) || request.verb == Verb::restore;
+    if (opens && finish_destruction(request)) PMOS_TRY(channel.keys_ended());
     if (works_on_it(request.verb)) PMOS_TRY(check_not_suspended(request));
     if (works_on_it(request.verb) || request.verb == Verb::open)
         PMOS_TRY(remove_temporary_crypt(request));

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "runtime/volume/ending.h"
 #include "runtime/volume/undo_header.h"
 
 using namespace pmos;
@@ -31,6 +32,7 @@ struct World {
         std::string("data").copy(request.name, 63);
         std::string("aes-xts-plain64").copy(request.cipher, 63);
         std::string("argon2id").copy(request.pbkdf, 15);
+        (dir + "/state/secure").copy(request.attempts, sizeof request.attempts - 1);
         (dir + "/headers/secure/data").copy(request.undo, sizeof request.undo - 1);
         std::ofstream(path()) << "";
         fs::resize_file(path(), 32 << 20);
@@ -116,6 +118,34 @@ TEST_CASE("a header that is kept while another is written over it opens nothing 
     CHECK_FALSE(fs::exists(kept));
     CHECK_FALSE(fs::exists(rest));
     CHECK(fs::exists(world.dir + "/headers/secure/other"));
+}
+
+TEST_CASE("a destruction that was cut off is brought to its end, and is over then") {
+    World world, other;
+    world.path().copy(world.request.header, sizeof world.request.header - 1);
+    const std::string line = "fmore " + other.path() + "\t" + other.path() + "\n";
+    line.copy(world.request.others, sizeof world.request.others - 1);
+    const auto areas = world.open().keyslot_areas();
+    CHECK_FALSE(finish_destruction(world.request));
+    CHECK(world.opens("first"));
+
+    // The power goes when one keyslot is dead, and another is not.
+    REQUIRE(mark_ending(world.request));
+    REQUIRE(overwrite_keyslots(world.path(), {areas.front()}));
+    REQUIRE(world.opens("second"));
+    CHECK(finish_destruction(world.request));
+    CHECK_FALSE(world.opens("second"));
+    CHECK_FALSE(other.opens("first"));
+    CHECK_FALSE(is_ending(world.request));
+    CHECK_FALSE(finish_destruction(world.request));
+}
+
+TEST_CASE("no mark is left of a destruction that is over") {
+    const World world;
+    CHECK(destroy_keyslots(world.request, world.path()));
+    CHECK_FALSE(is_ending(world.request));
+    CHECK(fs::is_empty(text(world.request.attempts)));
+    CHECK(unmark_ending(world.request));
 }
 
 TEST_CASE("a wiped header is none, however little of it could be read before") {
