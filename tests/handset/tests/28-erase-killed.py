@@ -2,7 +2,8 @@
 # variant: test
 # timeout: 600
 """The worker is killed at each moment of a destruction, by erase and by the duress PIN: before the
-first write the volume is whole, from it on nothing opens it, and erase brings it to its end."""
+first write the volume is whole, from it on nothing opens it, neither the PIN nor the recovery key,
+and erase brings it to its end."""
 
 import os
 import pathlib
@@ -16,7 +17,8 @@ PROFILE = pathlib.Path("/usr/share/pmos/profiles/secure.json")
 SHIPPED = PROFILE.read_text()
 WRONG = 8
 UNTOUCHED = "begin"
-DURESS = ("begin", "first-write", "first-blow", "keyslots")
+DURESS = ("begin", "marked", "first-write", "first-blow", "keyslots")
+MARK = pathlib.Path("/var/lib/pmos/attempts/secure/ending")
 ERASE = (*DURESS, "all-keyslots", "header")
 failures = 0
 
@@ -51,39 +53,52 @@ def killed_at(moment, *words, **pins):
 
 
 def fresh():
+    """Two keyslots: no single write takes both."""
     right, panic = secrets.token_hex(5), secrets.token_hex(5)
     erased = ctl("erase", MODE, "--yes")
     check("what is left is erased", erased.returncode == 0, erased.stderr)
     made = ctl("provision", MODE, pin=right)
     check("a new volume", made.returncode == 0, made.stderr)
-    return right, panic
+    with open("/run/recovery-key", "w+") as file:
+        added = subprocess.run(["sh", "-c", "printf %s \"$0\" | pmosctl auth enroll secure recovery-key "
+                                f"--pin-fd 0 --out-fd {file.fileno()}", right],
+                               pass_fds=[file.fileno()], capture_output=True, text=True, check=False)
+        file.seek(0)
+        key = file.read().strip()
+    os.unlink("/run/recovery-key")
+    check("with a recovery key", added.returncode == 0 and key, added.stderr)
+    return right, panic, key
 
 
-def opens(right, moment):
-    done = ctl("unlock", MODE, "--no-start", pin=right)
-    if moment == UNTOUCHED:
-        check("nothing was written: it opens", done.returncode == 0, done.stderr)
-        ctl("lock", MODE)
-    else:
-        check("it does not open", done.returncode not in (0, 1) or "damaged" in done.stderr,
-              (done.returncode, done.stderr))
+def opens(right, key, moment):
+    # The one whose keyslot may still be whole comes first.
+    for secret in (key, right):
+        done = ctl("unlock", MODE, "--no-start", pin=secret)
+        if moment == UNTOUCHED:
+            check("nothing was written: it opens", done.returncode == 0, done.stderr)
+            ctl("lock", MODE)
+        else:
+            check("it does not open", done.returncode not in (0, 1) or "damaged" in done.stderr,
+                  (done.returncode, done.stderr))
+    check("no destruction is left half done", not MARK.exists())
 
 
 def main():
     PROFILE.write_text(SHIPPED.replace('"memoryMax": "256MiB", "timeMs": 1000',
-                                       '"memoryMax": "32MiB", "timeMs": 100'))
+                                       '"memoryMax": "32MiB", "timeMs": 100')
+                       .replace('"unlock": ["pin"]', '"unlock": ["pin", "recovery-key"]'))
     try:
         check("the profile is taken", ctl("reload").returncode == 0)
         for moment in ERASE:
-            right, _ = fresh()
+            right, _, key = fresh()
             killed_at(moment, "erase", MODE, "--yes")
-            opens(right, moment)
+            opens(right, key, moment)
         for moment in DURESS:
-            right, panic = fresh()
+            right, panic, key = fresh()
             done = ctl("duress", "set", MODE, pin=right, duress_pin=panic)
             check("a duress PIN is set", done.returncode == 0, done.stderr)
             killed_at(moment, "unlock", MODE, pin=panic)
-            opens(right, moment)
+            opens(right, key, moment)
         fresh()
     finally:
         FAIL.unlink(missing_ok=True)

@@ -26,7 +26,8 @@ MODE = "secure"
 
 
 def forget_attempts():
-    subprocess.run(["rm", "-rf", f"{DIR}/attempts", f"{DIR}/repeats"], check=True)
+    """But not that a destruction is under way."""
+    subprocess.run(["sh", "-c", f"rm -rf {DIR}/attempts/*/[ab] {DIR}/repeats"], check=True)
 
 
 class Volume:
@@ -197,7 +198,22 @@ def erase(volume):
             wrong = f"erase again: {done}"
         volume.make()
         return alive, wrong
+
+    def duress():
+        panic = secrets.token_hex(6)
+        set_it = volume.ask(DURESS, pin=volume.pins[0], new=panic)
+        alive = volume.kill(OPEN, pin=panic)
+        cleared = volume.ask(CLOSE)
+        found = volume.opens()
+        wrong = "" if found == "opens" or found.startswith("nothing opens") else found
+        if set_it.code != "done" or cleared.code != "done":
+            wrong = f"{set_it} {cleared}"
+        if found != "opens":
+            volume.ask(ERASE)
+            volume.make()
+        return alive, wrong
     each("erase", once)
+    each("duress PIN", duress)
     volume.ask(ERASE)
 
 
