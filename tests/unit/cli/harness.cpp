@@ -20,6 +20,9 @@
 namespace pmos::cli::test {
 namespace {
 
+// Only what hangs takes so long: on a machine that does other work a start takes seconds.
+constexpr auto kPatience = std::chrono::minutes(1);
+
 struct Pipe {
     Pipe() {
         int ends[2];
@@ -150,11 +153,20 @@ bool Terminal::read_some(int timeout_ms) {
     return true;
 }
 
+bool Terminal::has_ended() const {
+    siginfo_t info{};
+    return ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           info.si_pid != 0;
+}
+
 bool Terminal::wait_for(const std::string& text) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    const auto end = std::chrono::steady_clock::now() + kPatience;
     while (seen_.find(text) == seen_.npos) {
-        if (std::chrono::steady_clock::now() > end) return false;
-        read_some(50);
+        const bool ended = has_ended();
+        if (read_some(50)) continue;
+        if (!ended && std::chrono::steady_clock::now() < end) continue;
+        UNSCOPED_INFO((ended ? "it ended: " : "it is not there in time: ") << seen_);
+        return false;
     }
     return true;
 }
@@ -185,7 +197,7 @@ bool Terminal::canonical() const {
 }
 
 int Terminal::finish() {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    const auto end = std::chrono::steady_clock::now() + kPatience;
     int status = 0;
     while (::waitpid(pid_, &status, WNOHANG) == 0) {
         read_some(20);

@@ -44,7 +44,7 @@ class Terminal {
     Terminal(const Terminal&) = delete;
     Terminal& operator=(const Terminal&) = delete;
 
-    // Reads until text has appeared (true), or the program ended or ten seconds passed.
+    // Reads until text has appeared (true), or the program ended or a minute passed.
     bool wait_for(const std::string& text);
     void type(const std::string& text) const;
     void resize(unsigned short rows, unsigned short columns) const;
@@ -56,6 +56,7 @@ class Terminal {
 
   private:
     bool read_some(int timeout_ms);
+    bool has_ended() const;
 
     UniqueFd master_, slave_;  // the slave stays open: settings can be looked at afterwards
     pid_t pid_ = -1;
