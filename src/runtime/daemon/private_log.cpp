@@ -60,6 +60,8 @@ void forget(PrivateLog& log) {
 
 }  // namespace
 
+void forget_private(Mode& mode) { forget(mode.private_log); }
+
 bool has_private_part(const Mode& mode) { return volume_of(mode) != nullptr; }
 
 void keep_private(const Context& ctx, Mode& mode, std::string_view kind, const Details& details) {

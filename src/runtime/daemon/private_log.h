@@ -28,4 +28,7 @@ void keep_private(const Context& ctx, Mode& mode, std::string_view kind, const D
 // are not open it is forgotten. What was lost is told, and no error.
 void write_private(const Context& ctx, Mode& mode, Done done);
 
+// What waits goes with the mode's keys, and no worker is started for it.
+void forget_private(Mode& mode);
+
 }  // namespace pmos::daemon

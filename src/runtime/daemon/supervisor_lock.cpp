@@ -6,6 +6,7 @@
 #include "runtime/daemon/hook_runner.h"
 #include "runtime/daemon/lock_record.h"
 #include "runtime/daemon/mode_stop.h"
+#include "runtime/daemon/private_log.h"
 #include "runtime/daemon/supervisor.h"
 #include "runtime/daemon/suspend.h"
 #include "runtime/daemon/volumes.h"
@@ -63,9 +64,13 @@ void Supervisor::erase_job(Mode& mode, Done done) {
     if (!mode.plan)
         return done(fail(Code::disabled, "mode '" + mode.name + "' is disabled", mode.reason,
                          "see: pmosctl policy check"));
+    forget_private(mode);
     evict_job(mode, [this, &mode, done = std::move(done)](Result<> evicted) mutable {
         if (!evicted) return done(std::move(evicted));
-        erase_volumes(ctx_, mode, std::move(done));
+        erase_volumes(ctx_, mode, [&mode, done = std::move(done)](Result<> erased) mutable {
+            forget_private(mode);  // its last words, told meanwhile
+            done(std::move(erased));
+        });
     });
 }
 
@@ -80,6 +85,7 @@ void Supervisor::erase(Mode& mode, Done done) {
 void Supervisor::keys_ended(Mode& mode) {
     mode.jobs.add([](Done done) { done({}); },
                   [this, &mode](Result<>) {
+                      forget_private(mode);
                       if (!mode.opened.empty()) evict(mode, [](Result<>) {});
                   });
 }
