@@ -142,11 +142,6 @@ class Outside {
     Result<void> all_;
 };
 
-void destroy_at(const Request& request, const Place& place) {
-    static_cast<void>(destroy_keyslots(request, place.header));
-    static_cast<void>(forget_all_headers(request));
-}
-
 }  // namespace
 
 void maybe_die_at([[maybe_unused]] const char* moment) {
@@ -191,17 +186,21 @@ Result<void> destroy_keyslots(const Request& request, const std::string& header)
     for (const auto& place : own) destroy_keyslots_on(place);
     maybe_die_at("keyslots");
     for (const auto& place : others) destroy_keyslots_on(place.header);
+    // Also what is no header yet, of a worker that was killed while it kept one.
+    static_cast<void>(forget_all_headers(request));
     static_cast<void>(unmark_ending(request));
     return std::move(outside).all();
 }
 
 void destroy_unseen(const Request& request, const CryptDevice& crypt) {
-    destroy_at(request, place_to_write(request, crypt.header_device()));
+    const Place place = place_to_write(request, crypt.header_device());
+    static_cast<void>(destroy_keyslots(request, place.header));
 }
 
 bool finish_destruction(const Request& request) {
     if (!is_ending(request)) return false;
-    destroy_at(request, place_to_write(request, ""));
+    const Place place = place_to_write(request, "");
+    static_cast<void>(destroy_keyslots(request, place.header));
     return true;
 }
 

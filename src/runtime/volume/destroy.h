@@ -20,9 +20,9 @@ Result<void> overwrite_keyslots(const std::string& device, const std::vector<Are
 // many. Marked before and after (ending.h). In this order: of all of them what a header only speaks
 // of, as a TPM's share of a key; what is kept of a header that was being written over, which the
 // next opening would put back; the volume whose header is at `header`; the mode's other volumes.
-// What cannot be written is left out, the rest is done all the same. The headers stay what they
-// were to look at: a secret fails as a wrong one does. Fails with what stays outside the headers:
-// it opens nothing any more.
+// What is kept of a header is gone then. What cannot be written is left out, the rest is done all
+// the same. The headers stay what they were to look at: a secret fails as a wrong one does. Fails
+// with what stays outside the headers: it opens nothing any more.
 Result<void> destroy_keyslots(const Request& request, const std::string& header);
 
 // The same by who can tell nobody.

@@ -4,23 +4,20 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
 #include "runtime/volume/ending.h"
-#include "runtime/volume/undo_header.h"
+#include "volume_file.h"
 
 using namespace pmos;
 using namespace pmos::volume;
 namespace fs = std::filesystem;
 
 namespace {
-
-std::span<const std::byte> bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
-
-const PbkdfCost kCheap{"argon2id", 1 << 20, 0, true};
 
 struct World {
     std::string dir = "/tmp/pmos-destroy-test-XXXXXX";
@@ -100,24 +97,25 @@ TEST_CASE("the first 4 KiB of a keyslot are enough") {
     CHECK_FALSE(world.opens("second"));
 }
 
-TEST_CASE("a header that is kept while another is written over it opens nothing any more") {
+TEST_CASE("what is kept of a header while another is written over it is wiped and goes") {
     const World world;
     REQUIRE(keep_header(world.request, world.path(), 16 << 20));
     const std::string kept(text(world.request.undo)), rest = kept + ".tmp-killed";
+    // All keyslots are in it, and yet it is not one that libcryptsetup would read.
     fs::copy_file(kept, rest);
+    fs::resize_file(rest, 1 << 20);
+    std::fstream(rest, std::ios::in | std::ios::out | std::ios::binary)
+        << std::string(32 << 10, 'x');
     std::ofstream(world.dir + "/headers/secure/other") << "another volume's";
     CHECK(kept_headers(world.request).size() == 2);
+    std::ifstream held[] = {std::ifstream(kept), std::ifstream(rest)};
 
-    // The power goes between the blow and its end: what the next opening puts back is dead as well.
     CHECK(destroy_keyslots(world.request, world.path()));
-    REQUIRE(put_header_back(world.request, world.path()));
-    CHECK_FALSE(world.opens("first"));
-
-    REQUIRE(keep_header(world.request, world.path(), 16 << 20));
-    REQUIRE(forget_all_headers(world.request));
     CHECK_FALSE(fs::exists(kept));
     CHECK_FALSE(fs::exists(rest));
     CHECK(fs::exists(world.dir + "/headers/secure/other"));
+    for (auto& file : held)
+        CHECK(std::all_of(std::istreambuf_iterator<char>(file), {}, [](char c) { return c == 0; }));
 }
 
 TEST_CASE("a destruction that was cut off is brought to its end, and is over then") {
@@ -189,4 +187,30 @@ TEST_CASE("of a volume that is being re-encrypted the next key goes as well") {
     CHECK(destroy_keyslots(world.request, world.path()));
     CHECK_FALSE(world.open().unseal(bytes("first"), 2));
     CHECK_FALSE(world.opens("first"));
+}
+
+TEST_CASE(
+    "a re-encryption that was cut short ends with both of its keys, wherever it had come to") {
+    const bool within = GENERATE(true, false);
+    const VolumeFile volume;
+    within ? volume.stop_in_piece() : volume.stop_behind_last_piece();
+    auto crypt = volume.open();
+    if (within) REQUIRE(prepare_mending(volume.request, crypt));  // as whoever tries a secret does
+    const auto areas = crypt.keyslot_areas();
+    REQUIRE(areas.size() == 3);  // both keys, and what the work itself notes
+    const std::string before = volume.header(), data = volume.raw();
+    CHECK(fs::exists(text(volume.request.undo)) == within);
+
+    CHECK(destroy_keyslots(volume.request, volume.path));
+    CHECK_FALSE(fs::exists(text(volume.request.undo)));
+    const std::string after = volume.header();
+    for (const Area& area : areas)
+        CHECK(before.substr(area.offset, area.length) != after.substr(area.offset, area.length));
+    CHECK(volume.raw() == data);
+
+    auto again = volume.open();
+    const auto opened = volume.begin(again);
+    REQUIRE_FALSE(opened);
+    CHECK(opened.error().code == Code::wrong_secret);
+    CHECK(volume.raw() == data);
 }
