@@ -20,6 +20,7 @@ VOLUME = pathlib.Path("/var/lib/pmos/volumes/secure-data.luks")
 RECORD = pathlib.Path("/var/lib/pmos/attempts/secure")
 REPEATS = pathlib.Path("/run/pmos/attempts/secure")
 PROFILES = pathlib.Path("/usr/share/pmos/profiles")
+KEPT_HEADERS = pathlib.Path("/var/lib/pmos/headers/secure")
 HEADER = 16 << 20
 WRONG, NOT_PROVISIONED = 8, 6
 TIMED = 200 if os.environ.get("HANDSET_SOAK") else 12
@@ -109,16 +110,15 @@ def erase_with_consent():
     check("without a yes nothing is erased", refused.returncode == 2 and VOLUME.exists(), refused.stderr)
     ctl("start", MODE)
     ctl("start", OTHER)
-    kept = pathlib.Path("/var/lib/pmos/headers/secure")
-    kept.mkdir(parents=True, exist_ok=True)
-    (kept / "data.tmp-killed").write_bytes(VOLUME.read_bytes()[:HEADER])
+    KEPT_HEADERS.mkdir(parents=True, exist_ok=True)
+    (KEPT_HEADERS / "data.tmp-killed").write_bytes(VOLUME.read_bytes()[:HEADER])
     held = os.open(VOLUME, os.O_RDONLY)
     done = ctl("erase", MODE, "--yes")
     check("and says what to do next", "pmosctl provision secure" in done.stdout + done.stderr, done.stdout)
     check("a running mode was stopped first, and its key is out of the kernel",
           row()["state"] == "stopped" and not glob.glob("/dev/mapper/pmos-secure*"), row())
     check("of the file nothing is left, nor of a header that was kept of it",
-          not glob.glob("/var/lib/pmos/volumes/secure*") and not list(kept.iterdir()))
+          not glob.glob("/var/lib/pmos/volumes/secure*") and not os.listdir(KEPT_HEADERS))
     check("whoever holds it open reads zeros", not any(os.pread(held, HEADER, 0)))
     os.close(held)
     check("the other mode runs on", row(OTHER)["state"] == "running")
@@ -221,10 +221,25 @@ def is_evicted():
     return False
 
 
+def begin_reencryption(right):
+    r, w = os.pipe()
+    os.write(w, right.encode())
+    os.close(w)
+    process = subprocess.Popen(["pmosctl", "volume", "reencrypt", MODE, "--pin-fd", str(r)], pass_fds=[r],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    os.close(r)
+    while process.poll() is None and info().get("reencryption") != "running":
+        time.sleep(0.1)
+    check("it is being re-encrypted", process.poll() is None)
+    return process
+
+
 def where_it_is_open():
-    """Of a mode that runs, and of one that is suspended, nothing stays in memory either."""
+    """Of a mode that runs, and of one that is suspended, nothing stays in memory either; nor of the
+    second key of one that is being re-encrypted."""
     profile(on_lock="suspend")
-    for what, words in (("runs", ["auth", "test", MODE]), ("is suspended", ["unlock", MODE])):
+    for what, words in (("runs", ["auth", "test", MODE]), ("is suspended", ["unlock", MODE]),
+                        ("is re-encrypted", ["auth", "test", MODE])):
         right, panic = pin(), pin()
         fresh(right)
         with_pins(["duress", "set", MODE], pin=right, duress_pin=panic)
@@ -236,11 +251,15 @@ def where_it_is_open():
         wrong = with_pins(words, pin=pin())
         check(f"a mode that {what} stays so for a wrong PIN", wrong.returncode == WRONG
               and row()["state"] == before, (wrong.stderr, before, row()))
+        work = begin_reencryption(right) if what == "is re-encrypted" else None
         struck = with_pins(words, pin=panic)
         check("the duress PIN is refused in the same words", struck.returncode == WRONG
               and struck.stderr == wrong.stderr, (struck.stderr, wrong.stderr))
         check("the mode is stopped, and its key out of the kernel", is_evicted(), row())
         check("and the right PIN opens no more", unlock(right).returncode == WRONG)
+        if work:
+            check("the work on it was stopped", work.wait(60) != 0)
+            check("no header is kept of it", not os.listdir(KEPT_HEADERS), os.listdir(KEPT_HEADERS))
     profile()
 
 

@@ -273,9 +273,9 @@ def main():
                  lambda: interrupted(signal.SIGKILL, "kill", STEPS[::2]),
                  killed_and_made_again, unfinished, damaged, change.tells_all, change.passwd,
                  change.killed, header.backup_and_restore, header.damaged_headers, header.shortened,
-                 header.killed,
-                 erase.block_device, erase.together, erase.whatever_asks, erase.apart,
-                 erase.apart_on_a_device, block_device, no_secret_seeps):
+                 header.killed, erase.block_device, erase.together, erase.whatever_asks,
+                 erase.half_rewritten, erase.apart, erase.apart_on_a_device, block_device,
+                 no_secret_seeps):
         test()
     subprocess.run(["rm", "-rf", DIR])
     print(f"{len(failures)} failures", *failures, sep="\n  ")

@@ -1,5 +1,6 @@
 """The end of volumes by single workers: block devices, several volumes at once, several keyslots."""
 
+import json
 import os
 import secrets
 import subprocess
@@ -114,6 +115,51 @@ def whatever_asks():
         check("the PIN opens nothing any more", refused.code == "wrong_secret", refused)
         check("erased", (erased := ask(ERASE, **options)).code == "done", erased)
     clean("destroyed whatever asked")
+
+
+def keyslots(path):
+    """What is in each of them on the storage."""
+    dump = subprocess.run(["cryptsetup", "luksDump", "--dump-json-metadata", path], capture_output=True,
+                          text=True, check=True).stdout
+    areas = [slot["area"] for slot in json.loads(dump)["keyslots"].values()]
+    with open(path, "rb") as disk:
+        return [os.pread(disk.fileno(), int(area["size"]), int(area["offset"])) for area in areas]
+
+
+def half_rewritten():
+    """Of a volume whose re-encryption was killed both keys go, and the header that is kept for it."""
+    for what in ("duress secret", "erase"):
+        fresh_attempts()
+        panic = secrets.token_hex(6)
+        options = {"name": "half", "size": 64 << 20, **CHEAP}
+        check(f"a volume ({what})", (made := ask(PROVISION, pin=PIN, **options)).code == "done", made)
+        check("a duress PIN", (done := ask(DURESS, pin=PIN, new=panic, **options)).code == "done", done)
+        worker = Worker(REENCRYPT, pin=PIN, **options)
+        check("it is re-encrypted", worker.until("re-encrypting") and worker.until("re-encrypting"))
+        worker.process.kill()
+        worker.process.wait()
+        worker.socket.close()
+        state = ask(INFO, **options).details["reencryption"]
+        check("and that was killed", state == "interrupted", state)
+        wrong = ask(OPEN, pin=secrets.token_hex(6), **options)
+        check("a wrong secret is refused", wrong.code == "wrong_secret", wrong)
+        image = f"{DIR}/half.img"
+        if what == "erase":
+            check("erased", (erased := ask(ERASE, **options)).code == "done", erased)
+        else:
+            before = keyslots(image)
+            check("it has two keys", len(before) == 3, len(before))
+            struck = ask(OPEN, pin=panic, **options)
+            check("the duress secret is refused in the same words", str(struck) == str(wrong), (struck, wrong))
+            check("no keyslot is what it was", not any(a == b for a, b in zip(before, keyslots(image))))
+            fresh_attempts()
+            for verb in (OPEN, REENCRYPT):
+                refused = ask(verb, pin=PIN, **options)
+                check("the right one neither opens it nor goes on", refused.code == "wrong_secret", refused)
+            check("erased", (erased := ask(ERASE, **options)).code == "done", erased)
+        check("nothing is left of it, nor of a header that was kept", not os.path.exists(image)
+              and not os.listdir(f"{DIR}/headers/t"), os.listdir(f"{DIR}/headers/t"))
+    clean("destroyed half re-encrypted")
 
 
 def apart():
