@@ -19,39 +19,23 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct World {
+// It opens by "old secret" and by "second".
+struct World : LuksFile {
     std::string dir = "/tmp/pmos-destroy-test-XXXXXX";
-    Request request;
 
     World() {
         REQUIRE(::mkdtemp(dir.data()) != nullptr);
-        std::string("secure").copy(request.mode, 63);
-        std::string("data").copy(request.name, 63);
-        std::string("aes-xts-plain64").copy(request.cipher, 63);
-        std::string("argon2id").copy(request.pbkdf, 15);
         (dir + "/state/secure").copy(request.attempts, sizeof request.attempts - 1);
         (dir + "/headers/secure/data").copy(request.undo, sizeof request.undo - 1);
-        std::ofstream(path()) << "";
-        fs::resize_file(path(), 32 << 20);
-        auto crypt = CryptDevice::of_device(path());
-        REQUIRE(crypt);
-        REQUIRE(crypt->format(request));
-        REQUIRE(crypt->add_keyslot(0, kCheap, {}, bytes("first")));
-        REQUIRE(crypt->add_keyslot(1, kCheap, {}, bytes("second")));
-        REQUIRE(crypt->write_token(complete_token(request)));
+        auto crypt = open();
+        const auto unsealed = crypt.unseal(bytes("old secret"));
+        REQUIRE(unsealed);
+        REQUIRE(crypt.add_keyslot(1, kCheap, unsealed->key.bytes(), bytes("second")));
     }
     ~World() { fs::remove_all(dir); }
 
-    std::string path() const { return dir + "/device"; }
-    CryptDevice open() const {
-        auto crypt = CryptDevice::of_device(path());
-        REQUIRE(crypt);
-        REQUIRE(crypt->load());
-        return std::move(*crypt);
-    }
-    bool opens(std::string_view secret) const { return open().unseal(bytes(secret)).has_value(); }
     std::string content() const {
-        std::ifstream stream(path(), std::ios::binary);
+        std::ifstream stream(path, std::ios::binary);
         return {std::istreambuf_iterator<char>(stream), {}};
     }
 };
@@ -60,12 +44,12 @@ struct World {
 
 TEST_CASE("keyslots are overwritten and nothing else; what is left looks like a whole volume") {
     const World world;
-    REQUIRE(world.opens("first"));
+    REQUIRE(world.opens("old secret"));
     REQUIRE(world.opens("second"));
     const auto areas = world.open().keyslot_areas();
     REQUIRE(areas.size() == 2);
     const std::string before = world.content();
-    CHECK(destroy_keyslots(world.request, world.path()));
+    CHECK(destroy_keyslots(world.request, world.path));
     const std::string after = world.content();
     REQUIRE(after.size() == before.size());
     std::size_t changed = 0, outside = 0;
@@ -79,7 +63,7 @@ TEST_CASE("keyslots are overwritten and nothing else; what is left looks like a 
     }
     CHECK(outside == 0);
     CHECK(changed > (areas[0].length + areas[1].length) * 9 / 10);
-    for (const char* secret : {"first", "second"}) {
+    for (const char* secret : {"old secret", "second"}) {
         const auto refused = world.open().unseal(bytes(secret));
         REQUIRE_FALSE(refused);
         CHECK(refused.error().code == Code::wrong_secret);
@@ -92,14 +76,14 @@ TEST_CASE("the first 4 KiB of a keyslot are enough") {
     const World world;
     auto areas = world.open().keyslot_areas();
     for (auto& area : areas) area.length = 4096;
-    REQUIRE(overwrite_keyslots(world.path(), areas));
-    CHECK_FALSE(world.opens("first"));
+    REQUIRE(overwrite_keyslots(world.path, areas));
+    CHECK_FALSE(world.opens("old secret"));
     CHECK_FALSE(world.opens("second"));
 }
 
 TEST_CASE("what is kept of a header while another is written over it is wiped and goes") {
     const World world;
-    REQUIRE(keep_header(world.request, world.path(), 16 << 20));
+    REQUIRE(keep_header(world.request, world.path, 16 << 20));
     const std::string kept(text(world.request.undo)), rest = kept + ".tmp-killed";
     // All keyslots are in it, and yet it is not one that libcryptsetup would read.
     fs::copy_file(kept, rest);
@@ -110,7 +94,7 @@ TEST_CASE("what is kept of a header while another is written over it is wiped an
     CHECK(kept_headers(world.request).size() == 2);
     std::ifstream held[] = {std::ifstream(kept), std::ifstream(rest)};
 
-    CHECK(destroy_keyslots(world.request, world.path()));
+    CHECK(destroy_keyslots(world.request, world.path));
     CHECK_FALSE(fs::exists(kept));
     CHECK_FALSE(fs::exists(rest));
     CHECK(fs::exists(world.dir + "/headers/secure/other"));
@@ -120,27 +104,27 @@ TEST_CASE("what is kept of a header while another is written over it is wiped an
 
 TEST_CASE("a destruction that was cut off is brought to its end, and is over then") {
     World world, other;
-    world.path().copy(world.request.header, sizeof world.request.header - 1);
-    const std::string line = "fmore " + other.path() + "\t" + other.path() + "\n";
+    world.path.copy(world.request.header, sizeof world.request.header - 1);
+    const std::string line = "fmore " + other.path + "\t" + other.path + "\n";
     line.copy(world.request.others, sizeof world.request.others - 1);
     const auto areas = world.open().keyslot_areas();
     CHECK_FALSE(finish_destruction(world.request));
-    CHECK(world.opens("first"));
+    CHECK(world.opens("old secret"));
 
     // The power goes when one keyslot is dead, and another is not.
     REQUIRE(mark_ending(world.request));
-    REQUIRE(overwrite_keyslots(world.path(), {areas.front()}));
+    REQUIRE(overwrite_keyslots(world.path, {areas.front()}));
     REQUIRE(world.opens("second"));
     CHECK(finish_destruction(world.request));
     CHECK_FALSE(world.opens("second"));
-    CHECK_FALSE(other.opens("first"));
+    CHECK_FALSE(other.opens("old secret"));
     CHECK_FALSE(is_ending(world.request));
     CHECK_FALSE(finish_destruction(world.request));
 }
 
 TEST_CASE("no mark is left of a destruction that is over") {
     const World world;
-    CHECK(destroy_keyslots(world.request, world.path()));
+    CHECK(destroy_keyslots(world.request, world.path));
     CHECK_FALSE(is_ending(world.request));
     CHECK(fs::is_empty(text(world.request.attempts)));
     CHECK(unmark_ending(world.request));
@@ -149,44 +133,44 @@ TEST_CASE("no mark is left of a destruction that is over") {
 TEST_CASE("a wiped header is none, however little of it could be read before") {
     const World world;
     {
-        std::fstream stream(world.path(), std::ios::in | std::ios::out | std::ios::binary);
+        std::fstream stream(world.path, std::ios::in | std::ios::out | std::ios::binary);
         stream << std::string(64 << 10, 'x');
     }
-    REQUIRE(wipe_header(world.path()));
+    REQUIRE(wipe_header(world.path));
     const std::string content = world.content();
     CHECK(content.find_first_not_of('\0') == std::string::npos);
-    CHECK_FALSE(CryptDevice::of_device(world.path())->load());
+    CHECK_FALSE(CryptDevice::of_device(world.path)->load());
 }
 
 TEST_CASE("a TPM that cannot be asked is told of, and keeps no keyslot alive") {
     const World world;
     REQUIRE(world.open().write_token(R"({"type":"pmos-tpm","keyslots":["1"],"version":"1"})"));
-    const auto destroyed = destroy_keyslots(world.request, world.path());
+    const auto destroyed = destroy_keyslots(world.request, world.path);
     CHECK_FALSE(destroyed);
-    CHECK_FALSE(world.opens("first"));
+    CHECK_FALSE(world.opens("old secret"));
     CHECK_FALSE(world.opens("second"));
 }
 
 TEST_CASE("another volume's keyslots are destroyed where its header is, be its data there or not") {
     World world;
     const World other;
-    const std::string line = "fmore /nowhere/more.img\t" + other.path() + "\n";
+    const std::string line = "fmore /nowhere/more.img\t" + other.path + "\n";
     line.copy(world.request.others, sizeof world.request.others - 1);
-    REQUIRE(destroy_keyslots(world.request, world.path()));
-    CHECK_FALSE(world.opens("first"));
-    CHECK_FALSE(other.opens("first"));
+    REQUIRE(destroy_keyslots(world.request, world.path));
+    CHECK_FALSE(world.opens("old secret"));
+    CHECK_FALSE(other.opens("old secret"));
 }
 
 TEST_CASE("of a volume that is being re-encrypted the next key goes as well") {
     const World world;
     {
         auto crypt = world.open();
-        REQUIRE(crypt.add_next_key(2, 0, kCheap, bytes("first")));
+        REQUIRE(crypt.add_next_key(2, 0, kCheap, bytes("old secret")));
     }
-    REQUIRE(world.open().unseal(bytes("first"), 2));
-    CHECK(destroy_keyslots(world.request, world.path()));
-    CHECK_FALSE(world.open().unseal(bytes("first"), 2));
-    CHECK_FALSE(world.opens("first"));
+    REQUIRE(world.open().unseal(bytes("old secret"), 2));
+    CHECK(destroy_keyslots(world.request, world.path));
+    CHECK_FALSE(world.open().unseal(bytes("old secret"), 2));
+    CHECK_FALSE(world.opens("old secret"));
 }
 
 TEST_CASE(

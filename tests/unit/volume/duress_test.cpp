@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "luks_file.h"
 #include "runtime/volume/guess.h"
 
 using namespace pmos;
@@ -14,9 +15,7 @@ using namespace pmos::volume;
 
 namespace {
 
-std::span<const std::byte> bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
-
-const PbkdfCost kCheap{"argon2id", 1 << 20, 0, true}, kOther{"pbkdf2", 0, 0, true};
+const PbkdfCost kOther{"pbkdf2", 0, 0, true};
 
 struct Volume {
     std::string path = "/tmp/pmos-duress-test-XXXXXX";
