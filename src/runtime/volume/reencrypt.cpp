@@ -66,8 +66,7 @@ class Rewriting {
         PMOS_TRY(prepare_mending(request_, crypt));
         std::optional<SecretBuffer> passphrase;
         const auto try_it = [&](int slot, std::span<const std::byte> bytes) -> Result<void> {
-            if (crypt.reencryption() != CryptDevice::Reencryption::none)
-                return go_on(crypt, bytes);
+            if (crypt.reencryption() != CryptDevice::Reencryption::none) return go_on(crypt, bytes);
             PMOS_TRY(crypt.check_secret(bytes, slot));
             PMOS_ASSIGN(passphrase, copy_secret(bytes));
             return {};
