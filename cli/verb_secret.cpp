@@ -73,7 +73,8 @@ Result<int> unlock(const Globals& globals, const Options& options) {
     PMOS_ASSIGN(auto bus, globals.connect());
     PMOS_ASSIGN(const auto mode, read_mode(bus, options.mode));
     PMOS_TRY(refuse_disabled(mode));
-    if (!mode.provisioned)
+    // One that no person opens is made on the way.
+    if (!mode.provisioned && mode.needs_secret)
         return fail(Code::not_provisioned, fmt::format("cannot unlock '{}'", mode.name),
                     "its volumes have not been made",
                     fmt::format("make them with 'pmosctl provision {}'", mode.name));
