@@ -83,6 +83,11 @@ bool works_on_it(Verb verb) {
            verb == Verb::duress || verb == Verb::keep_denials || verb == Verb::read_denials;
 }
 
+// What is left of them, where a destruction was cut off, is not to be opened, kept or put back.
+bool has_use_of_keys(Verb verb) {
+    return judges(verb) || verb == Verb::backup || verb == Verb::restore;
+}
+
 }  // namespace
 
 Result<Event> open(const Request& request, UniqueFd secret_fd, Channel& channel) {
@@ -140,8 +145,8 @@ Result<Event> work(Channel& channel) {
     PMOS_ASSIGN(Received received, channel.receive());
     const Request& request = received.request;
     PMOS_TRY(check_request(request));
-    const bool opens = judges(request.verb) || request.verb == Verb::restore;
-    if (opens && finish_destruction(request)) PMOS_TRY(channel.keys_ended());
+    if (has_use_of_keys(request.verb) && finish_destruction(request))
+        PMOS_TRY(channel.keys_ended());
     if (works_on_it(request.verb)) PMOS_TRY(check_not_suspended(request));
     if (works_on_it(request.verb) || request.verb == Verb::open)
         PMOS_TRY(remove_temporary_crypt(request));
