@@ -1,0 +1,1 @@
+../20-volume/worker.py
