@@ -20,11 +20,13 @@
 #include "runtime/volume/method.h"
 #include "runtime/volume/source.h"
 #include "runtime/volume/undo_header.h"
+#include "runtime/volume/write_at.h"
 
 namespace pmos::volume {
 namespace {
 
 constexpr std::uint64_t kFirstBlow = 4096, kPart = 1 << 20;
+constexpr const char* kFault = "cannot overwrite a keyslot";
 
 Result<UniqueFd> open_to_write(const std::string& device) {
     UniqueFd fd(::open(device.c_str(), O_WRONLY | O_CLOEXEC));
@@ -42,20 +44,9 @@ Result<void> fill_random(std::span<std::byte> bytes) {
     return {};
 }
 
-Result<void> write_at(BorrowedFd fd, std::span<const std::byte> bytes, std::uint64_t at) {
-    while (!bytes.empty()) {
-        const ssize_t n = ::pwrite(fd.get(), bytes.data(), bytes.size(), static_cast<off_t>(at));
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return fail(errno_error(n < 0 ? errno : EIO, "cannot overwrite a keyslot"));
-        bytes = bytes.subspan(static_cast<std::size_t>(n));
-        at += static_cast<std::uint64_t>(n);
-    }
-    return {};
-}
-
 Result<void> sync(BorrowedFd fd) {
     if (::fsync(fd.get()) == 0) return {};
-    return fail(errno_error(errno, "cannot overwrite a keyslot"));
+    return fail(errno_error(errno, kFault));
 }
 
 Result<void> overwrite(BorrowedFd fd, Area area) {
@@ -63,7 +54,7 @@ Result<void> overwrite(BorrowedFd fd, Area area) {
     for (std::uint64_t done = 0; done < area.length; done += noise.size()) {
         noise.resize(std::min(kPart, area.length - done));
         PMOS_TRY(fill_random(noise));
-        PMOS_TRY(write_at(fd, noise, area.offset + done));
+        PMOS_TRY(write_at(fd, noise, area.offset + done, kFault));
     }
     return {};
 }
@@ -214,7 +205,8 @@ Result<void> wipe_header(const std::string& device) {
     bytes = std::min(bytes, static_cast<std::uint64_t>(size));
     const std::vector<std::byte> zeros(kPart);
     for (std::uint64_t at = 0; at < bytes; at += kPart)
-        PMOS_TRY(write_at(fd.borrow(), std::span(zeros).first(std::min(kPart, bytes - at)), at));
+        PMOS_TRY(
+            write_at(fd.borrow(), std::span(zeros).first(std::min(kPart, bytes - at)), at, kFault));
     return sync(fd.borrow());
 }
 

@@ -16,6 +16,8 @@
 #include <span>
 #include <vector>
 
+#include "runtime/volume/write_at.h"
+
 namespace pmos::volume {
 namespace {
 
@@ -39,17 +41,7 @@ static_assert(sizeof(Binary) == 4096);
 constexpr std::array kFirst{'L', 'U', 'K', 'S', '\xba', '\xbe'},
     kSecond{'S', 'K', 'U', 'L', '\xba', '\xbe'};
 constexpr std::uint64_t kMaxCopy = 4ULL << 20;
-
-Result<void> write_at(BorrowedFd file, std::span<const char> bytes, std::uint64_t offset) {
-    while (!bytes.empty()) {
-        const ssize_t n =
-            ::pwrite(file.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
-        if (n < 0) return fail(errno_error(errno, "cannot write the header's copy"));
-        bytes = bytes.subspan(static_cast<std::size_t>(n));
-        offset += static_cast<std::uint64_t>(n);
-    }
-    return {};
-}
+constexpr const char* kFault = "cannot write the header's copy";
 
 Result<Binary> read_first(BorrowedFd header) {
     Binary binary{};
@@ -77,7 +69,7 @@ Result<void> write_copy(BorrowedFd file, Binary binary, const std::vector<char>&
     ::crypto_hash_sha256(hash.data(), reinterpret_cast<const unsigned char*>(copy.data()),
                          copy.size());
     std::ranges::copy(hash, checksum);
-    return write_at(file, copy, offset);
+    return write_at(file, std::as_bytes(std::span(copy)), offset, kFault);
 }
 
 }  // namespace
@@ -103,8 +95,8 @@ Result<void> wipe_area(BorrowedFd header, Area area) {
     if (area.offset > all || area.length > all - area.offset)
         return fail(Code::failed, "the volume's header cannot be changed",
                     "a keyslot lies behind its end");
-    const std::vector<char> zeros(area.length);
-    return write_at(header, zeros, area.offset);
+    const std::vector<std::byte> zeros(area.length);
+    return write_at(header, zeros, area.offset, kFault);
 }
 
 }  // namespace pmos::volume
