@@ -109,13 +109,10 @@ Result<int> test(const Globals& globals, TestOptions options) {
     PMOS_ASSIGN(auto bus, globals.connect());
     PMOS_TRY(settle_name(bus, name));
     PMOS_ASSIGN(const auto secret, secret_of(bus, name, options.pin_fd));
-    ProgressView view(STDERR_FILENO);
-    PMOS_TRY(show_progress(bus, name.mode, view));
-    auto answer = bus.call(volumes_address(name.mode), "TestFactor", "ssh", name.volume.c_str(),
-                           options.method.c_str(), secret.get());
-    view.finish();
-    if (!answer) return fail(std::move(answer.error()));
-    PMOS_ASSIGN(const auto told, read_details(*answer));
+    PMOS_ASSIGN(const auto answer,
+                call_with_progress(bus, name.mode, volumes_address(name.mode), "TestFactor", "ssh",
+                                   name.volume.c_str(), options.method.c_str(), secret.get()));
+    PMOS_ASSIGN(const auto told, read_details(answer));
     print_outcome(globals, name.mode,
                   fmt::format("it opens, by '{}' in keyslot {}", printable(told["method"]),
                               printable(told["keyslot"])));

@@ -46,12 +46,8 @@ Result<int> set(const Globals& globals, const Options& options) {
                 secret_from(options.pin_fd, false, fmt::format("PIN for {}", options.mode)));
     PMOS_ASSIGN(const auto duress, secret_from(options.duress_pin_fd, true,
                                                fmt::format("duress PIN for {}", options.mode)));
-    ProgressView view(STDERR_FILENO);
-    PMOS_TRY(show_progress(bus, options.mode, view));
-    auto answer = bus.call(volumes_address(options.mode), "SetDuress", "shh", volume.c_str(),
-                           pin.get(), duress.get());
-    view.finish();
-    PMOS_TRY(std::move(answer));
+    PMOS_TRY(call_with_progress(bus, options.mode, volumes_address(options.mode), "SetDuress",
+                                "shh", volume.c_str(), pin.get(), duress.get()));
     print_outcome(globals, options.mode, "the duress PIN erases it from now on");
     return 0;
 }
@@ -61,12 +57,8 @@ Result<int> remove(const Globals& globals, const Options& options) {
     PMOS_ASSIGN(const std::string volume, volume_with_pin(bus, options.mode));
     PMOS_ASSIGN(const auto pin,
                 secret_from(options.pin_fd, false, fmt::format("PIN for {}", options.mode)));
-    ProgressView view(STDERR_FILENO);
-    PMOS_TRY(show_progress(bus, options.mode, view));
-    auto answer =
-        bus.call(volumes_address(options.mode), "RemoveDuress", "sh", volume.c_str(), pin.get());
-    view.finish();
-    PMOS_TRY(std::move(answer));
+    PMOS_TRY(call_with_progress(bus, options.mode, volumes_address(options.mode), "RemoveDuress",
+                                "sh", volume.c_str(), pin.get()));
     print_outcome(globals, options.mode, "no PIN erases it any more");
     return 0;
 }

@@ -21,11 +21,7 @@ Result<int> erase(const Globals& globals, const std::string& name, bool yes) {
         yes, fmt::format("all data of '{}' will be gone: its keys are destroyed on this phone, and "
                          "no PIN brings them back",
                          printable(mode.name))));
-    ProgressView view(STDERR_FILENO);
-    PMOS_TRY(show_progress(bus, name, view));
-    auto answer = bus.call(mode_address(name), "Erase");
-    view.finish();
-    PMOS_TRY(std::move(answer));
+    PMOS_TRY(call_with_progress(bus, name, mode_address(name), "Erase", ""));
     print_outcome(globals, name,
                   fmt::format("erased; 'pmosctl {} {}' makes it anew",
                               mode.needs_secret ? "provision" : "unlock", printable(mode.name)));

@@ -47,11 +47,8 @@ Result<int> provision(const Globals& globals, const Options& options) {
                     "its volumes exist",
                     fmt::format("open them with 'pmosctl unlock {}'", mode.name));
     PMOS_ASSIGN(const auto secret, secret_for(mode, options, true));
-    ProgressView view(STDERR_FILENO);
-    PMOS_TRY(show_progress(bus, options.mode, view));
-    auto answer = bus.call(mode_address(options.mode), "Provision", "ha{sv}", secret.get(), 0);
-    view.finish();
-    PMOS_TRY(std::move(answer));
+    PMOS_TRY(call_with_progress(bus, options.mode, mode_address(options.mode), "Provision",
+                                "ha{sv}", secret.get(), 0));
     print_outcome(globals, options.mode, "provisioned");
     return 0;
 }

@@ -24,12 +24,8 @@ struct Options {
 };
 
 Result<> call(BusClient& bus, const VolumeName& name, const char* member, const UniqueFd& file) {
-    ProgressView view(STDERR_FILENO);
-    PMOS_TRY(show_progress(bus, name.mode, view));
-    auto answer =
-        bus.call(volumes_address(name.mode), member, "sh", name.volume.c_str(), file.get());
-    view.finish();
-    PMOS_TRY(std::move(answer));
+    PMOS_TRY(call_with_progress(bus, name.mode, volumes_address(name.mode), member, "sh",
+                                name.volume.c_str(), file.get()));
     return {};
 }
 

@@ -36,12 +36,8 @@ Result<int> passwd(const Globals& globals, Options options) {
     const std::string of = fmt::format("PIN for {}", name.mode);
     PMOS_ASSIGN(const auto old, secret_from(options.pin_fd, false, "old " + of));
     PMOS_ASSIGN(const auto fresh, secret_from(options.new_pin_fd, true, "new " + of));
-    ProgressView view(STDERR_FILENO);
-    PMOS_TRY(show_progress(bus, name.mode, view));
-    auto answer = bus.call(volumes_address(name.mode), "ChangeSecret", "shh", name.volume.c_str(),
-                           old.get(), fresh.get());
-    view.finish();
-    PMOS_TRY(std::move(answer));
+    PMOS_TRY(call_with_progress(bus, name.mode, volumes_address(name.mode), "ChangeSecret", "shh",
+                                name.volume.c_str(), old.get(), fresh.get()));
     print_outcome(globals, name.mode, "the new PIN opens it, the old one no more");
     return 0;
 }

@@ -34,12 +34,8 @@ Result<int> resize(const Globals& globals, Options options) {
     PMOS_ASSIGN(const std::uint64_t bytes, bytes_of(options.size));
     PMOS_ASSIGN(auto bus, globals.connect());
     PMOS_ASSIGN(const auto secret, secret_of(bus, name, options.pin_fd));
-    ProgressView view(STDERR_FILENO);
-    PMOS_TRY(show_progress(bus, name.mode, view));
-    auto answer = bus.call(volumes_address(name.mode), "Resize", "sth", name.volume.c_str(), bytes,
-                           secret.get());
-    view.finish();
-    PMOS_TRY(std::move(answer));
+    PMOS_TRY(call_with_progress(bus, name.mode, volumes_address(name.mode), "Resize", "sth",
+                                name.volume.c_str(), bytes, secret.get()));
     print_outcome(globals, name.mode, fmt::format("'{}' has grown", name.volume));
     return 0;
 }
@@ -47,11 +43,8 @@ Result<int> resize(const Globals& globals, Options options) {
 Result<int> wipe_free(const Globals& globals, VolumeName name) {
     PMOS_ASSIGN(auto bus, globals.connect());
     PMOS_TRY(settle_name(bus, name));
-    ProgressView view(STDERR_FILENO);
-    PMOS_TRY(show_progress(bus, name.mode, view));
-    auto answer = bus.call(volumes_address(name.mode), "WipeFree", "s", name.volume.c_str());
-    view.finish();
-    PMOS_TRY(std::move(answer));
+    PMOS_TRY(call_with_progress(bus, name.mode, volumes_address(name.mode), "WipeFree", "s",
+                                name.volume.c_str()));
     print_outcome(globals, name.mode, fmt::format("free space of '{}' overwritten", name.volume));
     return 0;
 }
@@ -59,11 +52,8 @@ Result<int> wipe_free(const Globals& globals, VolumeName name) {
 Result<int> trim(const Globals& globals, VolumeName name) {
     PMOS_ASSIGN(auto bus, globals.connect());
     PMOS_TRY(settle_name(bus, name));
-    ProgressView view(STDERR_FILENO);
-    PMOS_TRY(show_progress(bus, name.mode, view));
-    auto answer = bus.call(volumes_address(name.mode), "Trim", "s", name.volume.c_str());
-    view.finish();
-    PMOS_ASSIGN(const auto message, std::move(answer));
+    PMOS_ASSIGN(const auto message, call_with_progress(bus, name.mode, volumes_address(name.mode),
+                                                       "Trim", "s", name.volume.c_str()));
     PMOS_ASSIGN(const auto told, read_details(message));
     print_outcome(globals, name.mode,
                   fmt::format("the storage of '{}' was told of {} free", name.volume,
@@ -76,12 +66,8 @@ Result<int> reencrypt(const Globals& globals, Options options) {
     PMOS_ASSIGN(auto bus, globals.connect());
     PMOS_TRY(settle_name(bus, name));
     PMOS_ASSIGN(const auto secret, secret_of(bus, name, options.pin_fd));
-    ProgressView view(STDERR_FILENO);
-    PMOS_TRY(show_progress(bus, name.mode, view));
-    auto answer =
-        bus.call(volumes_address(name.mode), "Reencrypt", "sh", name.volume.c_str(), secret.get());
-    view.finish();
-    PMOS_TRY(std::move(answer));
+    PMOS_TRY(call_with_progress(bus, name.mode, volumes_address(name.mode), "Reencrypt", "sh",
+                                name.volume.c_str(), secret.get()));
     print_outcome(globals, name.mode,
                   fmt::format("'{}' has a new key; backups of its header are of no use any more",
                               name.volume));
