@@ -16,6 +16,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <sstream>
 #include <thread>
 
 namespace pmos::test {
@@ -70,6 +72,19 @@ TSS2_RC receive(TSS2_TCTI_CONTEXT* tcti, std::size_t* size, std::uint8_t* respon
     *size = answer.size();
     if (response != nullptr) std::memcpy(response, answer.data(), answer.size());
     return TSS2_RC_SUCCESS;
+}
+
+// By proc(5), where bit 16 of the flags is that of a socket somebody listens at: a path is there
+// before that.
+bool is_listened_at(const std::string& path) {
+    std::ifstream sockets("/proc/net/unix");
+    for (std::string line; std::getline(sockets, line);) {
+        std::istringstream words(line);
+        std::string at, references, protocol, flags, type, state, inode, name;
+        words >> at >> references >> protocol >> flags >> type >> state >> inode >> name;
+        if (name == path && flags == "00010000") return true;
+    }
+    return false;
 }
 
 // This process's end of the connection to `path`, which is there while an answer is waited for.
@@ -130,9 +145,11 @@ void SoftTpm::start() {
     argv.push_back(nullptr);
     INFO("swtpm (Debian's package of that name) is needed");
     REQUIRE(::posix_spawnp(&pid_, "swtpm", nullptr, nullptr, argv.data(), environ) == 0);
-    for (int i = 0; i < 600 && ::access((socket_ + ".ctrl").c_str(), F_OK) != 0; ++i)
-        std::this_thread::sleep_for(50ms);
-    REQUIRE(::access(socket_.c_str(), F_OK) == 0);
+    const auto is_up = [&] {
+        return is_listened_at(socket_) && is_listened_at(socket_ + ".ctrl");
+    };
+    for (int i = 0; i < 6000 && !is_up(); ++i) std::this_thread::sleep_for(5ms);
+    REQUIRE(is_up());
 }
 
 void SoftTpm::pull_plug() {
