@@ -8,6 +8,8 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include "runtime/volume/apart.h"
 #include "runtime/volume/cipher.h"
@@ -198,11 +200,21 @@ class Provisioner {
     }
 
     // Two workers on one device, and udev's probing of what is half-made, are kept out by flock(2).
+    // udev looks at a device for a moment whenever somebody has closed it after writing to it.
     Result<void> lock_device() {
+        using namespace std::chrono_literals;
         PMOS_ASSIGN(device_fd_, open_source(request_, false));
-        if (::flock(device_fd_.get(), LOCK_EX | LOCK_NB) != 0)
-            return fail(errno_error(errno == EWOULDBLOCK ? EBUSY : errno,
-                                    fmt::format("cannot lock '{}'", source_)));
+        const auto end = std::chrono::steady_clock::now() + 10s;
+        while (::flock(device_fd_.get(), LOCK_EX | LOCK_NB) != 0) {
+            if (errno != EWOULDBLOCK && errno != EINTR)
+                return fail(errno_error(errno, fmt::format("cannot lock '{}'", source_)));
+            if (std::chrono::steady_clock::now() > end)
+                return fail(
+                    errno_error(EBUSY, fmt::format("cannot lock '{}'", source_),
+                                "another process is at work on it: lslocks(8) shows which"));
+            PMOS_TRY(channel_.check());
+            std::this_thread::sleep_for(20ms);
+        }
         device_ = source_;
         undo_.push([this] { return wipe_header(); });
         return {};
