@@ -17,7 +17,10 @@
 
 #include "runtime/volume/ending.h"
 #include "runtime/volume/factor.h"
+#include "runtime/volume/header.h"
 #include "runtime/volume/method.h"
+#include "runtime/volume/recover.h"
+#include "runtime/volume/request.h"
 #include "runtime/volume/source.h"
 #include "runtime/volume/undo_header.h"
 #include "runtime/volume/write_at.h"
@@ -26,6 +29,8 @@ namespace pmos::volume {
 namespace {
 
 constexpr std::uint64_t kFirstBlow = 4096, kPart = 1 << 20;
+// Of a header as pmos makes it.
+constexpr std::size_t kBothMetadata = 32 << 10;
 constexpr const char* kFault = "cannot overwrite a keyslot";
 
 Result<UniqueFd> open_to_write(const std::string& device) {
@@ -64,45 +69,65 @@ struct Place {
     std::optional<SourceDevice> device;
     std::string header;
 };
+// nullopt: nothing is there that could open. An error: nobody knows.
+using Found = Result<std::optional<Place>>;
 
-std::vector<Place> places_of_others(const Request& request) {
-    std::vector<Place> places;
-    for (const auto& volume : other_volumes(request)) {
-        if (!volume.header.empty()) {
-            places.push_back({std::nullopt, volume.header});
-            continue;
-        }
-        Request other = request;
-        std::ranges::fill(other.source, '\0');
-        std::ranges::fill(other.header, '\0');
-        volume.source.copy(other.source, sizeof other.source - 1);
-        other.block_device = volume.block_device ? 1 : 0;
-        auto device = SourceDevice::attach(other, false);
-        if (!device) continue;
-        const std::string header = device->header();
-        places.push_back({std::move(*device), header});
-    }
-    return places;
+Found place_of_file(std::string path) {
+    if (::access(path.c_str(), F_OK) == 0) return Place{std::nullopt, std::move(path)};
+    if (errno == ENOENT) return std::nullopt;
+    return fail(errno_error(errno, fmt::format("cannot look at '{}'", path)));
 }
 
-// Through the device that an open volume stands on; who only looks has a device of its own, which
-// cannot be written to.
-Place place_to_write(const Request& request, const std::string& otherwise) {
-    if (!text(request.header).empty()) return {std::nullopt, std::string(text(request.header))};
+// Neither does pmos open it then.
+bool is_no_volume(const Error& error) {
+    return error.code == Code::usage || error.sys_errno == ENOENT || error.sys_errno == ENOTDIR ||
+           error.sys_errno == ELOOP;
+}
+
+// Through the device that an open volume stands on.
+Found place_of(const Request& request) {
+    if (!text(request.header).empty()) return place_of_file(std::string(text(request.header)));
     const std::string dm_name(text(request.dm_name));
     if (mapping_state(dm_name) != Mapping::absent)
         if (const auto open = CryptDevice::of_mapping(dm_name))
-            return {std::nullopt, open->header_device()};
+            return Place{std::nullopt, open->header_device()};
     auto device = SourceDevice::attach(request, false);
-    if (!device) return {std::nullopt, otherwise};
+    if (!device && is_no_volume(device.error())) return std::nullopt;
+    if (!device) return fail(std::move(device.error()));
     const std::string header = device->header();
-    return {std::move(*device), header};
+    return Place{std::move(*device), header};
 }
 
-void destroy_keyslots_on(const std::string& header) {
-    auto crypt = CryptDevice::of_device(header);
-    if (crypt && crypt->load())
-        static_cast<void>(overwrite_keyslots(header, crypt->keyslot_areas()));
+// As if it was asked for that one; what it has open is not known by this.
+std::vector<Request> requests_for_others(const Request& request) {
+    std::vector<Request> requests;
+    for (const auto& volume : other_volumes(request)) {
+        Request& other = requests.emplace_back(request);
+        for (const std::span<char> field :
+             {std::span<char>(other.source), std::span<char>(other.header),
+              std::span<char>(other.dm_name)})
+            std::ranges::fill(field, '\0');
+        volume.source.copy(other.source, sizeof other.source - 1);
+        volume.header.copy(other.header, sizeof other.header - 1);
+        other.block_device = volume.block_device ? 1 : 0;
+    }
+    return requests;
+}
+
+// Where libcryptsetup finds none, it may only be that it could not read.
+Result<void> check_readable(const std::string& device) {
+    const UniqueFd fd(::open(device.c_str(), O_RDONLY | O_CLOEXEC));
+    std::vector<std::byte> both(kBothMetadata);
+    if (!fd || ::pread(fd.get(), both.data(), both.size(), 0) < 0)
+        return fail(errno_error(errno, fmt::format("cannot read '{}'", device)));
+    return {};
+}
+
+Result<void> destroy_keyslots_on(const std::string& header) {
+    PMOS_ASSIGN(auto crypt, CryptDevice::of_device(header));
+    if (auto loaded = crypt.load(); !loaded)
+        return loaded.error().sys_errno == EINVAL ? check_readable(header) : loaded;
+    return overwrite_keyslots(header, crypt.keyslot_areas());
 }
 
 // What headers speak of that is outside of them.
@@ -163,36 +188,65 @@ Result<void> overwrite_keyslots(const std::string& device, const std::vector<Are
     return all;
 }
 
-Result<void> destroy_keyslots(const Request& request, const std::string& header) {
+namespace {
+
+Destroyed destroy_all(const Request& request, Found own) {
     maybe_die_at("begin");
     // A storage that takes no new file any more takes the keys with it all the same.
     static_cast<void>(mark_ending(request));
     maybe_die_at("marked");
-    auto own = kept_headers(request);
-    own.push_back(header);
-    const auto others = places_of_others(request);
+    Destroyed all;
+    const auto keep_going = [&all](Result<void> one) {
+        if (all.keyslots && !one) all.keyslots = std::move(one);
+    };
+    bool worked_on = is_being_reencrypted(request);
+    std::vector<Place> first, then;
+    const auto add = [&](std::vector<Place>& places, Found found) {
+        if (!found) return keep_going(fail(std::move(found.error())));
+        if (*found) places.push_back(std::move(**found));
+    };
+    for (auto& kept : kept_headers(request)) add(first, place_of_file(std::move(kept)));
+    add(first, std::move(own));
+    for (const auto& other : requests_for_others(request)) {
+        worked_on = worked_on || is_being_reencrypted(other);
+        add(then, place_of(other));
+    }
     Outside outside(request);
-    for (const auto& place : own) outside.destroy_for(place);
-    for (const auto& place : others) outside.destroy_for(place.header);
-    for (const auto& place : own) destroy_keyslots_on(place);
+    for (const auto* places : {&first, &then})
+        for (const auto& place : *places) outside.destroy_for(place.header);
+    for (const auto& place : first) keep_going(destroy_keyslots_on(place.header));
     maybe_die_at("keyslots");
-    for (const auto& place : others) destroy_keyslots_on(place.header);
+    for (const auto& place : then) keep_going(destroy_keyslots_on(place.header));
     // Also what is no header yet, of a worker that was killed while it kept one.
-    static_cast<void>(forget_all_headers(request));
-    static_cast<void>(unmark_ending(request));
-    return std::move(outside).all();
+    keep_going(forget_all_headers(request));
+    if (all.keyslots && !worked_on) static_cast<void>(unmark_ending(request));
+    all.outside = std::move(outside).all();
+    return all;
+}
+
+}  // namespace
+
+Destroyed destroy_keyslots(const Request& request, const std::string& header) {
+    return destroy_all(request, Place{std::nullopt, header});
 }
 
 void destroy_unseen(const Request& request, const CryptDevice& crypt) {
-    const Place place = place_to_write(request, crypt.header_device());
-    static_cast<void>(destroy_keyslots(request, place.header));
+    auto place = place_of(request);
+    // Who only looks has a device of its own, which cannot be written to.
+    if (!place || !*place) place = Place{std::nullopt, crypt.header_device()};
+    static_cast<void>(destroy_all(request, std::move(place)));
 }
 
-bool finish_destruction(const Request& request) {
-    if (!is_ending(request)) return false;
-    const Place place = place_to_write(request, "");
-    static_cast<void>(destroy_keyslots(request, place.header));
-    return true;
+Result<bool> finish_destruction(const Request& request) {
+    PMOS_ASSIGN(const bool ending, is_ending(request));
+    if (!ending) return false;
+    const auto destroyed = destroy_all(request, place_of(request));
+    if (destroyed.keyslots) return true;
+    const int fault = destroyed.keyslots.error().sys_errno;
+    // Whoever forces the user to enter something is not told what had been entered.
+    return fail(errno_error(fault != 0 ? fault : EIO,
+                            fmt::format("cannot write to the storage of {}", name_of(request)),
+                            "see the kernel log for the storage's faults"));
 }
 
 Result<void> wipe_header(const std::string& device) {

@@ -48,9 +48,12 @@ Result<void> unmark_ending(const Request& request) {
     return fail(errno_error(errno, fmt::format("cannot remove '{}'", place)));
 }
 
-bool is_ending(const Request& request) {
+Result<bool> is_ending(const Request& request) {
     const std::string place = place_of(request);
-    return !place.empty() && ::access(place.c_str(), F_OK) == 0;
+    if (place.empty()) return false;
+    if (::access(place.c_str(), F_OK) == 0) return true;
+    if (errno == ENOENT) return false;
+    return fail(errno_error(errno, fmt::format("cannot look at '{}'", place)));
 }
 
 }  // namespace pmos::volume

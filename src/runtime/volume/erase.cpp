@@ -7,6 +7,7 @@
 
 #include "runtime/volume/apart.h"
 #include "runtime/volume/destroy.h"
+#include "runtime/volume/ending.h"
 #include "runtime/volume/files.h"
 #include "runtime/volume/filesystem.h"
 #include "runtime/volume/header.h"
@@ -54,9 +55,11 @@ Result<std::string> end_keys(const Request& request, const std::string& header) 
     const auto destroyed = destroy_keyslots(request, header);
     maybe_die_at("all-keyslots");
     PMOS_TRY(wipe_header(header));
+    PMOS_TRY(destroyed.keyslots);
+    PMOS_TRY(unmark_ending(request));  // nobody is at work on it: it is our turn
     maybe_die_at("header");
-    if (destroyed) return std::string();
-    return "its share stays in the TPM, and opens nothing: " + destroyed.error().message();
+    if (destroyed.outside) return std::string();
+    return "its share stays in the TPM, and opens nothing: " + destroyed.outside.error().message();
 }
 
 Result<std::string> destroy_keys(const Request& request) {

@@ -127,6 +127,8 @@ Result<Event> close(const Request& request, Channel& channel) {
     if (is_file && source && !wait_until_loop_is_free(source->borrow()))
         return fail(Code::busy, name_of(request) + " is closed but its loop device is still in use",
                     "", "see losetup --list");
+    // Behind whoever re-encrypted it. What cannot be done keeps its mark, and it is closed.
+    static_cast<void>(finish_destruction(request));
     return done();
 }
 
@@ -145,8 +147,10 @@ Result<Event> work(Channel& channel) {
     PMOS_ASSIGN(Received received, channel.receive());
     const Request& request = received.request;
     PMOS_TRY(check_request(request));
-    if (has_use_of_keys(request.verb) && finish_destruction(request))
-        PMOS_TRY(channel.keys_ended());
+    if (has_use_of_keys(request.verb)) {
+        PMOS_ASSIGN(const bool ended, finish_destruction(request));
+        if (ended) PMOS_TRY(channel.keys_ended());
+    }
     if (works_on_it(request.verb)) PMOS_TRY(check_not_suspended(request));
     if (works_on_it(request.verb) || request.verb == Verb::open)
         PMOS_TRY(remove_temporary_crypt(request));

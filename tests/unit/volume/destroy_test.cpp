@@ -2,6 +2,8 @@
 // Real LUKS2 headers in files.
 #include "runtime/volume/destroy.h"
 
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +13,7 @@
 #include <fstream>
 
 #include "runtime/volume/ending.h"
+#include "runtime/volume/recover.h"
 #include "volume_file.h"
 
 using namespace pmos;
@@ -40,6 +43,29 @@ struct World : LuksFile {
     }
 };
 
+bool finishes(const Request& request) {
+    const auto finished = finish_destruction(request);
+    INFO((finished ? "" : finished.error().message()));
+    REQUIRE(finished);
+    return *finished;
+}
+
+bool is_marked(const Request& request) {
+    const auto ending = is_ending(request);
+    REQUIRE(ending);
+    return *ending;
+}
+
+// A header that can be read and not be written, as on a storage that fails.
+UniqueFd unwritable(const std::string& header) {
+    UniqueFd file(::memfd_create("header", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    REQUIRE(file);
+    REQUIRE(::write(file.get(), header.data(), header.size()) ==
+            static_cast<ssize_t>(header.size()));
+    REQUIRE(::fcntl(file.get(), F_ADD_SEALS, F_SEAL_WRITE) == 0);
+    return file;
+}
+
 }  // namespace
 
 TEST_CASE("keyslots are overwritten and nothing else; what is left looks like a whole volume") {
@@ -49,7 +75,7 @@ TEST_CASE("keyslots are overwritten and nothing else; what is left looks like a 
     const auto areas = world.open().keyslot_areas();
     REQUIRE(areas.size() == 2);
     std::string before = world.content();
-    CHECK(destroy_keyslots(world.request, world.path));
+    CHECK(destroy_keyslots(world.request, world.path).keyslots);
     std::string after = world.content();
     REQUIRE(after.size() == before.size());
     for (const Area& area : areas) {
@@ -92,7 +118,7 @@ TEST_CASE("what is kept of a header while another is written over it is wiped an
     CHECK(kept_headers(world.request).size() == 2);
     std::ifstream held[] = {std::ifstream(kept), std::ifstream(rest)};
 
-    CHECK(destroy_keyslots(world.request, world.path));
+    CHECK(destroy_keyslots(world.request, world.path).keyslots);
     CHECK_FALSE(fs::exists(kept));
     CHECK_FALSE(fs::exists(rest));
     CHECK(fs::exists(world.dir + "/headers/secure/other"));
@@ -106,24 +132,73 @@ TEST_CASE("a destruction that was cut off is brought to its end, and is over the
     const std::string line = "fmore " + other.path + "\t" + other.path + "\n";
     line.copy(world.request.others, sizeof world.request.others - 1);
     const auto areas = world.open().keyslot_areas();
-    CHECK_FALSE(finish_destruction(world.request));
+    CHECK_FALSE(finishes(world.request));
     CHECK(world.opens("old secret"));
 
     // The power goes when one keyslot is dead, and another is not.
     REQUIRE(mark_ending(world.request));
     REQUIRE(overwrite_keyslots(world.path, {areas.front()}));
     REQUIRE(world.opens("second"));
-    CHECK(finish_destruction(world.request));
+    CHECK(finishes(world.request));
     CHECK_FALSE(world.opens("second"));
     CHECK_FALSE(other.opens("old secret"));
-    CHECK_FALSE(is_ending(world.request));
-    CHECK_FALSE(finish_destruction(world.request));
+    CHECK_FALSE(is_marked(world.request));
+    CHECK_FALSE(finishes(world.request));
+}
+
+TEST_CASE(
+    "where a keyslot cannot be overwritten the mark stays, and nothing is opened until it can") {
+    const bool own = GENERATE(true, false);
+    World world;
+    const World other;
+    const World& faulty = own ? world : other;
+    const std::string link = world.dir + "/header";
+    const UniqueFd sealed = unwritable(faulty.content());
+    fs::create_symlink("/proc/self/fd/" + std::to_string(sealed.get()), link);
+    const std::string line = "fmore /nowhere/more.img\t" + (own ? other.path : link) + "\n";
+    line.copy(world.request.others, sizeof world.request.others - 1);
+    const std::string header = own ? link : world.path;
+    header.copy(world.request.header, sizeof world.request.header - 1);
+
+    const auto destroyed = destroy_keyslots(world.request, header);
+    REQUIRE_FALSE(destroyed.keyslots);
+    CHECK(destroyed.keyslots.error().sys_errno == EPERM);
+    CHECK_FALSE((own ? other : world).opens("old secret"));
+    CHECK(is_marked(world.request));
+    const auto refused = finish_destruction(world.request);
+    REQUIRE_FALSE(refused);
+    CHECK_THAT(refused.error().message(), !Catch::Matchers::Contains("keyslot"));
+
+    fs::remove(link);
+    fs::create_symlink(faulty.path, link);
+    REQUIRE(faulty.opens("old secret"));
+    CHECK(finishes(world.request));
+    CHECK_FALSE(faulty.opens("old secret"));
+    CHECK_FALSE(is_marked(world.request));
+}
+
+TEST_CASE("what whoever re-encrypts it writes behind a destruction is destroyed by the next one") {
+    World world;
+    world.path.copy(world.request.source, sizeof world.request.source - 1);
+    world.path.copy(world.request.header, sizeof world.request.header - 1);
+    const std::string before = world.content();
+    {
+        const auto turn = take_turn(world.request);
+        REQUIRE(turn);
+        CHECK(destroy_keyslots(world.request, world.path).keyslots);
+        CHECK(finishes(world.request));
+        std::ofstream(world.path, std::ios::binary) << before;
+        REQUIRE(world.opens("old secret"));
+    }
+    CHECK(finishes(world.request));
+    CHECK_FALSE(world.opens("old secret"));
+    CHECK_FALSE(finishes(world.request));
 }
 
 TEST_CASE("no mark is left of a destruction that is over") {
     const World world;
-    CHECK(destroy_keyslots(world.request, world.path));
-    CHECK_FALSE(is_ending(world.request));
+    CHECK(destroy_keyslots(world.request, world.path).keyslots);
+    CHECK_FALSE(is_marked(world.request));
     CHECK(fs::is_empty(text(world.request.attempts)));
     CHECK(unmark_ending(world.request));
 }
@@ -144,7 +219,8 @@ TEST_CASE("a TPM that cannot be asked is told of, and keeps no keyslot alive") {
     const World world;
     REQUIRE(world.open().write_token(R"({"type":"pmos-tpm","keyslots":["1"],"version":"1"})"));
     const auto destroyed = destroy_keyslots(world.request, world.path);
-    CHECK_FALSE(destroyed);
+    CHECK(destroyed.keyslots);
+    CHECK_FALSE(destroyed.outside);
     CHECK_FALSE(world.opens("old secret"));
     CHECK_FALSE(world.opens("second"));
 }
@@ -154,7 +230,7 @@ TEST_CASE("another volume's keyslots are destroyed where its header is, be its d
     const World other;
     const std::string line = "fmore /nowhere/more.img\t" + other.path + "\n";
     line.copy(world.request.others, sizeof world.request.others - 1);
-    REQUIRE(destroy_keyslots(world.request, world.path));
+    REQUIRE(destroy_keyslots(world.request, world.path).keyslots);
     CHECK_FALSE(world.opens("old secret"));
     CHECK_FALSE(other.opens("old secret"));
 }
@@ -166,7 +242,7 @@ TEST_CASE("of a volume that is being re-encrypted the next key goes as well") {
         REQUIRE(crypt.add_next_key(2, 0, kCheap, bytes("old secret")));
     }
     REQUIRE(world.open().unseal(bytes("old secret"), 2));
-    CHECK(destroy_keyslots(world.request, world.path));
+    CHECK(destroy_keyslots(world.request, world.path).keyslots);
     CHECK_FALSE(world.open().unseal(bytes("old secret"), 2));
     CHECK_FALSE(world.opens("old secret"));
 }
@@ -183,7 +259,7 @@ TEST_CASE(
     const std::string before = volume.header(), data = volume.raw();
     CHECK(fs::exists(text(volume.request.undo)) == within);
 
-    CHECK(destroy_keyslots(volume.request, volume.path));
+    CHECK(destroy_keyslots(volume.request, volume.path).keyslots);
     CHECK_FALSE(fs::exists(text(volume.request.undo)));
     const std::string after = volume.header();
     for (const Area& area : areas)
