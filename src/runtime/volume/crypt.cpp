@@ -64,6 +64,10 @@ CryptDevice::~CryptDevice() = default;
 Error CryptDevice::error(int negative_errno, std::string what, std::string fix) const {
     Error e = errno_error(-negative_errno, std::move(what), std::move(fix));
     if (!context_->said.empty()) e.why = context_->said;
+    // libcryptsetup says the latter of any header that it cannot read again before it writes.
+    if (e.fix.empty() &&
+        (negative_errno == -EIO || e.why.find("concurrent LUKS2 metadata update") != e.why.npos))
+        e.fix = kIsItSound;
     return e;
 }
 

@@ -44,6 +44,9 @@ struct MapFlags {
     bool operator==(const MapFlags&) const = default;
 };
 
+// The fix of what fails below a volume.
+inline constexpr const char* kIsItSound = "is the storage sound? see the kernel log";
+
 // Whichever the secret opens; else that one only. To open by what a person has entered, ask
 // opening.h, which knows what may be tried where.
 inline constexpr int kAnyKeyslot = -1;

@@ -80,8 +80,7 @@ Result<void> CryptDevice::check_keyslot(int slot, std::span<const std::byte> sec
     const int r = ::crypt_activate_by_passphrase(context_->cd, nullptr, slot, chars(secret),
                                                  secret.size(), 0);
     if (r == slot) return {};
-    return fail(error(r, "the new keyslot cannot be opened again",
-                      "is the storage sound? see the kernel log"));
+    return fail(error(r, "the new keyslot cannot be opened again", kIsItSound));
 }
 
 Result<void> CryptDevice::destroy_keyslot(int slot) {

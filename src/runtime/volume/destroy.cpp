@@ -67,14 +67,12 @@ Result<void> overwrite(BorrowedFd fd, Area area) {
 // Where a header is, as long as this lives.
 struct Place {
     std::optional<SourceDevice> device;
-    std::string header;
+    std::string header;  // "": nothing is there that could open
 };
-// nullopt: nothing is there that could open. An error: nobody knows.
-using Found = Result<std::optional<Place>>;
 
-Found place_of_file(std::string path) {
+Result<Place> place_of_file(std::string path) {
     if (::access(path.c_str(), F_OK) == 0) return Place{std::nullopt, std::move(path)};
-    if (errno == ENOENT) return std::nullopt;
+    if (errno == ENOENT) return Place{};
     return fail(errno_error(errno, fmt::format("cannot look at '{}'", path)));
 }
 
@@ -85,14 +83,14 @@ bool is_no_volume(const Error& error) {
 }
 
 // Through the device that an open volume stands on.
-Found place_of(const Request& request) {
+Result<Place> place_of(const Request& request) {
     if (!text(request.header).empty()) return place_of_file(std::string(text(request.header)));
     const std::string dm_name(text(request.dm_name));
     if (mapping_state(dm_name) != Mapping::absent)
         if (const auto open = CryptDevice::of_mapping(dm_name))
             return Place{std::nullopt, open->header_device()};
     auto device = SourceDevice::attach(request, false);
-    if (!device && is_no_volume(device.error())) return std::nullopt;
+    if (!device && is_no_volume(device.error())) return Place{};
     if (!device) return fail(std::move(device.error()));
     const std::string header = device->header();
     return Place{std::move(*device), header};
@@ -190,7 +188,7 @@ Result<void> overwrite_keyslots(const std::string& device, const std::vector<Are
 
 namespace {
 
-Destroyed destroy_all(const Request& request, Found own) {
+Destroyed destroy_all(const Request& request, Result<Place> own) {
     maybe_die_at("begin");
     // A storage that takes no new file any more takes the keys with it all the same.
     static_cast<void>(mark_ending(request));
@@ -201,9 +199,9 @@ Destroyed destroy_all(const Request& request, Found own) {
     };
     bool worked_on = is_being_reencrypted(request);
     std::vector<Place> first, then;
-    const auto add = [&](std::vector<Place>& places, Found found) {
+    const auto add = [&](std::vector<Place>& places, Result<Place> found) {
         if (!found) return keep_going(fail(std::move(found.error())));
-        if (*found) places.push_back(std::move(**found));
+        if (!found->header.empty()) places.push_back(std::move(*found));
     };
     for (auto& kept : kept_headers(request)) add(first, place_of_file(std::move(kept)));
     add(first, std::move(own));
@@ -233,7 +231,7 @@ Destroyed destroy_keyslots(const Request& request, const std::string& header) {
 void destroy_unseen(const Request& request, const CryptDevice& crypt) {
     auto place = place_of(request);
     // Who only looks has a device of its own, which cannot be written to.
-    if (!place || !*place) place = Place{std::nullopt, crypt.header_device()};
+    if (!place || place->header.empty()) place = Place{std::nullopt, crypt.header_device()};
     static_cast<void>(destroy_all(request, std::move(place)));
 }
 
@@ -246,7 +244,7 @@ Result<bool> finish_destruction(const Request& request) {
     // Whoever forces the user to enter something is not told what had been entered.
     return fail(errno_error(fault != 0 ? fault : EIO,
                             fmt::format("cannot write to the storage of {}", name_of(request)),
-                            "see the kernel log for the storage's faults"));
+                            kIsItSound));
 }
 
 Result<void> wipe_header(const std::string& device) {

@@ -7,6 +7,8 @@
 
 #include <cerrno>
 
+#include "runtime/volume/crypt.h"
+
 namespace pmos::volume {
 namespace {
 
@@ -35,8 +37,8 @@ void JournalFirst::before(std::string_view step) noexcept {
 
 Result<void> JournalFirst::held() {
     if (fault_ != 0)
-        return fail(errno_error(fault_, "cannot have the volume's storage keep its journal",
-                                "is the storage sound? see the kernel log"));
+        return fail(
+            errno_error(fault_, "cannot have the volume's storage keep its journal", kIsItSound));
     if (std::exchange(told_, false)) return {};
     return fail(Code::unsupported, "this libcryptsetup does not tell when it writes a header",
                 "the loss of power could damage the volume meanwhile");

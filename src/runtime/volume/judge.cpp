@@ -124,7 +124,7 @@ Result<void> count(AttemptRecord& record, const BootMoment& now, std::string_vie
     error.what = "the PIN was not tried, because it cannot be counted first";
     error.fix = error.code == Code::no_space
                     ? fmt::format("free some space on the file system of '{}'", directory)
-                    : "see the kernel log for the storage's faults";
+                    : kIsItSound;
     return fail(std::move(error));
 }
 

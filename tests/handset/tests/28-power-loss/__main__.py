@@ -5,7 +5,7 @@
 """The power goes while a volume is made, opened, written to, re-encrypted closed, open and after a
 kill, while its PIN is changed, its header is restored and wrong PINs are counted: at every one of
 these moments the old PIN or the new one opens it, what was synced is there, and no attempt is given
-back. What reaches the disk is recorded below the file system that holds it all, and played back."""
+back. And while its keys are destroyed: it opens as ever, or never again. What reaches the disk is recorded below the file system that holds it all, and played back."""
 
 import ctypes
 import hashlib
@@ -17,8 +17,8 @@ import sys
 import time
 
 import worker
-from worker import (ask, check, failures, BACKUP, CLOSE, OPEN, PASSWD, PROVISION, REENCRYPT, RESTORE,
-                    STATUS)
+from worker import (ask, check, failures, BACKUP, CLOSE, DURESS, ERASE, OPEN, PASSWD, PROVISION,
+                    REENCRYPT, RESTORE, STATUS)
 from writes import Moments, read_log
 
 PLACE = "/run/power"
@@ -87,11 +87,12 @@ class Storage:
 
 class Truth:
     """What must hold after a mark: which PINs may open it, whether it must be there at all, how
-    many wrong ones are counted at least, and what was synced in it."""
+    many wrong ones are counted at least, what was synced in it, and whether its keys are "whole",
+    "ending", which is either, or "ended"."""
 
-    def __init__(self, pins=(), there=False, counted=0, most=0, content=None):
+    def __init__(self, pins=(), there=False, counted=0, most=0, content=None, keys="whole"):
         self.pins, self.there, self.counted, self.most = tuple(pins), there, counted, most
-        self.content = content
+        self.content, self.keys = content, keys
 
 
 def write_synced():
@@ -121,6 +122,20 @@ def re_encrypt(say, did, pin):
     did("re-encrypt the open one", ask(REENCRYPT, pin=pin))
     did("close what was re-encrypted", ask(CLOSE))
     say("re-encrypted")
+
+
+def end(say, did, pin, content):
+    """By the duress PIN; then what is left of it is erased."""
+    panic = secrets.token_hex(8)
+    say("duress-set", pins=[pin], there=True, most=1, content=content)
+    did("duress PIN", ask(DURESS, pin=pin, new=panic))
+    say("strike", pins=[pin], there=True, most=2, content=content, keys="ending")
+    did("the duress PIN is refused", ask(OPEN, pin=panic), "wrong_secret")
+    say("struck", pins=[pin], there=True, counted=1, most=2, keys="ended")
+    did("the right one as well", ask(OPEN, pin=pin), "wrong_secret")
+    say("erase", pins=[pin], most=2, keys="ended")
+    did("erased", ask(ERASE))
+    say("erased")
 
 
 def act(storage):
@@ -169,6 +184,7 @@ def act(storage):
     say("restored", pins=[first], there=True, content=digest)
     os.close(backup)
     re_encrypt(lambda mark: say(mark, pins=[first], there=True, most=1, content=digest), did, first)
+    end(say, did, first, digest)
     return truths
 
 
@@ -230,15 +246,17 @@ def full_faults(place, truth):
     if not os.path.exists(f"{place}/{VOLUME}"):
         return [] if status.code == "done" and not status.provisioned else [f"status: {status}"]
     if not status.provisioned:
-        return [f"status: {status}"]
+        return [] if truth.keys == "ended" else [f"status: {status}"]
     answers = []
     for pin in truth.pins:
         answers.append(ask(OPEN, pin=pin))
         if answers[-1].code == "done":
             break
     else:
+        if truth.keys != "whole" and all(answer.code == "wrong_secret" for answer in answers):
+            return [f"{pin} opens it still" for pin in truth.pins if opens(f"{place}/{VOLUME}", pin)]
         return [f"pmos opens it with no PIN: {'; '.join(map(str, answers))}"]
-    faults = []
+    faults = ["it opens again"] if truth.keys == "ended" else []
     run("mount", "-t", "ext4", "/dev/mapper/pmos-t-data", f"{PLACE}/inner")
     if truth.content:
         with open(f"{PLACE}/inner/file", "rb") as file:
@@ -260,9 +278,10 @@ def replay(base, truths):
     print(f"  ..    {len(writes)} writes, {total} moments, one of {every} is tried; SEED={SEED}",
           flush=True)
     for number, (at, kind, mark, disk) in enumerate(Moments(base, writes, SEED)):
-        if number % every:
-            continue
         truth = truths[mark]
+        # That is quickly over, and each moment of it is another one.
+        if number % (max(1, every // 4) if truth.keys == "ending" else every):
+            continue
         with Replay(disk()) as place:
             faults = quick_faults(place, truth)
             done += 1
@@ -270,13 +289,14 @@ def replay(base, truths):
             # anew only the data says whether it is right.
             path = f"{place}/{VOLUME}"
             shut = os.path.exists(path) and not any(opens(path, pin) for pin in truth.pins)
-            if shut or done % (5 if mark.startswith("re-encrypt") else 10) == 0:
+            if shut or truth.keys != "whole" or done % (5 if mark.startswith("re-encrypt") else 10) == 0:
                 faults += full_faults(place, truth)
                 full += 1
                 shut_to_others += shut
         if faults:
             bad.append(f"write {at} ({kind}) after '{mark}': {'; '.join(faults)}")
-    check(f"{done} moments, {full} of them opened by pmos: old PIN or new one, nothing lost",
+    check(f"{done} moments, {full} of them asked of pmos: old PIN or new one, nothing lost; "
+          "where keys end, never again",
           not bad and done >= 90, "\n".join(bad[:20]))
     print(f"  ..    {shut_to_others} of them cryptsetup by itself does not open")
 

@@ -4,7 +4,8 @@
 """Storage that gives errors while a volume is made, opened, re-encrypted, while its PIN is changed,
 its header saved and put back: all of it, its writes only, or the header only (dm-error, dm-flakey),
 at random moments. Each is an error that says so, nothing is left in the kernel, and with the
-storage whole again the old PIN or the new one opens what was there. HANDSET_SOAK: many moments."""
+storage whole again the old PIN or the new one opens what was there; after its duress PIN none does,
+ever. HANDSET_SOAK: all of these for each operation, and many moments."""
 
 import hashlib
 import os
@@ -20,7 +21,8 @@ from worker import *
 NAME, SIZE, HEADER = "faulty", 64 << 20, 16 << 20
 DISK = "/var/lib/pmos/faulty-disk"
 STORAGE = f"/dev/mapper/{NAME}"
-MOMENTS = 24 if os.environ.get("HANDSET_SOAK") else 1
+SOAK = bool(os.environ.get("HANDSET_SOAK"))
+MOMENTS = 24 if SOAK else 1
 CHEAP = {"memory": 32 << 10, "time_ms": 100}
 SEED = int(os.environ.get("SEED") or secrets.randbelow(1 << 32))
 dice = random.Random(SEED)
@@ -43,6 +45,10 @@ class Storage:
             "its data": f"0 {header} linear {self.loop} 0\n{header} {sectors - header} error\n",
         }
         self.run("dmsetup", "create", NAME, input=self.tables["whole"])
+
+    def kinds(self):
+        kinds = list(self.tables)[1:]
+        return kinds if SOAK else dice.sample(kinds, 2)
 
     @staticmethod
     def run(*command, **options):
@@ -159,6 +165,8 @@ def fault(volume, operation, begin, kind, moment):
     told = answer.code == "done" or (answer.code not in ("gone", "wrong_secret", "throttled")
                                      and answer.what and answer.why)
     check(f"{label}: done or an error with its reason", told, answer)
+    check(f"{label}: libcryptsetup's guess is not all that is told",
+          "concurrent" not in answer.why or "kernel log" in answer.fix, answer)
     print(f"  ..    {answer if answer.code != 'done' else 'done before'}", flush=True)
     closed = did(CLOSE)
     check(f"{label}: closes with the fault there", closed.code == "done", closed)
@@ -177,14 +185,14 @@ def operations(volume):
         length = took(volume, operation, begin)
         did(CLOSE)
         volume.pins = volume.pins[-1:]
-        for kind in list(volume.storage.tables)[1:]:
+        for kind in volume.storage.kinds():
             for _ in range(MOMENTS):
                 fault(volume, operation, begin, kind, dice.uniform(0, length))
 
 
 def provisioning(volume):
     """Last: what was there is destroyed for it."""
-    for kind in list(volume.storage.tables)[1:]:
+    for kind in volume.storage.kinds():
         for _ in range(MOMENTS):
             subprocess.run(["wipefs", "-qa", STORAGE], check=True)
             os.sync()
@@ -206,6 +214,36 @@ def provisioning(volume):
                 check(f"{label}: not taken for a whole one", not status.provisioned, status)
 
 
+def struck(storage):
+    """By the duress PIN, on a storage that does not take it: no PIN opens it, once it does."""
+    for kind in {"its writes", *storage.kinds()}:
+        for number in range(MOMENTS):
+            subprocess.run(["wipefs", "-qa", STORAGE], check=True)
+            panic = secrets.token_hex(8)
+            check("made for the duress PIN", (made := did(PROVISION, pin=PIN)).code == "done", made)
+            check("a duress PIN", (done := did(DURESS, pin=PIN, new=panic)).code == "done", done)
+            moment = 0 if number == 0 and kind == "its writes" else dice.uniform(0, 1)
+            label = f"struck, {kind} fails after {moment * 1000:.0f} ms"
+            work = about(OPEN, pin=panic)
+            time.sleep(moment)
+            storage.turn(kind)
+            answer = work.finish()
+            print(f"  ..    {answer}", flush=True)
+            check(f"{label}: refused", answer.code not in ("done", "gone"), answer)
+            if kind == "its writes" and answer.code == "wrong_secret":
+                refused = did(OPEN, pin=PIN)
+                check(f"{label}: the right PIN too, while the fault is there", refused.code == "failed",
+                      refused)
+            did(CLOSE)
+            storage.turn("whole")
+            again = did(OPEN, pin=PIN)
+            check(f"{label}: never again, or it was not tried", again.code == "wrong_secret" or
+                  again.code == "done" and answer.code != "wrong_secret", (answer, again))
+            did(CLOSE)
+            clean(label)
+            subprocess.run(["rm", "-rf", f"{DIR}/attempts", f"{DIR}/repeats"], check=True)
+
+
 def main():
     subprocess.run(["modprobe", "dm-flakey"], check=True)
     for name in ("attempts", "headers", "repeats"):
@@ -216,6 +254,7 @@ def main():
         volume = Volume(storage)
         operations(volume)
         provisioning(volume)
+        struck(storage)
     finally:
         subprocess.run(["umount", f"{DIR}/mnt"], check=False, capture_output=True)
         storage.turn("whole")
