@@ -255,11 +255,7 @@ Result<void> wipe_header(const std::string& device) {
     const off_t size = ::lseek(fd.get(), 0, SEEK_END);
     if (size < 0) return fail(errno_error(errno, fmt::format("cannot measure '{}'", device)));
     bytes = std::min(bytes, static_cast<std::uint64_t>(size));
-    const std::vector<std::byte> zeros(kPart);
-    for (std::uint64_t at = 0; at < bytes; at += kPart)
-        PMOS_TRY(
-            write_at(fd.borrow(), std::span(zeros).first(std::min(kPart, bytes - at)), at, kFault));
-    return sync(fd.borrow());
+    return write_zeros(fd.borrow(), bytes, kFault);
 }
 
 }  // namespace pmos::volume

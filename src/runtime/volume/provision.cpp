@@ -26,6 +26,7 @@
 #include "runtime/volume/source.h"
 #include "runtime/volume/undo.h"
 #include "runtime/volume/worker.h"
+#include "runtime/volume/write_at.h"
 
 namespace pmos::volume {
 namespace {
@@ -216,17 +217,10 @@ class Provisioner {
             std::this_thread::sleep_for(20ms);
         }
         device_ = source_;
-        undo_.push([this] { return wipe_header(); });
-        return {};
-    }
-
-    Result<void> wipe_header() {
-        const std::vector<std::byte> zeros(1 << 20);
-        for (std::uint64_t at = 0; at < kHeaderBytes; at += zeros.size())
-            if (::pwrite(device_fd_.get(), zeros.data(), zeros.size(), static_cast<off_t>(at)) < 0)
-                return fail(errno_error(errno, fmt::format("cannot wipe '{}'", source_)));
-        if (::fsync(device_fd_.get()) != 0)
-            return fail(errno_error(errno, fmt::format("cannot wipe '{}'", source_)));
+        undo_.push([this] {
+            return write_zeros(device_fd_.borrow(), kHeaderBytes,
+                               fmt::format("cannot wipe '{}'", source_));
+        });
         return {};
     }
 

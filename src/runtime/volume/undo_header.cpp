@@ -11,12 +11,14 @@
 #include <cerrno>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "runtime/volume/files.h"
 #include "runtime/volume/header.h"
 #include "runtime/volume/request.h"
 #include "runtime/volume/source.h"
+#include "runtime/volume/write_at.h"
 
 namespace pmos::volume {
 namespace {
@@ -39,13 +41,8 @@ Result<UniqueFd> open_device(const std::string& device, int flags) {
 }
 
 Result<void> wipe(BorrowedFd file, off_t size, const std::string& place) {
-    const std::vector<std::byte> zeros(kPart);
-    for (off_t at = 0; at < size; at += static_cast<off_t>(kPart))
-        if (::pwrite(file.get(), zeros.data(), zeros.size(), at) < 0)
-            return fail(errno_error(errno, fmt::format("cannot wipe '{}'", place)));
-    if (::fsync(file.get()) != 0)
-        return fail(errno_error(errno, fmt::format("cannot wipe '{}'", place)));
-    return {};
+    return write_zeros(file, static_cast<std::uint64_t>(size),
+                       fmt::format("cannot wipe '{}'", place));
 }
 
 std::optional<CryptDevice> header_in(const std::string& path) {
@@ -72,13 +69,8 @@ Result<void> copy_bytes(BorrowedFd from, BorrowedFd to, std::uint64_t bytes) {
         const ssize_t n = ::pread(from.get(), part.data(), wanted, static_cast<off_t>(at));
         if (n < 0) return fail(errno_error(errno, "cannot read the header"));
         if (n == 0) return fail(Code::failed, "cannot read the header", "it ends too early");
-        for (ssize_t done = 0; done < n;) {
-            const ssize_t w =
-                ::pwrite(to.get(), part.data() + done, static_cast<std::size_t>(n - done),
-                         static_cast<off_t>(at) + done);
-            if (w < 0) return fail(errno_error(errno, "cannot write the header"));
-            done += w;
-        }
+        PMOS_TRY(write_at(to, std::span(part).first(static_cast<std::size_t>(n)), at,
+                          "cannot write the header"));
         at += static_cast<std::uint64_t>(n);
     }
     if (::fsync(to.get()) != 0 && errno != EINVAL)
