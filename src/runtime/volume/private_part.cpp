@@ -9,12 +9,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <span>
 
 #include "policy/plan_image.h"
 #include "runtime/volume/filesystem.h"
 #include "runtime/volume/header.h"
 #include "runtime/volume/usage.h"
 #include "runtime/volume/worker.h"
+#include "runtime/volume/write_at.h"
 
 namespace pmos::volume {
 namespace {
@@ -31,12 +33,8 @@ Result<void> write_changed(BorrowedFd file, std::string_view before, std::string
         static_cast<std::size_t>(std::ranges::mismatch(before, after).in2 - after.begin());
     std::size_t end = after.size();
     while (end > first && end <= before.size() && before[end - 1] == after[end - 1]) --end;
-    for (std::size_t at = first; at < end;) {
-        const ssize_t n = ::pwrite(file.get(), after.data() + at, end - at, static_cast<off_t>(at));
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return fail(failed("write in"));
-        at += static_cast<std::size_t>(n);
-    }
+    PMOS_TRY(write_at(file, std::as_bytes(std::span(after)).subspan(first, end - first), first,
+                      "cannot write in the volume's private part"));
     if (::fsync(file.get()) != 0) return fail(failed("write in"));
     return {};
 }
