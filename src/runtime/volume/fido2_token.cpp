@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <sodium.h>
 
+#include <algorithm>
+
 #include "runtime/volume/factor.h"
 
 namespace pmos::volume {
@@ -34,6 +36,14 @@ Bytes bytes_of(std::string_view text, std::size_t most) {
     return bytes;
 }
 
+// What a relying party is named by; nothing in it needs an escape in JSON.
+bool is_domain(std::string_view name) {
+    return std::ranges::all_of(name, [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '.' || c == '-';
+    });
+}
+
 }  // namespace
 
 std::string Fido2Token::text() const {
@@ -53,7 +63,7 @@ Result<Fido2Token> Fido2Token::parse(const std::string& json) {
     token.touch = said.flag("fido2-up-required");
     token.verification = said.flag("fido2-uv-required");
     if (said.type() == kFido2Token && !token.credential.empty() &&
-        token.salt.size() == kSaltBytes && token.rp.size() <= kMostName)
+        token.salt.size() == kSaltBytes && token.rp.size() <= kMostName && is_domain(token.rp))
         return token;
     return fail(Code::failed, "the volume's token for an authenticator cannot be used",
                 "it is damaged", "open the volume another way, then enroll anew");

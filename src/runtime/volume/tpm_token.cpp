@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <sodium.h>
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 
@@ -58,6 +59,13 @@ class Members {
     bool sound_ = true;
 };
 
+// A volume's UUID.
+bool is_owner(std::string_view name) {
+    return !name.empty() && name.size() <= kOwnerBytes && std::ranges::all_of(name, [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || c == '-';
+    });
+}
+
 }  // namespace
 
 std::string TpmToken::text() const {
@@ -79,8 +87,7 @@ Result<TpmToken> TpmToken::parse(const std::string& json) {
     token.share.space.handle = members.number("handle", tpm::kFirstPin, tpm::kLastPin);
     members.check(tpm::is_pin_handle(token.share.space.handle));
     token.share.space.owner = members.text("owner");
-    members.check(!token.share.space.owner.empty() &&
-                  token.share.space.owner.size() <= kOwnerBytes);
+    members.check(is_owner(token.share.space.owner));
     members.bytes("tpm-key", token.share.key);
     members.bytes("salt", token.salt);
     token.cost.type = members.text("kdf");
