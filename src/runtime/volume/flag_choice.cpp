@@ -33,25 +33,40 @@ double factor(const Candidate& base, const Candidate& other, std::size_t round, 
     return base.rounds[round][at] / other.rounds[round][at];
 }
 
+std::size_t rounds_of(const Candidate& base, const Candidate& other) {
+    return std::min(base.rounds.size(), other.rounds.size());
+}
+
+std::size_t rounds_lost(const Candidate& base, const Candidate& other, const Works& works) {
+    std::size_t lost = 0;
+    for (std::size_t i = 0; i < rounds_of(base, other); ++i) {
+        std::vector<double> each;
+        for (const Work work : works) each.push_back(factor(base, other, i, work));
+        lost += mean(each) > 1 ? 0 : 1;
+    }
+    return lost;
+}
+
+bool is_steady(std::size_t lost, std::size_t rounds) {
+    return static_cast<double>(rounds - lost) >= kMostRounds * static_cast<double>(rounds);
+}
+
+bool is_judged_apart(const Candidate& candidate) {
+    return candidate.flags.inline_reads && candidate.flags.inline_writes;
+}
+
 // How many times as fast as base; 0 where it is not clearly so.
 double gain(const Candidate& base, const Candidate& other, const Works& works) {
-    const std::size_t rounds = std::min(base.rounds.size(), other.rounds.size());
-    if (rounds == 0) return 0;
+    const std::size_t rounds = rounds_of(base, other);
+    if (rounds == 0 || !is_steady(rounds_lost(base, other, works), rounds)) return 0;
     std::vector<double> medians;
     for (const Work work : works) {
         std::vector<double> each;
         for (std::size_t i = 0; i < rounds; ++i) each.push_back(factor(base, other, i, work));
         medians.push_back(median(std::move(each)));
     }
-    std::size_t won = 0;
-    for (std::size_t i = 0; i < rounds; ++i) {
-        std::vector<double> each;
-        for (const Work work : works) each.push_back(factor(base, other, i, work));
-        won += mean(each) > 1 ? 1 : 0;
-    }
-    const bool steady = static_cast<double>(won) >= kMostRounds * static_cast<double>(rounds);
     const bool clear = mean(medians) >= kClearly && *std::ranges::min_element(medians) >= kNotWorse;
-    return steady && clear ? mean(medians) : 0;
+    return clear ? mean(medians) : 0;
 }
 
 }  // namespace
@@ -64,12 +79,19 @@ std::vector<Candidate> flag_candidates() {
     return candidates;
 }
 
+bool may_win(const Candidate& base, const Candidate& other, std::size_t rounds) {
+    const auto may = [&](const Works& works) {
+        return is_steady(rounds_lost(base, other, works), rounds);
+    };
+    return is_judged_apart(other) ? may(kReads) || may(kWrites) : may(kAll);
+}
+
 MapFlags choose_flags(std::span<const Candidate> candidates) {
     const Candidate& base = candidates.front();
     MapFlags best = base.flags;
     double most = 0;
     for (const auto& candidate : candidates.subspan(1)) {
-        if (candidate.flags.inline_reads && candidate.flags.inline_writes) {
+        if (is_judged_apart(candidate)) {
             MapFlags flags;
             flags.inline_reads = gain(base, candidate, kReads) > 0;
             flags.inline_writes = gain(base, candidate, kWrites) > 0;

@@ -26,6 +26,10 @@ struct Candidate {
 // The flags to try: cryptsetup's defaults first, for all others are held against them.
 std::vector<Candidate> flag_candidates();
 
+// Whether it can still be chosen after so many rounds in all: what has lost too many is not worth
+// any more of them.
+bool may_win(const Candidate& base, const Candidate& other, std::size_t rounds);
+
 // The defaults, unless others are clearly better in the mean and not worse in anything. Reads and
 // writes are judged apart where the flags are.
 MapFlags choose_flags(std::span<const Candidate> candidates);

@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -125,8 +126,14 @@ Result<MapFlags> measure(CryptDevice& crypt, const std::string& dm_name, Channel
     PMOS_ASSIGN(Bench bench, Bench::open("/dev/mapper/" + dm_name));
     PMOS_TRY(bench.fill());
     auto candidates = flag_candidates();
-    for (std::size_t round = 0; round < kRounds; ++round)
+    const Candidate& base = candidates.front();
+    for (std::size_t round = 0; round < kRounds; ++round) {
+        const auto is_in = [&](const Candidate& candidate) {
+            return may_win(base, candidate, kRounds);
+        };
+        if (std::none_of(candidates.begin() + 1, candidates.end(), is_in)) break;
         for (auto& candidate : candidates) {
+            if (&candidate != &base && !is_in(candidate)) continue;
             PMOS_TRY(channel.check());
             PMOS_TRY(crypt.remap(dm_name, candidate.flags));
             Round& took = candidate.rounds.emplace_back();
@@ -134,6 +141,7 @@ Result<MapFlags> measure(CryptDevice& crypt, const std::string& dm_name, Channel
                 PMOS_ASSIGN(took[i], bench.run(kLoads[i]));
             }
         }
+    }
     return choose_flags(candidates);
 }
 

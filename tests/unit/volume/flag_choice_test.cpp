@@ -55,3 +55,22 @@ TEST_CASE("flags: what wins in some rounds only was luck") {
 TEST_CASE("flags: nothing measured keeps the defaults") {
     CHECK(choose_flags(flag_candidates()) == MapFlags{});
 }
+
+TEST_CASE("flags: what has lost too many rounds of all is out, and is never chosen") {
+    auto candidates = measured(kSame, kSame, kSame);
+    for (auto& candidate : candidates) candidate.rounds.clear();
+    CHECK(may_win(candidates[0], candidates[2], 5));
+    const Round faster{0.5, 0.5, 0.5, 0.5}, slower{1.5, 1.5, 1.5, 1.5}, reads{0.5, 0.5, 1.5, 1.5};
+    for (const auto& round : {faster, slower, slower}) {
+        CHECK(may_win(candidates[0], candidates[2], 5));
+        candidates[0].rounds.push_back(kSame);
+        candidates[2].rounds.push_back(round);
+    }
+    CHECK_FALSE(may_win(candidates[0], candidates[2], 5));
+    CHECK(choose_flags(candidates) == MapFlags{});
+    // Judged apart: of those one is enough.
+    candidates[1].rounds.assign(3, reads);
+    CHECK(may_win(candidates[0], candidates[1], 5));
+    candidates[1].rounds.assign(3, slower);
+    CHECK_FALSE(may_win(candidates[0], candidates[1], 5));
+}
