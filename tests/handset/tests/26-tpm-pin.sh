@@ -9,12 +9,14 @@
 export TPM2TOOLS_TCTI=device:/dev/tpmrm0
 
 profile=/usr/share/pmos/profiles/secure.json
-shipped=$(cat "$profile")
+# Argon2 is not what is tried here.
+shipped=$(sed 's/"256MiB", "timeMs": 1000/"32MiB", "timeMs": 100/' "$profile")
 attempts=/var/lib/pmos/attempts/secure
 pin=$RANDOM$RANDOM$RANDOM
 new=$RANDOM$RANDOM$RANDOM
 work=$(mktemp -d)
 cd "$work" || exit 1
+borrow_profile "$profile"
 
 ways() { pmosctl auth list secure --json | jq -r '[.ways[].method] | sort | join(" ")'; }
 state() { pmosctl auth list secure --json | jq -r '.ways[] | select(.token == "pmos-tpm").state'; }
@@ -42,6 +44,7 @@ allow() {
 
 note "enrolled beside a PIN"
 equal "nothing of pmos is in the TPM yet" 0 "$(indices)"
+check "Argon2 is made quick" allow '"pin"'
 check "the volume is made" fresh_secure "$pin"
 image=$(pmosctl volume list secure --json | jq -r '.[0].source')
 expect_code 14 "the profile does not let it open" enroll_tpm "$pin" "$new"
@@ -146,6 +149,6 @@ check "the TPM's owner takes away what it has of pmos" forget
 expect_code 13 "and nothing opens it any more" auth "$pin" test
 
 lacks "no secret is in the journal" "$pin|$new|${key:0:26}" "$(journalctl -b --no-pager -u pmosd)"
-check "the shipped profile is back" allow '"pin"'
+return_profile
 pmos_reset
 rm -rf "$work"

@@ -23,7 +23,7 @@ PROFILES = pathlib.Path("/usr/share/pmos/profiles")
 KEPT_HEADERS = pathlib.Path("/var/lib/pmos/headers/secure")
 HEADER = 16 << 20
 WRONG, NOT_PROVISIONED = 8, 6
-TIMED = 200 if os.environ.get("HANDSET_SOAK") else 12
+TIMED = 200 if os.environ.get("HANDSET_SOAK") else 6
 SHIPPED, SITE = ((PROFILES / f"{name}.json").read_text() for name in (MODE, "site"))
 failures = 0
 

@@ -75,11 +75,11 @@ def killed():
     """At any moment of a change one of the two secrets opens, and then the other does no more."""
     moments = 40 if os.environ.get("HANDSET_SOAK") else 8
     whole = time.monotonic()
-    check("a change as a measure", ask(PASSWD, pin=PIN, new=PIN + "x", memory=1 << 20).code == "done")
+    check("a change as a measure", ask(PASSWD, pin=PIN, new=PIN + "x").code == "done")
     whole = time.monotonic() - whole
     old, new, both, done = PIN + "x", PIN, 0, 0
     for moment in range(moments):
-        worker = Worker(PASSWD, pin=old, new=new, memory=1 << 20)
+        worker = Worker(PASSWD, pin=old, new=new)
         worker.until("writing the new secret")
         time.sleep(whole * 0.7 * moment / moments)
         worker.process.send_signal(signal.SIGKILL)

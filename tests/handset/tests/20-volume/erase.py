@@ -9,8 +9,6 @@ import time
 
 from worker import *
 
-CHEAP = {"memory": 1 << 20, "time_ms": 100}
-
 
 def fresh_attempts():
     subprocess.run(["rm", "-rf", f"{DIR}/attempts", f"{DIR}/repeats"], check=True)
@@ -19,7 +17,7 @@ def fresh_attempts():
 def block_device():
     if not check("a spare disk is there", SPARE is not None):
         return
-    options = {"name": "disk", "source": SPARE, "block": True, **CHEAP}
+    options = {"name": "disk", "source": SPARE, "block": True}
     check("provision on a block device", (made := ask(PROVISION, pin=PIN, **options)).code == "done", made)
     check("open it", ask(OPEN, pin=PIN, **options).code == "done")
     held = ask(ERASE, **options)
@@ -53,8 +51,8 @@ def together():
     every keyslot of its own."""
     fresh_attempts()
     panic, key = secrets.token_hex(6), secrets.token_hex(8)
-    more = {"name": "more", "key_file": f"{KEYS}/more", **CHEAP}
-    check("a volume with a PIN", ask(PROVISION, name="pin", pin=PIN, **CHEAP).code == "done")
+    more = {"name": "more", "key_file": f"{KEYS}/more"}
+    check("a volume with a PIN", ask(PROVISION, name="pin", pin=PIN).code == "done")
     check("one with a device key", ask(PROVISION, **more).code == "done")
     for name, secret in (("old", PIN), ("new", key)):
         with open(f"{DIR}/{name}", "w") as stream:
@@ -95,7 +93,7 @@ def whatever_asks():
     for what in ("tested", "open", "with integrity"):
         fresh_attempts()
         panic = secrets.token_hex(6)
-        options = {"name": "asked", **CHEAP,
+        options = {"name": "asked",
                    "integrity": "hmac-sha256" if what == "with integrity" else "none"}
         check(f"a volume ({what})", (made := ask(PROVISION, pin=PIN, **options)).code == "done", made)
         same = ask(DURESS, pin=PIN, new=PIN, **options)
@@ -157,7 +155,7 @@ def half_rewritten():
     for what in ("duress secret", "erase"):
         fresh_attempts()
         panic = secrets.token_hex(6)
-        options = {"name": "half", "size": 64 << 20, **CHEAP}
+        options = {"name": "half", "size": 64 << 20}
         check(f"a volume ({what})", (made := ask(PROVISION, pin=PIN, **options)).code == "done", made)
         check("a duress PIN", (done := ask(DURESS, pin=PIN, new=panic, **options)).code == "done", done)
         wrong = killed_in_a_piece(options)
@@ -186,9 +184,9 @@ def apart():
     panic = secrets.token_hex(6)
     header = f"{DIR}/a card/apart.header"
     os.makedirs(os.path.dirname(header), exist_ok=True)
-    options = {"name": "apart", "header": header, **CHEAP}
+    options = {"name": "apart", "header": header}
     check("a volume with its header apart", (made := ask(PROVISION, pin=PIN, **options)).code == "done", made)
-    check("one beside it", ask(PROVISION, name="beside", pin=PIN, **CHEAP).code == "done")
+    check("one beside it", ask(PROVISION, name="beside", pin=PIN).code == "done")
     check("its duress PIN", ask(DURESS, name="beside", pin=PIN, new=panic).code == "done")
     struck = ask(OPEN, name="beside", pin=panic, others=f"fapart {DIR}/apart.img\t{header}\n")
     check("is refused as a wrong one", struck.code == "wrong_secret", struck)
@@ -213,7 +211,7 @@ def apart_on_a_device():
         return
     fresh_attempts()
     header = f"{DIR}/apart.header"
-    options = {"name": "disk", "source": SPARE, "block": True, "header": header, **CHEAP}
+    options = {"name": "disk", "source": SPARE, "block": True, "header": header}
     check("a header apart of a block device",
           (made := ask(PROVISION, pin=PIN, **options)).code == "done", made)
     check("erased", (erased := ask(ERASE, **options)).code == "done", erased)

@@ -149,7 +149,7 @@ def killed():
     moments = 30 if os.environ.get("HANDSET_SOAK") else 6
     new, undone = secrets.token_hex(8), 0
     backup()
-    ask(PASSWD, pin=PIN, new=new, memory=1 << 20)
+    ask(PASSWD, pin=PIN, new=new)
     backup(f"{FILE}.new")
     for moment in range(moments):
         fd = os.open(FILE, os.O_RDONLY)

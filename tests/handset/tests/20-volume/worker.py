@@ -65,10 +65,11 @@ class Worker:
     """One pmos-volume process with one request."""
 
     def __init__(self, verb, name="data", pin=None, source=None, size=64 << 20, key_file="",
-                 block=False, cipher="aes-xts-plain64", memory=32 << 20, time_ms=200, mode="t",
+                 block=False, cipher="aes-xts-plain64", memory=1 << 20, time_ms=100, mode="t",
                  new=None, file=None, undo=None, integrity="none", discards="never", header="",
                  key_bits=512, others="", erase_after=0):
-        """new: the new secret of PASSWD, the one of DURESS; file: a descriptor, of BACKUP and RESTORE;
+        """A key derivation that costs little: most tests are about something else.
+        new: the new secret of PASSWD, the one of DURESS; file: a descriptor, of BACKUP and RESTORE;
         others: what is destroyed with it, "fNAME PATH" a line."""
         self.source = source or f"{DIR}/{name}.img"
         self.dm = f"pmos-{mode}-{name}"

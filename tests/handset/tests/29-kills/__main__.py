@@ -19,7 +19,6 @@ from worker import *
 
 RESIZE, WIPE_FREE = 20, 21
 MOMENTS = 200 if os.environ.get("HANDSET_SOAK") else 1
-CHEAP = {"memory": 1 << 20, "time_ms": 100}
 SEED = os.environ.get("PMOS_SOAK_SEED", secrets.token_hex(4))
 chance = random.Random(SEED)
 MODE = "secure"
@@ -38,7 +37,7 @@ class Volume:
         self.make()
 
     def ask(self, verb, **more):
-        return ask(verb, name=self.name, size=self.size, **CHEAP, **more)
+        return ask(verb, name=self.name, size=self.size, **more)
 
     def make(self):
         made = self.ask(PROVISION, pin=self.pins[0])
@@ -55,7 +54,7 @@ class Volume:
 
     def kill(self, verb, **more):
         """True: at some moment of it. False: it was over first."""
-        worker = Worker(verb, name=self.name, size=self.size, **CHEAP, **more)
+        worker = Worker(verb, name=self.name, size=self.size, **more)
         longest = self.took.setdefault(verb, 1.5)
         wait = chance.uniform(0, longest)
         time.sleep(wait)
