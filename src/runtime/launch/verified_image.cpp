@@ -88,7 +88,8 @@ Result<ImageDevice> start(BorrowedFd control, const Made& made, const sys::DmTar
         return fail(errno_error(-err, fmt::format("cannot {} the device '{}'", what, made.name),
                                 "is the kernel module 'dm-verity' there?"));
     };
-    if (const int err = sys::sys_dm_load(control.get(), made.name, target); err < 0)
+    if (const int err = sys::sys_dm_load(control.get(), made.name, target, DM_READONLY_FLAG);
+        err < 0)
         return refused(err, "set up");
     if (const int err = sys::sys_dm_resume(control.get(), made.name); err < 0)
         return refused(err, "start");

@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <span>
 #include <string_view>
@@ -55,14 +56,15 @@ struct DmTarget {
     std::string_view parameters;
 };
 
-// Read-only, and not in use before it is resumed.
-inline int sys_dm_load(int control, std::string_view name, const DmTarget& target) noexcept {
+// Not in use before it is resumed. flags: DM_READONLY_FLAG, or none.
+inline int sys_dm_load(int control, std::string_view name, const DmTarget& target,
+                       std::uint32_t flags) noexcept {
     DmRequest request;
     if (target.parameters.size() >= kDmTableSize ||
         target.type.size() >= sizeof request.target.target_type)
         return -E2BIG;
     dm_begin(request, name);
-    request.head.flags = DM_READONLY_FLAG;
+    request.head.flags = flags;
     request.head.target_count = 1;
     request.target.length = target.sectors;
     request.target.next = sizeof request.target + kDmTableSize;
@@ -76,6 +78,43 @@ inline int sys_dm_resume(int control, std::string_view name) noexcept {
     DmRequest request;
     dm_begin(request, name);
     return sys_ioctl(control, DM_DEV_SUSPEND, &request);
+}
+
+// A table that was loaded and has not come into use goes.
+inline int sys_dm_clear(int control, std::string_view name) noexcept {
+    DmRequest request;
+    dm_begin(request, name);
+    return sys_ioctl(control, DM_TABLE_CLEAR, &request);
+}
+
+// request.head.flags: DM_SUSPEND_FLAG and the like.
+inline int sys_dm_status(int control, std::string_view name, DmRequest& request) noexcept {
+    dm_begin(request, name);
+    return sys_ioctl(control, DM_DEV_STATUS, &request);
+}
+
+// request.target: the first of request.head.target_count that its table consists of.
+inline int sys_dm_table(int control, std::string_view name, DmRequest& request) noexcept {
+    dm_begin(request, name);
+    request.head.flags = DM_STATUS_TABLE_FLAG | DM_NOFLUSH_FLAG;
+    return sys_ioctl(control, DM_TABLE_STATUS, &request);
+}
+
+// To its first target.
+inline int sys_dm_message(int control, std::string_view name, std::string_view message) noexcept {
+    DmRequest request;
+    if (message.size() >= kDmTableSize) return -E2BIG;
+    dm_begin(request, name);
+    // A dm_target_msg: the sector, then the text.
+    char* const payload = reinterpret_cast<char*>(&request.target);
+    std::memcpy(payload + offsetof(dm_target_msg, message), message.data(), message.size());
+    return sys_ioctl(control, DM_TARGET_MSG, &request);
+}
+
+inline int sys_dm_remove(int control, std::string_view name) noexcept {
+    DmRequest request;
+    dm_begin(request, name);
+    return sys_ioctl(control, DM_DEV_REMOVE, &request);
 }
 
 // Goes now, or with its last user.

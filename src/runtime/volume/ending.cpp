@@ -43,9 +43,15 @@ Result<void> mark_ending(const Request& request) {
 Result<void> unmark_ending(const Request& request) {
     const std::string place = place_of(request);
     if (place.empty()) return {};
-    if (::unlink(place.c_str()) == 0) return sync_directory(directory_of(place));
-    if (errno == ENOENT) return {};
-    return fail(errno_error(errno, fmt::format("cannot remove '{}'", place)));
+    if (::unlink(place.c_str()) != 0) {
+        if (errno == ENOENT) return {};
+        return fail(errno_error(errno, fmt::format("cannot remove '{}'", place)));
+    }
+    const std::string directory = directory_of(place);
+    // Where nothing is counted it was made for the mark alone.
+    if (request.key == KeyKind::device_key && ::rmdir(directory.c_str()) == 0)
+        return sync_directory(directory_of(directory));
+    return sync_directory(directory);
 }
 
 Result<bool> is_ending(const Request& request) {

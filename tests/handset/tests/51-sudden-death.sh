@@ -1,5 +1,6 @@
 #!/bin/bash
 # Processes that die at a bad moment, callers that come at once, a bus that goes away.
+# kdf: shipped
 # timeout: 400
 . "$HANDSET_LIB"
 

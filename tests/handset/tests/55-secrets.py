@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# kdf: shipped
 # timeout: 200
 """A PIN is nowhere on the phone after it was used: command lines, environments, journal, /run,
 what goes over the bus, and the memory of whoever had a hand in it. The PIN is random and lives

@@ -203,6 +203,13 @@ TEST_CASE("no mark is left of a destruction that is over") {
     CHECK(unmark_ending(world.request));
 }
 
+TEST_CASE("of a mode that counts nothing no directory is left either") {
+    World world;
+    world.request.key = KeyKind::device_key;
+    CHECK(destroy_keyslots(world.request, world.path).keyslots);
+    CHECK_FALSE(fs::exists(text(world.request.attempts)));
+}
+
 TEST_CASE("a wiped header is none, however little of it could be read before") {
     const World world;
     {

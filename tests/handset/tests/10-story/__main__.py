@@ -2,6 +2,7 @@
 Leaves with the host screen.png, a picture of the phone's screen, and story.json, the results."""
 
 # boot: own
+# kdf: shipped
 # timeout: 900
 
 import json
