@@ -24,7 +24,7 @@ from writes import Moments, read_log
 PLACE = "/run/power"
 DISK_SIZE, LOG_SIZE = 104 << 20, 1024 << 20
 GROUP = 8192  # blocks of 4096 bytes
-MOMENTS = 10 ** 9 if os.environ.get("HANDSET_SOAK") else 90
+MOMENTS = 10 ** 9 if os.environ.get("HANDSET_SOAK") else 60
 SEED = int(os.environ.get("SEED") or secrets.randbelow(1 << 32))
 CHEAP = {"size": 41 << 20, "memory": 32 << 10, "time_ms": 100}
 VOLUME = "data.img"
@@ -297,7 +297,7 @@ def replay(base, truths):
             bad.append(f"write {at} ({kind}) after '{mark}': {'; '.join(faults)}")
     check(f"{done} moments, {full} of them asked of pmos: old PIN or new one, nothing lost; "
           "where keys end, never again",
-          not bad and done >= 90, "\n".join(bad[:20]))
+          not bad and done >= 60, "\n".join(bad[:20]))
     print(f"  ..    {shut_to_others} of them cryptsetup by itself does not open")
 
 
