@@ -73,7 +73,7 @@ def passwd():
 
 def killed():
     """At any moment of a change one of the two secrets opens, and then the other does no more."""
-    moments = 40 if os.environ.get("HANDSET_SOAK") else 8
+    moments = 40 if os.environ.get("HANDSET_SOAK") else 4
     whole = time.monotonic()
     check("a change as a measure", ask(PASSWD, pin=PIN, new=PIN + "x").code == "done")
     whole = time.monotonic() - whole

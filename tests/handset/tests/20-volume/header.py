@@ -146,7 +146,7 @@ def shortened():
 
 def killed():
     """A restore that is cut short has not happened; one that was done is whole."""
-    moments = 30 if os.environ.get("HANDSET_SOAK") else 6
+    moments = 30 if os.environ.get("HANDSET_SOAK") else 4
     new, undone = secrets.token_hex(8), 0
     backup()
     ask(PASSWD, pin=PIN, new=new)
