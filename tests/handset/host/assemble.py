@@ -109,6 +109,7 @@ def layers(dest):
     for link, target in units_to_enable(dest):
         wanted[link] = target
     wanted["usr/lib/handset/lib.sh"] = base.HANDSET / "lib.sh"
+    wanted["usr/lib/handset/python/handset.py"] = base.HANDSET / "lib.py"
     wanted["usr/lib/handset/atsim.py"] = base.HANDSET / "modem" / "atsim.py"
     for mode in MODES:
         wanted[f"usr/share/pmos/images/{mode}.erofs"] = mode_image(mode)

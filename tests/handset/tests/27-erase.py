@@ -12,72 +12,35 @@ import pathlib
 import secrets
 import statistics
 import subprocess
-import sys
 import time
+
+from handset import (PROFILES, check, ctl, let_suspend, note, pmosctl, quick_kdf, replaced, run, start,
+                     status, until, with_session)
 
 MODE, OTHER = "secure", "personal"
 VOLUME = pathlib.Path("/var/lib/pmos/volumes/secure-data.luks")
 RECORD = pathlib.Path("/var/lib/pmos/attempts/secure")
 REPEATS = pathlib.Path("/run/pmos/attempts/secure")
-PROFILES = pathlib.Path("/usr/share/pmos/profiles")
 KEPT_HEADERS = pathlib.Path("/var/lib/pmos/headers/secure")
 HEADER = 16 << 20
 WRONG, NOT_PROVISIONED = 8, 6
 TIMED = 200 if os.environ.get("HANDSET_SOAK") else 6
 SHIPPED, SITE = ((PROFILES / f"{name}.json").read_text() for name in (MODE, "site"))
-failures = 0
-
-
-def check(what, good, detail=""):
-    global failures
-    failures += not good
-    print(("  ok    " if good else "  FAIL  ") + what + (f": {detail}" if not good else ""), flush=True)
-    return good
-
-
-def run(*command, **options):
-    return subprocess.run(command, capture_output=True, text=True, check=False,
-                          stdin=subprocess.DEVNULL, **options)
-
-
-def ctl(*words, code=0):
-    done = run("pmosctl", *words)
-    check("pmosctl " + " ".join(words), done.returncode == code, done.stderr)
-    return done
-
-
-def with_pins(words, **pins):
-    """pmosctl with each PIN by a pipe: pin="..." is --pin-fd."""
-    ends, options = [], []
-    for name, pin in pins.items():
-        r, w = os.pipe()
-        os.write(w, pin.encode() + b"\n")
-        os.close(w)
-        ends.append(r)
-        options += [f"--{name.replace('_', '-')}-fd", str(r)]
-    done = run("pmosctl", *words, *options, pass_fds=ends)
-    for end in ends:
-        os.close(end)
-    return done
 
 
 def unlock(pin):
-    return with_pins(["unlock", MODE, "--no-start"], pin=pin)
+    return pmosctl("unlock", MODE, "--no-start", pin=pin)
 
 
 def fresh(pin):
     """secure has a new volume that this PIN opens."""
-    run("pmosctl", "erase", MODE, "--yes")
-    made = with_pins(["provision", MODE], pin=pin)
+    pmosctl("erase", MODE, "--yes")
+    made = pmosctl("provision", MODE, pin=pin)
     check("a new volume", made.returncode == 0, made.stderr)
 
 
-def row(mode=MODE):
-    return json.loads(run("pmosctl", "status", mode, "--json").stdout)[0]
-
-
 def info():
-    return json.loads(run("pmosctl", "volume", "info", MODE, "--json").stdout)
+    return json.loads(pmosctl("volume", "info", MODE, "--json").stdout)
 
 
 def pin():
@@ -93,12 +56,11 @@ def forget_attempts():
 
 def profile(on_lock="evict", **session):
     """secure with a key derivation that takes little, and those members of its session."""
-    text = SHIPPED.replace('"memoryMax": "256MiB", "timeMs": 1000', '"memoryMax": "32MiB", "timeMs": 100')
-    text = text.replace('"onLock": "evict"', f'"onLock": "{on_lock}"')
-    members = "".join(f'"{key}": {json.dumps(value)}, ' for key, value in session.items())
-    (PROFILES / f"{MODE}.json").write_text(text.replace('"session": {', '"session": { ' + members))
-    (PROFILES / "site.json").write_text(SITE.replace('"onLock": "evict",', "")
-                                        if on_lock == "suspend" else SITE)
+    text = replaced(quick_kdf(SHIPPED), '"onLock": "evict"', f'"onLock": "{on_lock}"')
+    (PROFILES / f"{MODE}.json").write_text(with_session(text, **session))
+    (PROFILES / "site.json").write_text(SITE)
+    if on_lock == "suspend":
+        let_suspend()
     ctl("reload")
 
 
@@ -106,7 +68,7 @@ def erase_with_consent():
     right = pin()
     fresh(right)
     check("it opens", unlock(right).returncode == 0)
-    refused = run("pmosctl", "erase", MODE)
+    refused = pmosctl("erase", MODE)
     check("without a yes nothing is erased", refused.returncode == 2 and VOLUME.exists(), refused.stderr)
     ctl("start", MODE)
     ctl("start", OTHER)
@@ -116,17 +78,17 @@ def erase_with_consent():
     done = ctl("erase", MODE, "--yes")
     check("and says what to do next", "pmosctl provision secure" in done.stdout + done.stderr, done.stdout)
     check("a running mode was stopped first, and its key is out of the kernel",
-          row()["state"] == "stopped" and not glob.glob("/dev/mapper/pmos-secure*"), row())
+          status(MODE)["state"] == "stopped" and not glob.glob("/dev/mapper/pmos-secure*"), status(MODE))
     check("of the file nothing is left, nor of a header that was kept of it",
           not glob.glob("/var/lib/pmos/volumes/secure*") and not os.listdir(KEPT_HEADERS))
     check("whoever holds it open reads zeros", not any(os.pread(held, HEADER, 0)))
     os.close(held)
-    check("the other mode runs on", row(OTHER)["state"] == "running")
-    check("status says that there is none", row()["provisioned"] is False)
+    check("the other mode runs on", status(OTHER)["state"] == "running")
+    check("status says that there is none", status(MODE)["provisioned"] is False)
     check("no PIN is asked for what is not there", unlock(right).returncode == NOT_PROVISIONED)
-    again = run("pmosctl", "erase", MODE, "--yes")
+    again = pmosctl("erase", MODE, "--yes")
     check("erasing nothing is no error", again.returncode == 0, again.stderr)
-    made = with_pins(["provision", MODE], pin=right)
+    made = pmosctl("provision", MODE, pin=right)
     check("it is made anew as ever", made.returncode == 0 and unlock(right).returncode == 0, made.stderr)
     ctl("lock", MODE)
 
@@ -140,28 +102,28 @@ def device_key():
     check("which goes with the volume", not glob.glob("/var/lib/pmos/keys/personal*"))
     ctl("unlock", OTHER)
     check("a new one is made at the next unlock",
-          [pathlib.Path(key).read_bytes() for key in keys] != before and row(OTHER)["provisioned"])
+          [pathlib.Path(key).read_bytes() for key in keys] != before and status(OTHER)["provisioned"])
 
 
 def setting(right, duress):
     tokens = info()["tokens"]
     check("a volume has the mark before any duress PIN is set", "pmos-duress" in tokens.values(), tokens)
-    wrong = with_pins(["duress", "set", MODE], pin=pin(), duress_pin=duress)
-    check("a wrong PIN sets none, and is counted", wrong.returncode == WRONG and row()["failures"] == 1,
+    wrong = pmosctl("duress", "set", MODE, pin=pin(), duress_pin=duress)
+    check("a wrong PIN sets none, and is counted", wrong.returncode == WRONG and status(MODE)["failures"] == 1,
           wrong.stderr)
     for what, bad in (("the PIN itself", right), ("one of three digits", "123")):
-        refused = with_pins(["duress", "set", MODE], pin=right, duress_pin=bad)
+        refused = pmosctl("duress", "set", MODE, pin=right, duress_pin=bad)
         check(f"{what} is no duress PIN", refused.returncode == 2, refused.stderr)
     seen = run("journalctl", "-b", "-o", "cat", "-u", "pmosd").stdout.count("duress")
-    done = with_pins(["duress", "set", MODE], pin=right, duress_pin=duress)
+    done = pmosctl("duress", "set", MODE, pin=right, duress_pin=duress)
     check("the right PIN sets it", done.returncode == 0, done.stderr)
     check("the header looks as before", info()["tokens"] == tokens, info()["tokens"])
     check("the journal does not tell of it",
           run("journalctl", "-b", "-o", "cat", "-u", "pmosd").stdout.count("duress") == seen)
     new = pin()
-    refused = with_pins(["volume", "passwd", MODE], pin=right, new_pin=duress)
+    refused = pmosctl("volume", "passwd", MODE, pin=right, new_pin=duress)
     check("the duress PIN cannot become the PIN", refused.returncode == 2, refused.stderr)
-    changed = with_pins(["volume", "passwd", MODE], pin=right, new_pin=new)
+    changed = pmosctl("volume", "passwd", MODE, pin=right, new_pin=new)
     check("a new PIN leaves it", changed.returncode == 0, changed.stderr)
     return new
 
@@ -188,23 +150,24 @@ def duress():
     check("the duress PIN is refused in the words of any other", (struck.returncode, struck.stdout, struck.stderr)
           == (ordinary.returncode, ordinary.stdout, ordinary.stderr), (ordinary.stderr, struck.stderr))
     check("the journal has the same lines of both", first[-1] == last[-1], (first, last))
-    check("it is counted", row()["failures"] == 2, row())
-    check("volume and status look as before", info() == shape and row()["provisioned"] and row()["locked"])
+    check("it is counted", status(MODE)["failures"] == 2, status(MODE))
+    row = status(MODE)
+    check("volume and status look as before", info() == shape and row["provisioned"] and row["locked"])
     after = unlock(right)
     check("the right PIN is a wrong one now", (after.returncode, after.stderr)
-          == (ordinary.returncode, ordinary.stderr) and row()["failures"] == 3, after.stderr)
+          == (ordinary.returncode, ordinary.stderr) and status(MODE)["failures"] == 3, after.stderr)
     check("the data was not touched", VOLUME.read_bytes()[HEADER:] == data)
-    check("the other mode is", run("pmosctl", "unlock", OTHER).returncode == 0 and row(OTHER)["locked"] is False)
+    check("the other mode is", pmosctl("unlock", OTHER).returncode == 0 and status(OTHER)["locked"] is False)
     # Without a TPM a copy of the header is all it takes. SECURITY.md says so.
-    restored = run("pmosctl", "volume", "restore", MODE, "data", str(before), "--yes")
+    restored = pmosctl("volume", "restore", MODE, "data", str(before), "--yes")
     check("a header that was copied before defeats it: restored, the PIN opens", restored.returncode == 0
           and unlock(right).returncode == 0, restored.stderr)
-    passwd = with_pins(["volume", "passwd", MODE], pin=panic, new_pin=pin())
+    passwd = pmosctl("volume", "passwd", MODE, pin=panic, new_pin=pin())
     check("entered for a new PIN it does the same, with the volume open", passwd.returncode == WRONG, passwd.stderr)
-    check("which is closed", is_evicted(), row())
+    check("which is closed", is_evicted(), status(MODE))
     check("and opens no more", unlock(right).returncode == WRONG)
     ctl("volume", "restore", MODE, "data", str(before), "--yes")
-    removed = with_pins(["duress", "remove", MODE], pin=right)
+    removed = pmosctl("duress", "remove", MODE, pin=right)
     check("the right PIN removes it", removed.returncode == 0, removed.stderr)
     check("then it is any wrong PIN", unlock(panic).returncode == WRONG and unlock(right).returncode == 0)
     ctl("lock", MODE)
@@ -213,12 +176,10 @@ def duress():
 
 def is_evicted():
     """Soon: it is done behind the answer."""
-    end = time.monotonic() + 30
-    while time.monotonic() < end:
-        if row()["state"] == "stopped" and row()["locked"] and not glob.glob("/dev/mapper/pmos-secure*"):
-            return True
-        time.sleep(0.2)
-    return False
+    def now():
+        row = status(MODE)
+        return row["state"] == "stopped" and row["locked"] and not glob.glob("/dev/mapper/pmos-secure*")
+    return until(now, 30)
 
 
 def refusal(done):
@@ -227,22 +188,17 @@ def refusal(done):
 
 
 def begin_reencryption(right):
-    r, w = os.pipe()
-    os.write(w, right.encode())
-    os.close(w)
-    process = subprocess.Popen(["pmosctl", "volume", "reencrypt", MODE, "--pin-fd", str(r)], pass_fds=[r],
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    os.close(r)
-    while process.poll() is None and info().get("reencryption") != "running":
-        time.sleep(0.1)
-    check("it is being re-encrypted", process.poll() is None)
+    process = start("volume", "reencrypt", MODE, pin=right)
+    begun = until(lambda: process.poll() is not None or info().get("reencryption") == "running")
+    check("it is being re-encrypted", begun and process.poll() is None)
     return process
 
 
 def has_ended(work):
     """Stopped, or to its end just before."""
     try:
-        return work.wait(10) is not None
+        work.communicate(timeout=10)
+        return True
     except subprocess.TimeoutExpired:
         return False
 
@@ -255,20 +211,20 @@ def where_it_is_open():
                         ("is re-encrypted", ["auth", "test", MODE])):
         right, panic = pin(), pin()
         fresh(right)
-        with_pins(["duress", "set", MODE], pin=right, duress_pin=panic)
+        pmosctl("duress", "set", MODE, pin=right, duress_pin=panic)
         unlock(right)
         ctl("start", MODE)
         if what == "is suspended":
             ctl("lock", MODE)
-        before = row()["state"]
-        wrong = with_pins(words, pin=pin())
+        before = status(MODE)["state"]
+        wrong = pmosctl(*words, pin=pin())
         check(f"a mode that {what} stays so for a wrong PIN", wrong.returncode == WRONG
-              and row()["state"] == before, (wrong.stderr, before, row()))
+              and status(MODE)["state"] == before, (wrong.stderr, before, status(MODE)))
         work = begin_reencryption(right) if what == "is re-encrypted" else None
-        struck = with_pins(words, pin=panic)
+        struck = pmosctl(*words, pin=panic)
         check("the duress PIN is refused in the same words", struck.returncode == WRONG
               and refusal(struck) == refusal(wrong), (struck.stderr, wrong.stderr))
-        check("the mode is stopped, and its key out of the kernel", is_evicted(), row())
+        check("the mode is stopped, and its key out of the kernel", is_evicted(), status(MODE))
         check("and the right PIN opens no more", unlock(right).returncode == WRONG)
         if work:
             check("and no work on it goes on", has_ended(work))
@@ -294,7 +250,7 @@ def timing():
     """Both in turns on one volume, whose header is put back each time."""
     right, panic = pin(), pin()
     fresh(right)
-    with_pins(["duress", "set", MODE], pin=right, duress_pin=panic)
+    pmosctl("duress", "set", MODE, pin=right, duress_pin=panic)
     header = VOLUME.read_bytes()[:HEADER]
     took = {"wrong": [], "duress": []}
     for _ in range(TIMED):
@@ -313,8 +269,8 @@ def timing():
     median = {kind: statistics.median(times) for kind, times in took.items()}
     wide = {kind: spread(times) for kind, times in took.items()}
     for kind, times in took.items():
-        print(f"  ..    {kind}: median {median[kind]:.3f} s, quartiles {wide[kind]:.3f} s apart, "
-              f"{min(times):.3f} to {max(times):.3f} s")
+        note(f"{kind}: median {median[kind]:.3f} s, quartiles {wide[kind]:.3f} s apart, "
+             f"{min(times):.3f} to {max(times):.3f} s")
     apart = abs(median["wrong"] - median["duress"])
     check(f"the medians are {apart:.3f} s apart, which is within the spread", apart <= max(wide.values()))
     slower, away = told_apart(took["wrong"], took["duress"])
@@ -324,7 +280,7 @@ def timing():
 
 def after_failures():
     profile(eraseAfterFailures=10)
-    told = run("pmosctl", "policy", "check").stdout
+    told = pmosctl("policy", "check").stdout
     check("policy check warns of it", "erase-after-failures" in told, told)
     right = pin()
     fresh(right)
@@ -335,7 +291,7 @@ def after_failures():
         forget_attempts()
         check("and the right one opens" if opens else "and then the right one opens no more",
               (unlock(right).returncode == 0) == opens)
-        run("pmosctl", "lock", MODE)
+        pmosctl("lock", MODE)
         forget_attempts()
 
 
@@ -353,15 +309,14 @@ def main():
     try:
         profile()
         for part in (erase_with_consent, device_key, duress, where_it_is_open, timing, after_failures):
-            print(f"  {part.__name__}")
+            note(part.__name__)
             part()
     finally:
         (PROFILES / f"{MODE}.json").write_text(SHIPPED)
         (PROFILES / "site.json").write_text(SITE)
         ctl("reload")
         ctl("stop", "--all")
-        run("pmosctl", "erase", MODE, "--yes")
-    sys.exit(failures != 0)
+        pmosctl("erase", MODE, "--yes")
 
 
 main()
