@@ -8,31 +8,12 @@ only in this process, which leaves itself out."""
 import os
 import secrets
 import subprocess
-import sys
 import time
 
+from handset import check, no_volume, pmosctl, run, until
+
 SKIPPED_MAPS = ("[vvar]", "[vsyscall]")
-failures = 0
 wanted = []  # every spelling of the PIN to look for
-
-
-def check(what, good, detail=""):
-    global failures
-    failures += not good
-    print(("  ok    " if good else "  FAIL  ") + what + (f": {detail}" if not good else ""), flush=True)
-
-
-def run(*command, **options):
-    return subprocess.run(command, capture_output=True, check=False, **options)
-
-
-def with_pin(verb, pin):
-    r, w = os.pipe()
-    os.write(w, pin.encode() + b"\n")
-    os.close(w)
-    done = run("pmosctl", "--bus", verb, "secure", "--pin-fd", str(r), pass_fds=[r])
-    os.close(r)
-    return done
 
 
 def hit(data):
@@ -82,21 +63,16 @@ def main():
     wanted.extend([pin.encode(), pin.encode("utf-16-le"), pin.encode().hex().encode()])
     probe = subprocess.Popen(["sleep", "60"], env={"CONTROL": pin})
     # Descriptors are closed a moment before the new program's environment is there.
-    found, end = False, time.monotonic() + 10
-    while not found and time.monotonic() < end:
-        found = hit(open(f"/proc/{probe.pid}/environ", "rb").read())
+    found = until(lambda: hit(open(f"/proc/{probe.pid}/environ", "rb").read()), 10)
     check("the search finds what is there", found and in_memory(probe.pid))
     probe.kill()
     probe.wait()
 
     monitor = subprocess.Popen(["dbus-monitor", "--system", "--pcap"], stdout=open("/tmp/bus.pcap", "wb"),
                                stderr=subprocess.DEVNULL)
-    run("pmosctl", "lock", "secure")
-    for name in os.listdir("/var/lib/pmos/volumes"):
-        if name.startswith("secure-"):
-            os.unlink(f"/var/lib/pmos/volumes/{name}")
+    no_volume("secure")
     for verb in ("provision", "unlock"):
-        done = with_pin(verb, pin)
+        done = pmosctl("--bus", verb, "secure", pin=pin)
         check(f"{verb} with the PIN", done.returncode == 0, done.stderr)
     time.sleep(1)
     monitor.terminate()
@@ -117,10 +93,10 @@ def main():
                 continue
             if hit(data):
                 check(f"/proc/{pid}/{name} is clean", False)
-    journal = run("journalctl", "--no-pager", "-o", "export").stdout
+    journal = run("journalctl", "--no-pager", "-o", "export", text=False).stdout
     check("the journal was read", b"pmosd" in journal)
     check("the PIN is not in the journal", not hit(journal))
-    check("the PIN is not in the kernel's log", not hit(run("dmesg").stdout))
+    check("the PIN is not in the kernel's log", not hit(run("dmesg", text=False).stdout))
     for top in ("/run", "/tmp", "/var/log", "/var/lib/pmos/keys", "/etc/pmos"):
         places = list(files_under(top))
         check(f"the PIN is in no file under {top}", not places, places)
@@ -140,8 +116,7 @@ def main():
     check("pmosd, pmos-launch and the bus were looked at",
           {"pmosd", "pmos-launch", "dbus-daemon"} <= looked, looked)
     check("no worker lives on", run("pgrep", "pmos-volume").returncode == 1)
-    check("lock", run("pmosctl", "lock", "secure").returncode == 0)
-    sys.exit(failures != 0)
+    check("lock", pmosctl("lock", "secure").returncode == 0)
 
 
 if __name__ == "__main__":

@@ -13,54 +13,26 @@ import os
 import secrets
 import signal
 import subprocess
-import sys
 import time
+
+from handset import check, no_volume, note, pmosctl, run, start, status
 
 RECORD = "/var/lib/pmos/attempts/secure"
 REPEATS = "/run/pmos/attempts/secure"
 WRONG, THROTTLED = 8, 19
-failures = 0
-
-
-def check(what, good, detail=""):
-    global failures
-    failures += not good
-    print(("  ok    " if good else "  FAIL  ") + what + (f": {detail}" if not good else ""), flush=True)
-    return good
-
-
-def run(*command, **options):
-    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
-
-
-def start(verb, pin):
-    r, w = os.pipe()
-    os.write(w, pin.encode() + b"\n")
-    os.close(w)
-    options = ["--no-start"] if verb == "unlock" else []
-    process = subprocess.Popen(["pmosctl", verb, "secure", "--pin-fd", str(r), *options], pass_fds=[r],
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    os.close(r)
-    return process
-
-
-def ask(verb, pin):
-    process = start(verb, pin)
-    process.out, process.err = process.communicate()
-    return process
 
 
 def unlock(pin):
-    return ask("unlock", pin)
+    return pmosctl("unlock", "secure", "--no-start", pin=pin)
 
 
 def lock():
-    return run("pmosctl", "lock", "secure")
+    return pmosctl("lock", "secure")
 
 
-def status():
-    modes = json.loads(run("pmosctl", "status", "secure", "--json").stdout)
-    return modes[0]["failures"], modes[0]["retryAfter"], modes[0]["locked"]
+def attempts():
+    row = status("secure")
+    return row["failures"], row["retryAfter"], row["locked"]
 
 
 def text_of(count, at, boot, writes):
@@ -105,19 +77,19 @@ def wrong():
 
 
 def counting(pin):
-    check("a new volume begins at none", status() == (0, 0, True), status())
-    check("count and delay come of one look", looks_at_the_record(status) == 1)
+    check("a new volume begins at none", attempts() == (0, 0, True), attempts())
+    check("count and delay come of one look", looks_at_the_record(attempts) == 1)
     slip = wrong()
     for n in range(1, 5):
         done = unlock(slip if n == 1 else wrong())
         check(f"wrong PIN {n} is refused and counted, without delay",
-              done.returncode == WRONG and status() == (n, 0, True), (done.err, status()))
+              done.returncode == WRONG and attempts() == (n, 0, True), (done.stderr, attempts()))
     again = unlock(slip)
     check("one that was wrong before is refused and not counted",
-          again.returncode == WRONG and "not counted" in again.err and status()[0] == 4,
-          (again.err, status()))
+          again.returncode == WRONG and "not counted" in again.stderr and attempts()[0] == 4,
+          (again.stderr, attempts()))
     short = unlock("123")
-    check("one that is too short as well", short.returncode == WRONG and status()[0] == 4, short.err)
+    check("one that is too short as well", short.returncode == WRONG and attempts()[0] == 4, short.stderr)
     kept = open(REPEATS, "rb").read()
     check("what tells a repeat holds no PIN", slip.encode() not in kept and len(kept) == 5 * 32)
     check("and is root's alone", os.stat(REPEATS).st_mode & 0o777 == 0o600
@@ -126,7 +98,7 @@ def counting(pin):
 
 def killed(pin):
     """The fifth: the worker dies between the writing of the count and the judgement."""
-    process = start("unlock", pin)
+    process = start("unlock", "secure", "--no-start", pin=pin)
     end = time.monotonic() + 60
     worker = None
     while time.monotonic() < end and (worker is None or status_of_file() != 5):
@@ -136,9 +108,9 @@ def killed(pin):
     process.communicate()
     check("a worker that is killed then has answered nothing", process.returncode not in (0, WRONG),
           process.returncode)
-    count, wait, locked = status()
+    count, wait, locked = attempts()
     check("it was the right PIN, and counts as a failure", count == 5 and 0 < wait <= 60 and locked,
-          status())
+          attempts())
 
 
 def status_of_file():
@@ -147,21 +119,21 @@ def status_of_file():
 
 
 def delayed(pin):
-    events = subprocess.Popen(["pmosctl", "events", "--json"], stdout=subprocess.PIPE, text=True)
+    events = start("events", "--json")
     time.sleep(2)
     before = boot_clock()
     done = unlock(pin)
     took = boot_clock() - before
     check("while a delay runs the right PIN is refused by a code of its own",
-          done.returncode == THROTTLED, (done.returncode, done.err))
-    check("and says for how long", "too many wrong PINs: 5 in a row; this one" in done.err
-          and "hint: try again in" in done.err and " s" in done.err, done.err)
-    print(f"        a refusal took {took:.2f} s")
-    check("nothing was opened and nothing counted", status()[0] == 5 and status()[2])
-    shown = json.loads(run("pmosctl", "inspect", "secure").stdout)
+          done.returncode == THROTTLED, (done.returncode, done.stderr))
+    check("and says for how long", "too many wrong PINs: 5 in a row; this one" in done.stderr
+          and "hint: try again in" in done.stderr and " s" in done.stderr, done.stderr)
+    note(f"a refusal took {took:.2f} s")
+    check("nothing was opened and nothing counted", attempts()[0] == 5 and attempts()[2])
+    shown = json.loads(pmosctl("inspect", "secure").stdout)
     check("inspect shows it", shown["failures"] == 5 and 0 < shown["retryAfter"] <= 60
           and shown["attemptsDamaged"] is False, {k: v for k, v in shown.items() if k != "plan"})
-    table = run("pmosctl", "status", "secure").stdout
+    table = pmosctl("status", "secure").stdout
     check("so does the table of status", "5 wrong, wait" in table, table)
     time.sleep(1)
     events.terminate()
@@ -171,13 +143,13 @@ def delayed(pin):
     time.clock_settime(time.CLOCK_REALTIME, wall + 86400 * 400)
     later = unlock(pin)
     time.clock_settime(time.CLOCK_REALTIME, wall)
-    check("a wall clock set a year ahead changes nothing", later.returncode == THROTTLED, later.err)
-    while (left := status()[1]) > 0:
+    check("a wall clock set a year ahead changes nothing", later.returncode == THROTTLED, later.stderr)
+    while (left := attempts()[1]) > 0:
         time.sleep(min(left, 5))
     check("a delay ends after as long as it said", 60 <= boot_clock() - float(since()) < 75)
     done = unlock(pin)
     check("then the right PIN opens, and clears the count", done.returncode == 0
-          and status() == (0, 0, False), (done.err, status()))
+          and attempts() == (0, 0, False), (done.stderr, attempts()))
     check("what told repeats is gone", not os.path.exists(REPEATS))
     lock()
 
@@ -189,33 +161,33 @@ def since():
 def earlier_boot(pin):
     """What a reboot leaves: a record with another boot's id. Failure 9 is a delay of 90 min."""
     put(text_of(9, 10**12, secrets.token_hex(16), 100))
-    done, wait = unlock(pin), status()[1]
+    done, wait = unlock(pin), attempts()[1]
     check("a delay of an earlier boot began again with this one", done.returncode == THROTTLED
-          and abs(wait - (5400 - boot_clock())) < 5, (wait, boot_clock(), done.err))
+          and abs(wait - (5400 - boot_clock())) < 5, (wait, boot_clock(), done.stderr))
     put(text_of(9, int((boot_clock() - 5401) * 1e6), boot_id(), 102))
-    check("the same record reads as over when its 90 min were in this boot", status()[1] == 0, status())
+    check("the same record reads as over when its 90 min were in this boot", attempts()[1] == 0, attempts())
     put(text_of(20, 0, boot_id(), 104))
     done = unlock(pin)
-    check("after the twentieth none is judged", done.returncode == THROTTLED and "ever" in done.err
-          and status()[1] is None, (done.err, status()))
+    check("after the twentieth none is judged", done.returncode == THROTTLED and "ever" in done.stderr
+          and attempts()[1] is None, (done.stderr, attempts()))
 
 
 def damaged(pin):
     put(text_of(2, 0, boot_id(), 200))
     with open(f"{RECORD}/a", "r+b") as stream:
         stream.write(b"\0" * 256)
-    check("one damaged copy loses nothing", status()[0] == 2, status())
-    check("and is told", json.loads(run("pmosctl", "inspect", "secure").stdout)["attemptsDamaged"] is True)
+    check("one damaged copy loses nothing", attempts()[0] == 2, attempts())
+    check("and is told", json.loads(pmosctl("inspect", "secure").stdout)["attemptsDamaged"] is True)
     done = unlock(wrong())
-    check("and is mended by the next attempt", done.returncode == WRONG and status_of_file() == 3, done.err)
+    check("and is mended by the next attempt", done.returncode == WRONG and status_of_file() == 3, done.stderr)
     put("x" * 512)
     done = unlock(pin)
     check("two damaged copies are the longest delay", done.returncode == THROTTLED
-          and "cannot be read" in done.err and status()[1] > 8 * 365 * 86400, (done.err, status()))
+          and "cannot be read" in done.stderr and attempts()[1] > 8 * 365 * 86400, (done.stderr, attempts()))
     for copy in "ab":
         os.unlink(f"{RECORD}/{copy}")
     done = unlock(pin)
-    check("without the files, which root may remove, the count begins anew", done.returncode == 0, done.err)
+    check("without the files, which root may remove, the count begins anew", done.returncode == 0, done.stderr)
     lock()
 
 
@@ -233,43 +205,43 @@ def storage(pin):
     os.makedirs(RECORD, exist_ok=True)
     run("mount", "-t", "tmpfs", "-o", "size=16k,mode=0700", "none", RECORD)
     try:
-        check("a wrong PIN is counted there", unlock(wrong()).returncode == WRONG and status()[0] == 1)
+        check("a wrong PIN is counted there", unlock(wrong()).returncode == WRONG and attempts()[0] == 1)
         fill("filler")
-        check("a full storage counts on", unlock(wrong()).returncode == WRONG and status()[0] == 2, status())
+        check("a full storage counts on", unlock(wrong()).returncode == WRONG and attempts()[0] == 2, attempts())
         for copy in "ab":
             os.unlink(f"{RECORD}/{copy}")
         fill("filler2")
         done = unlock(pin)
         check("where no record can be made the right PIN is not tried", done.returncode not in (0, WRONG)
-              and "not tried" in done.err and status()[2], done.err)
+              and "not tried" in done.stderr and attempts()[2], done.stderr)
         for name in glob.glob(f"{RECORD}/filler*"):
             os.unlink(name)
         check("with space it is counted again", unlock(wrong()).returncode == WRONG)
         run("mount", "-o", "remount,ro", RECORD)
         done = unlock(pin)
         check("on a read-only storage the right PIN is not tried", done.returncode not in (0, WRONG)
-              and "not tried" in done.err and status()[2], done.err)
+              and "not tried" in done.stderr and attempts()[2], done.stderr)
     finally:
         run("umount", RECORD)
 
 
 def one_copy(pin):
     """A copy that can be neither written, replaced nor removed, for root either."""
-    shown = lambda: json.loads(run("pmosctl", "inspect", "secure").stdout)
+    shown = lambda: json.loads(pmosctl("inspect", "secure").stdout)
     put(text_of(0, 0, boot_id(), 300))
     os.unlink(f"{RECORD}/b")
     os.makedirs(f"{RECORD}/b/stuck")
     check("a wrong PIN is counted in the other copy", unlock(wrong()).returncode == WRONG
-          and status()[0] == 1 and shown()["attemptsDamaged"] is True, status())
+          and attempts()[0] == 1 and shown()["attemptsDamaged"] is True, attempts())
     done = unlock(pin)
-    check("the right one opens", done.returncode == 0 and status()[0] == 0, done.err)
+    check("the right one opens", done.returncode == 0 and attempts()[0] == 0, done.stderr)
     log = run("journalctl", "-u", "pmosd", "-o", "cat", "-n", "50").stdout
     check("the journal says which copy", "one copy only" in log and f"{RECORD}/b" in log, log[-600:])
     lock()
     os.rmdir(f"{RECORD}/b/stuck")
     os.rmdir(f"{RECORD}/b")
     check("then it is made again", unlock(wrong()).returncode == WRONG
-          and shown()["attemptsDamaged"] is False, status())
+          and shown()["attemptsDamaged"] is False, attempts())
     check("the count is cleared", unlock(pin).returncode == 0)
     lock()
 
@@ -278,33 +250,30 @@ def two_at_once(pin):
     holder = subprocess.Popen(["flock", RECORD, "sleep", "3"])
     time.sleep(0.5)
     done = unlock(pin)
-    check("a record that another holds: busy, nothing tried", done.returncode == 9 and status()[2], done.err)
+    check("a record that another holds: busy, nothing tried", done.returncode == 9 and attempts()[2], done.stderr)
     holder.wait()
-    first, second = start("unlock", wrong()), start("unlock", wrong())
+    first, second = (start("unlock", "secure", "--no-start", pin=wrong()) for _ in "ab")
     first.communicate(), second.communicate()
     check("two wrong ones at once are two", first.returncode == second.returncode == WRONG
-          and status()[0] == 2, (first.returncode, second.returncode, status()))
+          and attempts()[0] == 2, (first.returncode, second.returncode, attempts()))
 
 
 def main():
     pin = wrong()
-    lock()
-    for name in glob.glob("/var/lib/pmos/volumes/secure-*"):
-        os.unlink(name)
-    short = ask("provision", "123")
+    no_volume("secure")
+    short = pmosctl("provision", "secure", pin="123")
     check("a PIN of three is not taken for a new volume", short.returncode == 2
-          and not glob.glob("/var/lib/pmos/volumes/secure-*"), short.err)
-    made = ask("provision", pin)
-    if check("the volume is made", made.returncode == 0, made.err):
+          and not glob.glob("/var/lib/pmos/volumes/secure-*"), short.stderr)
+    made = pmosctl("provision", "secure", pin=pin)
+    if check("the volume is made", made.returncode == 0, made.stderr):
         for test in (counting, killed, delayed, earlier_boot, damaged, storage, one_copy, two_at_once):
-            print(f"  {test.__name__}")
+            note(test.__name__)
             test(pin)
-        personal = json.loads(run("pmosctl", "status", "personal", "--json").stdout)[0]
+        personal = status("personal")
         check("a mode with a device key has nothing to count", personal["failures"] == 0
               and personal["retryAfter"] == 0 and not os.path.exists("/var/lib/pmos/attempts/personal"))
-        check("the right PIN clears it all", unlock(pin).returncode == 0 and status()[0] == 0)
+        check("the right PIN clears it all", unlock(pin).returncode == 0 and attempts()[0] == 0)
         lock()
-    sys.exit(failures != 0)
 
 
 main()
