@@ -10,12 +10,11 @@ import re
 import secrets
 import subprocess
 import sys
-import tempfile
-import time
+
+from handset import check, ctl, no_volume, run, status, stop_if_failed, until
 
 TOP = "/sys/fs/cgroup/system.slice/pmos-modes.service"
 NAMESPACES = ("user", "mnt", "pid", "ipc", "uts", "cgroup", "net", "time")
-failures = 0
 
 # Runs inside a mode: prints one JSON object.
 PROBE = r'''
@@ -119,36 +118,11 @@ json.dump(out, sys.stdout)
 '''
 
 
-def check(what, good, detail=""):
-    global failures
-    failures += not good
-    print(("  ok    " if good else "  FAIL  ") + what + (f": {detail}" if not good else ""), flush=True)
-    return good
-
-
-def ctl(*args, stdin=None, good=True):
-    done = subprocess.run(["pmosctl", *args], input=stdin, capture_output=True, text=True,
-                          timeout=120, check=False)
-    if good and done.returncode != 0:
-        sys.exit(f"pmosctl {' '.join(args)}: {done.returncode}: {done.stderr}")
-    return done
-
-
 def inside(mode, *command, stdin="", good=True):
-    return ctl("exec", mode, "--", *command, stdin=stdin, good=good)
-
-
-def status(mode):
-    return next(row for row in json.loads(ctl("status", "--json").stdout) if row["mode"] == mode)
-
-
-def with_pin(verb, mode, pin):
-    r, w = os.pipe()
-    os.write(w, pin.encode() + b"\n")
-    os.close(w)
-    subprocess.run(["pmosctl", verb, mode, "--pin-fd", str(r)], pass_fds=[r], check=True,
-                   stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    os.close(r)
+    done = run("pmosctl", "exec", mode, "--", *command, input=stdin)
+    if good and done.returncode != 0:
+        sys.exit(f"{command[0]} in {mode}: {done.returncode}: {done.stderr}")
+    return done
 
 
 def read(path):
@@ -157,18 +131,14 @@ def read(path):
 
 
 def prepare():
-    end = time.monotonic() + 60
-    while status("personal")["state"] in ("starting", "stopping") and time.monotonic() < end:
-        time.sleep(0.2)
+    until(lambda: status("personal")["state"] not in ("starting", "stopping"))
     pin = secrets.token_hex(6)
-    ctl("lock", "secure")
-    for name in os.listdir("/var/lib/pmos/volumes"):
-        if name.startswith("secure-"):
-            os.unlink(f"/var/lib/pmos/volumes/{name}")
-    with_pin("provision", "secure", pin)
-    with_pin("unlock", "secure", pin)
+    no_volume("secure")
+    ctl("provision", "secure", pin=pin)
+    ctl("unlock", "secure", pin=pin)
     ctl("start", "personal")
     ctl("switch", "personal")
+    stop_if_failed()
 
 
 REFUSED = ("EPERM", "EACCES", "ENOSYS")
@@ -321,8 +291,6 @@ def main():
     ctl("switch", "personal")
     limits()
     ctl("stop", "--all")
-    print(f"{failures} failed", flush=True)
-    sys.exit(failures != 0)
 
 
 if __name__ == "__main__":

@@ -13,42 +13,19 @@ import re
 import secrets
 import signal
 import subprocess
-import sys
 import time
 
+from handset import (PROFILES, another_pmosd, check, ctl, let_suspend, main_pid, no_volume, note, pmosctl,
+                     replaced, run, status, with_session)
+
 MODE, OTHER = "secure", "personal"
-PROFILES = pathlib.Path("/usr/share/pmos/profiles")
 SLACK = 12  # a slow phone locks late, never early
 PIN = secrets.token_hex(8)
 SHIPPED = (PROFILES / f"{MODE}.json").read_text()
-failures = 0
-
-
-def check(what, good, detail=""):
-    global failures
-    failures += not good
-    print(("  ok    " if good else "  FAIL  ") + what + (f": {detail}" if not good else ""), flush=True)
-    return good
-
-
-def run(*command, seconds=120, **options):
-    return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False,
-                          **options)
-
-
-def ctl(*words, code=0):
-    done = run("pmosctl", *words)
-    if code is not None:
-        check("pmosctl " + " ".join(words), done.returncode == code, done.stderr)
-    return done
-
-
-def row(mode=MODE):
-    return {m["mode"]: m for m in json.loads(run("pmosctl", "status", "--json").stdout)}[mode]
 
 
 def state():
-    r = row()
+    r = status(MODE)
     return ("suspended" if r["suspended"] else "evicted" if r["locked"] else "open")
 
 
@@ -56,28 +33,17 @@ def clock():
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-def secret(verb):
-    r, w = os.pipe()
-    os.write(w, PIN.encode())
-    os.close(w)
-    done = run("pmosctl", verb, MODE, "--pin-fd", str(r), pass_fds=[r])
-    os.close(r)
-    check(f"pmosctl {verb}", done.returncode == 0, done.stderr)
-
-
 def profile(strength, **session):
     """secure with that strength of lock and those members of its session."""
-    text = SHIPPED.replace('"onLock": "evict"', f'"onLock": "{strength}"')
-    members = "".join(f'"{key}": {json.dumps(value)}, ' for key, value in session.items())
-    (PROFILES / f"{MODE}.json").write_text(text.replace('"session": {', '"session": { ' + members))
-    site = PROFILES / "site.json"
-    site.write_text(site.read_text().replace('"onLock": "evict",', ""))
+    text = replaced(SHIPPED, '"onLock": "evict"', f'"onLock": "{strength}"')
+    (PROFILES / f"{MODE}.json").write_text(with_session(text, **session))
+    let_suspend()
     ctl("lock", "--evict", MODE)
     ctl("reload")
-    plan = json.loads(run("pmosctl", "inspect", MODE).stdout).get("plan")
+    plan = json.loads(pmosctl("inspect", MODE).stdout).get("plan")
     check("the profile is in force", plan and plan["session"]["onLock"] == strength, plan)
     since = clock()
-    secret("unlock")
+    ctl("unlock", MODE, pin=PIN)
     return since
 
 
@@ -106,19 +72,19 @@ def unused():
         ctl("switch", OTHER)
         ctl("notify", "screen-locked")
         ctl("notify", "screen-unlocked")
-        run("pmosctl", "unlock", MODE)
+        pmosctl("unlock", MODE)
     becomes("suspended", since, 15, "unused")
 
 
 def in_front():
-    since = profile("suspend", lockAfter="6s", evictAfter="0s")
+    profile("suspend", lockAfter="6s", evictAfter="0s")
     ctl("switch", MODE)
     time.sleep(9)
     check("a mode in front is in use", state() == "open", state())
     becomes("suspended", since_then("notify", "screen-locked"), 6, "behind a locked screen")
     ctl("notify", "screen-unlocked")
     check("unlocking the screen opens nothing", state() == "suspended", state())
-    secret("unlock")
+    ctl("unlock", MODE, pin=PIN)
     becomes("suspended", since_then("switch", OTHER), 6, "behind another mode")
 
 
@@ -143,7 +109,7 @@ def at_moments():
     check("in front it is open", state() == "open")
     ctl("switch", OTHER)
     becomes("suspended", clock(), 0, "sent to the background")
-    check("and the other one is in front", row(OTHER)["foreground"], row(OTHER))
+    check("and the other one is in front", status(OTHER)["foreground"], status(OTHER))
     profile("evict", lockAt=["screen-lock"])
     ctl("notify", "sleep")
     check("sleep is not its moment", state() == "open", state())
@@ -155,17 +121,12 @@ def at_moments():
     check("it is locked before the phone sleeps", state() == "suspended", state())
 
 
-def main_pid():
-    return int(run("systemctl", "show", "-P", "MainPID", "pmosd").stdout)
-
-
 def daemon_killed():
     since = profile("suspend", lockAfter="15s", evictAfter="25s")
     time.sleep(5)
     old = main_pid()
     os.kill(old, signal.SIGKILL)
-    while main_pid() in (0, old) or ctl("status", code=None).returncode != 0:
-        time.sleep(0.1)
+    another_pmosd(old)
     check("the next pmosd is there in time", clock() < since + 15, clock() - since)
     becomes("suspended", since, 15, "with a pmosd that died")
 
@@ -194,8 +155,8 @@ def by_logind():
     ctl("notify", "screen-unlocked")
     profile("suspend", lockAt=["sleep"])
     test, kinds = pathlib.Path("/sys/power/pm_test"), pathlib.Path("/sys/power/state")
-    print(f"  ..    /sys/power/state: {kinds.read_text().strip() if kinds.exists() else None}; "
-          f"pm_test: {test.exists()}", flush=True)
+    note(f"/sys/power/state: {kinds.read_text().strip() if kinds.exists() else None}; "
+         f"pm_test: {test.exists()}")
     if not check("this kernel can sleep, for a test", kinds.exists() and test.exists()):
         return
     test.write_text("freezer")
@@ -214,15 +175,12 @@ def by_logind():
 
 
 def main():
-    ctl("lock", MODE)
-    for path in pathlib.Path("/var/lib/pmos/volumes").glob(f"{MODE}-*"):
-        path.unlink()
-    secret("provision")
+    no_volume(MODE)
+    ctl("provision", MODE, pin=PIN)
     for part in (unused, in_front, evicted, at_moments, daemon_killed, by_logind):
-        print(f"  {part.__name__}", flush=True)
+        note(part.__name__)
         part()
     ctl("lock", "--evict", MODE)
-    sys.exit(failures != 0)
 
 
 main()

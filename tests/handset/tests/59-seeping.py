@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 
+from handset import check, pmosctl, run
+
 PATTERN = pathlib.Path("/proc/sys/kernel/core_pattern")
 CATCHER, CAUGHT = pathlib.Path("/run/catch-core"), pathlib.Path("/run/caught")
 CRASH = "import os,signal; os.kill(os.getpid(),signal.SIGSEGV)"
@@ -20,17 +22,6 @@ NO_CORES = ("import resource as r\n"
             " try: r.setrlimit(r.RLIMIT_CORE, limit)\n"
             " except (OSError, ValueError) as e: print('refused', e)\n"
             "print(r.getrlimit(r.RLIMIT_CORE), flush=True)\n")
-failures = 0
-
-
-def check(what, good, detail=""):
-    global failures
-    failures += not good
-    print(("  ok    " if good else "  FAIL  ") + what + (f": {detail}" if not good else ""), flush=True)
-
-
-def run(*command):
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
 def caught():
@@ -48,29 +39,29 @@ def core_dumps():
     try:
         host = subprocess.run([sys.executable, "-c", CRASH], check=False)
         check("positive control: the host's are caught", host.returncode < 0 and caught())
-        done = run("pmosctl", "exec", "personal", "--", "python3", "-c", CRASH)
+        done = pmosctl("exec", "personal", "--", "python3", "-c", CRASH)
         check("a process of a mode crashes", done.returncode == 139, done)
         check("and is dumped nowhere", not caught())
-        done = run("pmosctl", "exec", "personal", "--", "python3", "-c", NO_CORES + CRASH)
+        done = pmosctl("exec", "personal", "--", "python3", "-c", NO_CORES + CRASH)
         check("nor can it change that", done.returncode == 139 and
               done.stdout.count("refused") == 3 and "(1, 1)" in done.stdout, done)
         check("and is dumped nowhere", not caught())
-        done = run("pmosctl", "exec", "personal", "--", "sh", "-c", "kill -SEGV $$")
+        done = pmosctl("exec", "personal", "--", "sh", "-c", "kill -SEGV $$")
         check("a shell neither", not caught(), done)
-        doctor = json.loads(run("pmosctl", "doctor", "--json").stdout)
+        doctor = json.loads(pmosctl("doctor", "--json").stdout)
         said = [f for f in doctor if f["subject"] == "core dumps"]
         check("doctor names the pipe", said and said[0]["severity"] == "note" and
               str(CATCHER) in said[0]["message"], said)
     finally:
         PATTERN.write_text(before)
         CATCHER.unlink()
-    done = run("pmosctl", "exec", "personal", "--", "sh", "-c", "cd /data && kill -SEGV $$")
-    left = run("pmosctl", "exec", "personal", "--", "ls", "/data").stdout
+    done = pmosctl("exec", "personal", "--", "sh", "-c", "cd /data && kill -SEGV $$")
+    left = pmosctl("exec", "personal", "--", "ls", "/data").stdout
     check("nor into a file of its own", "core" not in left.split(), (done, left))
 
 
 def swap():
-    doctor = json.loads(run("pmosctl", "doctor", "--json").stdout)
+    doctor = json.loads(pmosctl("doctor", "--json").stdout)
     said = {f["subject"]: f["severity"] for f in doctor}
     check("doctor sees that freed memory is wiped", said.get("freed memory") == "ok", said)
     groups = list(pathlib.Path("/sys/fs/cgroup").rglob("personal/memory.swap.max"))
@@ -103,4 +94,3 @@ def swap():
 
 core_dumps()
 swap()
-sys.exit(failures != 0)

@@ -11,12 +11,12 @@ import os
 import pathlib
 import re
 import signal
-import subprocess
 import threading
 import time
 
 import kills
 import world
+from handset import PROFILES, check, ctl, let_suspend, note, pmosctl, replaced, run, start, status, until
 from world import *
 
 
@@ -25,10 +25,10 @@ def while_it_runs():
     ctl("volume", "backup", MODE, "data", old)
     done = reencrypt(pin=PIN + "x")
     check("a wrong PIN is refused and counted", done.returncode == WRONG
-          and status()["failures"] == 1, (done.err, status()["failures"]))
+          and status(MODE)["failures"] == 1, (done.stderr, status(MODE)["failures"]))
     check("and nothing was written", key_digests() == digests and set(leftovers()) == OPEN,
           leftovers())
-    pid, stop = status()["pid"], threading.Event()
+    pid, stop = status(MODE)["pid"], threading.Event()
     written = []
 
     def write_on():
@@ -43,10 +43,10 @@ def while_it_runs():
     took = time.monotonic() - before
     stop.set()
     writer.join()
-    check("a new key while the mode runs and writes", done.returncode == 0, (done.err, done.out))
-    print(f"  ..    {8 * PIECES} MiB in {took:.1f} s, {len(written)} files written meanwhile")
-    check("with its progress", len(re.findall("re-encrypting", done.err)) > 0, done.err)
-    check("the mode has not noticed", status()["pid"] == pid and written and not any(written), written)
+    check("a new key while the mode runs and writes", done.returncode == 0, (done.stderr, done.stdout))
+    note(f"{8 * PIECES} MiB in {took:.1f} s, {len(written)} files written meanwhile")
+    check("with its progress", len(re.findall("re-encrypting", done.stderr)) > 0, done.stderr)
+    check("the mode has not noticed", status(MODE)["pid"] == pid and written and not any(written), written)
     check("the data is the same", same(), fingerprint())
     now = key_digests()
     check("the key is another one", len(now) == 1 and now[0] not in digests, (digests, now))
@@ -63,16 +63,16 @@ def while_it_runs():
     open_it("after it")
     check("what was written meanwhile is there",
           inside("cat /data/new-*").stdout.split() and
-          inside(f"ls /data | grep -c new-").stdout.strip() == str(len(written)))
+          inside("ls /data | grep -c new-").stdout.strip() == str(len(written)))
 
 
 def stopped_and_gone_on():
     digests = key_digests()
-    process = start("volume", "reencrypt", MODE)
+    process = begin_reencryption()
     check("it is at work", at_work(process, PIECES // 2), process.poll())
     check("info says so", info()["reencryption"] == "running", info()["reencryption"])
     busy = reencrypt()
-    check("a second one meanwhile is refused", busy.returncode == BUSY, busy.err)
+    check("a second one meanwhile is refused", busy.returncode == BUSY, busy.stderr)
     process.send_signal(signal.SIGINT)
     process.communicate()
     check("Ctrl-C ends pmosctl", process.returncode in (INTERRUPTED, -signal.SIGINT), process.returncode)
@@ -80,20 +80,15 @@ def stopped_and_gone_on():
     check("and nothing but the mapping is left", until(lambda: set(leftovers()) == OPEN, 10),
           leftovers())
     check("info says that it was interrupted", info()["reencryption"] == "interrupted", info())
-    check("the mode runs on", status()["state"] == "running" and same())
-    r, w = os.pipe()
-    os.write(w, b"another-pin")
-    os.close(w)
-    changed = run("pmosctl", "volume", "passwd", MODE, "--new-pin-fd", str(r), "--pin-fd",
-                  str(r2 := pin_fd()), pass_fds=[r, r2])
+    check("the mode runs on", status(MODE)["state"] == "running" and same())
+    changed = pmosctl("volume", "passwd", MODE, pin=PIN, new_pin="another-pin")
     check("no new PIN meanwhile", changed.returncode == BUSY, changed.stderr)
-    os.close(r), os.close(r2)
-    grown = asked("volume", "resize", MODE, "data", "128MiB")
-    check("nor does it grow", grown.returncode == BUSY, grown.err)
+    grown = pmosctl("volume", "resize", MODE, "data", "128MiB", pin=PIN)
+    check("nor does it grow", grown.returncode == BUSY, grown.stderr)
     check("nor is its header backed up",
-          run("pmosctl", "volume", "backup", MODE, "data", f"{KEPT}/half").returncode == BUSY)
+          pmosctl("volume", "backup", MODE, "data", f"{KEPT}/half").returncode == BUSY)
     ctl("lock", MODE)
-    events = subprocess.Popen(["pmosctl", "events", "--json"], stdout=subprocess.PIPE, text=True)
+    events = start("events", "--json")
     time.sleep(1)
     open_it("half of it has the new key")
     time.sleep(1)
@@ -101,29 +96,29 @@ def stopped_and_gone_on():
     told = events.communicate()[0]
     check("an event says how to go on", "volume-reencrypt-interrupted" in told, told)
     done = reencrypt()
-    check("it goes on", done.returncode == 0, done.err)
+    check("it goes on", done.returncode == 0, done.stderr)
     check("the data is the same", same())
     check("the key is another one", not set(digests) & set(key_digests()), (digests, key_digests()))
 
 
 def while_it_is_closed():
-    process = start("volume", "reencrypt", MODE)
+    process = begin_reencryption()
     check("it is at work", at_work(process, 1), process.poll())
     ctl("lock", MODE)
     process.communicate()
     check("lock ends it, and says so", process.returncode == CANCELLED, process.returncode)
     check("nothing is left in the kernel", leftovers() == [], leftovers())
-    process = start("volume", "reencrypt", MODE)
+    process = begin_reencryption()
     check("a closed volume is at work", at_work(process, 4), process.poll())
     open_it("unlock while it is re-encrypted closed")
     process.communicate()
     check("which ended that", process.returncode == CANCELLED, process.returncode)
     ctl("lock", MODE)
     done = reencrypt()
-    check("closed, to its end", done.returncode == 0, done.err)
+    check("closed, to its end", done.returncode == 0, done.stderr)
     check("nothing is left in the kernel", leftovers() == [], leftovers())
     open_it("after it")
-    process = start("volume", "reencrypt", MODE)
+    process = begin_reencryption()
     at_work(process, 1)
     ctl("restart", MODE)
     check("a mode that is started anew does not end it", process.poll() is None
@@ -144,7 +139,7 @@ def other_ways_in():
     digests = key_digests()
     refused = reencrypt()
     check("a way in that could not follow refuses it, by name", refused.returncode == UNSUPPORTED
-          and "keyslot 7 (systemd-recovery)" in refused.err, refused.err)
+          and "keyslot 7 (systemd-recovery)" in refused.stderr, refused.stderr)
     check("nothing was written", key_digests() == digests and len(header()["keyslots"]) == 2)
     run("cryptsetup", "luksKillSlot", "--batch-mode", "--key-file", f"{KEPT}/pin", IMAGE, "7")
     open_it("after it")
@@ -163,33 +158,32 @@ def with_integrity():
         {"type": "pmos", "keyslots": ["0"], "complete": True, "mode": MODE, "volume": "data"}))
     refused = reencrypt()
     check("a volume with integrity is refused by that name", made.returncode == 0
-          and refused.returncode == UNSUPPORTED and "with integrity cannot be re-encrypted" in refused.err,
-          (made.stderr, refused.err))
+          and refused.returncode == UNSUPPORTED and "with integrity cannot be re-encrypted" in refused.stderr,
+          (made.stderr, refused.stderr))
     os.replace(f"{KEPT}/whole", IMAGE)
     open_it("after it")
 
 
 def lock_that_suspends():
-    site = PROFILES / "site.json"
-    site.write_text(site.read_text().replace('"onLock": "evict",', ""))
+    let_suspend()
     path = PROFILES / f"{MODE}.json"
-    path.write_text(path.read_text().replace('"onLock": "evict"', '"onLock": "suspend"'))
+    path.write_text(replaced(path.read_text(), '"onLock": "evict"', '"onLock": "suspend"'))
     ctl("lock", MODE)
     ctl("reload")
     open_it("by a profile that suspends")
-    process = start("volume", "reencrypt", MODE)
+    process = begin_reencryption()
     check("it is at work", at_work(process, 1), process.poll())
     ctl("lock", MODE)
     process.communicate()
     check("lock ends it", process.returncode == CANCELLED, process.returncode)
     check("with two keys it cannot be suspended, and is evicted", not leftovers() and
-          status()["locked"] and not status()["suspended"], (leftovers(), status()))
+          status(MODE)["locked"] and not status(MODE)["suspended"], (leftovers(), status(MODE)))
     open_it("after it")
     check("it goes on", reencrypt().returncode == 0)
     ctl("lock", MODE)
-    check("with one key it is suspended again", status()["suspended"], status())
+    check("with one key it is suspended again", status(MODE)["suspended"], status(MODE))
     refused = reencrypt()
-    check("a suspended one is refused", refused.returncode == LOCKED, refused.err)
+    check("a suspended one is refused", refused.returncode == LOCKED, refused.stderr)
     open_it("resumed")
     ctl("lock", "--evict", MODE)
     open_it("after it")

@@ -10,12 +10,13 @@ import signal
 import subprocess
 import time
 
+from handset import another_pmosd, check, ctl, main_pid, note, pmosctl, run, status, until
 from world import *
 
 MOMENTS = 12 if SOAK else 1
 LATE = "late"  # killed, but maybe when all was done
 random.seed(seed := os.urandom(4).hex())
-print(f"  ..    seed {seed}")
+note(f"seed {seed}")
 
 
 def killed(what, kill, closed=False):
@@ -24,13 +25,13 @@ def killed(what, kill, closed=False):
         label = f"{what} at moment {moment}"
         if closed:
             ctl("lock", MODE)
-        process = start("volume", "reencrypt", MODE)
+        process = begin_reencryption()
         at_work(process, pieces() + random.randrange(1, PIECES))
         time.sleep(random.random() * 0.2)
         pid = worker()
         if pid is None:
             process.communicate()
-            print(f"  ..    {label}: it had ended before")
+            note(f"{label}: it had ended before")
             if closed:
                 open_it(label)
             continue
@@ -44,8 +45,8 @@ def killed(what, kill, closed=False):
               or late and info()["reencryption"] == "none", process.returncode)
         check(f"{label}: nothing is left in the kernel", until(lambda: set(leftovers()) <= OPEN, 60),
               leftovers())
-        if not until(lambda: status()["locked"], 5):
-            print(f"  ..    {label}: before the first piece, or behind the last")
+        if not until(lambda: status(MODE)["locked"], 5):
+            note(f"{label}: before the first piece, or behind the last")
             check(f"{label}: the mode runs on", same())
         ctl("lock", MODE)
         if reader:
@@ -54,7 +55,7 @@ def killed(what, kill, closed=False):
               info().get("reencryption") in ("interrupted", "none"), info())
         open_it(label)
     done = reencrypt()
-    check(f"{what}: it goes on to its end", done.returncode == 0, done.err)
+    check(f"{what}: it goes on to its end", done.returncode == 0, done.stderr)
     check(f"{what}: the data is the same, with another key", same()
           and not set(digests) & set(key_digests()))
 
@@ -73,7 +74,7 @@ def suspended():
 
 def kill_worker(pid):
     os.kill(pid, signal.SIGKILL)
-    print(f"  ..    it leaves suspended: {' '.join(suspended()) or 'nothing'}")
+    note(f"it leaves suspended: {' '.join(suspended()) or 'nothing'}")
 
 
 def kill_when(*wanted, sure=True):
@@ -89,21 +90,17 @@ def kill_when(*wanted, sure=True):
                 break
             time.sleep(0.05)
             if suspended() == list(wanted):
-                print(f"  ..    it leaves suspended: {' '.join(wanted)}")
+                note(f"it leaves suspended: {' '.join(wanted)}")
                 return os.kill(pid, signal.SIGKILL)
             os.kill(pid, signal.SIGCONT)
         if sure:
             check(f"killed while {wanted} stands still", False)
         else:
-            print(f"  ..    {' '.join(wanted)} were not seen to stand still")
+            note(f"{' '.join(wanted)} were not seen to stand still")
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
         return LATE
     return kill
-
-
-def main_pid():
-    return int(run("systemctl", "show", "-P", "MainPID", "pmosd").stdout)
 
 
 def kill_both(pid):
@@ -111,33 +108,33 @@ def kill_both(pid):
     os.kill(old, signal.SIGSTOP)
     os.kill(pid, signal.SIGKILL)
     os.kill(old, signal.SIGKILL)
-    until(lambda: main_pid() not in (0, old) and run("pmosctl", "status").returncode == 0)
+    another_pmosd(old)
 
 
 def killed_and_gone_on():
     ctl("lock", MODE)
-    process = start("volume", "reencrypt", MODE)
+    process = begin_reencryption()
     at_work(process, pieces() + 2)
     os.kill(worker(), signal.SIGKILL)
     process.communicate()
     done = reencrypt()
-    check("killed while it is closed, it goes on without an opening", done.returncode == 0, done.err)
+    check("killed while it is closed, it goes on without an opening", done.returncode == 0, done.stderr)
     open_it("after it")
 
 
 def daemon_killed():
     """The worker ends by itself, at the end of a piece, and the mode runs on with another pmosd."""
-    process, pid, old = start("volume", "reencrypt", MODE), status()["pid"], main_pid()
+    process, pid, old = begin_reencryption(), status(MODE)["pid"], main_pid()
     check("it is at work", at_work(process, 1), process.poll())
     os.kill(old, signal.SIGKILL)
     process.communicate()
-    until(lambda: main_pid() not in (0, old) and run("pmosctl", "status").returncode == 0)
+    another_pmosd(old)
     check("the worker ends without its pmosd", until(lambda: worker() is None))
     check("with nothing left but the mapping", until(lambda: set(leftovers()) == OPEN), leftovers())
     time.sleep(2)
-    check("the mode runs on", status()["pid"] == pid and same(), status())
+    check("the mode runs on", status(MODE)["pid"] == pid and same(), status(MODE))
     done = reencrypt()
-    check("it goes on to its end", done.returncode == 0, done.err)
+    check("it goes on to its end", done.returncode == 0, done.stderr)
     check("the data is the same", same())
 
 
@@ -151,12 +148,12 @@ def left_behind():
         run("dmsetup", "create", name, "--table", f"0 8 linear {loop} 0")
         run("losetup", "--detach", loop)
         check("such a device is there", name in leftovers(), leftovers())
-        done = asked("unlock", MODE)
+        done = pmosctl("unlock", MODE, pin=PIN)
         check("a dead one's is removed" if opened else "a living one's is not",
               (done.returncode == 0, name in leftovers()) == (opened, not opened),
-              (done.err, leftovers()))
+              (done.stderr, leftovers()))
         if not opened:
-            check("and refuses the opening by name", name in done.err, done.err)
+            check("and refuses the opening by name", name in done.stderr, done.stderr)
             run("dmsetup", "remove", name)
     open_it("after it")
 
@@ -188,7 +185,7 @@ class Cut:
 
 def power_lost():
     cuts = []
-    process = start("volume", "reencrypt", MODE)
+    process = begin_reencryption()
     at_work(process, 1)
     while process.poll() is None and len(cuts) <= MOMENTS:
         if (pid := worker()) is None:
@@ -204,16 +201,16 @@ def power_lost():
         states.append(pieces())
         open_it(f"power lost at piece {states[-1]}")
     done = reencrypt()
-    check("it goes on to its end", done.returncode == 0, done.err)
+    check("it goes on to its end", done.returncode == 0, done.stderr)
     check("the data is the same", same())
-    print(f"  ..    {len(cuts)} cuts, at pieces {states} of {PIECES}")
+    note(f"{len(cuts)} cuts, at pieces {states} of {PIECES}")
 
 
 def power_lost_at_the_end():
     """When all is written and the header does not say so yet, libcryptsetup would begin anew, and
     read by the old key what has the new one."""
     cuts = []
-    process = start("volume", "reencrypt", MODE)
+    process = begin_reencryption()
     while process.poll() is None and len(cuts) < 6:
         if all_written() and (pid := worker()) is not None:
             cuts.append(Cut(pid))
@@ -226,10 +223,10 @@ def power_lost_at_the_end():
         check("it is at its end", info()["reencryption"] == "none", info()["reencryption"])
         check("and no header is left beside it", not os.path.exists(KEPT_HEADER))
     done = reencrypt()
-    check("another one comes to its end", done.returncode == 0, done.err)
+    check("another one comes to its end", done.returncode == 0, done.stderr)
     ctl("lock", MODE)
     open_it("after it")
-    print(f"  ..    {len(cuts)} cuts")
+    note(f"{len(cuts)} cuts")
 
 
 def killed_at_the_end():
@@ -237,7 +234,7 @@ def killed_at_the_end():
     met = 0
     for moment in range(MOMENTS):
         ctl("lock", MODE)
-        process = start("volume", "reencrypt", MODE)
+        process = begin_reencryption()
         while process.poll() is None:
             if not all_written() or (pid := worker()) is None:
                 continue
@@ -247,10 +244,10 @@ def killed_at_the_end():
         process.communicate()
         met += all_written()
         done = reencrypt()
-        check(f"killed at the end {moment}: it goes on", done.returncode == 0, done.err)
+        check(f"killed at the end {moment}: it goes on", done.returncode == 0, done.stderr)
         check("it is at its end", info()["reencryption"] == "none", info()["reencryption"])
         open_it("after it")
-    print(f"  ..    {met} of {MOMENTS} kills met it before the header said so")
+    note(f"{met} of {MOMENTS} kills met it before the header said so")
 
 
 def worker_killed():

@@ -1,18 +1,15 @@
 """secure's volume, pmosctl, and what a re-encryption leaves on the phone. The PIN is random."""
 
-import glob
 import hashlib
 import json
 import os
 import pathlib
 import secrets
 import shutil
-import subprocess
-import sys
-import time
+
+from handset import PROFILES, check, ctl, no_volume, pmosctl, quick_kdf, replaced, run, start, status, until
 
 MODE = "secure"
-PROFILES = pathlib.Path("/usr/share/pmos/profiles")
 IMAGE = "/var/lib/pmos/volumes/secure-data.luks"
 KEPT_HEADER = "/var/lib/pmos/headers/secure/data"
 KEPT = pathlib.Path("/var/lib/pmos/reencrypt-test")
@@ -22,62 +19,18 @@ PIN = secrets.token_hex(8)
 LOCKED, WRONG, BUSY, UNSUPPORTED, DENIED, CANCELLED, INTERRUPTED = 7, 8, 9, 12, 14, 16, 130
 OPEN = {"pmos-secure-data"}  # what stands in the kernel when it is open
 wanted = ""
-failures = 0
-
-
-def check(what, good, detail=""):
-    global failures
-    failures += not good
-    print(("  ok    " if good else "  FAIL  ") + what + (f": {detail}" if not good else ""), flush=True)
-    return good
-
-
-def run(*command, seconds=200, **options):
-    return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False,
-                          **options)
-
-
-def ctl(*words, code=0):
-    done = run("pmosctl", *words)
-    if code is not None:
-        check("pmosctl " + " ".join(words), done.returncode == code, (done.returncode, done.stderr))
-    return done
-
-
-def pin_fd(pin=PIN):
-    r, w = os.pipe()
-    os.write(w, pin.encode())
-    os.close(w)
-    return r
-
-
-def start(*words, pin=PIN):
-    """pmosctl with a PIN, in the background."""
-    r, w = os.pipe()
-    os.write(w, pin.encode())
-    os.close(w)
-    process = subprocess.Popen(["pmosctl", *words, "--pin-fd", str(r)], pass_fds=[r], text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    os.close(r)
-    return process
-
-
-def asked(*words, pin=PIN):
-    process = start(*words, pin=pin)
-    process.out, process.err = process.communicate(timeout=300)
-    return process
 
 
 def reencrypt(pin=PIN):
-    return asked("volume", "reencrypt", MODE, pin=pin)
+    return pmosctl("volume", "reencrypt", MODE, pin=pin)
 
 
-def status():
-    return json.loads(run("pmosctl", "status", MODE, "--json").stdout)[0]
+def begin_reencryption():
+    return start("volume", "reencrypt", MODE, pin=PIN)
 
 
 def info():
-    return json.loads(run("pmosctl", "volume", "info", MODE, "--json").stdout)
+    return json.loads(pmosctl("volume", "info", MODE, "--json").stdout)
 
 
 def header(path=IMAGE):
@@ -99,13 +52,6 @@ def key_digests():
     return sorted(d["digest"] for d in header()["digests"].values())
 
 
-def until(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not (found := condition()) and time.monotonic() < end:
-        time.sleep(0.05)
-    return found
-
-
 def worker():
     return next(map(int, run("pgrep", "-x", "pmos-volume").stdout.split()), None)
 
@@ -116,12 +62,12 @@ def leftovers():
 
 
 def inside(script):
-    return run("pmosctl", "exec", MODE, "--", "sh", "-c", script)
+    return pmosctl("exec", MODE, "--", "sh", "-c", script)
 
 
 def fingerprint():
     """Of what is on the storage, not of what the kernel remembers."""
-    pid = status()["pid"]
+    pid = status(MODE)["pid"]
     for name in ("canary", "big") if pid else ():
         fd = os.open(f"/proc/{pid}/root/data/{name}", os.O_RDONLY)
         os.fsync(fd)
@@ -134,9 +80,9 @@ def same():
     return fingerprint() == wanted
 
 
-def open_it(what, pin=PIN):
-    done = asked("unlock", MODE, pin=pin)
-    check(f"{what}: the PIN opens it", done.returncode == 0, done.err)
+def open_it(what):
+    done = pmosctl("unlock", MODE, pin=PIN)
+    check(f"{what}: the PIN opens it", done.returncode == 0, done.stderr)
     return check(f"{what}: the data is the same", same(), fingerprint())
 
 
@@ -174,16 +120,13 @@ def begin():
     """secure has a new volume, cheap to open, with something in it."""
     global wanted
     KEPT.mkdir(mode=0o700, exist_ok=True)
-    text = (PROFILES / f"{MODE}.json").read_text().replace(
-        '"size": "64MiB"', f'"size": "{16 + 8 * PIECES}MiB"')
-    text = text.replace('"memoryMax": "256MiB", "timeMs": 1000', '"memoryMax": "32MiB", "timeMs": 100')
-    (PROFILES / f"{MODE}.json").write_text(text)
+    profile = PROFILES / f"{MODE}.json"
+    profile.write_text(replaced(quick_kdf(profile.read_text()), '"size": "64MiB"',
+                                f'"size": "{16 + 8 * PIECES}MiB"'))
     ctl("reload")
-    ctl("lock", MODE)
-    for path in glob.glob("/var/lib/pmos/volumes/secure-*"):
-        os.unlink(path)
-    check("the volume is made", asked("provision", MODE).returncode == 0)
-    check("and opened", asked("unlock", MODE).returncode == 0)
+    no_volume(MODE)
+    check("the volume is made", pmosctl("provision", MODE, pin=PIN).returncode == 0)
+    check("and opened", pmosctl("unlock", MODE, pin=PIN).returncode == 0)
     inside(f"head -c {3 * PIECES}000000 /dev/urandom >/data/big; echo canary >/data/canary; sync")
     wanted = fingerprint()
 
@@ -193,5 +136,3 @@ def end():
     shutil.rmtree(KEPT)
     journal = run("journalctl", "-b", "--no-pager").stdout
     check("no PIN is in the journal", PIN not in journal)
-    print(f"{failures} failures")
-    sys.exit(1 if failures else 0)
