@@ -9,12 +9,12 @@ what runs is the same."""
 import os
 import pathlib
 import secrets
-import subprocess
-import sys
+
+from handset import PROFILES, check, ctl, pmosctl, quick_kdf, replaced
 
 MODE = "secure"
 FAIL = pathlib.Path("/run/pmos/fail-step")
-PROFILE = pathlib.Path("/usr/share/pmos/profiles/secure.json")
+PROFILE = PROFILES / "secure.json"
 SHIPPED = PROFILE.read_text()
 WRONG = 8
 UNTOUCHED = "begin"
@@ -22,33 +22,11 @@ KEYSLOTS = ("begin", "marked", "first-write", "first-blow", "keyslots")
 DURESS = KEYSLOTS if os.environ.get("HANDSET_SOAK") else (KEYSLOTS[0], KEYSLOTS[-1])
 ERASE = (*KEYSLOTS, "all-keyslots", "header")
 MARK = pathlib.Path("/var/lib/pmos/attempts/secure/ending")
-failures = 0
-
-
-def check(what, good, detail=""):
-    global failures
-    failures += not good
-    print(("  ok    " if good else "  FAIL  ") + what + (f": {detail}" if not good else ""), flush=True)
-
-
-def ctl(*words, **pins):
-    ends, options = [], []
-    for name, pin in pins.items():
-        r, w = os.pipe()
-        os.write(w, pin.encode() + b"\n")
-        os.close(w)
-        ends.append(r)
-        options += [f"--{name.replace('_', '-')}-fd", str(r)]
-    done = subprocess.run(["pmosctl", *words, *options], pass_fds=ends, capture_output=True, text=True,
-                          check=False, stdin=subprocess.DEVNULL)
-    for end in ends:
-        os.close(end)
-    return done
 
 
 def killed_at(moment, *words, **pins):
     FAIL.write_text(f"destroy/{moment}\n")
-    done = ctl(*words, **pins)
+    done = pmosctl(*words, **pins)
     FAIL.unlink()
     check(f"{words[0]}: killed at {moment}", done.returncode not in (0, WRONG) and "died" in done.stderr,
           (done.returncode, done.stderr))
@@ -57,14 +35,13 @@ def killed_at(moment, *words, **pins):
 def fresh():
     """Two keyslots: no single write takes both."""
     right, panic = secrets.token_hex(5), secrets.token_hex(5)
-    erased = ctl("erase", MODE, "--yes")
+    erased = pmosctl("erase", MODE, "--yes")
     check("what is left is erased", erased.returncode == 0, erased.stderr)
-    made = ctl("provision", MODE, pin=right)
+    made = pmosctl("provision", MODE, pin=right)
     check("a new volume", made.returncode == 0, made.stderr)
     with open("/run/recovery-key", "w+") as file:
-        added = subprocess.run(["sh", "-c", "printf %s \"$0\" | pmosctl auth enroll secure recovery-key "
-                                f"--pin-fd 0 --out-fd {file.fileno()}", right],
-                               pass_fds=[file.fileno()], capture_output=True, text=True, check=False)
+        added = pmosctl("auth", "enroll", MODE, "recovery-key", "--out-fd", str(file.fileno()),
+                        pass_fds=[file.fileno()], pin=right)
         file.seek(0)
         key = file.read().strip()
     os.unlink("/run/recovery-key")
@@ -75,7 +52,7 @@ def fresh():
 def opens(right, key, moment):
     # The one whose keyslot may still be whole comes first.
     for secret in (key, right):
-        done = ctl("unlock", MODE, "--no-start", pin=secret)
+        done = pmosctl("unlock", MODE, "--no-start", pin=secret)
         if moment == UNTOUCHED:
             check("nothing was written: it opens", done.returncode == 0, done.stderr)
             ctl("lock", MODE)
@@ -86,18 +63,17 @@ def opens(right, key, moment):
 
 
 def main():
-    PROFILE.write_text(SHIPPED.replace('"memoryMax": "256MiB", "timeMs": 1000',
-                                       '"memoryMax": "32MiB", "timeMs": 100')
-                       .replace('"unlock": ["pin"]', '"unlock": ["pin", "recovery-key"]'))
+    PROFILE.write_text(replaced(quick_kdf(SHIPPED), '"unlock": ["pin"]',
+                                '"unlock": ["pin", "recovery-key"]'))
     try:
-        check("the profile is taken", ctl("reload").returncode == 0)
+        check("the profile is taken", pmosctl("reload").returncode == 0)
         for moment in ERASE:
             right, _, key = fresh()
             killed_at(moment, "erase", MODE, "--yes")
             opens(right, key, moment)
         for moment in DURESS:
             right, panic, key = fresh()
-            done = ctl("duress", "set", MODE, pin=right, duress_pin=panic)
+            done = pmosctl("duress", "set", MODE, pin=right, duress_pin=panic)
             check("a duress PIN is set", done.returncode == 0, done.stderr)
             killed_at(moment, "unlock", MODE, pin=panic)
             opens(right, key, moment)
@@ -107,7 +83,6 @@ def main():
         PROFILE.write_text(SHIPPED)
         ctl("reload")
         ctl("erase", MODE, "--yes")
-    sys.exit(failures != 0)
 
 
 main()

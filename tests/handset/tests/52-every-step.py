@@ -8,12 +8,12 @@ tests/native/daemon reads them from the source."""
 import collections
 import importlib.machinery
 import importlib.util
-import json
 import os
 import secrets
-import subprocess
 import sys
 import time
+
+from handset import VOLUMES, check, ctl, main_pid, no_volume, pmosctl, run, status, stop_if_failed
 
 START = ("pre_start_hooks volumes volume_check prepare files cgroup device_filter launch record "
          "post_start_hooks").split()
@@ -24,7 +24,6 @@ LAUNCH = ("read-request map-plan build-dev open-volumes open-binds join-net-ns e
           "child-close-fds child-identity child-rlimits child-capabilities child-no-new-privs "
           "child-landlock child-lsm child-seccomp child-exec-init reply").split()
 FAIL = "/run/pmos/fail-step"
-failures = 0
 
 loader = importlib.machinery.SourceFileLoader("snapshot", "/usr/lib/handset/snapshot")
 look = importlib.util.module_from_spec(importlib.util.spec_from_loader("snapshot", loader))
@@ -32,41 +31,9 @@ sys.dont_write_bytecode = True
 loader.exec_module(look)
 
 
-def check(what, good, detail=""):
-    global failures
-    failures += not good
-    print(("  ok    " if good else "  FAIL  ") + what + (f": {detail}" if not good else ""), flush=True)
-
-
-def ctl(*args, good=True):
-    done = subprocess.run(["pmosctl", *args], capture_output=True, text=True, timeout=120, check=False)
-    if good and done.returncode != 0:
-        sys.exit(f"pmosctl {' '.join(args)}: {done.returncode}: {done.stderr}")
-    return done
-
-
-def rows():
-    return {row["mode"]: row for row in json.loads(ctl("status", "--json").stdout)}
-
-
-def with_pin(verb, pin, *more, good=True):
-    r, w = os.pipe()
-    os.write(w, pin.encode() + b"\n")
-    os.close(w)
-    done = subprocess.run(["pmosctl", verb, "secure", "--pin-fd", str(r), *more], pass_fds=[r],
-                          capture_output=True, text=True, check=False)
-    os.close(r)
-    if good and done.returncode != 0:
-        sys.exit(f"{verb}: {done.stderr}")
-    return done
-
-
 def pids():
-    main = subprocess.run(["systemctl", "show", "-P", "MainPID", "pmosd"], capture_output=True,
-                          text=True, check=True).stdout.strip()
-    launch = subprocess.run(["pgrep", "-P", main, "pmos-launch"], capture_output=True, text=True,
-                            check=True).stdout.split()[0]
-    return main, launch
+    main = main_pid()
+    return main, run("pgrep", "-P", str(main), "pmos-launch").stdout.split()[0]
 
 
 def state():
@@ -93,6 +60,11 @@ def same(what, before):
           {k: (before[k], now[k]) for k in before | now if before[k] != now[k]})
 
 
+def modes():
+    rows = {mode: status(mode) for mode in ("personal", "secure")}
+    return {mode: (row["state"], row["foreground"], row["pid"]) for mode, row in rows.items()}
+
+
 def fail_at(step):
     with open(FAIL, "w") as out:
         out.write(step + "\n")
@@ -101,56 +73,54 @@ def fail_at(step):
 def main():
     pin = secrets.token_hex(6)
     ctl("start", "personal")
-    ctl("lock", "secure")
-    for name in os.listdir("/var/lib/pmos/volumes"):
-        if name.startswith("secure-"):
-            os.unlink(f"/var/lib/pmos/volumes/{name}")
-    with_pin("provision", pin)
+    no_volume("secure")
+    ctl("provision", "secure", pin=pin)
+    stop_if_failed()
 
     before = state()
     for step in ("unlock/open_volume", "provision/provision"):
         fail_at(step)
         if step.startswith("prov"):
-            os.rename("/var/lib/pmos/volumes/secure-data.luks", "/var/lib/pmos/away")
-        refused = with_pin(step.split("/")[0], pin, good=False)
+            os.rename(VOLUMES / "secure-data.luks", "/var/lib/pmos/away")
+        refused = pmosctl(step.split("/")[0], "secure", pin=pin)
         check(f"{step} fails", refused.returncode == 1, refused.stderr)
         if step.startswith("prov"):
-            check("and leaves no file", not [n for n in os.listdir("/var/lib/pmos/volumes") if "secure" in n])
-            os.rename("/var/lib/pmos/away", "/var/lib/pmos/volumes/secure-data.luks")
+            check("and leaves no file", not [n for n in os.listdir(VOLUMES) if "secure" in n])
+            os.rename("/var/lib/pmos/away", VOLUMES / "secure-data.luks")
         os.unlink(FAIL)
         same(step, before)
 
-    with_pin("unlock", pin)
+    ctl("unlock", "secure", pin=pin)
     ctl("switch", "personal")
     ctl("stop", "secure")
+    stop_if_failed()
     before = state()
     for step in [f"start/{s}" for s in START] + [f"launch/{s}" for s in LAUNCH]:
         fail_at(step)
-        refused = ctl("start", "secure", good=False)
+        refused = pmosctl("start", "secure")
         os.unlink(FAIL)
         check(f"{step} fails the start by name",
               refused.returncode != 0 and step.split("/")[1] in refused.stderr, refused.stderr)
         same(step, before)
     ctl("start", "secure")
-    check("with no fault it starts", rows()["secure"]["state"] == "running")
+    check("with no fault it starts", status("secure")["state"] == "running")
 
     ctl("switch", "secure")
     ctl("switch", "personal")
-    before = {m: (r["state"], r["foreground"], r["pid"]) for m, r in rows().items()}
+    before = modes()
     whole = state()
     for step in SWITCH:
         fail_at(f"switch/{step}")
-        refused = ctl("switch", "secure", good=False)
+        refused = pmosctl("switch", "secure")
         os.unlink(FAIL)
         check(f"switch/{step} fails the switch by name",
               refused.returncode != 0 and step in refused.stderr, refused.stderr)
-        after = {m: (r["state"], r["foreground"], r["pid"]) for m, r in rows().items()}
+        after = modes()
         check(f"switch/{step}: the modes are as before", after == before, after)
         same(f"switch/{step}", whole)
     ctl("switch", "secure")
-    check("with no fault it switches", rows()["secure"]["foreground"])
+    check("with no fault it switches", status("secure")["foreground"])
     ctl("stop", "--all")
-    sys.exit(failures != 0)
 
 
 if __name__ == "__main__":
