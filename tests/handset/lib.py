@@ -128,11 +128,6 @@ def replaced(text, before, after):
     return text.replace(before, after)
 
 
-def quick_kdf(text):
-    """A profile whose key derivation costs little: it is not what is tried."""
-    return replaced(text, '"memoryMax": "256MiB", "timeMs": 1000', '"memoryMax": "32MiB", "timeMs": 100')
-
-
 def with_session(text, **members):
     """A profile with more members of its session."""
     more = "".join(f'"{key}": {json.dumps(value)}, ' for key, value in members.items())

@@ -23,7 +23,7 @@ wants() {
 same() {
     sed -e "s|\"size\": \"64MiB\"|${2:-\"size\": \"64MiB\"}|" \
         -e "s|\"cipher\": \"aes-xts-plain64\", \"keySize\": 512|$1|" \
-        -e 's|"256MiB", "timeMs": 1000|"32MiB", "timeMs": 200|' \
+        -e 's|"1MiB", "timeMs": 100|"32MiB", "timeMs": 200|' \
         -e "s|\"onLock\": \"evict\"|\"onLock\": \"${3:-evict}\"|" \
         <<<"$shipped" >$profile
     reload

@@ -9,8 +9,7 @@
 export TPM2TOOLS_TCTI=device:/dev/tpmrm0
 
 profile=/usr/share/pmos/profiles/secure.json
-# Argon2 is not what is tried here.
-shipped=$(sed 's/"256MiB", "timeMs": 1000/"32MiB", "timeMs": 100/' "$profile")
+shipped=$(cat "$profile")
 attempts=/var/lib/pmos/attempts/secure
 pin=$RANDOM$RANDOM$RANDOM
 new=$RANDOM$RANDOM$RANDOM
@@ -44,7 +43,6 @@ allow() {
 
 note "enrolled beside a PIN"
 equal "nothing of pmos is in the TPM yet" 0 "$(indices)"
-check "Argon2 is made quick" allow '"pin"'
 check "the volume is made" fresh_secure "$pin"
 image=$(pmosctl volume list secure --json | jq -r '.[0].source')
 expect_code 14 "the profile does not let it open" enroll_tpm "$pin" "$new"

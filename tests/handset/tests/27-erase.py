@@ -14,7 +14,7 @@ import statistics
 import subprocess
 import time
 
-from handset import (PROFILES, check, ctl, let_suspend, note, pmosctl, quick_kdf, replaced, run, start,
+from handset import (PROFILES, check, ctl, let_suspend, note, pmosctl, replaced, run, start,
                      status, until, with_session)
 
 MODE, OTHER = "secure", "personal"
@@ -55,8 +55,8 @@ def forget_attempts():
 
 
 def profile(on_lock="evict", **session):
-    """secure with a key derivation that takes little, and those members of its session."""
-    text = replaced(quick_kdf(SHIPPED), '"onLock": "evict"', f'"onLock": "{on_lock}"')
+    """secure with that strength of lock, and those members of its session."""
+    text = replaced(SHIPPED, '"onLock": "evict"', f'"onLock": "{on_lock}"')
     (PROFILES / f"{MODE}.json").write_text(with_session(text, **session))
     (PROFILES / "site.json").write_text(SITE)
     if on_lock == "suspend":

@@ -6,7 +6,7 @@
 . "$HANDSET_LIB"
 
 profile=/usr/share/pmos/profiles/secure.json
-shipped=$(sed 's/"timeMs": 1000/"timeMs": 100/' "$profile") # Argon2 is not what is tried here
+shipped=$(cat "$profile")
 borrow_profile "$profile"
 pin=$RANDOM$RANDOM$RANDOM
 own=$RANDOM$RANDOM$RANDOM
@@ -43,7 +43,7 @@ by_cryptsetup() { printf '%s\n' "$1" | cryptsetup open --test-passphrase --token
 allow() {
     local before='"unlock": ["pin"]'
     printf '%s\n' "${shipped/"$before"/"\"unlock\": [$1]"}" >"$profile"
-    grep -qF "[$1]" "$profile" && grep -q '"timeMs": 100 ' "$profile" && pmosctl reload
+    grep -qF "[$1]" "$profile" && pmosctl reload
 }
 # says CODE WHAT REGEX COMMAND...: it fails with that code and says so.
 says() {
@@ -77,7 +77,6 @@ interrupt() {
 modprobe uhid || exit 1
 lacks "pmosd does not talk to it" fido2 "$(ldd /usr/sbin/pmosd)"
 matches "pmos-volume does" fido2 "$(ldd /usr/libexec/pmos/pmos-volume)"
-check "Argon2 is made quick" allow '"pin"'
 check "the volume is made" fresh_secure "$pin"
 image=$(pmosctl volume list secure --json | jq -r '.[0].source')
 

@@ -7,7 +7,7 @@ import pathlib
 import secrets
 import shutil
 
-from handset import PROFILES, check, ctl, no_volume, pmosctl, quick_kdf, replaced, run, start, status, until
+from handset import PROFILES, check, ctl, no_volume, pmosctl, replaced, run, start, status, until
 
 MODE = "secure"
 IMAGE = "/var/lib/pmos/volumes/secure-data.luks"
@@ -121,7 +121,7 @@ def begin():
     global wanted
     KEPT.mkdir(mode=0o700, exist_ok=True)
     profile = PROFILES / f"{MODE}.json"
-    profile.write_text(replaced(quick_kdf(profile.read_text()), '"size": "64MiB"',
+    profile.write_text(replaced(profile.read_text(), '"size": "64MiB"',
                                 f'"size": "{16 + 8 * PIECES}MiB"'))
     ctl("reload")
     no_volume(MODE)
