@@ -27,8 +27,8 @@ struct Destroyed {
 // next opening would put back; the volume whose header is at `header`; the mode's other volumes.
 // What is kept of a header is gone then. What cannot be written is left out, the rest is done all
 // the same. The headers stay what they were to look at: a secret fails as a wrong one does.
-// Whoever re-encrypts one of them meanwhile may write a keyslot behind it: the mark stays then, too,
-// and the closing of the volume finishes it.
+// Whoever re-encrypts one of them meanwhile may write a keyslot behind it: the mark stays then,
+// too, and the closing of the volume finishes it.
 Destroyed destroy_keyslots(const Request& request, const std::string& header);
 
 // The same by who can tell nobody.

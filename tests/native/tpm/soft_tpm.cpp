@@ -145,9 +145,7 @@ void SoftTpm::start() {
     argv.push_back(nullptr);
     INFO("swtpm (Debian's package of that name) is needed");
     REQUIRE(::posix_spawnp(&pid_, "swtpm", nullptr, nullptr, argv.data(), environ) == 0);
-    const auto is_up = [&] {
-        return is_listened_at(socket_) && is_listened_at(socket_ + ".ctrl");
-    };
+    const auto is_up = [&] { return is_listened_at(socket_) && is_listened_at(socket_ + ".ctrl"); };
     for (int i = 0; i < 6000 && !is_up(); ++i) std::this_thread::sleep_for(5ms);
     REQUIRE(is_up());
 }
