@@ -2,6 +2,7 @@
 // pipe, never in an argument, an environment variable or a std::string.
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <string>
 
 #include "base/fd.h"
@@ -10,6 +11,14 @@
 namespace pmos::cli {
 
 inline constexpr std::size_t kMaxSecret = 1024;
+
+// What a verb's caller says of it.
+struct SecretOptions {
+    int pin_fd = -1;
+    bool ask = false;  // though the mode opens without one
+};
+// --pin-fd and --ask; what: of the former.
+void add_secret_options(CLI::App& app, SecretOptions& options, const std::string& what);
 
 struct SecretSource {
     int pin_fd = -1;       // --pin-fd, or -1: the terminal

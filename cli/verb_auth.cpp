@@ -61,7 +61,7 @@ std::string remark_on(const Way& way, const std::string& wanted_key) {
     if (const std::string key = way.told["key"]; !key.empty())
         return fmt::format("to key {}{}", printable(key.substr(0, kShownDigits)),
                            key == wanted_key ? "" : ", not the profile's");
-    if (way.told["allowed"] != "yes") return "the profile does not let it";
+    if (way.told["allowed"] != "yes") return printable(way.told["refusal"]);
     return printable(way.told["state"]);
 }
 
@@ -101,14 +101,14 @@ Result<int> list(const Globals& globals, VolumeName name) {
 struct TestOptions {
     VolumeName name;
     std::string method;
-    int pin_fd = -1;
+    SecretOptions secret;
 };
 
 Result<int> test(const Globals& globals, TestOptions options) {
     auto& name = options.name;
     PMOS_ASSIGN(auto bus, globals.connect());
     PMOS_TRY(settle_name(bus, name));
-    PMOS_ASSIGN(const auto secret, secret_of(bus, name, options.pin_fd));
+    PMOS_ASSIGN(const auto secret, secret_of(bus, name, options.secret));
     PMOS_ASSIGN(const auto answer,
                 call_with_progress(bus, name.mode, volumes_address(name.mode), "TestFactor", "ssh",
                                    name.volume.c_str(), options.method.c_str(), secret.get()));
@@ -132,8 +132,7 @@ Action attach_auth_test(CLI::App& app) {
     app.add_option("MODE", options->name.mode, "the mode")->required();
     app.add_option("METHOD", options->method, "this way only");
     app.add_option("--volume", options->name.volume, "its volume; the only one need not be named");
-    app.add_option("--pin-fd", options->pin_fd, "read the secret from this open descriptor")
-        ->check(CLI::NonNegativeNumber);
+    add_secret_options(app, options->secret, "read the secret from this open descriptor");
     return [options](const Globals& globals) { return test(globals, *options); };
 }
 

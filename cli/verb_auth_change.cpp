@@ -20,7 +20,8 @@ namespace {
 struct Options {
     VolumeName name;
     std::string what;
-    int pin_fd = -1, new_pin_fd = -1, out_fd = -1;
+    SecretOptions secret;
+    int new_pin_fd = -1, out_fd = -1;
 };
 
 Result<Details> enroll_with(BusClient& bus, const Options& options, int secret, int other) {
@@ -40,7 +41,7 @@ Result<Details> enroll_with(BusClient& bus, const Options& options, int secret, 
 // The worker makes it, and says it to nobody but this pipe.
 Result<Details> enroll_recovery(BusClient& bus, const Options& options) {
     PMOS_ASSIGN(const auto sink, SecretSink::open(options.out_fd));
-    PMOS_ASSIGN(const auto secret, secret_of(bus, options.name, options.pin_fd));
+    PMOS_ASSIGN(const auto secret, secret_of(bus, options.name, options.secret));
     PMOS_ASSIGN(auto pipe, make_secret_pipe());
     PMOS_ASSIGN(auto told, enroll_with(bus, options, secret.get(), pipe.writer.get()));
     pipe.writer.reset();
@@ -50,7 +51,7 @@ Result<Details> enroll_recovery(BusClient& bus, const Options& options) {
 }
 
 Result<Details> enroll_chosen(BusClient& bus, const Options& options) {
-    PMOS_ASSIGN(const auto secret, secret_of(bus, options.name, options.pin_fd));
+    PMOS_ASSIGN(const auto secret, secret_of(bus, options.name, options.secret));
     SecretSource source;
     source.pin_fd = options.new_pin_fd;
     // An authenticator knows its PIN already, and says when it is another.
@@ -61,19 +62,22 @@ Result<Details> enroll_chosen(BusClient& bus, const Options& options) {
     return enroll_with(bus, options, secret.get(), fresh.get());
 }
 
+// Nobody has to make a secret up for it, nor to keep one.
+bool makes_itself(const std::string& method) { return method == "escrow" || method == "tpm2"; }
+
 Result<Details> enroll_alone(BusClient& bus, const Options& options) {
-    PMOS_ASSIGN(const auto secret, secret_of(bus, options.name, options.pin_fd));
+    PMOS_ASSIGN(const auto secret, secret_of(bus, options.name, options.secret));
     return enroll_with(bus, options, secret.get(), -1);
 }
 
 Result<int> enroll(const Globals& globals, Options options) {
     PMOS_ASSIGN(auto bus, globals.connect());
     PMOS_TRY(settle_name(bus, options.name));
-    if (options.pin_fd >= 0 && options.pin_fd == options.new_pin_fd)
+    if (options.secret.pin_fd >= 0 && options.secret.pin_fd == options.new_pin_fd)
         return fail(Code::usage, "the old and the new secret need a descriptor each", "",
                     "pmosctl auth enroll ... --pin-fd 3 --new-pin-fd 4 3< OLD 4< NEW");
     PMOS_ASSIGN(const auto told, options.what == "recovery-key" ? enroll_recovery(bus, options)
-                                 : options.what == "escrow"     ? enroll_alone(bus, options)
+                                 : makes_itself(options.what)   ? enroll_alone(bus, options)
                                                                 : enroll_chosen(bus, options));
     print_outcome(
         globals, options.name.mode,
@@ -85,7 +89,7 @@ Result<int> remove(const Globals& globals, Options options) {
     auto& name = options.name;
     PMOS_ASSIGN(auto bus, globals.connect());
     PMOS_TRY(settle_name(bus, name));
-    PMOS_ASSIGN(const auto secret, secret_of(bus, name, options.pin_fd));
+    PMOS_ASSIGN(const auto secret, secret_of(bus, name, options.secret));
     PMOS_ASSIGN(const auto answer,
                 call_with_progress(bus, name.mode, volumes_address(name.mode), "RemoveFactor",
                                    "ssh", name.volume.c_str(), options.what.c_str(), secret.get()));
@@ -101,9 +105,8 @@ std::shared_ptr<Options> common(CLI::App& app, const char* name, const char* wha
     app.add_option("MODE", options->name.mode, "the mode")->required();
     app.add_option(name, options->what, what)->required();
     app.add_option("--volume", options->name.volume, "its volume; the only one need not be named");
-    app.add_option("--pin-fd", options->pin_fd,
-                   "read a secret that opens it now from this open descriptor")
-        ->check(CLI::NonNegativeNumber);
+    add_secret_options(app, options->secret,
+                       "read a secret that opens it now from this open descriptor");
     return options;
 }
 
@@ -111,7 +114,7 @@ std::shared_ptr<Options> common(CLI::App& app, const char* name, const char* wha
 
 Action attach_auth_enroll(CLI::App& app) {
     auto options =
-        common(app, "METHOD", "recovery-key, escrow, tpm2+pin, fido2, pin or passphrase");
+        common(app, "METHOD", "recovery-key, escrow, tpm2+pin, tpm2, fido2, pin or passphrase");
     app.add_option("--new-pin-fd", options->new_pin_fd,
                    "read the new PIN, or the authenticator's, from this open descriptor")
         ->check(CLI::NonNegativeNumber);

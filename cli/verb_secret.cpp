@@ -18,14 +18,14 @@ namespace {
 
 struct Options {
     std::string mode;
-    int pin_fd = -1;
+    SecretOptions secret;
     bool no_start = false;
 };
 
 Result<UniqueFd> secret_for(const ModeInfo& mode, const Options& options, bool confirm) {
     SecretSource source;
-    source.pin_fd = options.pin_fd;
-    source.wanted = mode.needs_secret;
+    source.pin_fd = options.secret.pin_fd;
+    source.wanted = mode.needs_secret || options.secret.ask;
     source.confirm = confirm;
     source.prompt = fmt::format("{} for {}", confirm ? "new PIN" : "PIN", mode.name);
     return obtain_secret(source);
@@ -93,9 +93,8 @@ Result<int> unlock(const Globals& globals, const Options& options) {
 std::shared_ptr<Options> common_options(CLI::App& app) {
     auto options = std::make_shared<Options>();
     app.add_option("MODE", options->mode, "the mode")->required();
-    app.add_option("--pin-fd", options->pin_fd,
-                   "read the PIN from this open descriptor, to its end or a line feed")
-        ->check(CLI::NonNegativeNumber);
+    add_secret_options(app, options->secret,
+                       "read the PIN from this open descriptor, to its end or a line feed");
     return options;
 }
 

@@ -185,10 +185,11 @@ Result<bool> opens_by_secret(BusClient& bus, const VolumeName& name) {
     return true;
 }
 
-Result<UniqueFd> secret_of(BusClient& bus, const VolumeName& name, int pin_fd) {
+Result<UniqueFd> secret_of(BusClient& bus, const VolumeName& name, const SecretOptions& options) {
     SecretSource source;
-    source.pin_fd = pin_fd;
-    PMOS_ASSIGN(source.wanted, opens_by_secret(bus, name));
+    source.pin_fd = options.pin_fd;
+    PMOS_ASSIGN(const bool needed, opens_by_secret(bus, name));
+    source.wanted = needed || options.ask;
     source.prompt = fmt::format("PIN for {}", name.mode);
     return obtain_secret(source);
 }

@@ -18,7 +18,7 @@ namespace {
 struct Options {
     VolumeName name;
     std::string size;
-    int pin_fd = -1;
+    SecretOptions secret;
 };
 
 Result<std::uint64_t> bytes_of(const std::string& size) {
@@ -33,7 +33,7 @@ Result<int> resize(const Globals& globals, Options options) {
     auto& name = options.name;
     PMOS_ASSIGN(const std::uint64_t bytes, bytes_of(options.size));
     PMOS_ASSIGN(auto bus, globals.connect());
-    PMOS_ASSIGN(const auto secret, secret_of(bus, name, options.pin_fd));
+    PMOS_ASSIGN(const auto secret, secret_of(bus, name, options.secret));
     PMOS_TRY(call_with_progress(bus, name.mode, volumes_address(name.mode), "Resize", "sth",
                                 name.volume.c_str(), bytes, secret.get()));
     print_outcome(globals, name.mode, fmt::format("'{}' has grown", name.volume));
@@ -65,7 +65,7 @@ Result<int> reencrypt(const Globals& globals, Options options) {
     auto& name = options.name;
     PMOS_ASSIGN(auto bus, globals.connect());
     PMOS_TRY(settle_name(bus, name));
-    PMOS_ASSIGN(const auto secret, secret_of(bus, name, options.pin_fd));
+    PMOS_ASSIGN(const auto secret, secret_of(bus, name, options.secret));
     PMOS_TRY(call_with_progress(bus, name.mode, volumes_address(name.mode), "Reencrypt", "sh",
                                 name.volume.c_str(), secret.get()));
     print_outcome(globals, name.mode,
@@ -75,8 +75,7 @@ Result<int> reencrypt(const Globals& globals, Options options) {
 }
 
 void add_pin_option(CLI::App& app, Options& options) {
-    app.add_option("--pin-fd", options.pin_fd, "read the PIN from this open descriptor")
-        ->check(CLI::NonNegativeNumber);
+    add_secret_options(app, options.secret, "read the PIN from this open descriptor");
 }
 
 }  // namespace

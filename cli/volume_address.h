@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "cli/secret_input.h"
 #include "cli/verbs.h"
 
 namespace pmos::cli {
@@ -26,7 +27,7 @@ Result<> settle_name(BusClient& bus, VolumeName& name);
 Result<bool> opens_by_secret(BusClient& bus, const VolumeName& name);
 
 // What opens it now; an empty pipe for one that opens without a secret.
-Result<UniqueFd> secret_of(BusClient& bus, const VolumeName& name, int pin_fd);
+Result<UniqueFd> secret_of(BusClient& bus, const VolumeName& name, const SecretOptions& options);
 
 Action attach_volume_resize(CLI::App& app);
 Action attach_volume_wipe_free(CLI::App& app);

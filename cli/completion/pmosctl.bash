@@ -14,10 +14,10 @@ _pmosctl_options() {
     case $1 in
         stop) echo "$common --all --timeout" ;;
         switch) echo "$common --none" ;;
-        provision) echo "$common --pin-fd" ;;
-        unlock) echo "$common --pin-fd --no-start" ;;
-        volume) echo "$common --pin-fd --new-pin-fd --yes" ;;
-        auth) echo "$common --pin-fd --new-pin-fd --out-fd --volume" ;;
+        provision) echo "$common --pin-fd --ask" ;;
+        unlock) echo "$common --pin-fd --ask --no-start" ;;
+        volume) echo "$common --pin-fd --ask --new-pin-fd --yes" ;;
+        auth) echo "$common --pin-fd --ask --new-pin-fd --out-fd --volume" ;;
         erase) echo "$common --yes" ;;
         duress) echo "$common --pin-fd --duress-pin-fd" ;;
         lock) echo "$common --evict" ;;

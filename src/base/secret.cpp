@@ -53,7 +53,7 @@ void SecretBuffer::wipe() noexcept {
     size_ = 0;
 }
 
-Result<SecretBuffer> read_secret(BorrowedFd fd, std::size_t max) {
+Result<SecretBuffer> read_any_secret(BorrowedFd fd, std::size_t max) {
     PMOS_ASSIGN(auto secret, SecretBuffer::make(max + 1));
     auto room = secret.storage();
     std::size_t used = 0;
@@ -68,9 +68,14 @@ Result<SecretBuffer> read_secret(BorrowedFd fd, std::size_t max) {
         used = static_cast<std::size_t>(newline - room.begin());
         if (newline != end) break;
     }
-    if (used == 0) return fail(Code::usage, "the secret is empty");
     if (used > max) return fail(Code::usage, "the secret is too long");
     secret.set_size(used);
+    return secret;
+}
+
+Result<SecretBuffer> read_secret(BorrowedFd fd, std::size_t max) {
+    PMOS_ASSIGN(auto secret, read_any_secret(fd, max));
+    if (secret.bytes().empty()) return fail(Code::usage, "the secret is empty");
     return secret;
 }
 

@@ -37,5 +37,7 @@ class SecretBuffer {
 // Reads a secret to end of file or to its first newline (which is dropped).
 // Errors: usage when it is empty or longer than max bytes; errno errors of read(2).
 Result<SecretBuffer> read_secret(BorrowedFd fd, std::size_t max);
+// The same, but an empty one is none: its size is 0.
+Result<SecretBuffer> read_any_secret(BorrowedFd fd, std::size_t max);
 
 }  // namespace pmos

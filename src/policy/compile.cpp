@@ -129,7 +129,10 @@ void Compiler::volumes() {
         }
         v.unlock = spec.unlock;
         v.escrow = spec.escrow;
+        if (has_word(spec.unlock, "tpm2")) v.pcrs = spec.pcrs;
+        v.tpm_throttle = spec.tpm_throttle;
         v.key_source = has_word(spec.unlock, "device-key") ? KeySource::device_key
+                       : has_word(spec.unlock, "tpm2")     ? KeySource::tpm
                        : has_word(spec.unlock, "pin")      ? KeySource::pin
                                                            : KeySource::passphrase;
         if (v.key_source == KeySource::device_key)

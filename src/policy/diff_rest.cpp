@@ -22,8 +22,9 @@ constexpr std::string_view kCompared[] = {
     "volumes/[]/luks/keySize", "volumes/[]/luks/sectorSize", "volumes/[]/luks/integrity",
     "volumes/[]/luks/discards", "volumes/[]/luks/header", "volumes/[]/luks/pbkdf/type",
     "volumes/[]/luks/pbkdf/memoryMax", "volumes/[]/luks/pbkdf/timeMs", "volumes/[]/unlock/[]",
-    "volumes/[]/escrow", "volumes/[]/onLock", "mounts/[]/type", "mounts/[]/source",
-    "mounts/[]/target", "mounts/[]/options/[]", "mounts/[]/size", "procSubset",
+    "volumes/[]/tpm2/pcrs/[]", "volumes/[]/tpm2/throttle", "volumes/[]/escrow", "volumes/[]/onLock",
+    "mounts/[]/type", "mounts/[]/source", "mounts/[]/target", "mounts/[]/options/[]",
+    "mounts/[]/size", "procSubset",
     // diff_process.cpp
     "identity/uidRange/start", "identity/uidRange/count", "process/args/[]", "process/env/[]",
     "process/cwd", "process/user/uid", "process/user/gid", "process/user/additionalGids/[]",

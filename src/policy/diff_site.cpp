@@ -27,6 +27,7 @@ struct Flag {
 };
 constexpr Flag kFlags[] = {
     {"encrypted", "an encrypted volume, and nothing lasting elsewhere", Danger::severe},
+    {"tpmThrottle", "that the TPM counts every wrong PIN", Danger::severe},
     {"verity", "a verified image", Danger::severe},
     {"noWritableShare", "no writable directory of the host", Danger::serious},
     {"execOnlyFromRoot", "execution from the image alone", Danger::serious},

@@ -69,6 +69,7 @@ class VolumeDiff {
         discards();
         derivation();
         methods();
+        sealing();
         escrow();
         lock_strength();
     }
@@ -156,7 +157,7 @@ class VolumeDiff {
     }
 
     void method(Turn turn, const std::string& name) {
-        const bool alone = name == "device-key";
+        const bool alone = name == "device-key" || name == "tpm2";
         say(unlock, turn, alone ? Danger::severe : Danger::serious, "unlock",
             fmt::format("{} opened by '{}'{}", pick(turn, "can be", "can no longer be"), name,
                         alone ? ", with nobody there" : ""));
@@ -166,6 +167,32 @@ class VolumeDiff {
             if (!has_word(a_.unlock, name)) method(Turn::gain, name);
         for (const auto& name : a_.unlock)
             if (!has_word(b_.unlock, name)) method(Turn::loss, name);
+    }
+
+    // The TPM gives the key out while these are as they were.
+    void sealing() {
+        if (a_.tpm_throttle != b_.tpm_throttle)
+            say(unlock, b_.tpm_throttle ? Turn::loss : Turn::gain, Danger::severe, "tpm2/throttle",
+                b_.tpm_throttle ? "opens by no PIN but one whose wrong tries the TPM counts"
+                                : "may open by a PIN whose wrong tries the TPM does not count");
+        if (!has_word(a_.unlock, "tpm2") || !has_word(b_.unlock, "tpm2") || a_.pcrs == b_.pcrs)
+            return;
+        const auto words = [](std::uint32_t pcrs) {
+            std::vector<std::uint32_t> numbers;
+            for (std::uint32_t i = 0; i < 24; ++i)
+                if ((pcrs >> i & 1U) != 0) numbers.push_back(i);
+            return numbers.empty()
+                       ? "whatever was booted"
+                       : fmt::format("while PCR {} is as it was", fmt::join(numbers, ", "));
+        };
+        const bool less = (a_.pcrs & ~b_.pcrs) != 0, more = (b_.pcrs & ~a_.pcrs) != 0;
+        say(unlock,
+            !less   ? Turn::loss
+            : !more ? Turn::gain
+                    : Turn::change,
+            Danger::serious, "tpm2/pcrs",
+            fmt::format("is given out by the TPM {} instead of {}, once it is enrolled anew",
+                        words(b_.pcrs), words(a_.pcrs)));
     }
 
     // Who holds the private half opens the volume for ever: nobody at the phone is asked.

@@ -92,11 +92,15 @@ struct Hook {
     std::uint32_t timeout_ms = 10000;
 };
 
-enum class KeySource : std::uint8_t { pin, passphrase, device_key };
+enum class KeySource : std::uint8_t { pin, passphrase, device_key, tpm };
+// It opens with nobody there.
+constexpr bool asks_nobody(KeySource source) {
+    return source == KeySource::device_key || source == KeySource::tpm;
+}
 enum class OnLock : std::uint8_t { evict, suspend };
 enum class LockAt : std::uint8_t { background, screen_lock, sleep };
 enum class Background : std::uint8_t { freeze, run };
-inline constexpr std::string_view kKeySourceNames = "pin|passphrase|device-key";
+inline constexpr std::string_view kKeySourceNames = "pin|passphrase|device-key|tpm2";
 inline constexpr std::string_view kOnLockNames = "evict|suspend";
 inline constexpr std::string_view kLockAtNames = "background|screen-lock|sleep";
 inline constexpr std::string_view kBackgroundNames = "freeze|run";
@@ -117,6 +121,8 @@ struct Volume {
     KeySource key_source{};
     std::string key_file;             // of a device key
     std::vector<std::string> unlock;  // all ways that open it after boot, as profiles name them
+    std::uint32_t pcrs = 0;           // of tpm2, one bit for each
+    bool tpm_throttle = false;        // the TPM counts every wrong PIN, or it is not tried
     std::string escrow;               // X25519 public key in base64; "": nobody else gets a way
 };
 

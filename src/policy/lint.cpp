@@ -99,6 +99,28 @@ void Lint::volumes() {
                             "memory has the key too",
                             v.name),
                 "unlock by \"pin\"");
+        if (has_word(v.unlock, "tpm2"))
+            say(Rule::tpm_alone, unlock,
+                fmt::format(
+                    "the TPM opens '{}' for whoever has the whole phone{}, and a lock keeps "
+                    "it from nobody who may unlock it: nobody is asked for a secret",
+                    v.name, v.pcrs != 0 ? " as long as it boots what it did" : ""),
+                "unlock by \"tpm2+pin\", or by \"pin\"");
+        if (v.unlock == std::vector<std::string>{"tpm2"} && v.escrow.empty())
+            say(Rule::lone_tpm, unlock,
+                fmt::format("when the TPM is cleared{}, what is in '{}' is lost",
+                            v.pcrs != 0 ? ", or the phone boots in another way" : "", v.name),
+                "add \"recovery-key\", and enroll one");
+        if (const auto pin = std::ranges::find(v.unlock, "pin");
+            pin != v.unlock.end() && has_word(v.unlock, "tpm2+pin"))
+            say(Rule::pin_beside_tpm,
+                p_.where(fmt::format("volumes/{}/unlock/{}", i, pin - v.unlock.begin())),
+                fmt::format("the PIN that opens '{}' without the TPM makes the one with it worth "
+                            "nothing",
+                            v.name),
+                fmt::format("once the TPM opens it: 'pmosctl auth remove {} pin', and take \"pin\" "
+                            "out here",
+                            p_.mode));
         if (v.unlock == std::vector<std::string>{"fido2"} && v.escrow.empty())
             say(Rule::lone_authenticator, unlock,
                 fmt::format("who loses the authenticator loses what is in '{}'", v.name),

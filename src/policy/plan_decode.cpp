@@ -112,6 +112,8 @@ Volume volume(const nlohmann::json& j) {
     v.key_source = value_in<KeySource>(kKeySourceNames, j.at("keySource"));
     v.key_file = j.value("keyFile", "");
     v.unlock = j.at("unlock");
+    v.pcrs = j.value("pcrs", 0U);
+    v.tpm_throttle = j.value("tpmThrottle", false);
     v.escrow = j.value("escrow", "");
     return v;
 }

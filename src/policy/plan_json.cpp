@@ -58,6 +58,8 @@ void write_volumes(JsonWriter& w, const std::vector<Volume>& volumes) {
         w.key("keySource").text(word_at(kKeySourceNames, v.key_source));
         if (!v.key_file.empty()) w.key("keyFile").text(v.key_file);
         w.key("unlock").compact(true).texts(v.unlock).compact(false);
+        if (v.pcrs != 0) w.key("pcrs").number(v.pcrs);
+        if (v.tpm_throttle) w.key("tpmThrottle").boolean(true);
         if (!v.escrow.empty()) w.key("escrow").text(v.escrow);
         w.close();
     }

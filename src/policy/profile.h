@@ -29,6 +29,8 @@ struct VolumeSpec {
     std::uint64_t pbkdf_memory_max = 0;
     std::uint32_t pbkdf_time_ms = 0;
     std::vector<std::string> unlock;
+    std::uint32_t pcrs = 0;  // one bit for each
+    bool tpm_throttle = false;
     std::string escrow;
     OnLock on_lock = OnLock::evict;
     Location at;

@@ -47,6 +47,7 @@ class ProfileReader {
     void session();
     void hooks();
     void check_targets();
+    void check_throttle(const VolumeSpec& volume, const Location& at);
     void check_unlock(const VolumeSpec& volume, const Location& at);
     void check_options(const std::vector<std::string>& options, const Location& at);
 

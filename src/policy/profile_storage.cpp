@@ -29,6 +29,10 @@ void ProfileReader::volume(const Node& node) {
     v.pbkdf_memory_max = size_or(node.at_path("luks/pbkdf/memoryMax"), 0);
     v.pbkdf_time_ms = u32_or(node.at_path("luks/pbkdf/timeMs"), 0);
     v.unlock = texts(node.find("unlock"));
+    if (const Node* pcrs = node.at_path("tpm2/pcrs"))
+        for (const Node& pcr : pcrs->items)
+            if (const auto number = u32_or(&pcr, 0); number < 24) v.pcrs |= 1U << number;
+    v.tpm_throttle = bool_or(node.at_path("tpm2/throttle"), false);
     v.escrow = text_or(node.find("escrow"), "");
     v.on_lock = lock_strength(node.find("onLock"));
     check_options(v.options, node.at);
@@ -59,6 +63,7 @@ void ProfileReader::volume(const Node& node) {
     if (v.header.starts_with("/dev/") || (!v.header.empty() && v.header == v.file))
         fault(Rule::bad_value, place("luks/header"), "the header is a file of its own");
     check_unlock(v, place("unlock"));
+    if (v.tpm_throttle) check_throttle(v, place("tpm2/throttle"));
     for (const auto& other : p_.volumes)
         if (!v.header.empty() && other.header == v.header)
             fault(Rule::contradiction, place("luks/header"),
@@ -93,6 +98,18 @@ void ProfileReader::check_unlock(const VolumeSpec& v, const Location& at) {
     if (has_word(v.unlock, "device-key") && (v.unlock.size() > 1 || !v.escrow.empty()))
         fault(Rule::contradiction, at, "a volume with a device key asks nobody for a secret",
               "keep a copy of the key file instead of another way");
+}
+
+// What the TPM neither counts nor keeps a share of would be the way around it.
+void ProfileReader::check_throttle(const VolumeSpec& v, const Location& at) {
+    if (!has_word(v.unlock, "tpm2+pin"))
+        fault(Rule::contradiction, at, "there is no PIN whose wrong tries the TPM counts",
+              "add \"tpm2+pin\" to 'unlock'");
+    for (const std::string_view around : {"pin", "passphrase", "tpm2"})
+        if (has_word(v.unlock, around))
+            fault(Rule::contradiction, at,
+                  fmt::format("what '{}' opens the TPM does not throttle", around),
+                  fmt::format("take \"{}\" out of 'unlock'", around));
 }
 
 void ProfileReader::check_options(const std::vector<std::string>& options, const Location& at) {

@@ -169,6 +169,23 @@ constexpr std::array kRules{
              "Whoever has the phone's flash memory has the key too.",
              R"("volumes": [{ "name": "d", "target": "/srv", "size": "64MiB",)"
              R"( "unlock": ["device-key"] }])"},
+    RuleInfo{
+        Rule::tpm_alone, "tpm-alone", kWarning, "a volume that the TPM opens by itself",
+        "Who takes the storage out has nothing; who has all of the phone has the data, as long "
+        "as it boots what it did, and no lock keeps out who may unlock it.",
+        R"("volumes": [{ "name": "d", "target": "/srv", "size": "64MiB",)"
+        R"( "unlock": ["tpm2", "recovery-key"] }])"},
+    RuleInfo{Rule::lone_tpm, "lone-tpm", kWarning, "a volume that is lost with a TPM",
+             "A TPM that is cleared or breaks, or a PCR that other firmware changes, ends the only "
+             "way into the volume.",
+             R"("volumes": [{ "name": "d", "target": "/srv", "size": "64MiB",)"
+             R"( "unlock": ["tpm2"] }])"},
+    RuleInfo{Rule::pin_beside_tpm, "pin-beside-tpm", kWarning,
+             "a PIN without the TPM beside one with it",
+             "Who copies the storage guesses the PIN that the TPM does not count, and erasing the "
+             "TPM's share takes nothing from them.",
+             R"("volumes": [{ "name": "d", "target": "/srv", "size": "64MiB",)"
+             R"( "unlock": ["pin", "tpm2+pin"] }])"},
     RuleInfo{Rule::lone_authenticator, "lone-authenticator", kWarning,
              "a volume that is lost with an authenticator",
              "Authenticators get lost, break and block themselves after a few wrong PINs.",

@@ -68,6 +68,9 @@ enum class Rule : std::uint8_t {
     no_time_namespace,
     // Lints.
     device_key,
+    tpm_alone,
+    lone_tpm,
+    pin_beside_tpm,
     lone_authenticator,
     weak_kdf,
     told_discards,

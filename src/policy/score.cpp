@@ -140,7 +140,7 @@ void Scorer::data() {
     if (plan_.volumes.empty()) return row("data", "keeps none", 0, 10, "volumes");
     unsigned alone = 0;
     for (const auto& v : plan_.volumes)
-        if (v.key_source == KeySource::device_key) ++alone;
+        if (asks_nobody(v.key_source)) ++alone;
     row("data",
         fmt::format("{} encrypted, {} of them open with nobody there", plan_.volumes.size(), alone),
         6 * alone, 10, "volumes");

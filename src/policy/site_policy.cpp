@@ -37,6 +37,7 @@ class SiteCheck {
     void encrypted(const Node& rule);
     void writable_share(const Node& rule);
     void unlock(const Node& never);
+    void tpm_throttle(const Node& rule);
     void network(const Node& admitted);
     void capabilities(const Node& never);
     void syscalls(const Node& never);
@@ -74,6 +75,15 @@ void SiteCheck::unlock(const Node& never) {
                 broken(p_.where(fmt::format("volumes/{}/unlock/{}", i, j)), never,
                        fmt::format("the site policy refuses to unlock by '{}'",
                                    p_.volumes[i].unlock[j]));
+}
+
+void SiteCheck::tpm_throttle(const Node& rule) {
+    for (const auto& v : p_.volumes)
+        if (!v.tpm_throttle)
+            broken(v.at, rule,
+                   fmt::format("the site policy demands that the TPM counts the wrong PINs of '{}'",
+                               v.name),
+                   "add \"tpm2\": { \"throttle\": true }");
 }
 
 void SiteCheck::network(const Node& admitted) {
@@ -168,6 +178,7 @@ void SiteCheck::demand(const Node& demand) {
         rule != nullptr && asked("encrypted") == nullptr)
         writable_share(*rule);
     if (const Node* never = demand.at_path("unlock/never")) unlock(*never);
+    if (const Node* rule = asked("tpmThrottle")) tpm_throttle(*rule);
     if (const Node* admitted = asked("network")) network(*admitted);
     if (const Node* never = demand.at_path("capabilities/never")) capabilities(*never);
     if (const Node* never = demand.at_path("syscalls/never")) syscalls(*never);

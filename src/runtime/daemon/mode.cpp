@@ -27,6 +27,12 @@ std::string_view state_name(State state) noexcept {
 
 bool Mode::needs_secret() const noexcept {
     return plan != nullptr && std::ranges::any_of(plan->volumes, [](const policy::Volume& v) {
+               return !policy::asks_nobody(v.key_source);
+           });
+}
+
+bool Mode::takes_secret() const noexcept {
+    return plan != nullptr && std::ranges::any_of(plan->volumes, [](const policy::Volume& v) {
                return v.key_source != policy::KeySource::device_key;
            });
 }

@@ -94,6 +94,7 @@ struct Mode {
     bool alive() const noexcept { return running.has_value(); }
     bool recorded() const noexcept { return running && running->recording != nullptr; }
     bool needs_secret() const noexcept;
+    bool takes_secret() const noexcept;  // one volume at least has a use for one
     // Of a mode that has a plan.
     const policy::RootImage& root() const noexcept { return fallen ? plan->fallback : plan->root; }
     const std::string& root_at() const noexcept { return fallen ? fallback_at : image_at; }

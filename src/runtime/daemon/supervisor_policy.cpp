@@ -397,7 +397,7 @@ Details Supervisor::policy_status() const {
 }
 
 volume::Standing Supervisor::standing(const Mode& mode) const {
-    if (mode.needs_secret()) return volume::look_at_attempts(paths_.attempts(mode.name));
+    if (mode.takes_secret()) return volume::look_at_attempts(paths_.attempts(mode.name));
     return {0, false, std::chrono::seconds(0)};
 }
 

@@ -93,8 +93,9 @@ void resume_mode(const Context& ctx, Mode& mode, UniqueFd secret, Done done) {
     if (auto ok = check_secret(mode, volumes, secret); !ok)
         return done(fail(std::move(ok.error())));
     std::vector<SequenceStep> steps;
+    const std::string taker = taker_of(volumes);
     for (const auto& volume : volumes) {
-        const bool takes = volume.key_source != policy::KeySource::device_key;
+        const bool takes = volume.dm_name == taker;
         auto step =
             one_volume(ctx, mode, volume, Verb::resume, takes ? std::move(secret) : UniqueFd());
         step.undo = [&ctx, &mode, volume](Done undone) {

@@ -5,7 +5,9 @@
 
 namespace pmos::daemon {
 
-bool needs_secret(const policy::Volume& volume) {
+bool needs_secret(const policy::Volume& volume) { return !policy::asks_nobody(volume.key_source); }
+
+bool takes_secret(const policy::Volume& volume) {
     return volume.key_source != policy::KeySource::device_key;
 }
 

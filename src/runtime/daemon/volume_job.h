@@ -7,6 +7,8 @@
 namespace pmos::daemon {
 
 bool needs_secret(const policy::Volume& volume);
+// Also one that the TPM opens, and a secret where it does not.
+bool takes_secret(const policy::Volume& volume);
 // As progress and events have it.
 const char* verb_name(volume::Verb verb);
 

@@ -50,7 +50,7 @@ std::function<void()> call_volume(const Context& ctx, Mode& mode, VolumeCall cal
                     "pmosctl unlock " + mode.name + ", or pmosctl lock --evict " + mode.name));
         return {};
     }
-    const bool judged = volume::judges(verb) && needs_secret(*volume);
+    const bool judged = volume::judges(verb) && takes_secret(*volume);
     if (verb == volume::Verb::resize) volume->size = call.size;
     VolumeJob job = make_volume_job(ctx, mode, *volume, verb);
     job.secret = std::move(call.secret);

@@ -86,7 +86,7 @@ void call_volume_worker(const Context& ctx, Mode& mode, const policy::Volume& vo
             const bool did_it = end && end->event;
             if (did_it && (verb == Verb::open || verb == Verb::close))
                 note_opened(ctx, mode, what, verb == Verb::open);
-            if ((verb == Verb::open || verb == Verb::resume) && needs_secret(what))
+            if ((verb == Verb::open || verb == Verb::resume) && takes_secret(what))
                 tell_attempts(ctx, mode, end);
             if (did_it) tell_unsettled(ctx, mode, *end);
             refresh_volume_state(mode);
@@ -96,6 +96,13 @@ void call_volume_worker(const Context& ctx, Mode& mode, const policy::Volume& vo
         });
     if (verb == volume::Verb::open || verb == volume::Verb::resume)
         mode.leave_off = std::move(leave_off);
+}
+
+std::string taker_of(const std::vector<policy::Volume>& volumes) {
+    for (const auto of : {needs_secret, takes_secret})
+        if (const auto it = std::ranges::find_if(volumes, of); it != volumes.end())
+            return it->dm_name;
+    return "";
 }
 
 Result<> check_secret(const Mode& mode, const std::vector<policy::Volume>& volumes,
@@ -117,8 +124,9 @@ namespace {
 std::vector<SequenceStep> open_steps(const Context& ctx, Mode& mode,
                                      const std::vector<policy::Volume>& volumes, UniqueFd secret) {
     std::vector<SequenceStep> steps;
+    const std::string taker = taker_of(volumes);
     for (const auto& volume : volumes) {
-        UniqueFd fd = needs_secret(volume) ? std::move(secret) : UniqueFd();
+        UniqueFd fd = volume.dm_name == taker ? std::move(secret) : UniqueFd();
         if (!needs_secret(volume) && !exists(volume))
             steps.push_back({.name = "provision", .run = [&ctx, &mode, volume](Done done) {
                                  call_volume_worker(ctx, mode, volume, volume::Verb::provision, {},
@@ -173,11 +181,13 @@ void provision_volumes(const Context& ctx, Mode& mode, UniqueFd secret, Done don
     // What an earlier attempt has finished stays; nothing left to make is a refusal by the worker.
     const bool again = !std::ranges::all_of(volumes, exists);
     std::vector<SequenceStep> steps;
+    const std::string taker = taker_of(volumes);
     for (const auto& volume : volumes)
         if (!again || !exists(volume))
             steps.push_back({.name = "provision",
                              .run = [&ctx, &mode, volume,
-                                     fd = needs_secret(volume) ? std::move(secret) : UniqueFd()](
+                                     fd = volume.dm_name == taker ? std::move(secret)
+                                                                  : UniqueFd()](
                                         Done step_done) mutable {
                                  call_volume_worker(ctx, mode, volume, volume::Verb::provision,
                                                     std::move(fd), std::move(step_done));

@@ -27,8 +27,9 @@ void open_volumes(const Context& ctx, Mode& mode, UniqueFd secret, Done done);
 // it made a volume or re-encrypted a closed one. Nothing where there is nothing.
 void clear_half_made(const Context& ctx, Mode& mode);
 
-// At most one of the volumes takes the secret: a descriptor can be read once, and only by the
-// worker.
+// At most one of the volumes needs the secret: a descriptor can be read once, and only by the
+// worker. It goes to that one, or else to the first that may take it; dm_name, "" none.
+std::string taker_of(const std::vector<policy::Volume>& volumes);
 Result<> check_secret(const Mode& mode, const std::vector<policy::Volume>& volumes,
                       const UniqueFd& secret);
 

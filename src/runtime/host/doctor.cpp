@@ -151,7 +151,7 @@ void examine_volume(const HostFacts& f, const std::string& mode, const policy::V
                    "the CPU lists no instructions for AES: this cipher will be slow (so say the "
                    "CPU's flags; nothing was measured)",
                    "make it with \"cipher\": \"xchacha12,aes-adiantum-plain64\", \"keySize\": 256");
-    if (v.key_source != policy::KeySource::device_key) examine_kdf(f, v, subject, report);
+    if (!policy::asks_nobody(v.key_source)) examine_kdf(f, v, subject, report);
 }
 
 // What of a locked mode stays in memory, or leaves it elsewhere.

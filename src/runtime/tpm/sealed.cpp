@@ -121,6 +121,10 @@ void to_base64(std::span<const unsigned char> bytes, Text* out, std::size_t room
                       sodium_base64_VARIANT_ORIGINAL);
 }
 
+std::string hex(const TPM2B_DIGEST& digest) {
+    return fmt::format("{:02x}", fmt::join(std::span(digest.buffer, digest.size), ""));
+}
+
 std::string token_of(std::span<const std::uint8_t> blob, const TPM2B_DIGEST& policy, PcrMask pcrs,
                      bool pin) {
     std::string base64(sodium_base64_ENCODED_LEN(blob.size(), sodium_base64_VARIANT_ORIGINAL), ' ');
@@ -131,12 +135,18 @@ std::string token_of(std::span<const std::uint8_t> blob, const TPM2B_DIGEST& pol
         if ((pcrs >> i & 1U) != 0) numbers.push_back(i);
     return fmt::format(
         R"({{"type":"systemd-tpm2","keyslots":[],"tpm2-blob":"{}","tpm2-pcrs":[{}],)"
-        R"("tpm2-pcr-bank":"sha256","tpm2-primary-alg":"ecc","tpm2-policy-hash":"{:02x}",)"
+        R"("tpm2-pcr-bank":"sha256","tpm2-primary-alg":"ecc","tpm2-policy-hash":"{}",)"
         R"("tpm2-pin":{}}})",
-        base64, fmt::join(numbers, ","), fmt::join(std::span(policy.buffer, policy.size), ""), pin);
+        base64, fmt::join(numbers, ","), hex(policy), pin);
 }
 
 }  // namespace
+
+Result<std::string> policy_now(Tpm& tpm, PcrMask pcrs) {
+    PMOS_ASSIGN(const auto session, Session::start(tpm, std::nullopt));
+    PMOS_ASSIGN(const auto policy, policy_of(tpm, session, pcrs, false));
+    return hex(policy);
+}
 
 Result<Sealed> seal_passphrase(Tpm& tpm, PcrMask pcrs, const SecretBuffer* pin) {
     if ((pcrs & ~kAllPcrs) != 0) return fail(Code::usage, "a TPM has the PCRs 0 to 23");

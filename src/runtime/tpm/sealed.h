@@ -23,4 +23,7 @@ struct Sealed {
 // and where the token is, the secret can be opened: no erasure of an index takes it away.
 Result<Sealed> seal_passphrase(Tpm& tpm, PcrMask pcrs, const SecretBuffer* pin);
 
+// What a token of today has as its policy, without a PIN: hexadecimal.
+Result<std::string> policy_now(Tpm& tpm, PcrMask pcrs);
+
 }  // namespace pmos::tpm

@@ -16,12 +16,13 @@ Result<void> tell_factor(const Request& request, const Factor& factor, Channel& 
         return channel.detail(fmt::format("keyslot.{}.{}", factor.keyslot, name), value);
     };
     PMOS_TRY(tell("method", factor.method));
-    PMOS_TRY(tell("allowed", may_open(request, factor) ? "yes" : "no"));
+    PMOS_TRY(tell("allowed", refusal(request, factor).empty() ? "yes" : "no"));
+    PMOS_TRY(tell("refusal", refusal(request, factor)));
     PMOS_TRY(tell("token", factor.type));
     if (factor.token < 0) return {};
     PMOS_ASSIGN(const auto said, TokenText::parse(factor.json));
     PMOS_TRY(tell("since", said.text("since")));
-    const Method* method = method_of_token(factor.type);
+    const Method* method = method_of(factor);
     if (method != nullptr && method->state != nullptr) {
         const auto state = method->state(factor);
         PMOS_TRY(tell("state", state ? *state : state.error().message()));
@@ -55,7 +56,7 @@ Result<Event> auth_test(const Request& request, UniqueFd secret_fd, Channel& cha
     PMOS_TRY(channel.catch_signals());
     PMOS_ASSIGN(auto header, Header::open(request, true));
     CryptDevice& crypt = header.crypt();
-    PMOS_TRY(channel.progress(100, opening_step(request, crypt, "trying the secret")));
+    PMOS_TRY(channel.progress(100, opening_step(request, crypt, secret, "trying the secret")));
     PMOS_ASSIGN(const Opened opened, open_judged(request, crypt, channel, secret,
                                                  [&](int slot, auto passphrase) -> Result<void> {
                                                      PMOS_TRY(crypt.check_secret(passphrase, slot));

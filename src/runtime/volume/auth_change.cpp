@@ -37,7 +37,7 @@ struct Unlocked {
         PMOS_TRY(channel.catch_signals());
         PMOS_ASSIGN(auto header, Header::open(request, false));
         CryptDevice& crypt = header.crypt();
-        PMOS_TRY(channel.progress(100, opening_step(request, crypt, "trying the secret")));
+        PMOS_TRY(channel.progress(100, opening_step(request, crypt, secret, "trying the secret")));
         PMOS_TRY(crypt.check_one_key());
         std::optional<CryptDevice::Unsealed> unsealed;
         PMOS_ASSIGN(auto opened, open_judged(request, crypt, channel, secret,
@@ -85,7 +85,13 @@ Result<const Method*> wanted_method(const Request& request) {
         return fail(Code::unsupported, fmt::format("'{}' cannot be enrolled", name), "",
                     "see pmosctl auth --help for what can");
     const auto allowed = policy::split_list(text(request.methods));
-    if (std::ranges::count(allowed, name) != 0) return method;
+    const Factor wanted{std::string(name), -1, method->token.empty() ? -1 : 0,
+                        std::string(method->token), ""};
+    const bool named = std::ranges::count(allowed, name) != 0;
+    if (const auto why = refusal(request, wanted); named && !why.empty())
+        return fail(Code::denied, fmt::format("'{}' is not enrolled", name), std::string(why),
+                    "enroll tpm2+pin");
+    if (named) return method;
     return fail(Code::denied,
                 fmt::format("the profile does not let '{}' open {}", name, name_of(request)), "",
                 name == kEscrowName ? "name the public key in the volume's 'escrow'"
@@ -95,6 +101,7 @@ Result<const Method*> wanted_method(const Request& request) {
 // Of most methods there is one; of escrow one for each public key, so that another can follow.
 bool is_same(const Request& request, const Method& method, const Factor& factor) {
     if (factor.type != method.token || method.several) return false;
+    if (factor.token >= 0 && factor.method != method.name) return false;
     if (method.name != kEscrowName) return true;
     const auto said = TokenText::parse(factor.json);
     const auto fingerprint = fingerprint_of(text(request.escrow));

@@ -39,6 +39,11 @@ bool has_temporary(const std::string& path) {
     return false;
 }
 
+KeyKind key_kind(policy::KeySource source) {
+    if (source == policy::KeySource::device_key) return KeyKind::device_key;
+    return source == policy::KeySource::tpm ? KeyKind::tpm : KeyKind::descriptor;
+}
+
 std::string methods_of(const policy::Volume& v) {
     return fmt::format("{}{}", fmt::join(v.unlock, "|"), v.escrow.empty() ? "" : "|escrow");
 }
@@ -59,8 +64,7 @@ Result<Request> make_request(Verb verb, std::string_view mode, const policy::Vol
                              const AttemptPlaces& places, const Ways& ways) {
     Request r;
     r.verb = verb;
-    r.key =
-        v.key_source == policy::KeySource::device_key ? KeyKind::device_key : KeyKind::descriptor;
+    r.key = key_kind(v.key_source);
     r.block_device = v.block_device ? 1 : 0;
     r.size = v.size;
     r.pbkdf_memory_max = v.pbkdf_memory_max;
@@ -68,6 +72,8 @@ Result<Request> make_request(Verb verb, std::string_view mode, const policy::Vol
     if (v.key_bits != 0) r.key_bits = v.key_bits;
     if (v.sector_size != 0) r.sector_size = v.sector_size;
     r.erase_after = places.erase_after;
+    r.pcrs = v.pcrs;
+    r.tpm_throttle = v.tpm_throttle ? 1 : 0;
     const bool fits =
         put(r.mode, mode) && put(r.name, v.name) && put(r.dm_name, v.dm_name) &&
         put(r.source, v.source) && put(r.key_file, v.key_file) && put(r.cipher, v.cipher) &&
@@ -99,7 +105,8 @@ bool needs_other(const Request& request) {
     return request.verb == Verb::passwd || request.verb == Verb::backup ||
            request.verb == Verb::restore || request.verb == Verb::keep_denials ||
            request.verb == Verb::read_denials ||
-           (request.verb == Verb::auth_enroll && text(request.factor) != "escrow");
+           (request.verb == Verb::auth_enroll && text(request.factor) != "escrow" &&
+            text(request.factor) != "tpm2");
 }
 
 Result<void> send_request(BorrowedFd socket, const Request& request, BorrowedFd secret,

@@ -1,4 +1,6 @@
 // volume: sets and removes the duress secret of a volume, for who knows the right one. Never logs.
+#include <fmt/core.h>
+
 #include <algorithm>
 
 #include "runtime/volume/duress.h"
@@ -34,9 +36,10 @@ Result<void> check_opens_nothing(const Request& request, CryptDevice& crypt,
 
 Result<Event> duress(const Request& request, UniqueFd secret_fd, UniqueFd duress_fd,
                      Channel& channel) {
-    if (request.key == KeyKind::device_key)
-        return fail(Code::usage, name_of(request) + " has no secret that a person knows",
-                    "it opens with a device key");
+    if (request.key != KeyKind::descriptor)
+        return fail(
+            Code::usage, name_of(request) + " has no secret that a person is asked for",
+            fmt::format("it opens by '{}'", request.key == KeyKind::tpm ? "tpm2" : "device-key"));
     PMOS_TRY(check_complete(request));
     PMOS_ASSIGN(const auto right, read_pin(secret_fd.borrow()));
     std::optional<SecretBuffer> wanted;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <climits>
 #include <set>
 
 #include "policy/json_reader.h"
@@ -20,11 +21,20 @@ std::optional<int> number_in(std::string_view text) {
     return value;
 }
 
+std::vector<int> numbers_in(const Node& list) {
+    std::vector<int> numbers;
+    for (const Node& item : list.items)
+        if (item.is(Node::Kind::integer) && !item.negative && item.magnitude <= INT_MAX)
+            numbers.push_back(static_cast<int>(item.magnitude));
+    return numbers;
+}
+
 // It marks what the volume is, not how it opens: written beside whatever keyslot there is.
 bool is_mark(const std::string& type) { return type == "pmos"; }
 
 std::string method_of(const TokenText& token) {
-    if (token.type() == "systemd-tpm2") return token.flag("tpm2-pin") ? "tpm2+pin" : "tpm2";
+    // systemd has one type for both.
+    if (token.type() == kTpmAlone.token) return token.flag("tpm2-pin") ? "tpm2+pin" : "tpm2";
     const Method* method = method_of_token(token.type());
     return method != nullptr ? std::string(method->name) : token.type();
 }
@@ -47,6 +57,8 @@ Result<TokenText> TokenText::parse(const std::string& json) {
             token.members_.emplace_back(member.key, member.value.text);
         if (member.value.is(Node::Kind::boolean))
             token.members_.emplace_back(member.key, member.value.boolean ? "true" : "false");
+        if (member.value.is(Node::Kind::array))
+            token.lists_.emplace_back(member.key, numbers_in(member.value));
     }
     return token;
 }
@@ -55,6 +67,12 @@ std::string TokenText::text(std::string_view member) const {
     const auto it = std::ranges::find(members_, member,
                                       [](const auto& m) { return std::string_view(m.first); });
     return it == members_.end() ? "" : it->second;
+}
+
+std::vector<int> TokenText::numbers(std::string_view member) const {
+    const auto it =
+        std::ranges::find(lists_, member, [](const auto& l) { return std::string_view(l.first); });
+    return it == lists_.end() ? std::vector<int>() : it->second;
 }
 
 bool TokenText::flag(std::string_view member) const { return text(member) == "true"; }

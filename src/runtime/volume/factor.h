@@ -29,11 +29,13 @@ class TokenText {
     const std::vector<int>& keyslots() const { return keyslots_; }
     std::string text(std::string_view member) const;
     bool flag(std::string_view member) const;
+    std::vector<int> numbers(std::string_view member) const;
 
   private:
     std::string type_;
     std::vector<int> keyslots_;
     std::vector<std::pair<std::string, std::string>> members_;  // those that are texts or booleans
+    std::vector<std::pair<std::string, std::vector<int>>> lists_;  // those that are of numbers
 };
 
 // Ordered by keyslot. bare: what the profile calls a secret that no token speaks of.

@@ -9,7 +9,7 @@ namespace {
 
 std::optional<KeyslotCost> cost_of_way(const CryptDevice& crypt, const Factor& factor) {
     if (factor.token < 0) return crypt.argon2_of(factor.keyslot);
-    const Method* method = method_of_token(factor.type);
+    const Method* method = method_of(factor);
     return method != nullptr && method->cost != nullptr ? method->cost(factor) : std::nullopt;
 }
 

@@ -26,6 +26,7 @@ Result<void> check_complete(const Request& request) {
 Result<SecretBuffer> read_secret_of(const Request& request, const UniqueFd& secret) {
     if (request.key == KeyKind::device_key)
         return read_device_key(std::string(text(request.key_file)));
+    if (request.key == KeyKind::tpm) return read_offered(secret.borrow());
     return read_pin(secret.borrow());
 }
 

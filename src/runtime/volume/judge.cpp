@@ -132,7 +132,7 @@ Result<void> count(AttemptRecord& record, const BootMoment& now, std::string_vie
 
 Result<std::string> judge(const Request& request, const SecretBuffer& secret, const Guard& guard,
                           const std::function<Result<void>()>& try_it) {
-    if (request.key == KeyKind::device_key) {
+    if (is_unasked(request, secret.bytes())) {
         PMOS_TRY(try_it());
         return std::string();
     }

@@ -30,6 +30,14 @@ Result<void> write_random(BorrowedFd fd, const std::string& path) {
     return {};
 }
 
+// A caller that never writes must not hold up the mode's other operations.
+Result<void> wait_for_secret(BorrowedFd fd) {
+    pollfd readable{fd.get(), POLLIN, 0};
+    if (::poll(&readable, 1, kSecretPatienceMs) != 0) return {};
+    return fail(Code::timed_out, "no secret came",
+                fmt::format("within {} s", kSecretPatienceMs / 1000), "enter the mode's PIN");
+}
+
 Result<void> make_private_directory(const std::string& path) {
     if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
         return fail(errno_error(errno, fmt::format("cannot make directory '{}'", path)));
@@ -47,12 +55,14 @@ Result<void> make_private_directory(const std::string& path) {
 
 Result<SecretBuffer> read_pin(BorrowedFd fd) {
     if (!fd) return fail(Code::usage, "no secret was given", "", "enter the mode's PIN");
-    // A caller that never writes must not hold up the mode's other operations.
-    pollfd readable{fd.get(), POLLIN, 0};
-    if (::poll(&readable, 1, kSecretPatienceMs) == 0)
-        return fail(Code::timed_out, "no secret came",
-                    fmt::format("within {} s", kSecretPatienceMs / 1000), "enter the mode's PIN");
+    PMOS_TRY(wait_for_secret(fd));
     return read_secret(fd, kMaxSecret);
+}
+
+Result<SecretBuffer> read_offered(BorrowedFd fd) {
+    if (!fd) return SecretBuffer::make(1);
+    PMOS_TRY(wait_for_secret(fd));
+    return read_any_secret(fd, kMaxSecret);
 }
 
 Result<SecretBuffer> read_device_key(const std::string& path) {

@@ -12,6 +12,8 @@ namespace pmos::volume {
 
 // A PIN or a passphrase: to end of file or to the first newline.
 Result<SecretBuffer> read_pin(BorrowedFd fd);
+// What is there of one: of size 0 where nobody was asked.
+Result<SecretBuffer> read_offered(BorrowedFd fd);
 
 // Code::not_found when there is none; Code::denied when others than root may read it.
 Result<SecretBuffer> read_device_key(const std::string& path);

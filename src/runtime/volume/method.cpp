@@ -26,7 +26,8 @@ constexpr Method kBare{
 }  // namespace
 
 std::span<const Method> methods() {
-    static const std::array kMethods{kBare, kRecovery, kEscrow, kTpmPin, kSystemdTpm, kFido2};
+    static const std::array kMethods{kBare,       kRecovery, kEscrow, kTpmPin,
+                                     kSystemdTpm, kTpmAlone, kFido2};
     return kMethods;
 }
 
@@ -34,6 +35,14 @@ const Method* method_of_token(std::string_view type) {
     const auto all = methods();
     const auto it = std::ranges::find(all, type, &Method::token);
     return type.empty() || it == all.end() ? nullptr : &*it;
+}
+
+const Method* method_of(const Factor& factor) {
+    if (factor.token < 0) return &bare_method();
+    const auto all = methods();
+    const auto it = std::ranges::find_if(
+        all, [&](const Method& m) { return m.token == factor.type && m.name == factor.method; });
+    return it == all.end() ? nullptr : &*it;
 }
 
 const Method* method_of_name(std::string_view name) {

@@ -33,6 +33,10 @@ struct Method {
     // Enrolling wants a secret that was made up: it comes by the caller's descriptor.
     bool chosen = false;
 
+    // The machine gives the passphrase out by itself: nothing is entered, and what is is none of
+    // it.
+    bool alone = false;
+
     // A volume may have more than one of it.
     bool several = false;
 
@@ -43,7 +47,8 @@ struct Method {
     // What somebody has to do while it is tried or enrolled, beside entering a secret.
     std::string_view asks{};
 
-    // Whether `entered` can be one of this method at all: what is not is not tried.
+    // Whether `entered` can be one of this method at all: what is not is not tried. Not of those
+    // that are `alone`.
     bool (*fits)(const SecretBuffer& entered) = nullptr;
     // Code::wrong_secret: the method knows by itself that it is wrong. Other errors say nothing of
     // the secret. nullptr: nothing typed opens it.
@@ -64,7 +69,9 @@ struct Method {
 
 std::span<const Method> methods();
 const Method* method_of_token(std::string_view type);  // nullptr: unknown
-const Method* method_of_name(std::string_view name);   // nullptr: unknown
+// systemd has one type of token for two methods.
+const Method* method_of(const Factor& factor);
+const Method* method_of_name(std::string_view name);  // nullptr: unknown
 const Method& bare_method();
 
 // What is outside the header for this token, of whatever type: goes. Nothing there is a success.
@@ -73,7 +80,7 @@ Result<void> destroy_outside(const Request& request, const std::string& type,
 
 Result<SecretBuffer> copy_secret(std::span<const std::byte> secret);
 
-// In recovery.cpp, escrow.cpp, tpm_pin.cpp, systemd_tpm.cpp and fido2.cpp.
-extern const Method kRecovery, kEscrow, kTpmPin, kSystemdTpm, kFido2;
+// In recovery.cpp, escrow.cpp, tpm_pin.cpp, systemd_tpm.cpp, tpm_alone.cpp and fido2.cpp.
+extern const Method kRecovery, kEscrow, kTpmPin, kSystemdTpm, kTpmAlone, kFido2;
 
 }  // namespace pmos::volume

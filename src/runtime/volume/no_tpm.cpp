@@ -1,4 +1,5 @@
-// volume: the method "tpm2+pin" of a pmos that was built without a TPM: known, and refused.
+// volume: the methods "tpm2+pin" and "tpm2" of a pmos that was built without a TPM: known, and
+// refused.
 #include "runtime/volume/left_out.h"
 
 namespace pmos::volume {
@@ -15,5 +16,7 @@ constinit const Method kTpmPin = LeftOut<Tpm>::method({.name = "tpm2+pin",
                                                        .random = true,
                                                        .chosen = true,
                                                        .destroy = LeftOut<Tpm>::destroy});
+constinit const Method kTpmAlone =
+    LeftOut<Tpm>::method({.name = "tpm2", .token = "systemd-tpm2", .random = true, .alone = true});
 
 }  // namespace pmos::volume

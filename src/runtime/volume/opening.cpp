@@ -22,14 +22,28 @@ struct Candidate {
 };
 
 const Method* opener_of(const Factor& factor) {
-    const Method* method = factor.token < 0 ? &bare_method() : method_of_token(factor.type);
+    const Method* method = method_of(factor);
     return method != nullptr && method->passphrase != nullptr ? method : nullptr;
 }
 
-Result<std::vector<Candidate>> candidates(const Request& request, const CryptDevice& crypt) {
+std::unexpected<Error> nothing_alone(const Request& request) {
+    const auto mode = text(request.mode), wanted = text(request.method);
+    if (const Method* method = method_of_name(wanted); method != nullptr && !method->alone)
+        return fail(Code::usage, "no secret was given", "",
+                    fmt::format("'{}' wants one: --ask, or --pin-fd", wanted));
+    return fail(Code::not_found, "the volume has no keyslot that the TPM opens", "",
+                fmt::format("open it by a secret (pmosctl unlock {0} --ask), then: pmosctl auth "
+                            "enroll {0} tpm2",
+                            mode));
+}
+
+Result<std::vector<Candidate>> candidates(const Request& request, const CryptDevice& crypt,
+                                          const SecretBuffer& entered) {
+    const bool alone = request.key == KeyKind::tpm && is_unasked(request, entered.bytes());
     std::vector<Candidate> found;
     for (auto& factor : factors_of(crypt, bare_name(request)))
-        if (const Method* method = opener_of(factor); method && may_open(request, factor))
+        if (const Method* method = opener_of(factor);
+            method && method->alone == alone && may_open(request, factor))
             found.push_back({std::move(factor), method});
     // Those that count wrong ones elsewhere come last: what another way opens by is no wrong one.
     // Of them the one that a person has to be asked for comes first: where it is not at hand it
@@ -38,6 +52,7 @@ Result<std::vector<Candidate>> candidates(const Request& request, const CryptDev
         return std::tuple(c.method->counts, c.method->asks.empty(), c.factor.token < 0);
     });
     if (!found.empty()) return found;
+    if (alone) return nothing_alone(request);
     const auto wanted = text(request.method);
     return fail(Code::not_found,
                 wanted.empty() ? "the volume has no keyslot that its profile lets a secret open"
@@ -82,7 +97,7 @@ Result<void> try_all(const Request& request, const CryptDevice& crypt,
                      const SecretBuffer& entered, const TryKeyslot& try_keyslot, Opened& opened) {
     Refusals refusals;
     for (const auto& [factor, method] : ways) {
-        if (!method->fits(entered)) continue;
+        if (!method->alone && !method->fits(entered)) continue;
         if (method->counts) {
             PMOS_ASSIGN(const bool known, was_wrong(request, guard, entered));
             if (known) refusals.wrong();
@@ -114,6 +129,13 @@ std::string_view bare_name(const Request& request) {
     return "pin";
 }
 
+bool takes_secret(const Request& request) {
+    return std::ranges::any_of(policy::split_list(text(request.methods)), [](std::string_view n) {
+        const Method* method = method_of_name(n);
+        return method != nullptr && method->chosen;
+    });
+}
+
 const Method* first_method(const Request& request) {
     if (request.key == KeyKind::device_key) return nullptr;
     const auto names = policy::split_list(text(request.methods));
@@ -128,13 +150,28 @@ const Method* first_method(const Request& request) {
 }
 
 bool may_open(const Request& request, const Factor& factor) {
-    const auto wanted = text(request.method), allowed = text(request.methods);
-    if (!wanted.empty() && wanted != factor.method) return false;
-    if (allowed.empty()) return factor.token < 0;
-    return std::ranges::count(policy::split_list(allowed), factor.method) != 0;
+    const auto wanted = text(request.method);
+    return (wanted.empty() || wanted == factor.method) && refusal(request, factor).empty();
 }
 
-std::string opening_step(const Request& request, const CryptDevice& crypt, std::string_view doing) {
+std::string_view refusal(const Request& request, const Factor& factor) {
+    const auto allowed = text(request.methods);
+    const bool named = allowed.empty()
+                           ? factor.token < 0
+                           : std::ranges::count(policy::split_list(allowed), factor.method) != 0;
+    if (!named) return "the profile does not let it";
+    if (request.tpm_throttle == 0) return "";
+    if (factor.token < 0) return "the TPM does not count its wrong ones, as the profile demands";
+    // The TPM's lockout counts these, for all that it protects; who saved the header keeps the
+    // blob.
+    if (factor.type == kSystemdTpm.token)
+        return "it lies in the header: the profile demands a share that the TPM can destroy";
+    return "";
+}
+
+std::string opening_step(const Request& request, const CryptDevice& crypt,
+                         const SecretBuffer& entered, std::string_view doing) {
+    if (is_unasked(request, entered.bytes())) return std::string(doing);
     for (const auto& factor : factors_of(crypt, bare_name(request)))
         if (const Method* method = opener_of(factor);
             method != nullptr && !method->asks.empty() && may_open(request, factor))
@@ -144,7 +181,7 @@ std::string opening_step(const Request& request, const CryptDevice& crypt, std::
 
 Result<Opened> open_judged(const Request& request, const CryptDevice& crypt, Channel& channel,
                            const SecretBuffer& entered, const TryKeyslot& try_keyslot) {
-    PMOS_ASSIGN(const auto ways, candidates(request, crypt));
+    PMOS_ASSIGN(const auto ways, candidates(request, crypt, entered));
     Opened opened;
     Guard guard = guard_of(request, crypt);
     guard.destroy = [&] {

@@ -48,7 +48,7 @@ Result<bool> replace_with_token(const Request& request, CryptDevice& crypt,
                                 const CryptDevice::Unsealed& unsealed, const SecretBuffer& secret) {
     for (const auto& factor : factors_of(crypt, bare_name(request))) {
         if (factor.keyslot != unsealed.keyslot || factor.token < 0) continue;
-        const Method* const method = method_of_token(factor.type);
+        const Method* const method = method_of(factor);
         if (method == nullptr || !method->chosen || method->destroy == nullptr) return false;
         PMOS_ASSIGN(const auto enrolled, method->enroll(request, crypt, &secret));
         PMOS_TRY(enroll(request, crypt, *method, enrolled, unsealed.key.bytes(), cost_of(request)));
@@ -80,7 +80,7 @@ Result<Event> passwd(const Request& request, UniqueFd old_fd, UniqueFd new_fd, C
     PMOS_ASSIGN(auto header, Header::open(request, false));
     CryptDevice& crypt = header.crypt();
     PMOS_TRY(crypt.check_one_key());
-    PMOS_TRY(channel.progress(100, opening_step(request, crypt, "trying the old secret")));
+    PMOS_TRY(channel.progress(100, opening_step(request, crypt, old, "trying the old secret")));
     std::optional<CryptDevice::Unsealed> unsealed;
     PMOS_ASSIGN(
         const Opened opened,

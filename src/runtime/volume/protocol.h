@@ -49,6 +49,7 @@ enum class Verb : std::uint32_t {
 enum class KeyKind : std::uint32_t {
     descriptor = 1,  // the secret comes by SCM_RIGHTS with the request, ends at EOF or newline
     device_key,      // key_file, made with 64 random bytes, 0600, when provisioning
+    tpm,             // the TPM's, unless a descriptor comes that is not empty
 };
 
 // Bytes of lines that keep_denials takes.
@@ -91,7 +92,11 @@ struct Request {
     char factor[32]{};
     char escrow[64]{};
     // After so many wrong secrets the mode is destroyed; 0: never.
-    std::uint32_t erase_after = 0, unused = 0;
+    std::uint32_t erase_after = 0;
+    // What the TPM seals to, one bit for each PCR.
+    std::uint32_t pcrs = 0;
+    // Nothing opens by a PIN but what the TPM counts, and keeps a share of.
+    std::uint32_t tpm_throttle = 0, unused = 0;
     // What is destroyed with it: the mode's other volumes, each "f" (a file) or "b" (a block
     // device), its name, a space, its path, where its header is a file elsewhere a tab and that
     // path, and a newline.

@@ -19,6 +19,7 @@
 #include "runtime/volume/files.h"
 #include "runtime/volume/filesystem.h"
 #include "runtime/volume/flag_probe.h"
+#include "runtime/volume/header.h"
 #include "runtime/volume/judge.h"
 #include "runtime/volume/key.h"
 #include "runtime/volume/opening.h"
@@ -113,7 +114,7 @@ class Provisioner {
         PMOS_TRY(make_file_system());
         PMOS_TRY(channel_.progress(950, "finishing"));
         PMOS_TRY(begin_count(request_));
-        if (request_.key == KeyKind::descriptor) PMOS_TRY(ensure_duress_mark(*crypt_));
+        if (request_.key != KeyKind::device_key) PMOS_TRY(ensure_duress_mark(*crypt_));
         PMOS_TRY(crypt_->write_token(complete_token(request_)));
         crypt_.reset();
         loop_.reset();
@@ -139,11 +140,9 @@ class Provisioner {
     }
 
     Result<void> prepare_key(const UniqueFd& secret) {
-        if (request_.key == KeyKind::descriptor) {
-            PMOS_ASSIGN(secret_, read_pin(secret.borrow()));
-            if (secret_->bytes().size() >= kMinSecret) return {};
-            return fail(Code::usage, "the secret is too short", "",
-                        fmt::format("choose one of {} characters or more", kMinSecret));
+        if (request_.key != KeyKind::device_key) {
+            PMOS_ASSIGN(secret_, read_secret_of(request_, secret));
+            return check_chosen();
         }
         const std::string path(text(request_.key_file));
         PMOS_ASSIGN(const bool made, make_device_key(path));
@@ -154,6 +153,16 @@ class Provisioner {
             });
         PMOS_ASSIGN(secret_, read_device_key(path));
         return {};
+    }
+
+    Result<void> check_chosen() const {
+        if (is_unasked(request_, secret_->bytes())) return {};
+        if (secret_->bytes().size() < kMinSecret)
+            return fail(Code::usage, "the secret is too short", "",
+                        fmt::format("choose one of {} characters or more", kMinSecret));
+        if (request_.key == KeyKind::descriptor || takes_secret(request_)) return {};
+        return fail(Code::usage, "the volume is made without a secret",
+                    "its profile names no pin, no passphrase and nothing else to choose one for");
     }
 
     // Opened once more: the loop device keeps the open file, and with it a flock(2) on it, which
@@ -233,11 +242,17 @@ class Provisioner {
             return {};
         });
         PMOS_TRY(crypt_->format(request_));
-        PMOS_TRY(add_first_keyslot());
+        const bool asked = request_.key == KeyKind::device_key || !secret_->bytes().empty();
+        if (asked) PMOS_TRY(add_first_keyslot());
         secret_.reset();  // the rest needs the volume key only
-        if (text(request_.escrow).empty()) return {};
-        PMOS_ASSIGN(const Enrolled enrolled, kEscrow.enroll(request_, *crypt_, nullptr));
-        PMOS_TRY(enroll(request_, *crypt_, kEscrow, enrolled, {}, cost_of(request_)));
+        if (request_.key == KeyKind::tpm) PMOS_TRY(add_way(kTpmAlone));
+        if (!text(request_.escrow).empty()) PMOS_TRY(add_way(kEscrow));
+        return {};
+    }
+
+    Result<void> add_way(const Method& method) {
+        PMOS_ASSIGN(const Enrolled enrolled, method.enroll(request_, *crypt_, nullptr));
+        PMOS_TRY(enroll(request_, *crypt_, method, enrolled, {}, cost_of(request_)));
         return {};
     }
 

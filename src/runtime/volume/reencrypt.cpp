@@ -29,7 +29,7 @@ class Rewriting {
         CryptDevice& crypt = header.crypt();
         PMOS_TRY(check(header));
         if (header.mapping() == Mapping::active) dm_name_ = text(request_.dm_name);
-        PMOS_TRY(channel_.progress(0, opening_step(request_, crypt, "trying the secret")));
+        PMOS_TRY(channel_.progress(0, opening_step(request_, crypt, secret, "trying the secret")));
         PMOS_ASSIGN(const std::string not_kept, begin(crypt, secret));
         PMOS_TRY(rewrite(crypt));
         const auto settled = settle_rotation(crypt);

@@ -72,7 +72,7 @@ Result<void> check_names(const Request& r) {
         return bad(fmt::format("unknown policy of discards '{}'", text(r.discards)));
     if ((r.verb == Verb::restore || r.verb == Verb::erase) && !is_plain_path(text(r.undo)))
         return bad("no place is named where the header is kept meanwhile");
-    if (judges(r.verb) && r.key == KeyKind::descriptor &&
+    if (judges(r.verb) && r.key != KeyKind::device_key &&
         (!is_plain_path(text(r.attempts)) || !is_plain_path(text(r.repeats))))
         return bad("no place is named where wrong secrets are counted");
     for (const auto& other : other_volumes(r))
@@ -121,8 +121,9 @@ Result<void> check_format(const Request& r) {
 Result<void> check_request(const Request& r) {
     if (r.magic != kRequestMagic) return bad("not a volume request");
     if (!is_verb(r.verb)) return bad("unknown verb");
-    if (r.key != KeyKind::descriptor && r.key != KeyKind::device_key)
+    if (r.key != KeyKind::descriptor && r.key != KeyKind::device_key && r.key != KeyKind::tpm)
         return bad("unknown kind of key");
+    if (r.pcrs >> 24U != 0) return bad("a TPM has the PCRs 0 to 23");
     if (r.block_device > 1) return bad("source is neither a file nor a block device");
     PMOS_TRY(check_names(r));
     if (r.verb == Verb::provision) return check_format(r);

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +33,11 @@ Result<void> check_request(const Request& request);
 
 // Whether a secret of this verb is counted, so that it must come where the volume has one.
 bool judges(Verb verb);
+
+// What the machine knows by itself: nobody entered it, and none of it is wrong.
+inline bool is_unasked(const Request& request, std::span<const std::byte> entered) {
+    return request.key == KeyKind::device_key || (request.key == KeyKind::tpm && entered.empty());
+}
 
 inline bool has_integrity(const Request& request) {
     return !text(request.integrity).empty() && text(request.integrity) != "none";

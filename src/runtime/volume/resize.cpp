@@ -37,7 +37,7 @@ class Growth {
         PMOS_ASSIGN(auto header, Header::open(request_, false));
         PMOS_TRY(check_open(header));
         CryptDevice& crypt = header.crypt();
-        PMOS_TRY(channel_.progress(50, opening_step(request_, crypt, "trying the secret")));
+        PMOS_TRY(channel_.progress(50, opening_step(request_, crypt, secret, "trying the secret")));
         // The kernel wants the volume key once more for a new table, and nobody has kept it.
         PMOS_ASSIGN(const Opened opened,
                     open_judged(request_, crypt, channel_, secret, [&](int slot, auto passphrase) {

@@ -12,11 +12,6 @@ bool fits(const SecretBuffer& entered) { return !normal_recovery_key(entered); }
 
 Result<SecretBuffer> passphrase(const Request&, const CryptDevice& crypt, const Factor& factor,
                                 const SecretBuffer& entered) {
-    PMOS_ASSIGN(const auto said, TokenText::parse(factor.json));
-    // Whatever was typed would do.
-    if (!said.flag("tpm2-pin"))
-        return fail(Code::unsupported, "the volume's token for the TPM is not used",
-                    "it has no PIN, and pmos asks for one");
     return crypt.passphrase_behind(factor.token, kType, entered.bytes());
 }
 

@@ -37,7 +37,7 @@ Result<std::string> adopt(const Request& request, const SecretBuffer& secret, Ma
     PMOS_ASSIGN(const auto device, SourceDevice::attach(request, true));
     PMOS_ASSIGN(auto crypt, device.crypt());
     PMOS_TRY(crypt.load());
-    PMOS_TRY(channel.progress(300, opening_step(request, crypt, "trying the secret")));
+    PMOS_TRY(channel.progress(300, opening_step(request, crypt, secret, "trying the secret")));
     PMOS_ASSIGN(auto opened, open_judged(request, crypt, channel, secret,
                                          [&](int slot, auto passphrase) -> Result<void> {
                                              PMOS_TRY(crypt.check_secret(passphrase, slot));
@@ -54,7 +54,7 @@ Result<std::string> map_volume(const Request& request, const SecretBuffer& secre
     PMOS_TRY(crypt.load());
     PMOS_TRY(check_cipher(crypt.cipher()));
     PMOS_TRY(crypt.settle_discards(may_discard(request)));
-    PMOS_TRY(channel.progress(300, opening_step(request, crypt, "deriving the key")));
+    PMOS_TRY(channel.progress(300, opening_step(request, crypt, secret, "deriving the key")));
     const std::string dm_name(text(request.dm_name));
     PMOS_TRY(prepare_mending(request, crypt));
     const auto map = [&](int slot, std::span<const std::byte> passphrase) -> Result<void> {

@@ -8,6 +8,7 @@
 
 #include "runtime/tpm/sealed.h"
 #include "runtime/volume/crypt.h"
+#include "runtime/volume/tpm_alone.h"
 #include "soft_tpm.h"
 
 using namespace pmos;
@@ -58,6 +59,13 @@ Result<SecretBuffer> passphrase_in(const SoftTpm& soft, const CryptDevice& crypt
     return crypt.passphrase_behind(0, kType, bytes_of(pin), &place);
 }
 
+std::string why_refused(SoftTpm& soft, const CryptDevice& crypt) {
+    REQUIRE(soft.tool("tpm2_flushcontext -l && tpm2_flushcontext -t") == 0);
+    auto tpm = soft.open();
+    REQUIRE(tpm);
+    return tpm_alone::why_refused(*tpm, crypt.tokens().front().json).value_or("error");
+}
+
 std::string code_of(const Result<SecretBuffer>& result) {
     return result ? "opens" : std::string(code_info(result.error().code).bus_name);
 }
@@ -85,7 +93,7 @@ TEST_CASE("what systemd enrolled with a PIN opens by that PIN, and by no other")
 }
 
 TEST_CASE("what systemd enrolled without a PIN opens while the phone is as it was") {
-    const SoftTpm soft;
+    SoftTpm soft;
     auto crypt = volume_in(soft, "--tpm2-pcrs=7");
     const auto passphrase = passphrase_in(soft, crypt, "");
     INFO((passphrase ? "" : passphrase.error().message()));
@@ -96,6 +104,22 @@ TEST_CASE("what systemd enrolled without a PIN opens while the phone is as it wa
     const auto refused = passphrase_in(soft, crypt, "");
     INFO((refused ? "" : refused.error().message()));
     CHECK_FALSE(refused);
+    CHECK(why_refused(soft, crypt) ==
+          "the phone has started in another way than it had then: PCR 7 has changed");
+}
+
+TEST_CASE("why a TPM gives nothing out is told by the policy of then") {
+    SoftTpm soft;
+    const auto crypt = volume_in(soft, "--tpm2-pcrs=0+7");
+    REQUIRE(passphrase_in(soft, crypt, ""));
+    REQUIRE(soft.tool("tpm2_flushcontext -t && tpm2_clear") == 0);
+    CHECK_FALSE(passphrase_in(soft, crypt, ""));
+    CHECK(why_refused(soft, crypt) == "it has been cleared since, or is another one");
+    auto tpm = soft.open();
+    REQUIRE(tpm);
+    const auto unknown = tpm_alone::why_refused(
+        *tpm, R"({"type":"systemd-tpm2","keyslots":[],"tpm2-pcrs":[7],"tpm2-pcr-bank":"sha1"})");
+    CHECK(unknown.value().find("or its PCRs have changed") != std::string::npos);
 }
 
 TEST_CASE("a token of systemd's on a phone without its TPM, or no token at all") {

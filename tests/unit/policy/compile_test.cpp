@@ -151,8 +151,8 @@ TEST_CASE("what this build cannot enforce refuses the start by name") {
           {", \"session\": {\"background\": \"throttle\"}", "/session/background"},
           {", \"resources\": {\"io\": {\"max\": \"x\"}}", "/resources/io/max"},
           {", \"volumes\": [{\"name\": \"d\", \"target\": \"/d\", \"size\": \"64MiB\", \"unlock\": "
-           "[\"tpm2\"]}]",
-           "/volumes/0/unlock/0"}}) {
+           "[\"pin\", \"fingerprint\"]}]",
+           "/volumes/0/unlock/1"}}) {
         const auto profile = with(extra);
         const auto compiled = compile(*profile, fixed_facts());
         INFO(extra);

@@ -252,6 +252,31 @@ TEST_CASE("another way into a volume is told, and who else gets one", "[diff]") 
           "'hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo='\n");
 }
 
+TEST_CASE("what a TPM has to find as it was is told", "[diff]") {
+    const auto volume = [](const std::string& pcrs) {
+        return R"(, "volumes": [{"name": "data", "target": "/data", "size": "64MiB",
+                   "unlock": ["tpm2"], "tpm2": {"pcrs": )" +
+               pcrs + "}}]";
+    };
+    CHECK(lines(volume("[7, 0]"), volume("[]")) ==
+          "serious gain unlock: a's volume 'data' is given out by the TPM whatever was booted "
+          "instead of while PCR 0, 7 is as it was, once it is enrolled anew\n");
+    CHECK(lines(volume("[7]"), volume("[0]")).starts_with("serious change unlock: "));
+    CHECK(lines(volume("[7]"), volume("[7, 7]")).empty());
+    const auto counted = [](const std::string& more) {
+        return R"(, "volumes": [{"name": "data", "target": "/data", "size": "64MiB",
+                   "unlock": ["tpm2+pin"])" +
+               more + "}]";
+    };
+    const std::string throttle = R"(, "tpm2": {"throttle": true})";
+    CHECK(lines(counted(throttle), counted("")) ==
+          "severe gain unlock: a's volume 'data' may open by a PIN whose wrong tries the TPM does "
+          "not count\n");
+    CHECK(lines(counted(""), counted(throttle)) ==
+          "none loss unlock: a's volume 'data' opens by no PIN but one whose wrong tries the TPM "
+          "counts\n");
+}
+
 TEST_CASE("that wrong PINs erase a mode is told", "[diff]") {
     const auto after = [](const std::string& n) {
         return R"(, "session": {"eraseAfterFailures": )" + n + "}";

@@ -59,6 +59,9 @@ TEST_CASE("score: everything that opens a mode raises its row and the sum") {
           Row{"data", net,
               net + ", \"volumes\": [{\"name\": \"d\", \"target\": \"/d\", \"size\": \"64MiB\", "
                     "\"unlock\": [\"device-key\"]}]"},
+          Row{"data", net,
+              net + ", \"volumes\": [{\"name\": \"d\", \"target\": \"/d\", \"size\": \"64MiB\", "
+                    "\"unlock\": [\"tpm2\", \"recovery-key\"]}]"},
           Row{"background", net, net + ", \"session\": {\"background\": \"run\"}"},
           Row{"hooks", net, net + ", \"hooks\": {\"lock\": [\"x\"]}"}}) {
         INFO(row.to);

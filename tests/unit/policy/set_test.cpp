@@ -141,6 +141,14 @@ const Change kChanges[] = {
      "\"value\": 0, \"op\": \"SCMP_CMP_MASKED_EQ\"}]}]",
      "missing-key", "/seccomp/rules/0/args/0", "valueTwo"},
     {"\"none\"", "\"non\"", "bad-value", "/network", "none"},
+    {"\"none\"",
+     "\"none\", \"volumes\": [{\"name\": \"d\", \"target\": \"/d\", \"size\": \"64MiB\", "
+     "\"tpm2\": {\"throttle\": true}, \"unlock\": [\"tpm2+pin\", \"pin\"]}]",
+     "contradiction", "/volumes/0/tpm2/throttle", ""},
+    {"\"none\"",
+     "\"none\", \"volumes\": [{\"name\": \"d\", \"target\": \"/d\", \"size\": \"64MiB\", "
+     "\"tpm2\": {\"throttle\": true}, \"unlock\": [\"fido2\"]}]",
+     "contradiction", "/volumes/0/tpm2/throttle", ""},
     {"\"none\"", "{\"tunnel\": \"work\", \"direct\": true}", "contradiction", "/network", ""},
 };
 

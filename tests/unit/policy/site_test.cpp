@@ -64,6 +64,7 @@ TEST_CASE("the site policy: each demand, pointing at both lines") {
           Row{"\"encrypted\": true", volume + share, "/mounts/0"},
           Row{"\"noWritableShare\": true", share, "/mounts/0"},
           Row{"\"unlock\": {\"never\": [\"device-key\"]}", volume, "/volumes/0/unlock/0"},
+          Row{"\"tpmThrottle\": true", volume, "/volumes/0"},
           Row{"\"network\": [\"tunnel\"]", "", "/network"},
           Row{"\"syscalls\": {\"never\": [\"execve\"]}", "", "/seccomp/allow/0"},
           Row{"\"syscalls\": {\"never\": [\"@default\"]}", "", "/seccomp/allow/0"},

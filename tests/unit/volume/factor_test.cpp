@@ -54,13 +54,16 @@ TEST_CASE("a keyslot without a token is the profile's secret, one with a token i
 
 TEST_CASE("a token says what it says, or nothing") {
     const auto token = TokenText::parse(
-        R"({"type":"pmos-escrow","keyslots":["3","12","x","-1","1 "],"key":"abc","on":true,"n":5})");
+        R"({"type":"pmos-escrow","keyslots":["3","12","x","-1","1 "],"key":"abc","on":true,"n":5,)"
+        R"("pcrs":[7,-1,99999999999,"3",11]})");
     REQUIRE(token);
     CHECK(token->type() == "pmos-escrow");
     CHECK(token->keyslots() == std::vector{3, 12});
     CHECK(token->text("key") == "abc");
     CHECK(token->text("n").empty());
     CHECK(token->text("nothing").empty());
+    CHECK(token->numbers("pcrs") == std::vector{7, 11});
+    CHECK(token->numbers("n").empty());
     CHECK(token->flag("on"));
     CHECK_FALSE(token->flag("key"));
     for (const char* bad : {"", "{", "[]", "{}", R"({"type":1,"keyslots":[]})", R"({"type":"a"})",

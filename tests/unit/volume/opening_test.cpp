@@ -78,6 +78,20 @@ struct World : LuksFile {
                            });
     }
 
+    // As systemd-cryptenroll does without a PIN, in keyslot 2; of a TPM that is not there.
+    void enroll_tpm() {
+        auto crypt = open();
+        auto key = crypt.unseal(bytes("old secret"));
+        REQUIRE(key);
+        Enrolled made{R"({"type":"systemd-tpm2","keyslots":[],"tpm2-blob":"AAAA","tpm2-pcrs":[7],)"
+                      R"("tpm2-pcr-bank":"sha256","tpm2-primary-alg":"ecc",)"
+                      R"("tpm2-policy-hash":"00","tpm2-pin":false})",
+                      secret_of("what it has sealed")};
+        REQUIRE(enroll(request, crypt, kTpmAlone, made, key->key.bytes(), kCheap));
+        allow("pin|tpm2|recovery-key");
+        request.key = KeyKind::tpm;
+    }
+
     // That the keys have ended, and nothing else, was told since this was asked last.
     bool told_of_end() const {
         const auto event = receive_event(BorrowedFd(ends[1]));
@@ -234,4 +248,70 @@ TEST_CASE("the mark of a duress secret is no way in") {
     CHECK(world.open().others_than(0).size() == 1);
     REQUIRE(settle(world.request, crypt, 0));
     CHECK(duress_mark(world.open()));
+}
+
+TEST_CASE("where nobody was asked only the TPM is, and nothing is counted") {
+    World world;
+    world.allow("pin|tpm2|recovery-key");
+    world.request.key = KeyKind::tpm;
+    const auto none = world.enter("");
+    REQUIRE_FALSE(none);
+    CHECK(none.error().code == Code::not_found);
+    CHECK(none.error().what == "the volume has no keyslot that the TPM opens");
+    world.enroll_tpm();
+    const auto opened = world.enter("");
+    REQUIRE_FALSE(opened);
+    CHECK(opened.error().what == "the TPM does not open the volume");
+    CHECK(opened.error().fix.find("pmosctl unlock secure --ask") != std::string::npos);
+    CHECK(world.tried.empty());
+    CHECK(world.failures() == 0);
+    world.ask_for("recovery-key");
+    const auto asked = world.enter("");
+    REQUIRE_FALSE(asked);
+    CHECK(asked.error().code == Code::usage);
+    CHECK(asked.error().fix.find("'recovery-key' wants one") != std::string::npos);
+    world.ask_for("");
+    world.allow("pin|recovery-key");
+    CHECK(world.enter("").error().what == "the volume has no keyslot that the TPM opens");
+}
+
+TEST_CASE(
+    "what is entered where the TPM opens by itself is judged as anywhere, and not asked of it") {
+    World world;
+    world.enroll_tpm();
+    CHECK_FALSE(world.enter("a wrong one"));
+    CHECK(world.tried == std::vector{0});
+    CHECK(world.failures() == 1);
+    const auto opened = world.enter("old secret");
+    REQUIRE(opened);
+    CHECK(opened->method == "pin");
+    CHECK(world.failures() == 0);
+    REQUIRE(world.enter(world.recovery));
+    // A volume that asks for a PIN has no other answer to none.
+    world.request.key = KeyKind::descriptor;
+    CHECK(world.enter("").error().code == Code::wrong_secret);
+}
+
+TEST_CASE("where the TPM has to count, nothing opens that it does not") {
+    World world;
+    world.enroll_tpm();
+    world.allow("pin|tpm2|tpm2+pin|recovery-key");
+    world.request.key = KeyKind::descriptor;
+    world.request.tpm_throttle = 1;
+    CHECK_FALSE(world.enter("old secret"));
+    CHECK(world.tried.empty());
+    REQUIRE(world.enter(world.recovery));
+    std::vector<std::string> why;
+    for (const auto& factor : factors_of(world.open(), "pin"))
+        why.emplace_back(refusal(world.request, factor));
+    REQUIRE(why.size() == 3);
+    CHECK(why[0].find("does not count") != std::string::npos);
+    CHECK(why[1].empty());
+    CHECK(why[2].find("lies in the header") != std::string::npos);
+    const Factor with_pin{"tpm2+pin", 3, 4, "systemd-tpm2", ""};
+    CHECK_FALSE(may_open(world.request, with_pin));
+    const Factor ours{"tpm2+pin", 3, 4, "pmos-tpm", ""};
+    CHECK(may_open(world.request, ours));
+    world.request.tpm_throttle = 0;
+    CHECK(may_open(world.request, with_pin));
 }

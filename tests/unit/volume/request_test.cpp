@@ -49,6 +49,21 @@ std::array<UniqueFd, 2> socket_pair() {
 
 }  // namespace
 
+TEST_CASE("what the TPM opens may come with a secret, and need not") {
+    auto v = sample();
+    v.key_source = policy::KeySource::tpm;
+    v.unlock = {"tpm2", "recovery-key"};
+    v.pcrs = 1U << 7U;
+    const Request r = request_of(v, Verb::open);
+    REQUIRE(check_request(r));
+    CHECK(r.key == KeyKind::tpm);
+    CHECK(r.pcrs == 1U << 7U);
+    CHECK_FALSE(needs_secret(r));
+    CHECK(is_unasked(r, {}));
+    CHECK_FALSE(is_unasked(r, std::as_bytes(std::span("secret"))));
+    CHECK_FALSE(is_unasked(request_of(sample(), Verb::open), {}));
+}
+
 TEST_CASE("a request made from a plan is a good request") {
     const Request r = request_of(sample());
     REQUIRE(check_request(r));
@@ -126,7 +141,7 @@ TEST_CASE("every broken field of a request is refused") {
     CHECK(refused([](Request& r) { std::strcpy(r.others, "fmore /path\t\n"); }));
     CHECK(refused([](Request& r) { std::strcpy(r.others, "fmore /path\trelative\n"); }));
     CHECK(refused([](Request& r) { std::memset(r.others, '\n', sizeof r.others); }));
-    CHECK(refused([](Request& r) { r.key = static_cast<KeyKind>(3); }));
+    CHECK(refused([](Request& r) { r.key = static_cast<KeyKind>(4); }));
     CHECK(refused([](Request& r) { r.block_device = 2; }));
     CHECK(refused([](Request& r) { std::memset(r.mode, 'a', sizeof r.mode); }));
     CHECK(refused([](Request& r) { r.mode[0] = '.'; }));
@@ -141,6 +156,8 @@ TEST_CASE("every broken field of a request is refused") {
     CHECK(refused([](Request& r) { r.repeats[0] = 0; }));
     CHECK(refused([](Request& r) { std::memset(r.attempts, '/', sizeof r.attempts); }));
     CHECK(refused([](Request& r) { r.key = KeyKind::device_key; }));  // without a file
+    CHECK(refused([](Request& r) { r.key = KeyKind::tpm, r.attempts[0] = 0; }));
+    CHECK(refused([](Request& r) { r.pcrs = 1U << 24U; }));
     CHECK(refused([](Request& r) { std::strcpy(r.cipher, "aes"); }));
     CHECK(refused([](Request& r) { std::strcpy(r.cipher, "aes-xts plain64"); }));
     CHECK(refused([](Request& r) { r.sector_size = 520; }));

@@ -14,7 +14,7 @@ SPARE = next((d for d in ("/dev/disk/by-id/virtio-spare", "/dev/vdc", "/dev/vdd"
               if os.path.exists(d) and subprocess.run(["blkid", "-p", d]).returncode == 2), None)
 
 REQUEST = struct.Struct("=IIIIQQIIII64s64s128s512s512s64s16s16s512s512s512s24s8s512s"
-                        "128s32s32s64sII4096s")
+                        "128s32s32s64sIIII4096s")
 EVENT = struct.Struct("=III64sIIIIIi256s256s256s")
 STATUS, PROVISION, OPEN, CLOSE = 1, 2, 3, 4
 INFO, PASSWD, BACKUP, RESTORE, REENCRYPT = 16, 17, 18, 19, 32
@@ -82,7 +82,7 @@ class Worker:
                            (undo or f"{DIR}/headers/{mode}/{name}").encode(),
                            integrity.encode(), discards.encode(), header.encode(),
                            *[b""] * 4,  # one way in: the PIN
-                           erase_after, 0, others.encode())
+                           erase_after, 0, 0, 0, others.encode())
         self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.process = subprocess.Popen(
             ["/bin/sh", "-c", f'exec "$0" 3<&{theirs.fileno()}', WORKER], pass_fds=[theirs.fileno()])
