@@ -15,9 +15,9 @@ int provision(sd_bus_message* message, void* userdata, sd_bus_error* error) {
     int r = read_fd(message, secret);
     if (r >= 0) r = read_options(message, error, [](std::string_view) { return 0; });
     if (r < 0) return r;
-    bus_of(userdata).supervisor().provision(
-        mode_of(userdata), std::move(secret),
-        [call = Call(message)](Result<> result) { call.done(result); });
+    Bus& bus = bus_of(userdata);
+    bus.supervisor().provision(mode_of(userdata), std::move(secret), bus.owner_of(message),
+                               [call = Call(message)](Result<> result) { call.done(result); });
     return 1;
 }
 

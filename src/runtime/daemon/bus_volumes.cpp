@@ -105,6 +105,7 @@ int change_secret(sd_bus_message* message, void* userdata, sd_bus_error*) {
     int r = read_volume(message, wanted);
     if (r >= 0) r = read_fd(message, wanted.secret);
     if (r >= 0) r = read_fd(message, wanted.other);
+    wanted.owner = bus_of(userdata).owner_of(message);
     return r < 0 ? r : done_when(userdata, message, std::move(wanted));
 }
 
@@ -113,6 +114,7 @@ int set_duress(sd_bus_message* message, void* userdata, sd_bus_error*) {
     int r = read_volume(message, wanted);
     if (r >= 0) r = read_fd(message, wanted.secret);
     if (r >= 0) r = read_fd(message, wanted.other);
+    wanted.owner = bus_of(userdata).owner_of(message);
     return r < 0 ? r : done_when(userdata, message, std::move(wanted));
 }
 
@@ -120,6 +122,7 @@ int remove_duress(sd_bus_message* message, void* userdata, sd_bus_error*) {
     VolumeCall wanted{Verb::duress, {}};
     int r = read_volume(message, wanted);
     if (r >= 0) r = read_fd(message, wanted.secret);
+    wanted.owner = bus_of(userdata).owner_of(message);
     return r < 0 ? r : done_when(userdata, message, std::move(wanted));
 }
 

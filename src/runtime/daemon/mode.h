@@ -86,7 +86,7 @@ struct Mode {
 
     PrivateLog private_log;
 
-    // Asks the worker that opens a volume of it to end; empty where none does.
+    // Asks the worker that makes or opens a volume of it to end; empty where none does.
     std::function<void()> leave_off;
 
     JobQueue jobs;  // everything that changes this mode goes through here

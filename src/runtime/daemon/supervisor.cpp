@@ -123,16 +123,24 @@ void Supervisor::after_job(Mode& mode, const std::string& verb, const Result<>& 
     ctx_.observer.event(verb + "-failed", mode.name, details);
 }
 
-void Supervisor::provision(Mode& mode, UniqueFd secret, Done done) {
+void Supervisor::provision(Mode& mode, UniqueFd secret, std::string owner, Done done) {
+    auto work = works_.ask(mode.name, std::move(owner), "provision");
     enqueue(
         mode, "provision",
-        [this, &mode, secret = std::move(secret)](Done job_done) mutable {
+        [this, &mode, work, secret = std::move(secret)](Done job_done) mutable {
+            if (work->called_off) return job_done(VolumeWorks::called_off(*work));
+            work->cancel = [&mode] {
+                if (mode.leave_off) mode.leave_off();
+            };
             if (!mode.plan)
                 return job_done(fail(Code::disabled, "mode '" + mode.name + "' is disabled",
                                      mode.reason, "see: pmosctl policy check"));
             provision_volumes(ctx_, mode, std::move(secret), std::move(job_done));
         },
-        std::move(done));
+        [this, work, done = std::move(done)](Result<> result) mutable {
+            works_.end(work);
+            done(std::move(result));
+        });
 }
 
 namespace {
@@ -201,6 +209,7 @@ void Supervisor::start_now(Mode& mode, std::shared_ptr<const policy::LaunchPlan>
 
 void Supervisor::unlock(Mode& mode, UniqueFd secret, bool start, std::string owner, Done done) {
     auto work = works_.ask(mode.name, std::move(owner), "unlock");
+    work->yields = true;
     enqueue(
         mode, "unlock",
         [this, &mode, work, secret = std::move(secret), start](Done job_done) mutable {
@@ -214,13 +223,16 @@ void Supervisor::unlock(Mode& mode, UniqueFd secret, bool start, std::string own
             refresh_volume_state(mode);
             const bool was_locked = mode.locked;
             // An open volume needs no secret, and one that is offered proves nothing: not read.
-            open_job(mode, std::move(secret),
-                     [this, &mode, start, was_locked,
+            open_job(mode, std::move(secret), work,
+                     [this, &mode, work, start, was_locked,
                       job_done = std::move(job_done)](Result<> opened) mutable {
                          if (!opened) return job_done(std::move(opened));
-                         auto then = [this, &mode, start,
+                         auto then = [this, &mode, work, start,
                                       job_done = std::move(job_done)](Result<> hooks) mutable {
                              if (!hooks || !start) return job_done(std::move(hooks));
+                             // It would run until the lock has its turn.
+                             if (!work->why.empty())
+                                 return job_done(VolumeWorks::called_off(*work));
                              start_job(mode, nullptr, std::move(job_done));
                          };
                          if (!was_locked) return then({});
@@ -231,7 +243,7 @@ void Supervisor::unlock(Mode& mode, UniqueFd secret, bool start, std::string own
         },
         [this, work, done = std::move(done)](Result<> result) mutable {
             works_.end(work);
-            done(std::move(result));
+            done(VolumeWorks::ended(*work, std::move(result)));
         });
 }
 
@@ -264,6 +276,7 @@ void Supervisor::close_job(Mode& mode, Result<> stopped, Done done) {
 }
 
 void Supervisor::lock(Mode& mode, Done done) {
+    works_.make_way(mode.name, kIsLocked);
     enqueue(
         mode, "lock", [this, &mode](Done job_done) { lock_job(mode, std::move(job_done)); },
         std::move(done));
@@ -358,6 +371,7 @@ void Supervisor::stop_all(Done done) {
     const auto one = gather(modes_.size() + 1, std::move(done));
     for (auto& [name, mode] : modes_) {
         Mode& m = *mode;
+        works_.make_way(name, kIsLocked);
         m.jobs.add([this, &m](Done job_done) { evict_job(m, std::move(job_done)); },
                    [this, &m, one](Result<> result) {
                        after_job(m, "lock", result);

@@ -27,6 +27,9 @@
 
 namespace pmos::daemon {
 
+// Why somebody's unlock is called off.
+inline constexpr const char* kIsLocked = "the mode is being locked";
+
 class Supervisor {
   public:
     Supervisor(EventLoop& loop, const Paths& paths, Observer& observer, unsigned confirm_after_s);
@@ -48,8 +51,9 @@ class Supervisor {
     std::string foreground() const;
     Sessions& sessions() noexcept { return sessions_; }
 
-    void provision(Mode& mode, UniqueFd secret, Done done);
-    // owner: who asked; if he leaves, no volume is opened any more.
+    // owner: who asked; if he leaves, no volume is made or opened any more.
+    void provision(Mode& mode, UniqueFd secret, std::string owner, Done done);
+    // What waits for a person meanwhile ends when somebody locks or erases the mode.
     void unlock(Mode& mode, UniqueFd secret, bool start, std::string owner, Done done);
     void lock(Mode& mode, Done done);   // as strongly as its profile says
     void evict(Mode& mode, Done done);  // and nothing of it stays in memory
@@ -155,7 +159,7 @@ class Supervisor {
     void keys_ended(Mode& mode);
     void stop_and_close(Mode& mode, Done done);
     void stop_job(Mode& mode, std::uint32_t timeout_ms, Done done);
-    void open_job(Mode& mode, UniqueFd secret, Done done);
+    void open_job(Mode& mode, UniqueFd secret, VolumeWorks::Ticket work, Done done);
     void finish_lock(Mode& mode);
     void after_lock(Mode& mode);
     void lock_due(Mode& mode, bool evict, std::string_view why);

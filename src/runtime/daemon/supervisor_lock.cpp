@@ -54,6 +54,7 @@ void Supervisor::evict_job(Mode& mode, Done done) {
 }
 
 void Supervisor::evict(Mode& mode, Done done) {
+    works_.make_way(mode.name, kIsLocked);
     enqueue(
         mode, "lock", [this, &mode](Done job_done) { evict_job(mode, std::move(job_done)); },
         std::move(done));
@@ -75,6 +76,7 @@ void Supervisor::erase_job(Mode& mode, Done done) {
 }
 
 void Supervisor::erase(Mode& mode, Done done) {
+    works_.make_way(mode.name, "the mode is being erased");
     enqueue(
         mode, "erase", [this, &mode](Done job_done) { erase_job(mode, std::move(job_done)); },
         std::move(done));
@@ -98,18 +100,20 @@ void Supervisor::stop_job(Mode& mode, std::uint32_t timeout_ms, Done done) {
 }
 
 // One whose processes are gone has nothing left to go on.
-void Supervisor::open_job(Mode& mode, UniqueFd secret, Done done) {
+void Supervisor::open_job(Mode& mode, UniqueFd secret, VolumeWorks::Ticket work, Done done) {
     if (!mode.suspended && !mode.locked) return done({});
     if (!mode.suspended)
         // One that is re-encrypted while it is closed is opened where that has come to.
-        return works_.stop(mode.name, [this, &mode, secret = std::move(secret),
+        return works_.stop(mode.name, [this, &mode, secret = std::move(secret), work,
                                        done = std::move(done)](Result<>) mutable {
+            if (work->called_off) return done(VolumeWorks::called_off(*work));
             open_volumes(ctx_, mode, std::move(secret), std::move(done));
         });
     if (mode.alive()) return resume_mode(ctx_, mode, std::move(secret), std::move(done));
-    evict_job(mode, [this, &mode, secret = std::move(secret),
+    evict_job(mode, [this, &mode, secret = std::move(secret), work,
                      done = std::move(done)](Result<> evicted) mutable {
         if (!evicted) return done(std::move(evicted));
+        if (work->called_off) return done(VolumeWorks::called_off(*work));
         open_volumes(ctx_, mode, std::move(secret), std::move(done));
     });
 }
@@ -148,7 +152,8 @@ void Supervisor::lock_due(Mode& mode, bool evict, std::string_view why) {
 void Supervisor::lock_all_at(policy::LockAt moment, Done done) {
     std::vector<Mode*> due;
     for (auto& [name, mode] : modes_)
-        if (session_of(*mode).locks_at(moment) && (mode->alive() || !mode->opened.empty()))
+        if (session_of(*mode).locks_at(moment) &&
+            (mode->alive() || !mode->opened.empty() || works_.would_yield(name)))
             due.push_back(mode.get());
     const auto one = gather(due.size() + 1, std::move(done));
     for (Mode* mode : due) lock(*mode, one);

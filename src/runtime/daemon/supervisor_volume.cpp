@@ -1,6 +1,7 @@
 // daemon: the supervisor's verbs on single volumes. Knows nothing of D-Bus.
 #include "runtime/daemon/supervisor.h"
 #include "runtime/daemon/volume_job.h"
+#include "runtime/volume/request.h"
 
 namespace pmos::daemon {
 
@@ -10,6 +11,7 @@ void Supervisor::volume(Mode& mode, VolumeCall call, Answer<Details> answer) {
     auto told = std::make_shared<Details>();
     // Never begun there: it is in its mode's queue. Called off, where who asked has left.
     auto work = works_.ask(mode.name, call.owner, verb_name(verb));
+    work->yields = volume::judges(verb);
     auto job = [this, &mode, told, work, verb, call = std::move(call)](Done done) mutable {
         if (work->called_off) return done(VolumeWorks::called_off(*work));
         auto then = [this, &mode, told, work, call = std::move(call),
@@ -27,6 +29,7 @@ void Supervisor::volume(Mode& mode, VolumeCall call, Answer<Details> answer) {
     };
     auto done = [this, told, work, answer = std::move(answer)](Result<> result) mutable {
         works_.end(work);
+        result = VolumeWorks::ended(*work, std::move(result));
         if (!result) return answer(fail(std::move(result.error())));
         answer(std::move(*told));
     };

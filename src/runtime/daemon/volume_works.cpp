@@ -22,7 +22,26 @@ VolumeWorks::Ticket VolumeWorks::going_on(const std::string& mode) const {
 }
 
 std::unexpected<Error> VolumeWorks::called_off(const Work& work) {
+    if (!work.why.empty()) return fail(Code::cancelled, work.verb + " was called off", work.why);
     return fail(Code::cancelled, work.verb + " was called off before it began");
+}
+
+void VolumeWorks::make_way(const std::string& mode, const std::string& why) {
+    for (const auto& work : works_) {
+        if (work->mode != mode || !work->yields || work->called_off) continue;
+        work->why = why;
+        call_off(*work);
+    }
+}
+
+bool VolumeWorks::would_yield(const std::string& mode) const {
+    return std::ranges::any_of(
+        works_, [&](const Ticket& work) { return work->mode == mode && work->yields; });
+}
+
+void VolumeWorks::call_off(Work& work) {
+    work.called_off = true;
+    if (work.cancel) work.cancel();
 }
 
 Result<> VolumeWorks::begin(const Ticket& ticket) {
@@ -60,9 +79,7 @@ void VolumeWorks::stop_mounted(const std::string& mode, Done done) {
 
 void VolumeWorks::drop_owners(const std::function<bool(const std::string&)>& gone) {
     for (const auto& work : works_) {
-        if (!gone(work->owner)) continue;
-        work->called_off = true;
-        if (work->cancel) work->cancel();
+        if (gone(work->owner)) call_off(*work);
     }
 }
 

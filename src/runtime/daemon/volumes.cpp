@@ -94,7 +94,8 @@ void call_volume_worker(const Context& ctx, Mode& mode, const policy::Volume& vo
             if (!end) return done(fail(std::move(end.error())));
             after_death(ctx, mode, what, verb, end->exit_code, std::move(done));
         });
-    if (verb == volume::Verb::open || verb == volume::Verb::resume)
+    if (verb == volume::Verb::open || verb == volume::Verb::resume ||
+        verb == volume::Verb::provision)
         mode.leave_off = std::move(leave_off);
 }
 
@@ -186,8 +187,7 @@ void provision_volumes(const Context& ctx, Mode& mode, UniqueFd secret, Done don
         if (!again || !exists(volume))
             steps.push_back({.name = "provision",
                              .run = [&ctx, &mode, volume,
-                                     fd = volume.dm_name == taker ? std::move(secret)
-                                                                  : UniqueFd()](
+                                     fd = volume.dm_name == taker ? std::move(secret) : UniqueFd()](
                                         Done step_done) mutable {
                                  call_volume_worker(ctx, mode, volume, volume::Verb::provision,
                                                     std::move(fd), std::move(step_done));

@@ -118,3 +118,50 @@ TEST_CASE("a start cuts short what has the volume mounted, and nothing else") {
     world.turn();
     CHECK(stopped == 3);
 }
+
+TEST_CASE("what may wait for a person makes way for a lock, under way or in the queue") {
+    World world;
+    int cancelled = 0;
+    const auto unlock = world.works.ask("secure", "peer-1", "unlock");
+    unlock->yields = true;
+    unlock->cancel = [&] { ++cancelled; };
+    const auto waiting = world.works.ask("secure", "peer-2", "auth-test");
+    waiting->yields = true;
+    const auto making = world.works.ask("secure", "peer-3", "provision");
+    const auto other = world.works.ask("personal", "peer-4", "unlock");
+    other->yields = true;
+    CHECK(world.works.would_yield("secure"));
+    world.works.make_way("secure", "the mode is being locked");
+    CHECK(cancelled == 1);
+    CHECK(unlock->called_off);
+    CHECK(waiting->called_off);
+    CHECK_FALSE(making->called_off);
+    CHECK_FALSE(other->called_off);
+    // Once is enough, and the first reason stays.
+    world.works.make_way("secure", "another");
+    CHECK(cancelled == 1);
+    const auto told = VolumeWorks::called_off(*unlock).error();
+    CHECK(told.code == Code::cancelled);
+    CHECK(told.message() == "unlock was called off: the mode is being locked");
+    world.works.end(unlock);
+    world.works.end(waiting);
+    CHECK_FALSE(world.works.would_yield("secure"));
+    CHECK(world.works.would_yield("personal"));
+}
+
+TEST_CASE("who asked for what made way is told that, and what could not be undone") {
+    World world;
+    const auto unlock = world.works.ask("secure", "peer-1", "unlock");
+    CHECK(VolumeWorks::ended(*unlock, Result<>()));
+    Error died;
+    died.what = "the volume worker died";
+    died.undo_failures.emplace_back().what = "it is open still";
+    CHECK(VolumeWorks::ended<void>(*unlock, fail(died)).error().what == "the volume worker died");
+    unlock->why = "the mode is being locked";
+    CHECK(VolumeWorks::ended(*unlock, Result<>()));
+    const auto told = VolumeWorks::ended<void>(*unlock, fail(died));
+    REQUIRE_FALSE(told);
+    CHECK(told.error().what == "unlock was called off");
+    REQUIRE(told.error().undo_failures.size() == 1);
+    CHECK(told.error().undo_failures[0].what == "it is open still");
+}
