@@ -3,7 +3,6 @@
 #include "runtime/volume/tpm_alone.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <chrono>
 
@@ -11,6 +10,16 @@
 #include "runtime/volume/method.h"
 
 namespace pmos::volume {
+namespace {
+
+std::string listed(const std::vector<int>& pcrs, std::string_view between) {
+    std::string text;
+    for (const int pcr : pcrs) text += fmt::format("{}{}", text.empty() ? "" : between, pcr);
+    return text;
+}
+
+}  // namespace
+
 namespace tpm_alone {
 
 // systemd's plug-in tells only that the TPM refused. Its policy of then and the one of now tell
@@ -26,7 +35,7 @@ Result<std::string> why_refused(tpm::Tpm& tpm, const std::string& json) {
     PMOS_ASSIGN(const auto now, tpm::policy_now(tpm, pcrs));
     if (now == wanted) return std::string("it has been cleared since, or is another one");
     return fmt::format("the phone has started in another way than it had then: PCR {} has changed",
-                       fmt::join(said.numbers("tpm2-pcrs"), " or "));
+                       listed(said.numbers("tpm2-pcrs"), " or "));
 }
 
 }  // namespace tpm_alone
@@ -69,7 +78,7 @@ Result<std::string> state(const Factor& factor) {
     PMOS_ASSIGN(const auto said, TokenText::parse(factor.json));
     const auto pcrs = said.numbers("tpm2-pcrs");
     if (pcrs.empty()) return std::string("whatever was booted");
-    return fmt::format("while PCR {} is as it was", fmt::join(pcrs, ", "));
+    return fmt::format("while PCR {} is as it was", listed(pcrs, ", "));
 }
 
 }  // namespace
