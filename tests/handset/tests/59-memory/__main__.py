@@ -10,9 +10,9 @@ from outside."""
 import evict
 import suspend
 import world
+from handset import note
 
 world.begin()
 for part in (*evict.PARTS, *suspend.PARTS):
-    print(f"  {part.__name__}", flush=True)
+    note(part.__name__)
     part()
-world.end()

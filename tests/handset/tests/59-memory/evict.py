@@ -1,7 +1,7 @@
 """Lock by eviction: nothing of the mode is left in memory."""
 
-from world import (MODE, OURS, absent, ctl, gone, kill_daemon, memory, new_secret, opened, present,
-                   unlock)
+from handset import ctl
+from world import MODE, OURS, absent, gone, kill_daemon, memory, new_secret, opened, present, unlock
 
 
 def evict():

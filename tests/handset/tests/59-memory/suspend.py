@@ -7,10 +7,10 @@ import signal
 import subprocess
 import time
 
-from world import (MODE, OURS, absent, check, ctl, gone, joined, kill_daemon, memory, new_secret,
-                   opened, present, row, unlock, with_secret)
+from handset import PROFILES, check, ctl, let_suspend, replaced, run, status, until
+from world import (MODE, absent, gone, joined, kill_daemon, memory, new_secret, opened, present,
+                   unlock, with_secret)
 
-PROFILES = pathlib.Path("/usr/share/pmos/profiles")
 DM = f"/dev/mapper/pmos-{MODE}-data"
 SYNC = pathlib.Path("/sys/power/sync_on_suspend")
 LOCKED = 7  # pmosctl's exit code
@@ -20,19 +20,16 @@ NAMES = ("the file's name",)
 
 def allow():
     """The shipped policy forbids it, and its profile evicts: another policy, for this phone."""
-    for name in (f"{MODE}.json", "site.json"):
-        path = PROFILES / name
-        text = path.read_text()
-        text = (text.replace('"onLock": "evict"', '"onLock": "suspend"') if name != "site.json"
-                else text.replace('"onLock": "evict",', ""))
-        path.write_text(text)
+    path = PROFILES / f"{MODE}.json"
+    path.write_text(replaced(path.read_text(), '"onLock": "evict"', '"onLock": "suspend"'))
+    let_suspend()
     ctl("reload")
     plan = json.loads(ctl("inspect", MODE).stdout)["plan"]
     check("the policy is in force", plan["session"]["onLock"] == "suspend", plan["session"])
 
 
 def suspended(when):
-    state = row()
+    state = status(MODE)
     check(f"{when}: locked, suspended, frozen and not in front",
           (state["locked"], state["suspended"], state["state"], state["foreground"]) ==
           (True, True, "frozen", False), state)
@@ -40,8 +37,7 @@ def suspended(when):
 
 def quick(*command, seconds=30):
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=seconds,
-                              check=False).returncode
+        return run(*command, seconds=seconds).returncode
     except subprocess.TimeoutExpired:
         return f"no end within {seconds} s"
 
@@ -70,9 +66,8 @@ def volume_verbs_refused():
                 code=LOCKED)
     with joined("the PIN") as old, joined("a new PIN") as new:
         fds = [p.stdout.fileno() for p in (old, new)]
-        done = subprocess.run(["pmosctl", "volume", "passwd", MODE, "--pin-fd", str(fds[0]),
-                               "--new-pin-fd", str(fds[1])], pass_fds=fds, capture_output=True,
-                              text=True, check=False, timeout=60)
+        done = run("pmosctl", "volume", "passwd", MODE, "--pin-fd", str(fds[0]), "--new-pin-fd",
+                   str(fds[1]), pass_fds=fds)
     check("no new PIN for a suspended volume",
           done.returncode == LOCKED and "is suspended" in done.stderr, done)
     check("but it is told of", "suspended" in ctl("volume", "info", MODE).stdout and
@@ -86,7 +81,7 @@ def suspend_and_resume():
     ctl("switch", MODE)
     inside, busy = opened("open"), writer()
     time.sleep(1)
-    pid = row()["pid"]
+    pid = status(MODE)["pid"]
     reached = number()
     check("a process writes", reached > 0)
     ctl("lock", MODE)
@@ -95,7 +90,7 @@ def suspend_and_resume():
     absent("suspended", hits, "the key", "the PIN", "the file's canary")
     # What the documentation says stays: the memory of its processes.
     present("suspended", hits, "the canary", "plain")
-    check("its init is the same", row()["pid"] == pid)
+    check("its init is the same", status(MODE)["pid"] == pid)
     if before is not None:
         check("the phone sleeps without a sync", SYNC.read_text().strip() == "0")
     check("a sync of all file systems ends", quick("sync") == 0)
@@ -109,10 +104,10 @@ def suspend_and_resume():
     new_secret("a second wrong PIN", "text")
     unlock("a second wrong PIN", code=8)
     suspended("after a wrong PIN")
-    check("the wrong PIN was counted", row()["failures"] == 1, row())
+    check("the wrong PIN was counted", status(MODE)["failures"] == 1, status(MODE))
     absent("suspended, a wrong PIN tried", memory(), "the key", "a second wrong PIN")
     unlock()
-    state = row()
+    state = status(MODE)
     check("it goes on", (state["locked"], state["suspended"], state["state"], state["pid"]) ==
           (False, False, "running", pid), state)
     time.sleep(1)
@@ -147,7 +142,7 @@ def daemon_killed_meanwhile():
     kill_daemon()
     suspended("adopted by the next pmosd")
     unlock()
-    check("the next pmosd lets it go on", row()["state"] == "running", row())
+    check("the next pmosd lets it go on", status(MODE)["state"] == "running", status(MODE))
     inside.wait(20)  # its session went with the pmosd that began it
     inside.stdout.close()
 
@@ -173,13 +168,13 @@ def half_done():
     absent("finished", memory(), "the key", "the PIN")
     unlock()
     ctl("switch", MODE)
-    check("it goes on", row()["state"] == "running", row())
+    check("it goes on", status(MODE)["state"] == "running", status(MODE))
     for delay in (0.02, 0.1, 0.3, 0.6, 1.0):
         lock = subprocess.Popen(["pmosctl", "lock", MODE], stderr=subprocess.DEVNULL)
         time.sleep(delay)
         kill_worker()
         lock.wait(60)
-        state = row()
+        state = status(MODE)
         check(f"a worker killed after {delay} s: locked all the same", state["locked"], state)
         unlock()
         ctl("start", MODE)
@@ -194,12 +189,9 @@ def killed_while_suspended():
     ctl("start", MODE)
     ctl("lock", MODE)
     suspended("to be killed")
-    os.kill(row()["pid"], signal.SIGKILL)
-    for _ in range(100):
-        if not os.path.exists(DM):
-            break
-        time.sleep(0.1)
-    state = row()
+    os.kill(status(MODE)["pid"], signal.SIGKILL)
+    until(lambda: not os.path.exists(DM), 10)
+    state = status(MODE)
     check("its volume is closed when it dies", not os.path.exists(DM) and state["locked"] and
           not state["suspended"], state)
     unlock()

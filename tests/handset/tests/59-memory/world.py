@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 
+from handset import another_pmosd, check, ctl, main_pid, no_volume, note, run, status
+
 MODE = "secure"
 VOLUME = f"/var/lib/pmos/volumes/{MODE}-data.luks"
 
@@ -36,16 +38,7 @@ KEY = ("import secrets,subprocess,sys\n"
 PAGE_FLAGS = ("locked error referenced uptodate dirty lru active slab writeback reclaim buddy mmap anon "
               "swapcache swapbacked head tail huge unevictable hwpoison nopage ksm thp offline zero "
               "idle pgtable").split()
-failures = 0
 secrets_ = {}  # name: [kind, share, share]
-
-
-def check(what, good, detail=""):
-    global failures
-    failures += not good
-    print(("  ok    " if good else "  FAIL  ") + what + (f": {detail}" if detail and not good else ""),
-          flush=True)
-    return good
 
 
 def python(program, *args):
@@ -60,29 +53,18 @@ def joined(name):
 def with_secret(name, *command, code=0):
     """A command with the secret on its standard input."""
     with joined(name) as source:
-        done = subprocess.run(command, stdin=source.stdout, capture_output=True, text=True,
-                              check=False)
+        done = run(*command, stdin=source.stdout)
     check(" ".join(command), done.returncode == code, done.stderr)
 
 
-def ctl(*words, code=0):
-    done = subprocess.run(["pmosctl", *words], capture_output=True, text=True, check=False)
-    if code is not None:
-        check("pmosctl " + " ".join(words), done.returncode == code, done.stderr)
-    return done
-
-
 def new_secret(name, kind):
-    out = subprocess.run(python(SHARES), stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                         check=True).stdout
-    secrets_[name] = [kind, *out.split()]
+    secrets_[name] = [kind, *run(*python(SHARES)).stdout.split()]
 
 
 def learn_key(name, volume, key_file, pin=None):
     """The key of a volume, as shares."""
     with joined(pin) if pin else open("/dev/null", encoding="ascii") as source:
-        out = subprocess.run(python(KEY, volume, key_file), text=True, capture_output=True,
-                             stdin=source.stdout if pin else source, check=False)
+        out = run(*python(KEY, volume, key_file), stdin=source.stdout if pin else source)
     if not check(f"the key of {volume} is known", out.returncode == 0 and out.stdout, out.stderr):
         sys.exit(1)
     secrets_[name] = ["xts", *out.stdout.split()]
@@ -92,14 +74,13 @@ def memory():
     """{secret: {spelling: count}} of the whole phone at this moment, and where."""
     time.sleep(0.5)  # what has just ended is reaped, and its pages are free
     start = time.monotonic()
-    out = subprocess.run(["handset-host", "memory", json.dumps(secrets_)], capture_output=True,
-                         text=True, check=False)
+    out = run("handset-host", "memory", json.dumps(secrets_))
     if out.returncode != 0:
         print("  FAIL  the memory cannot be searched: " + out.stderr)
         sys.exit(1)
     hits = json.loads(out.stdout)
     told = {n: {s: e["count"] for s, e in found.items()} for n, found in hits.items()}
-    print(f"  ..    memory ({time.monotonic() - start:.1f} s): {told}", flush=True)
+    note(f"memory ({time.monotonic() - start:.1f} s): {told}")
     return hits
 
 
@@ -164,10 +145,6 @@ def control():
 OURS = ("the key", "the PIN", "the canary", "the file's canary", "the file's name")
 
 
-def row(mode=MODE):
-    return {m["mode"]: m for m in json.loads(ctl("status", "--json").stdout)}[mode]
-
-
 def opened(when):
     inside = write_inside()
     hits = memory()
@@ -186,25 +163,16 @@ def gone(when, inside=None, but=()):
         inside.stdout.close()
     hits = memory()
     absent(when, hits, *(name for name in OURS if name not in but))
-    state = row("personal")
+    state = status("personal")
     check(f"{when}: personal runs on", state["state"] == "running", state)
     present(when, hits, "personal's key", "data schedule", "tweak schedule")
     check(f"{when}: no mapping", not os.path.exists(f"/dev/mapper/pmos-{MODE}-data"))
 
 
-def main_pid(unit="pmosd"):
-    return int(subprocess.run(["systemctl", "show", "-P", "MainPID", unit], capture_output=True,
-                              text=True, check=True).stdout)
-
-
 def kill_daemon():
     old = main_pid()
     os.kill(old, signal.SIGKILL)
-    for _ in range(300):
-        if main_pid() not in (0, old) and ctl("status", code=None).returncode == 0:
-            return
-        time.sleep(0.1)
-    check("pmosd is back", False)
+    another_pmosd(old)
 
 
 def begin():
@@ -212,16 +180,9 @@ def begin():
           "init_on_free=1" in open("/proc/cmdline", encoding="ascii").read().split())
     for name in OURS[1:]:
         new_secret(name, "text")
-    ctl("lock", MODE)
-    for name in os.listdir("/var/lib/pmos/volumes"):
-        if name.startswith(f"{MODE}-"):
-            os.unlink(f"/var/lib/pmos/volumes/{name}")
+    no_volume(MODE)
     with_secret("the PIN", "pmosctl", "provision", MODE, "--pin-fd", "0")
     learn_key("the key", VOLUME, "-", pin="the PIN")
     plan = json.loads(ctl("inspect", "personal").stdout)["plan"]["volumes"][0]
     learn_key("personal's key", plan["source"], plan["keyFile"])
     control()
-
-
-def end():
-    sys.exit(failures != 0)
