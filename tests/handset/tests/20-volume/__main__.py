@@ -7,12 +7,12 @@ import os
 import secrets
 import signal
 import subprocess
-import sys
 import time
 
 import change
 import erase
 import header
+from handset import check, note
 from worker import *
 
 STEPS = ["making the file", "making the header", "deriving the key", "making the file system",
@@ -111,7 +111,7 @@ def device_key():
     start = time.monotonic()
     opened = ask(OPEN, name="auto", key_file=key)
     check("open with it", opened.code == "done", opened)
-    print(f"      open with a device key took {time.monotonic() - start:.2f} s")
+    note(f"open with a device key took {time.monotonic() - start:.2f} s")
     ask(CLOSE, name="auto")
     os.chmod(key, 0o644)
     check("a key that others may read is refused",
@@ -274,8 +274,6 @@ def main():
                  no_secret_seeps):
         test()
     subprocess.run(["rm", "-rf", DIR])
-    print(f"{len(failures)} failures", *failures, sep="\n  ")
-    sys.exit(1 if failures else 0)
 
 
 main()

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 
+from handset import check, note
 from worker import *
 
 
@@ -99,7 +100,7 @@ def killed():
         ask(OPEN, pin=right), ask(CLOSE)  # the count begins anew
         done += opens
         old, new = right, other
-    print(f"      of {moments} kills {both} left both keyslots, {done} the new secret")
+    note(f"of {moments} kills {both} left both keyslots, {done} the new secret")
     if old != PIN:
         ask(PASSWD, pin=old, new=PIN)
     clean("killed while it was changed")

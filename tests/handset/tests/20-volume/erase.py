@@ -7,6 +7,7 @@ import secrets
 import subprocess
 import time
 
+from handset import check
 from worker import *
 
 

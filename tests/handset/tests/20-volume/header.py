@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 
+from handset import check, note
 from worker import *
 
 FILE = f"{DIR}/header.backup"
@@ -167,7 +168,7 @@ def killed():
         check("and no copy is left", not os.listdir(f"{DIR}/headers/t"), os.listdir(f"{DIR}/headers/t"))
         opens(new if codes[0] == "done" else PIN)
         restore(f"{FILE}.new")
-    print(f"      of {moments} kills {undone} left the header from before")
+    note(f"of {moments} kills {undone} left the header from before")
     # A kill in the midst of the writing, made: half of another header, and the copy beside it.
     os.makedirs(f"{DIR}/headers/t", exist_ok=True)
     with open(IMAGE, "rb") as image, open(f"{DIR}/headers/t/data", "wb") as kept:

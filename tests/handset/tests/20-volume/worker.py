@@ -7,6 +7,8 @@ import struct
 import subprocess
 import time
 
+from handset import check
+
 WORKER = os.environ.get("PMOS_VOLUME", "/usr/libexec/pmos/pmos-volume")
 DIR = "/var/lib/pmos/volume-test"
 KEYS = f"{DIR}/keys"
@@ -24,15 +26,6 @@ PROGRESS, DONE, FAILED, DETAIL, KEYS_ENDED = 1, 2, 3, 4, 5
 CODES = ["failed", "usage", "unknown_mode", "disabled", "already_exists", "not_provisioned",
          "locked", "wrong_secret", "busy", "frozen", "not_running", "unsupported", "not_found",
          "denied", "no_space", "cancelled", "timed_out", "unreachable", "throttled"]
-
-failures = []
-
-
-def check(what, good, detail=""):
-    failures.append(what) if not good else None
-    print(("ok    " if good else "FAIL  ") + what + (f": {detail}" if detail and not good else ""),
-          flush=True)
-    return good
 
 
 def text(raw):

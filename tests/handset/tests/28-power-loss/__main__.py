@@ -13,12 +13,12 @@ import os
 import re
 import secrets
 import subprocess
-import sys
 import time
 
 import worker
-from worker import (ask, check, failures, BACKUP, CLOSE, DURESS, ERASE, OPEN, PASSWD, PROVISION,
-                    REENCRYPT, RESTORE, STATUS)
+from handset import check, note, stop_if_failed
+from worker import (ask, BACKUP, CLOSE, DURESS, ERASE, OPEN, PASSWD, PROVISION, REENCRYPT, RESTORE,
+                    STATUS)
 from writes import Moments, read_log
 
 PLACE = "/run/power"
@@ -275,8 +275,7 @@ def replay(base, truths):
     truths["dm-log-writes-end"] = truths[list(truths)[-1]]
     total = sum(1 for _ in Moments(base, writes, SEED))
     every, done, full, shut_to_others, bad = max(1, total // MOMENTS), 0, 0, 0, []
-    print(f"  ..    {len(writes)} writes, {total} moments, one of {every} is tried; SEED={SEED}",
-          flush=True)
+    note(f"{len(writes)} writes, {total} moments, one of {every} is tried; SEED={SEED}")
     for number, (at, kind, mark, disk) in enumerate(Moments(base, writes, SEED)):
         truth = truths[mark]
         # That is quickly over, and each moment of it is another one.
@@ -298,7 +297,7 @@ def replay(base, truths):
     check(f"{done} moments, {full} of them asked of pmos: old PIN or new one, nothing lost; "
           "where keys end, never again",
           not bad and done >= 60, "\n".join(bad[:20]))
-    print(f"  ..    {shut_to_others} of them cryptsetup by itself does not open")
+    note(f"{shut_to_others} of them cryptsetup by itself does not open")
 
 
 def main():
@@ -308,11 +307,10 @@ def main():
         truths = act(storage)
     finally:
         storage.end()
-    if not failures:
-        begin = time.monotonic()
-        replay(storage.base, truths)
-        print(f"  ..    in {time.monotonic() - begin:.0f} s", flush=True)
-    sys.exit(bool(failures))
+    stop_if_failed()
+    begin = time.monotonic()
+    replay(storage.base, truths)
+    note(f"in {time.monotonic() - begin:.0f} s")
 
 
 main()

@@ -5,16 +5,15 @@ operation on a volume. Afterwards a secret of before or after opens it, and its 
 or, of an erasure, nothing opens and nothing is left. One moment of each, 200 with HANDSET_SOAK."""
 
 import hashlib
-import json
 import os
 import pathlib
 import random
 import secrets
 import signal
 import subprocess
-import sys
 import time
 
+from handset import another_pmosd, check, main_pid, note, pmosctl, start, status
 from worker import *
 
 RESIZE, WIPE_FREE = 20, 21
@@ -95,7 +94,7 @@ def each(what, once):
         if wrong:
             bad.append(f"moment {moment}: {wrong}")
     check(f"{what}: {killed} of {MOMENTS} kills were in time", not bad, bad[:5])
-    print(f"      {time.monotonic() - begin:.1f} s", flush=True)
+    note(f"{time.monotonic() - begin:.1f} s")
 
 
 def sound(volume):
@@ -216,38 +215,6 @@ def erase(volume):
     volume.ask(ERASE)
 
 
-def ctl(*words, **pins):
-    ends, options = [], []
-    for name, pin in pins.items():
-        ends.append(pipe_of(pin))
-        options += [f"--{name.replace('_', '-')}-fd", str(ends[-1])]
-    process = subprocess.Popen(["pmosctl", *words, *options], pass_fds=ends, text=True,
-                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    for end in ends:
-        os.close(end)
-    return process
-
-
-def done(*words, **pins):
-    process = ctl(*words, **pins)
-    _, process.err = process.communicate()
-    return process
-
-
-def main_pid():
-    return int(subprocess.run(["systemctl", "show", "-P", "MainPID", "pmosd"], capture_output=True,
-                              text=True, check=True).stdout)
-
-
-def another_pmosd(old):
-    end = time.monotonic() + 90
-    while time.monotonic() < end:
-        if main_pid() not in (0, old) and done("status").returncode == 0:
-            return
-        time.sleep(0.1)
-    raise SystemExit("no pmosd came")
-
-
 class Daemon:
     """The same with pmosd, which dies while its worker is at work; another takes over."""
 
@@ -256,14 +223,14 @@ class Daemon:
         self.anew()
 
     def anew(self):
-        done("erase", MODE, "--yes")
-        made = done("provision", MODE, pin=self.pins[0])
+        pmosctl("erase", MODE, "--yes")
+        made = pmosctl("provision", MODE, pin=self.pins[0])
         if made.returncode != 0:
-            raise SystemExit(f"provision: {made.err}")
+            raise SystemExit(f"provision: {made.stderr}")
 
     def kill(self, *words, **pins):
         pid = main_pid()
-        caller = ctl(*words, **pins)
+        caller = start(*words, **pins)
         time.sleep(chance.uniform(0, 2.5))
         alive = caller.poll() is None
         os.kill(pid, signal.SIGKILL)
@@ -272,15 +239,15 @@ class Daemon:
         return alive
 
     def opens(self):
-        done("lock", MODE)
+        pmosctl("lock", MODE)
         for pin in self.pins:
             subprocess.run(["sh", "-c", f"rm -f /var/lib/pmos/attempts/{MODE}/?"], check=True)
-            opened = done("unlock", MODE, "--no-start", pin=pin)
+            opened = pmosctl("unlock", MODE, "--no-start", pin=pin)
             if opened.returncode == 0:
-                done("lock", MODE)
+                pmosctl("lock", MODE)
                 self.pins = [pin]
                 return ""
-        return f"nothing opens: {opened.err}"
+        return f"nothing opens: {opened.stderr}"
 
     def unlock(self):
         return self.kill("unlock", MODE, "--no-start", pin=self.pins[0]), self.opens()
@@ -290,17 +257,16 @@ class Daemon:
         return self.kill("volume", "passwd", MODE, pin=self.pins[1], new_pin=self.pins[0]), self.opens()
 
     def lock(self):
-        done("unlock", MODE, "--no-start", pin=self.pins[0])
+        pmosctl("unlock", MODE, "--no-start", pin=self.pins[0])
         return self.kill("lock", MODE), self.opens()
 
     def erase(self):
         alive = self.kill("erase", MODE, "--yes")
-        row = json.loads(subprocess.run(["pmosctl", "status", MODE, "--json"], capture_output=True,
-                                        text=True, check=True).stdout)[0]
+        row = status(MODE)
         wrong = "" if row["provisioned"] or not os.path.exists("/var/lib/pmos/volumes/secure-data.luks") else row
-        again = done("erase", MODE, "--yes")
+        again = pmosctl("erase", MODE, "--yes")
         if again.returncode != 0:
-            wrong = again.err
+            wrong = again.stderr
         self.anew()
         return alive, wrong
 
@@ -309,17 +275,12 @@ def daemon():
     phone = Daemon()
     for name in ("unlock", "lock", "passwd", "erase"):
         each(f"pmosd, {name}", getattr(phone, name))
-    done("erase", MODE, "--yes")
+    pmosctl("erase", MODE, "--yes")
 
 
 def main():
-    print(f"      PMOS_SOAK_SEED={SEED}")
+    note(f"PMOS_SOAK_SEED={SEED}")
     os.makedirs(DIR, mode=0o700, exist_ok=True)
-    profile = pathlib.Path(f"/usr/share/pmos/profiles/{MODE}.json")
-    shipped = profile.read_text()
-    profile.write_text(shipped.replace('"memoryMax": "256MiB", "timeMs": 1000',
-                                       '"memoryMax": "1MiB", "timeMs": 100'))
-    done("reload")
     try:
         provision()
         volume = Volume("v")
@@ -328,11 +289,7 @@ def main():
         clean("after all kills")
         daemon()
     finally:
-        profile.write_text(shipped)
-        done("reload")
         subprocess.run(["rm", "-rf", DIR])
-    print(f"{len(failures)} failures", *failures, sep="\n  ")
-    sys.exit(1 if failures else 0)
 
 
 main()
