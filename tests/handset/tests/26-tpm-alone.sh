@@ -37,7 +37,7 @@ says() {
 }
 
 note "made by its first start"
-check "nothing is left of the volume before" fresh
+check "nothing is left of the volume before, nor of its key" pmosctl erase personal --yes
 check "the profile says so" allow '"tpm2", "recovery-key"'
 matches "which check warns of" tpm-alone "$(pmosctl policy check "$profile" 2>&1)"
 check "it starts" pmosctl start personal
