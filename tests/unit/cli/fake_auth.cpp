@@ -18,12 +18,12 @@ std::string read_all(int fd) {
 
 int list_factors_method(sd_bus_message* m, void*, sd_bus_error*) {
     return sd_bus_reply_method_return(
-        m, "a{ss}", 11, "unlock", "pin|recovery-key", "escrow", "00112233445566778899",  //
+        m, "a{ss}", 12, "unlock", "pin|recovery-key", "escrow", "00112233445566778899",  //
         "keyslot.0.method", "pin", "keyslot.0.allowed", "yes",                           //
-        "keyslot.2.method", "systemd-\x1b[2J", "keyslot.2.allowed", "no",                //
-        "keyslot.12.method", "escrow", "keyslot.12.allowed", "yes", "keyslot.12.token",
-        "pmos-escrow", "keyslot.12.since", "2026-01-02T03:04:05Z", "keyslot.12.key",
-        "00112233445566778899");
+        "keyslot.2.method", "systemd-\x1b[2J", "keyslot.2.allowed", "no", "keyslot.2.refusal",
+        "the profile does not let it", "keyslot.12.method", "escrow", "keyslot.12.allowed", "yes",
+        "keyslot.12.token", "pmos-escrow", "keyslot.12.since", "2026-01-02T03:04:05Z",
+        "keyslot.12.key", "00112233445566778899");
 }
 
 // The recovery key goes into the pipe and nowhere else.
