@@ -22,7 +22,7 @@ allow() {
 ways() { pmosctl auth list personal --json | jq -r '[.ways[].method] | sort | join(" ")'; }
 state() { pmosctl auth list personal --json | jq -r '.ways[] | select(.method == "tpm2").state'; }
 token() { cryptsetup luksDump --dump-json-metadata "$image" | jq -r ".tokens[] | select(.type == \"systemd-tpm2\") | $1"; }
-fresh() { pmosctl lock personal --evict && rm -f /var/lib/pmos/volumes/personal-*; }
+fresh() { pmosctl lock personal --evict && rm -f /var/lib/pmos/{volumes,keys}/personal-*; }
 auth() {
     local secret=$1 verb=$2
     shift 2
@@ -37,7 +37,7 @@ says() {
 }
 
 note "made by its first start"
-check "nothing is left of the volume before, nor of its key" pmosctl erase personal --yes
+check "nothing is left of the volume before, nor of its key" fresh
 check "the profile says so" allow '"tpm2", "recovery-key"'
 matches "which check warns of" tpm-alone "$(pmosctl policy check "$profile" 2>&1)"
 check "it starts" pmosctl start personal
