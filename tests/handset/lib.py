@@ -104,6 +104,12 @@ def until(condition, seconds=60):
     return found
 
 
+def unmount(place):
+    """A volume's loop goes with its last user: udev may look at it for a moment longer."""
+    if not until(lambda: run("umount", place).returncode == 0, 20):
+        raise RuntimeError(f"{place} is in use: {run('losetup', '--list').stdout}")
+
+
 def main_pid():
     return int(run("systemctl", "show", "-P", "MainPID", "pmosd").stdout)
 

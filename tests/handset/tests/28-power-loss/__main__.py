@@ -5,7 +5,8 @@
 """The power goes while a volume is made, opened, written to, re-encrypted closed, open and after a
 kill, while its PIN is changed, its header is restored and wrong PINs are counted: at every one of
 these moments the old PIN or the new one opens it, what was synced is there, and no attempt is given
-back. And while its keys are destroyed: it opens as ever, or never again. What reaches the disk is recorded below the file system that holds it all, and played back."""
+back. And while its keys are destroyed: it opens as ever, or never again. What reaches the disk is
+recorded below the file system that holds it all, and played back."""
 
 import ctypes
 import hashlib
@@ -16,7 +17,7 @@ import subprocess
 import time
 
 import worker
-from handset import check, note, stop_if_failed
+from handset import check, note, stop_if_failed, unmount
 from worker import (ask, BACKUP, CLOSE, DURESS, ERASE, OPEN, PASSWD, PROVISION, REENCRYPT, RESTORE,
                     STATUS)
 from writes import Moments, read_log
@@ -79,7 +80,7 @@ class Storage:
         run("dmsetup", "message", "power", "0", "mark", text)
 
     def end(self):
-        subprocess.run(["umount", f"{PLACE}/mnt"], check=False)
+        unmount(f"{PLACE}/mnt")
         subprocess.run(["dmsetup", "remove", "--retry", "power"], check=False)
         for loop in self.loops:
             subprocess.run(["losetup", "-d", loop], check=False)
@@ -225,7 +226,7 @@ class Replay:
         return f"{PLACE}/mnt"
 
     def __exit__(self, *_):
-        run("umount", f"{PLACE}/mnt")
+        unmount(f"{PLACE}/mnt")
         run("losetup", "-d", self.loop)
 
 
