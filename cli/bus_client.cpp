@@ -92,6 +92,10 @@ Address mode_address(const std::string& mode) {
     return address;
 }
 
+Address fingers_address(const std::string& mode) {
+    return {mode_address(mode).path, bus::kFingersInterface};
+}
+
 std::string mode_of_path(const char* path) {
     char* name = nullptr;
     if (path == nullptr || sd_bus_path_decode(path, bus::kModePrefix, &name) <= 0) return "";

@@ -40,6 +40,7 @@ struct Address {
 };
 Address manager();
 Address mode_address(const std::string& mode);
+Address fingers_address(const std::string& mode);
 // The mode that an object path stands for, "" when it is none.
 std::string mode_of_path(const char* path);
 

@@ -32,6 +32,7 @@ Result<> read_property(const Message& m, std::string_view name, ModeInfo& info) 
     if (name == "Reason") return read_text(m, info.reason);
     if (name == "Foreground") return read_flag(m, info.foreground);
     if (name == "Locked") return read_flag(m, info.locked);
+    if (name == "LockedBy") return read_text(m, info.locked_by);
     if (name == "Suspended") return read_flag(m, info.suspended);
     if (name == "Provisioned") return read_flag(m, info.provisioned);
     if (name == "Autostart") return read_flag(m, info.autostart);
@@ -41,6 +42,7 @@ Result<> read_property(const Message& m, std::string_view name, ModeInfo& info) 
     if (name == "RetryAfter") return read(m, "v", "t", &info.retry_after_s);
     if (name == "Pid") return read(m, "v", "u", &info.pid);
     if (name == "StartedAt") return read(m, "v", "t", &info.started_at_us);
+    if (name == "FingerprintUntil") return read(m, "v", "t", &info.fingerprint_until_us);
     if (name == "ExitStatus") return read(m, "v", "i", &info.exit_status);
     const int r = sd_bus_message_skip(m.get(), "v");  // of a newer pmosd
     if (r < 0) return fail(bus_errno(r, "cannot read pmosd's answer"));

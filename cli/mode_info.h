@@ -11,14 +11,15 @@
 namespace pmos::cli {
 
 struct ModeInfo {
-    std::string name, file, plan_digest, state, reason;
+    std::string name, file, plan_digest, state, reason, locked_by;
     bool foreground = false, locked = false, suspended = false, provisioned = false,
          autostart = false, recording = false;
     bool needs_secret = true;         // asking once too often is safer than passing an empty secret
     std::uint32_t failures = 0;       // wrong secrets in a row
     std::uint64_t retry_after_s = 0;  // bus::kNever: never
     std::uint32_t pid = 0;
-    std::uint64_t started_at_us = 0;  // CLOCK_BOOTTIME
+    std::uint64_t started_at_us = 0;         // CLOCK_BOOTTIME
+    std::uint64_t fingerprint_until_us = 0;  // as above; 0: a finger is not enough
     std::int32_t exit_status = -1;
 };
 

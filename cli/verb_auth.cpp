@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/details.h"
+#include "cli/fingers.h"
 #include "cli/outcome.h"
 #include "cli/output.h"
 #include "cli/show_progress.h"
@@ -39,7 +40,9 @@ std::vector<Way> ways_of(const Details& details) {
     return ways;
 }
 
-void print_json(const VolumeName& name, const Details& details) {
+using Fingers = Result<std::vector<std::string>>;
+
+void print_json(const VolumeName& name, const Details& details, const Fingers& fingers) {
     Json json{{"mode", name.mode}, {"name", name.volume}, {"unlock", Json::array()}};
     const std::string unlock = details["unlock"];
     for (const auto method : policy::split_list(unlock)) json["unlock"].push_back(method);
@@ -54,6 +57,10 @@ void print_json(const VolumeName& name, const Details& details) {
                 entry[member] = value;
         json["ways"].push_back(std::move(entry));
     }
+    if (fingers)
+        json["fingers"] = *fingers;
+    else
+        json["fingersFault"] = fingers.error().message();
     put_line(json.dump(2, ' ', false, Json::error_handler_t::replace));
 }
 
@@ -65,7 +72,7 @@ std::string remark_on(const Way& way, const std::string& wanted_key) {
     return printable(way.told["state"]);
 }
 
-void print_table(const Details& details) {
+void print_table(const Details& details, const Fingers& fingers) {
     const auto or_dash = [](const std::string& text) {
         return text.empty() ? "-" : printable(text);
     };
@@ -80,7 +87,17 @@ void print_table(const Details& details) {
              {or_dash(way.told["since"]), Style::plain},
              {remark_on(way, details["escrow"]), allowed ? Style::plain : Style::bad}});
     }
+    if (fingers)
+        for (const auto& finger : *fingers)
+            table.rows.push_back(
+                {{kFingerprint, Style::bold},
+                 {"-", Style::plain},
+                 {"-", Style::plain},
+                 {"-", Style::plain},
+                 {printable(finger) + ": opens nothing, see unlockRecent", Style::plain}});
     put(render(table, wants_colour(STDOUT_FILENO)));
+    if (!fingers)
+        put_line(fmt::format("fingers are not known: {}", printable(fingers.error().message())));
     std::string allowed;
     const std::string unlock = details["unlock"];
     for (const auto method : policy::split_list(unlock))
@@ -94,7 +111,9 @@ Result<int> list(const Globals& globals, VolumeName name) {
     PMOS_ASSIGN(const auto answer,
                 bus.call(volumes_address(name.mode), "ListFactors", "s", name.volume.c_str()));
     PMOS_ASSIGN(const auto details, read_details(answer));
-    globals.json ? print_json(name, details) : print_table(details);
+    // Who can open it is told whatever became of the reader.
+    const auto fingers = list_fingers(bus, name.mode);
+    globals.json ? print_json(name, details, fingers) : print_table(details, fingers);
     return 0;
 }
 
@@ -105,6 +124,7 @@ struct TestOptions {
 };
 
 Result<int> test(const Globals& globals, TestOptions options) {
+    if (options.method == kFingerprint) return test_finger(globals, options.name.mode);
     auto& name = options.name;
     PMOS_ASSIGN(auto bus, globals.connect());
     PMOS_TRY(settle_name(bus, name));

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "cli/details.h"
+#include "cli/fingers.h"
 #include "cli/outcome.h"
 #include "cli/output.h"
 #include "cli/secret_input.h"
@@ -19,7 +20,7 @@ namespace {
 
 struct Options {
     VolumeName name;
-    std::string what;
+    std::string what, finger = "right-index-finger";
     SecretOptions secret;
     int new_pin_fd = -1, out_fd = -1;
 };
@@ -71,6 +72,8 @@ Result<Details> enroll_alone(BusClient& bus, const Options& options) {
 }
 
 Result<int> enroll(const Globals& globals, Options options) {
+    if (options.what == kFingerprint)
+        return enroll_finger(globals, options.name.mode, options.finger, options.secret);
     PMOS_ASSIGN(auto bus, globals.connect());
     PMOS_TRY(settle_name(bus, options.name));
     if (options.secret.pin_fd >= 0 && options.secret.pin_fd == options.new_pin_fd)
@@ -86,6 +89,8 @@ Result<int> enroll(const Globals& globals, Options options) {
 }
 
 Result<int> remove(const Globals& globals, Options options) {
+    if (options.what == kFingerprint)
+        return remove_fingers(globals, options.name.mode, options.secret);
     auto& name = options.name;
     PMOS_ASSIGN(auto bus, globals.connect());
     PMOS_TRY(settle_name(bus, name));
@@ -114,10 +119,13 @@ std::shared_ptr<Options> common(CLI::App& app, const char* name, const char* wha
 
 Action attach_auth_enroll(CLI::App& app) {
     auto options =
-        common(app, "METHOD", "recovery-key, escrow, tpm2+pin, tpm2, fido2, pin or passphrase");
+        common(app, "METHOD",
+               "recovery-key, escrow, tpm2+pin, tpm2, fido2, pin, passphrase or fingerprint");
     app.add_option("--new-pin-fd", options->new_pin_fd,
                    "read the new PIN, or the authenticator's, from this open descriptor")
         ->check(CLI::NonNegativeNumber);
+    app.add_option("--finger", options->finger, "which finger, of a fingerprint")
+        ->capture_default_str();
     app.add_option("--out-fd", options->out_fd,
                    "write the recovery key to this open descriptor, not to the terminal")
         ->check(CLI::NonNegativeNumber);

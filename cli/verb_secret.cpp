@@ -19,7 +19,7 @@ namespace {
 struct Options {
     std::string mode;
     SecretOptions secret;
-    bool no_start = false;
+    bool no_start = false, fingerprint = false;
 };
 
 Result<UniqueFd> secret_for(const ModeInfo& mode, const Options& options, bool confirm) {
@@ -66,6 +66,13 @@ Result<int> start_unlocked(const Globals& globals, BusClient& bus, const Options
     return 0;
 }
 
+// pmosd asks the reader, and knows when a finger is enough.
+Result<int> unlock_by_finger(const Globals& globals, BusClient& bus, const Options& options) {
+    PMOS_TRY(call_with_progress(bus, options.mode, fingers_address(options.mode), "Unlock", ""));
+    print_outcome(globals, options.mode, "unlocked by fingerprint");
+    return 0;
+}
+
 Result<int> unlock(const Globals& globals, const Options& options) {
     PMOS_ASSIGN(auto bus, globals.connect());
     PMOS_ASSIGN(const auto mode, read_mode(bus, options.mode));
@@ -76,6 +83,7 @@ Result<int> unlock(const Globals& globals, const Options& options) {
                     "its volumes have not been made",
                     fmt::format("make them with 'pmosctl provision {}'", mode.name));
     if (!mode.locked) return start_unlocked(globals, bus, options);
+    if (options.fingerprint) return unlock_by_finger(globals, bus, options);
     PMOS_ASSIGN(const auto secret, secret_for(mode, options, false));
     ProgressView view(STDERR_FILENO);
     PMOS_TRY(show_progress(bus, options.mode, view));
@@ -108,6 +116,9 @@ Action attach_provision(CLI::App& app) {
 Action attach_unlock(CLI::App& app) {
     auto options = common_options(app);
     app.add_flag("--no-start", options->no_start, "open the volumes only");
+    app.add_flag("--fingerprint", options->fingerprint,
+                 "let a finger do, where the mode was locked by freeze")
+        ->excludes("--pin-fd", "--ask", "--no-start");
     return [options](const Globals& globals) { return unlock(globals, *options); };
 }
 

@@ -26,6 +26,12 @@ std::uint64_t uptime_s(const ModeInfo& mode) {
     return (now - mode.started_at_us) / 1'000'000;
 }
 
+// Seconds for which a finger is enough.
+std::uint64_t fingerprint_left_s(const ModeInfo& mode) {
+    const std::uint64_t now = boottime_us();
+    return mode.fingerprint_until_us <= now ? 0 : (mode.fingerprint_until_us - now) / 1'000'000;
+}
+
 Json to_json(const ModeInfo& mode) {
     return Json{
         {"mode", mode.name},
@@ -33,6 +39,8 @@ Json to_json(const ModeInfo& mode) {
         {"recording", mode.recording},
         {"foreground", mode.foreground},
         {"locked", mode.locked},
+        {"lockedBy", mode.locked_by},
+        {"fingerprintFor", fingerprint_left_s(mode)},
         {"suspended", mode.suspended},
         {"provisioned", mode.provisioned},
         {"autostart", mode.autostart},
@@ -66,7 +74,9 @@ std::string lock_word(const ModeInfo& mode) {
     if (mode.state == "disabled") return "-";
     if (!mode.provisioned) return "not provisioned";
     if (!mode.locked) return "no";
-    std::string word = mode.suspended ? "suspended" : "yes";
+    std::string word = mode.suspended ? "suspended" : mode.locked_by == "freeze" ? "frozen" : "yes";
+    if (const auto left = fingerprint_left_s(mode); left > 0)
+        word += ", a finger does for " + duration(left);
     if (mode.failures > 0) word += fmt::format(", {} wrong", mode.failures);
     if (mode.retry_after_s == bus::kNever) return word + ", for ever";
     if (mode.retry_after_s > 0) word += ", wait " + duration(mode.retry_after_s);

@@ -15,9 +15,9 @@ _pmosctl_options() {
         stop) echo "$common --all --timeout" ;;
         switch) echo "$common --none" ;;
         provision) echo "$common --pin-fd --ask" ;;
-        unlock) echo "$common --pin-fd --ask --no-start" ;;
+        unlock) echo "$common --pin-fd --ask --no-start --fingerprint" ;;
         volume) echo "$common --pin-fd --ask --new-pin-fd --yes" ;;
-        auth) echo "$common --pin-fd --ask --new-pin-fd --out-fd --volume" ;;
+        auth) echo "$common --pin-fd --ask --new-pin-fd --out-fd --volume --finger" ;;
         erase) echo "$common --yes" ;;
         duress) echo "$common --pin-fd --duress-pin-fd" ;;
         lock) echo "$common --evict" ;;
@@ -42,7 +42,7 @@ _pmosctl() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-            --socket | --pin-fd | --new-pin-fd | --duress-pin-fd | --out-fd | --volume | --timeout | -n | --lines | --count | -e | --env | -w | --workdir | -u | --user)
+            --socket | --pin-fd | --new-pin-fd | --duress-pin-fd | --out-fd | --volume | --finger | --timeout | -n | --lines | --count | -e | --env | -w | --workdir | -u | --user)
                 ((i++))
                 ;;
             --) return ;; # the command of exec: files, by the shell's own rules

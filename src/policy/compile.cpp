@@ -36,6 +36,7 @@ class Compiler {
     void root();
     void volumes();
     void lock();
+    void unlock_recent();
     void namespaces();
     void devices();
     void seccomp();
@@ -144,8 +145,9 @@ void Compiler::volumes() {
 // A volume cannot be closed below processes that stay, nor stay open without them.
 void Compiler::lock() {
     const auto wanted = p_.session.on_lock;
-    if (wanted == OnLock::suspend && p_.volumes.empty())
-        say(Severity::error, Rule::contradiction, "session/onLock", "there is no volume to suspend",
+    if (wanted != OnLock::evict && p_.volumes.empty())
+        say(Severity::error, Rule::contradiction, "session/onLock",
+            fmt::format("there is no volume to {}", wanted == OnLock::suspend ? "suspend" : "lock"),
             "write \"evict\"");
     for (std::size_t i = 0; i < p_.volumes.size(); ++i)
         if (const auto own = p_.volumes[i].on_lock; own != wanted)
@@ -154,6 +156,19 @@ void Compiler::lock() {
                             p_.volumes[i].name, word_at(kOnLockNames, own),
                             word_at(kOnLockNames, wanted)),
                 "write the same here and in session/onLock");
+}
+
+void Compiler::unlock_recent() {
+    if (p_.session.fingerprint_within_ms == 0) return;
+    constexpr const char* kKey = "session/unlockRecent";
+    if (p_.session.on_lock != OnLock::freeze)
+        say(Severity::error, Rule::contradiction, kKey,
+            "a lock that takes the keys away leaves nothing that a fingerprint could release",
+            "write \"onLock\": \"freeze\", or leave 'unlockRecent' out");
+    if (std::ranges::all_of(plan_.volumes, asks_nobody, &Volume::key_source))
+        say(Severity::error, Rule::contradiction, kKey,
+            "the mode has no volume that a person's secret opens",
+            "unlock a volume by \"pin\", or leave 'unlockRecent' out");
 }
 
 void Compiler::namespaces() {
@@ -295,6 +310,7 @@ void Compiler::build() {
     root();
     volumes();
     lock();
+    unlock_recent();
     namespaces();
     devices();
     plan_.mounts = mount_operations(p_, plan_);

@@ -229,6 +229,16 @@ void compare_lock_moments(Teller& t) {
 }
 
 // 0 is never.
+void compare_unlock_recent(Teller& t, std::uint32_t was, std::uint32_t is) {
+    const auto words = [](std::uint32_t ms) { return ms == 0 ? "never" : time_words(ms); };
+    if (was != is)
+        t.say(unlock, turn_of(was, is), Danger::serious, "session/unlockRecent",
+              fmt::format("a fingerprint lets {} go on within {} of its secret, instead of {}", t.m,
+                          words(is), words(was)),
+              "session/unlockRecent");
+}
+
+// 0 is never.
 void compare_erasure(Teller& t, std::uint32_t was, std::uint32_t is) {
     const auto words = [](std::uint32_t n) { return n == 0 ? "never" : fmt::format("{}", n); };
     if (was != is)
@@ -236,6 +246,18 @@ void compare_erasure(Teller& t, std::uint32_t was, std::uint32_t is) {
               fmt::format("{} is erased after wrong PINs: {} instead of {}", t.m, words(is),
                           words(was)),
               "session/eraseAfterFailures");
+}
+
+std::string_view lock_words(OnLock strength) {
+    switch (strength) {
+        case OnLock::freeze:
+            return "lock freezes {} and leaves everything in memory, the keys of its volumes too";
+        case OnLock::suspend:
+            return "lock freezes {} and keeps what its processes hold in memory";
+        case OnLock::evict:
+            break;
+    }
+    return "lock stops {} and closes its volumes";
 }
 
 void compare_session(Teller& t) {
@@ -256,18 +278,15 @@ void compare_session(Teller& t) {
         t.say(session, turn_of(rank(was), rank(is)), Danger::moderate, "session/background",
               fmt::format("{} is for the background '{}' instead of '{}'", t.m, is, was),
               "session/background");
-    const auto from = t.a.text("session/onLock"), to = t.b.text("session/onLock");
-    if (from != to)
-        t.say(lock, to == "evict" ? Turn::loss : Turn::gain, Danger::serious, "session/onLock",
-              to == "evict"
-                  ? fmt::format("lock stops {} and closes its volumes", t.m)
-                  : fmt::format("lock freezes {} and keeps what its processes hold in memory", t.m),
-              "session/onLock");
+    if (const auto from = a.session.on_lock, to = b.session.on_lock; from != to)
+        t.say(lock, turn_of(to, from), Danger::serious, "session/onLock",
+              fmt::format(fmt::runtime(lock_words(to)), t.m), "session/onLock");
     compare_lock_time(t, "session/lockAfter", "locks by itself", a.session.lock_after_ms,
                       b.session.lock_after_ms);
     compare_lock_time(t, "session/evictAfter", "is evicted by itself", a.session.evict_after_ms,
                       b.session.evict_after_ms);
     compare_lock_moments(t);
+    compare_unlock_recent(t, a.session.fingerprint_within_ms, b.session.fingerprint_within_ms);
     compare_erasure(t, a.session.erase_after_failures, b.session.erase_after_failures);
     if (a.session.stop_timeout_ms != b.session.stop_timeout_ms)
         t.say(session, Turn::change, Danger::none, "session/stopTimeout",

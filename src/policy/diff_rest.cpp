@@ -46,8 +46,9 @@ constexpr std::string_view kCompared[] = {
     "lsm/required", "landlock/required", "landlock/execute/[]", "resources/*/*",
     "resources/*/*/value", "resources/*/*/optional", "session/autostart", "session/background",
     "session/onLock", "session/lockAfter", "session/lockAt/[]", "session/evictAfter",
-    "session/eraseAfterFailures", "session/stopTimeout", "hooks/*/[]", "hooks/*/[]/path",
-    "hooks/*/[]/args/[]", "hooks/*/[]/timeout"};
+    "session/unlockRecent/methods/[]", "session/unlockRecent/within", "session/eraseAfterFailures",
+    "session/stopTimeout", "hooks/*/[]", "hooks/*/[]/path", "hooks/*/[]/args/[]",
+    "hooks/*/[]/timeout"};
 
 // The row's own pattern for a key below an object: itself, or "*".
 std::string pattern_of(const std::string& parent, std::string_view key) {

@@ -7,6 +7,7 @@
 #include "policy/diff_parts.h"
 #include "policy/language.h"
 #include "policy/names.h"
+#include "policy/profile_reader.h"
 #include "policy/syscalls.h"
 
 namespace pmos::policy {
@@ -97,9 +98,12 @@ class DemandReader {
             for (const auto& member : classes->members)
                 for (const auto& right : refused(rights_of(member.key), member.value))
                     add("devices/" + member.key, right, member.value.at);
-        // "suspend" asks for no more than nothing does.
-        if (const Node* node = demand.find("onLock"); node != nullptr && node->text == "evict")
-            add("onLock", "evict", node->at);
+        // "freeze" asks for no more than nothing does, and what asks for "evict" for "suspend" as
+        // well.
+        if (const Node* node = demand.find("onLock"))
+            for (auto least = lock_strength(node); least != OnLock::freeze;
+                 least = static_cast<OnLock>(static_cast<int>(least) - 1))
+                add("onLock", std::string(word_at(kOnLockNames, least)), node->at);
     }
 
     void refuse(std::string_view key, const Node& item) {
@@ -115,7 +119,9 @@ std::string demand_words(const std::string& key, const std::vector<std::string>&
     const auto* flag = std::ranges::find(kFlags, key, &Flag::key);
     if (flag != std::end(kFlags)) return std::string(flag->words);
     const auto list = some(values);
-    if (key == "onLock") return "that lock evicts its keys";
+    if (key == "onLock")
+        return has_word(values, "evict") ? "that lock evicts its keys"
+                                         : "that lock takes its keys out of memory";
     if (key == "unlock") return "that nothing of this opens its volumes: " + list;
     if (key == "network") return "no network of these: " + list;
     if (key == "capabilities") return "none of these capabilities: " + list;

@@ -212,10 +212,12 @@ class VolumeDiff {
     }
 
     void lock_strength() {
-        const auto from = was("onLock"), to = is("onLock");
+        const auto from = a_.on_lock, to = b_.on_lock;
         if (from != to)
-            say(lock, to == "evict" ? Turn::loss : Turn::gain, Danger::serious, "onLock",
-                to == "evict" ? "is closed on lock" : "stays mounted, without its key, on lock");
+            say(lock, turn_of(to, from), Danger::serious, "onLock",
+                to == OnLock::evict     ? "is closed on lock"
+                : to == OnLock::suspend ? "stays mounted, without its key, on lock"
+                                        : "stays open on lock, its key in memory");
     }
 
     Teller& t_;

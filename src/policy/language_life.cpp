@@ -72,8 +72,9 @@ constexpr std::array kSessionKeys{
             .types = kStr,
             .doc =
                 "Strength of lock. evict: stop, unmount, close. suspend: freeze, write out, take "
-                "the keys away; what its processes hold stays in memory.",
-            .values = kLockStrengths,
+                "the keys away; what its processes hold stays in memory. freeze: the mode stands "
+                "still; its keys and all that it has open stay in memory.",
+            .values = kOnLockNames,
             .fallback = "\"evict\""},
     KeySpec{.path = "session/lockAfter",
             .types = kStr,
@@ -89,12 +90,35 @@ constexpr std::array kSessionKeys{
             .types = kStr,
             .doc = "background: when it leaves the foreground. screen-lock: when the screen is "
                    "locked. sleep: before the phone sleeps.",
-            .values = kLockMoments},
-    KeySpec{.path = "session/evictAfter",
+            .values = kLockAtNames},
+    KeySpec{
+        .path = "session/evictAfter",
+        .types = kStr,
+        .doc =
+            "Evict after this time suspended or frozen by a lock, or open behind a locked screen. "
+            "0s: never.",
+        .format = Format::duration,
+        .fallback = "\"18h\""},
+    KeySpec{.path = "session/unlockRecent",
+            .types = kObj,
+            .doc = "What is enough for a mode that was locked by freeze, for a time after its own "
+                   "secret was given. Left out: nothing but that."},
+    KeySpec{.path = "session/unlockRecent/methods",
+            .types = kArr,
+            .doc = "Any of these is.",
+            .max = 1,
+            .required = true,
+            .example = "[\"fingerprint\"]"},
+    KeySpec{.path = "session/unlockRecent/methods/[]",
             .types = kStr,
-            .doc = "Evict after this time suspended, or open behind a locked screen. 0s: never.",
+            .doc = "A method.",
+            .values = "fingerprint"},
+    KeySpec{.path = "session/unlockRecent/within",
+            .types = kStr,
+            .doc = "The time; at most 72h.",
             .format = Format::duration,
-            .fallback = "\"18h\""},
+            .required = true,
+            .example = "\"4h\""},
     KeySpec{.path = "session/eraseAfterFailures",
             .types = kInt,
             .doc = "Erase the mode after so many wrong PINs in a row. Left out: never.",

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "policy/language.h"
+#include "policy/launch_plan.h"
 
 namespace pmos::policy {
 
@@ -12,8 +13,6 @@ inline constexpr std::uint8_t kSize = kStr | kInt, kLimit = kStr | kInt | kObj;
 inline constexpr std::string_view kPresence = "none|foreground|background";
 inline constexpr std::string_view kUnlockMethods =
     "pin|passphrase|device-key|tpm2|tpm2+pin|fido2|fingerprint|recovery-key";
-inline constexpr std::string_view kLockStrengths = "evict|suspend";
-inline constexpr std::string_view kLockMoments = "background|screen-lock|sleep";
 
 // The rows below "devices", for the site policy's.
 inline constexpr std::string_view kDeviceClasses =

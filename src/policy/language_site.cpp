@@ -63,7 +63,7 @@ constexpr std::array kSiteKeys{
     KeySpec{.path = "require/[]/onLock",
             .types = kStr,
             .doc = "Strength of lock.",
-            .values = kLockStrengths},
+            .values = kOnLockNames},
     KeySpec{.path = "require/[]/verity", .types = kBool, .doc = "The image is verified."},
     KeySpec{.path = "require/[]/noWritableShare",
             .types = kBool,

@@ -167,8 +167,7 @@ constexpr std::array kStorageKeys{
     KeySpec{.path = "volumes/[]/unlock/[]",
             .types = kStr,
             .doc = "A method.",
-            .values = kUnlockMethods,
-            .enforced = "pin|passphrase|device-key|tpm2|tpm2+pin|fido2|recovery-key"},
+            .values = kUnlockMethods},
     KeySpec{.path = "volumes/[]/tpm2", .types = kObj, .doc = "What the TPM is asked for."},
     KeySpec{.path = "volumes/[]/tpm2/pcrs",
             .types = kArr,
@@ -196,7 +195,7 @@ constexpr std::array kStorageKeys{
             .doc =
                 "Strength of lock that it is made for: that of session/onLock, or the profile is "
                 "refused.",
-            .values = kLockStrengths,
+            .values = kOnLockNames,
             .fallback = "\"evict\""},
 };
 

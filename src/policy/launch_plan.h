@@ -97,11 +97,13 @@ enum class KeySource : std::uint8_t { pin, passphrase, device_key, tpm };
 constexpr bool asks_nobody(KeySource source) {
     return source == KeySource::device_key || source == KeySource::tpm;
 }
-enum class OnLock : std::uint8_t { evict, suspend };
+// From the weakest to the strongest. freeze: its processes stand still, and everything stays in
+// memory, its keys too. suspend: the keys go. evict: nothing stays.
+enum class OnLock : std::uint8_t { freeze, suspend, evict };
 enum class LockAt : std::uint8_t { background, screen_lock, sleep };
 enum class Background : std::uint8_t { freeze, run };
 inline constexpr std::string_view kKeySourceNames = "pin|passphrase|device-key|tpm2";
-inline constexpr std::string_view kOnLockNames = "evict|suspend";
+inline constexpr std::string_view kOnLockNames = "freeze|suspend|evict";
 inline constexpr std::string_view kLockAtNames = "background|screen-lock|sleep";
 inline constexpr std::string_view kBackgroundNames = "freeze|run";
 
@@ -135,6 +137,9 @@ struct Session {
     std::uint32_t evict_after_ms = 0;        // 0: never
     std::uint32_t erase_after_failures = 0;  // 0: never
     std::vector<LockAt> lock_at;
+    // Whether a fingerprint lets a mode that was locked by freeze go on, so long after its own
+    // secret did; 0: never.
+    std::uint32_t fingerprint_within_ms = 0;
 
     bool locks_at(LockAt moment) const {
         return std::ranges::find(lock_at, moment) != lock_at.end();

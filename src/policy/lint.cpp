@@ -62,6 +62,7 @@ class Lint {
     void image();
     void volumes();
     void erasure();
+    void lock();
     void capabilities();
     void limits();
     void writable_executable();
@@ -146,6 +147,16 @@ void Lint::erasure() {
         fmt::format("{} wrong PINs in a row erase the mode, whoever enters them",
                     p_.session.erase_after_failures),
         "leave it out where a child may get hold of the phone, or keep a backup of the data");
+}
+
+void Lint::lock() {
+    if (p_.session.on_lock != OnLock::freeze) return;
+    say(Rule::keys_stay, p_.where("session/onLock"),
+        "a lock leaves the keys and the data of this mode in memory",
+        p_.session.evict_after_ms == 0
+            ? "write \"suspend\" or \"evict\", or at least let evictAfter end it"
+            : "write \"suspend\" or \"evict\" where a stolen phone that is on must give nothing "
+              "away");
 }
 
 void Lint::capabilities() {
@@ -275,6 +286,7 @@ void lint(const Profile& profile, std::vector<Diagnostic>& diagnostics) {
     lint.image();
     lint.volumes();
     lint.erasure();
+    lint.lock();
     lint_seccomp(profile, found);
     lint.capabilities();
     lint.limits();

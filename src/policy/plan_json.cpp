@@ -161,6 +161,7 @@ void write_life(JsonWriter& w, const LaunchPlan& plan) {
     for (const LockAt at : s.lock_at) moments.emplace_back(word_at(kLockAtNames, at));
     w.key("lockAt").texts(moments).key("evictAfterMs").number(s.evict_after_ms);
     w.key("eraseAfterFailures").number(s.erase_after_failures);
+    if (s.fingerprint_within_ms != 0) w.key("fingerprintWithinMs").number(s.fingerprint_within_ms);
     w.key("stopTimeoutMs").number(s.stop_timeout_ms).close().key("hooks").open_array();
     for (const auto& h : plan.hooks) {
         w.open_object().key("point").text(hook_point_name(h.point)).key("path").text(h.path);

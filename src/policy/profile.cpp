@@ -43,7 +43,10 @@ std::uint32_t duration_or(const Node* node, std::uint32_t otherwise) {
 }
 
 OnLock lock_strength(const Node* node) {
-    return node != nullptr && node->text == "suspend" ? OnLock::suspend : OnLock::evict;
+    const auto words = split_list(kOnLockNames);
+    const auto it =
+        node == nullptr ? words.end() : std::ranges::find(words, std::string_view(node->text));
+    return it == words.end() ? OnLock::evict : static_cast<OnLock>(it - words.begin());
 }
 
 std::vector<std::string> texts(const Node* node) {
@@ -188,10 +191,30 @@ void ProfileReader::session() {
     p_.session.lock_after_ms = duration_or(get("session/lockAfter"), 0);
     p_.session.evict_after_ms = duration_or(get("session/evictAfter"), 0);
     p_.session.erase_after_failures = u32_or(get("session/eraseAfterFailures"), 0);
+    unlock_recent();
     const auto moments = split_list(kLockAtNames);
     for (const auto& word : texts(get("session/lockAt")))
         p_.session.lock_at.push_back(static_cast<LockAt>(
             std::ranges::find(moments, std::string_view(word)) - moments.begin()));
+}
+
+void ProfileReader::unlock_recent() {
+    const Node* node = get("session/unlockRecent");
+    if (node == nullptr) return;
+    constexpr std::uint32_t kMost = 72 * 3600 * 1000;
+    const auto place = [&](std::string_view key) {
+        const Node* found = node->find(key);
+        return found == nullptr ? node->at : found->at;
+    };
+    const auto ms = duration_or(node->find("within"), 0);
+    if (ms == 0 || ms > kMost)
+        fault(Rule::out_of_range, place("within"), "'within' is more than nothing and at most 72h",
+              "write \"4h\", or leave 'unlockRecent' out");
+    const auto methods = texts(node->find("methods"));
+    if (methods.empty())
+        fault(Rule::bad_value, place("methods"), "nothing is enough after a recent unlock",
+              "write \"fingerprint\", or leave 'unlockRecent' out");
+    if (has_word(methods, "fingerprint")) p_.session.fingerprint_within_ms = ms;
 }
 
 void ProfileReader::hooks() {

@@ -45,6 +45,7 @@ class ProfileReader {
     void resources();
     void limit(std::string_view path, std::string file, std::string controller);
     void session();
+    void unlock_recent();
     void hooks();
     void check_targets();
     void check_throttle(const VolumeSpec& volume, const Location& at);

@@ -77,10 +77,11 @@ void ProfileReader::volume(const Node& node) {
 }
 
 // What the volume is made with is made up by somebody, or lies in a file. The others come later and
-// stand beside it: a recovery key is for when it is lost, a finger never releases the first key.
+// stand beside it: a recovery key is for when it is lost. A finger holds no secret that a key could
+// be made of.
 void ProfileReader::check_unlock(const VolumeSpec& v, const Location& at) {
     constexpr std::array<std::string_view, 3> kFirst{"pin", "passphrase", "device-key"};
-    constexpr std::array<std::string_view, 2> kBeside{"recovery-key", "fingerprint"};
+    constexpr std::array<std::string_view, 1> kBeside{"recovery-key"};
     const auto among = [](const auto& list) {
         return [&list](const std::string& name) { return std::ranges::count(list, name) != 0; };
     };
@@ -89,6 +90,9 @@ void ProfileReader::check_unlock(const VolumeSpec& v, const Location& at) {
         if (std::ranges::count(v.unlock, name) > 1)
             return fault(Rule::contradiction, at, fmt::format("'{}' is there twice", name),
                          "write it once");
+    if (has_word(v.unlock, "fingerprint"))
+        return fault(Rule::contradiction, at, "a fingerprint never releases a volume's key",
+                     "let it be enough after a recent unlock: session/unlockRecent");
     if (std::ranges::all_of(v.unlock, among(kBeside)))
         return fault(Rule::contradiction, at, "nothing of this can be the first to open a volume",
                      "add \"pin\" or \"passphrase\"");

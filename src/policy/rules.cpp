@@ -208,6 +208,12 @@ constexpr std::array kRules{
         "first. The delays alone make guessing hopeless: see docs/integrating.md.",
         R"("volumes": [{ "name": "d", "target": "/srv", "size": "64MiB", "unlock": ["pin"] }],)"
         R"( "session": { "eraseAfterFailures": 20 })"},
+    RuleInfo{
+        Rule::keys_stay, "keys-stay", kWarning, "a lock that leaves the keys in memory",
+        "Whoever takes the phone while it is on, and can read its memory, has the keys and all "
+        "that the mode had open: a lock by freeze keeps out who only holds the phone.",
+        R"("volumes": [{ "name": "d", "target": "/srv", "size": "64MiB", "unlock": ["pin"],)"
+        R"( "onLock": "freeze" }], "session": { "onLock": "freeze" })"},
     RuleInfo{Rule::dangerous_syscalls, "dangerous-syscalls", kWarning,
              "system calls that defeat a namespace",
              "They reach what no namespace covers, or make new namespaces in which the mode is "

@@ -75,6 +75,7 @@ enum class Rule : std::uint8_t {
     weak_kdf,
     told_discards,
     erase_after_failures,
+    keys_stay,
     dangerous_syscalls,
     dangerous_capability,
     guard_overridden,

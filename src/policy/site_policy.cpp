@@ -9,6 +9,7 @@
 
 #include "policy/language.h"
 #include "policy/names.h"
+#include "policy/profile_reader.h"
 #include "policy/separation.h"
 #include "policy/syscalls.h"
 
@@ -43,6 +44,7 @@ class SiteCheck {
     void syscalls(const Node& never);
     void refuse_calls(const std::set<std::string>& refused, const Node& rule, std::string_view why);
     void exec_only_from_root(const Node& rule);
+    void on_lock(const Node& least);
     void devices(const Node& classes);
     void broken(const Location& at, const Node& rule, std::string message, std::string fix = "") {
         out_.push_back(finding(Rule::site_policy, at,
@@ -147,6 +149,19 @@ void SiteCheck::refuse_calls(const std::set<std::string>& refused, const Node& r
                   p_.where(fmt::format("seccomp/rules/{}", i)), "");
 }
 
+// A stronger one is fine.
+void SiteCheck::on_lock(const Node& least) {
+    const auto wanted = lock_strength(&least);
+    const auto message = wanted == OnLock::evict
+                             ? "the site policy demands that lock evicts"
+                             : "the site policy demands that lock takes the keys out of memory";
+    const auto fix = fmt::format("write \"{}\"", least.text);
+    if (p_.session.on_lock < wanted) broken(p_.where("session/onLock"), least, message, fix);
+    for (std::size_t i = 0; i < p_.volumes.size(); ++i)
+        if (p_.volumes[i].on_lock < wanted)
+            broken(p_.where(fmt::format("volumes/{}/onLock", i)), least, message, fix);
+}
+
 void SiteCheck::devices(const Node& classes) {
     for (const auto& member : classes.members) {
         const auto right = p_.devices.find(member.key);
@@ -183,17 +198,7 @@ void SiteCheck::demand(const Node& demand) {
     if (const Node* never = demand.at_path("capabilities/never")) capabilities(*never);
     if (const Node* never = demand.at_path("syscalls/never")) syscalls(*never);
     if (const Node* classes = demand.find("devices")) devices(*classes);
-    if (const Node* rule = demand.find("onLock"); rule != nullptr && rule->text == "evict") {
-        const std::string message = "the site policy demands that lock evicts";
-        if (p_.session.on_lock != OnLock::evict)
-            broken(p_.where("session/onLock"), *rule, message, "write \"evict\"");
-        for (std::size_t i = 0; i < p_.volumes.size(); ++i) {
-            const auto key = fmt::format("volumes/{}/onLock", i);
-            const Node* own = p_.source.at_path(key);
-            if (own != nullptr && own->text != "evict")
-                broken(own->at, *rule, message, "write \"evict\"");
-        }
-    }
+    if (const Node* rule = demand.find("onLock")) on_lock(*rule);
     if (const Node* rule = asked("execOnlyFromRoot")) exec_only_from_root(*rule);
     if (const Node* rule = asked("verity")) {
         const std::string message = "the site policy demands a verified image";

@@ -91,7 +91,7 @@ void Bus::close() {
     incoming_.reset();
     retry_.reset();
     for (auto& connection : connections_) sd_bus_flush(connection.handle.get());
-    logind_.reset();
+    leave_system();
     connections_.clear();
     if (listener_) ::unlink((paths_.run + "/private").c_str());
     listener_.reset();
@@ -171,12 +171,22 @@ Result<> Bus::connect_system() {
     if (exported && r >= 0) r = sd_bus_request_name(handle, bus::kService, 0);
     if (exported && r >= 0) {
         logind_ = std::make_unique<Logind>(handle, *supervisor_);
+        fprintd_ = std::make_unique<Fprintd>(loop_, handle);
+        supervisor_->set_finger_reader(fprintd_.get());
         return {};
     }
     connections_.pop_back();
     if (!exported) return exported;
     return fail(errno_error(-r, "cannot take the name org.pmos.Runtime1 on the system bus",
                             "is its D-Bus policy installed, and no other pmosd running?"));
+}
+
+// Everything that has the system bus and speaks for others there.
+void Bus::leave_system() {
+    logind_.reset();
+    if (!fprintd_) return;
+    supervisor_->set_finger_reader(nullptr);
+    fprintd_.reset();
 }
 
 void Bus::retry_system() {
@@ -197,6 +207,9 @@ Result<> Bus::export_objects(Connection& connection) {
     if (r >= 0)
         r = sd_bus_add_fallback_vtable(handle, nullptr, bus::kModePrefix, bus::kVolumesInterface,
                                        volumes_vtable(), find_mode, this);
+    if (r >= 0)
+        r = sd_bus_add_fallback_vtable(handle, nullptr, bus::kModePrefix, bus::kFingersInterface,
+                                       fingers_vtable(), find_mode, this);
     if (r >= 0) r = sd_bus_add_node_enumerator(handle, nullptr, bus::kModePrefix, list_modes, this);
     if (r >= 0) r = sd_bus_add_object_manager(handle, nullptr, bus::kManagerPath);
     if (r >= 0)
@@ -223,7 +236,7 @@ void Bus::dropped(Connection& connection) {
     supervisor_->drop_owners([&](const std::string& owner) {
         return was_system ? owner.starts_with(':') : owner == connection.id;
     });
-    if (was_system) logind_.reset();
+    if (was_system) leave_system();
     connections_.remove_if([&](const Connection& c) { return &c == &connection; });
     if (was_system) retry_system();
 }
@@ -248,10 +261,10 @@ std::string Bus::owner_of(sd_bus_message* message) {
 void Bus::mode_changed(const Mode& mode) {
     for (auto& connection : connections_)
         if (connection.ready)
-            sd_bus_emit_properties_changed(connection.handle.get(), mode_path(mode.name).c_str(),
-                                           bus::kModeInterface, "State", "Reason", "Foreground",
-                                           "Locked", "Suspended", "Provisioned", "Recording", "Pid",
-                                           "StartedAt", "ExitStatus", "PlanDigest", nullptr);
+            sd_bus_emit_properties_changed(
+                connection.handle.get(), mode_path(mode.name).c_str(), bus::kModeInterface, "State",
+                "Reason", "Foreground", "Locked", "LockedBy", "Suspended", "Provisioned",
+                "Recording", "Pid", "StartedAt", "ExitStatus", "PlanDigest", nullptr);
 }
 
 void Bus::foreground_changed() {

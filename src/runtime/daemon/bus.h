@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "runtime/daemon/fprintd.h"
 #include "runtime/daemon/logind.h"
 #include "runtime/daemon/supervisor.h"
 
@@ -58,6 +59,7 @@ class Bus {
     Result<> listen();
     void accept_peer();
     Result<> connect_system();
+    void leave_system();
     void retry_system();
     Result<> export_objects(Connection& connection);
     void dropped(Connection& connection);
@@ -71,6 +73,7 @@ class Bus {
     EventSource incoming_, retry_;
     std::list<Connection> connections_;
     std::unique_ptr<Logind> logind_;  // while there is a system bus
+    std::unique_ptr<Fprintd> fprintd_;
     std::map<std::string, std::unique_ptr<ModeObject>, std::less<>> objects_;  // by path
     std::uint64_t next_id_ = 1;
 };
@@ -109,5 +112,6 @@ int set_error(sd_bus_error* out, const Error& error);
 const sd_bus_vtable* manager_vtable();
 const sd_bus_vtable* mode_vtable();
 const sd_bus_vtable* volumes_vtable();
+const sd_bus_vtable* fingers_vtable();
 
 }  // namespace pmos::daemon

@@ -2,6 +2,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "policy/names.h"
 #include "runtime/daemon/bus.h"
 #include "runtime/daemon/bus_args.h"
 #include "runtime/daemon/bus_names.h"
@@ -218,15 +219,26 @@ int inspect(sd_bus_message* message, void* userdata, sd_bus_error*) {
     return sd_bus_reply_method_return(message, "s", text.c_str());
 }
 
+// Of a volume that came or went without pmosd as well.
+std::string_view locked_by(Mode& mode) {
+    refresh_volume_state(mode);
+    if (!mode.locked) return "";
+    const auto strength = mode.suspended ? policy::OnLock::suspend
+                          : mode.held    ? policy::OnLock::freeze
+                                         : policy::OnLock::evict;
+    return policy::word_at(policy::kOnLockNames, strength);
+}
+
 int get_text(sd_bus*, const char*, const char*, const char* property, sd_bus_message* reply,
              void* userdata, sd_bus_error*) {
-    const Mode& mode = mode_of(userdata);
+    Mode& mode = mode_of(userdata);
     const std::string_view name(property);
     std::string text = mode.name;
     if (name == "File") text = mode.file;
     if (name == "PlanDigest") text = mode.running ? mode.running->digest : mode.digest;
     if (name == "State") text = state_name(mode.state);
     if (name == "Reason") text = mode.reason;
+    if (name == "LockedBy") text = locked_by(mode);
     return sd_bus_message_append(reply, "s", text.c_str());
 }
 
@@ -263,6 +275,12 @@ int get_started(sd_bus*, const char*, const char*, const char*, sd_bus_message* 
 int get_exit(sd_bus*, const char*, const char*, const char*, sd_bus_message* reply, void* userdata,
              sd_bus_error*) {
     return sd_bus_message_append(reply, "i", mode_of(userdata).last_exit);
+}
+
+int get_finger(sd_bus*, const char*, const char*, const char*, sd_bus_message* reply,
+               void* userdata, sd_bus_error*) {
+    return sd_bus_message_append(reply, "t",
+                                 bus_of(userdata).supervisor().finger_until(mode_of(userdata)));
 }
 
 int get_attempts(sd_bus* handle, const char*, const char*, const char* property,
@@ -315,11 +333,13 @@ constexpr sd_bus_vtable kVtable[] = {
     SD_BUS_PROPERTY("Reason", "s", get_text, 0, kChanges),
     SD_BUS_PROPERTY("Foreground", "b", get_flag, 0, kChanges),
     SD_BUS_PROPERTY("Locked", "b", get_flag, 0, kChanges),
+    SD_BUS_PROPERTY("LockedBy", "s", get_text, 0, kChanges),
     SD_BUS_PROPERTY("Suspended", "b", get_flag, 0, kChanges),
     SD_BUS_PROPERTY("Provisioned", "b", get_flag, 0, kChanges),
     SD_BUS_PROPERTY("Recording", "b", get_flag, 0, kChanges),
     SD_BUS_PROPERTY("Autostart", "b", get_flag, 0, 0),
     SD_BUS_PROPERTY("NeedsSecret", "b", get_flag, 0, 0),
+    SD_BUS_PROPERTY("FingerprintUntil", "t", get_finger, 0, 0),
     SD_BUS_PROPERTY("Failures", "u", get_attempts, 0, 0),
     SD_BUS_PROPERTY("RetryAfter", "t", get_attempts, 0, 0),
     SD_BUS_PROPERTY("Pid", "u", get_pid, 0, kChanges),

@@ -38,6 +38,10 @@ struct Paths {
     std::string repeats(std::string_view mode) const {
         return run + "/attempts/" + std::string(mode);
     }
+    // There while the prints that fprintd keeps for the mode are those of who has its secret now.
+    std::string fingers(std::string_view mode) const {
+        return state + "/fingers/" + std::string(mode);
+    }
     // Where pmos-volume keeps a header while another is written over it.
     std::string headers(std::string_view mode) const {
         return state + "/headers/" + std::string(mode);

@@ -49,11 +49,11 @@ void LockTimers::look(Mode& mode) {
     Clock& clock = clocks_[mode.name];
     const Clock before{clock.idle_since, clock.shut_since, 0, clock.was_front, {}, {}};
     const auto now = boot_time_usec();
-    if (!is_there(mode) || (mode.foreground && !screen_locked_ && !mode.suspended)) {
+    if (!is_there(mode) || (mode.foreground && !screen_locked_ && !mode.shut())) {
         clock.idle_since = clock.shut_since = 0;
     } else {
         if (clock.idle_since == 0) clock.idle_since = now;
-        if (clock.shut_since == 0 && (screen_locked_ || mode.suspended)) clock.shut_since = now;
+        if (clock.shut_since == 0 && (screen_locked_ || mode.shut())) clock.shut_since = now;
     }
     clock.was_front = mode.foreground;
     if (clock.idle_since != before.idle_since || clock.shut_since != before.shut_since)
@@ -68,8 +68,13 @@ void LockTimers::used(Mode& mode) {
     look(mode);
 }
 
+void LockTimers::came_back(Mode& mode) {
+    clocks_[mode.name].idle_since = 0;
+    look(mode);
+}
+
 void LockTimers::left_front(Mode& mode) {
-    if (is_there(mode) && !mode.suspended && session_of(mode).locks_at(policy::LockAt::background))
+    if (is_there(mode) && !mode.shut() && session_of(mode).locks_at(policy::LockAt::background))
         lock_(mode, false, "background");
 }
 
@@ -90,7 +95,7 @@ void LockTimers::keep(const Mode& mode, const Clock& clock) {
 
 void LockTimers::arm(Mode& mode, Clock& clock) {
     const auto session = session_of(mode);
-    clock.lock = alarm(mode, mode.suspended ? 0 : clock.idle_since, session.lock_after_ms, false);
+    clock.lock = alarm(mode, mode.shut() ? 0 : clock.idle_since, session.lock_after_ms, false);
     clock.evict = alarm(mode, clock.shut_since, session.evict_after_ms, true);
 }
 

@@ -25,6 +25,9 @@ class LockTimers {
     // The mode's own secret was given, or it was started: its clock begins anew.
     void used(Mode& mode);
 
+    // It goes on by something weaker: only the clock that locks it begins anew.
+    void came_back(Mode& mode);
+
     bool screen_locked() const noexcept { return screen_locked_; }
     // Survives pmosd. Looks at no mode; the caller does.
     Result<> set_screen(bool locked);
@@ -33,7 +36,8 @@ class LockTimers {
     struct Clock {
         // CLOCK_BOOTTIME in µs; 0: stands still.
         std::uint64_t idle_since = 0;  // open, and not in front of an unlocked screen
-        std::uint64_t shut_since = 0;  // suspended, or open behind a locked screen
+        std::uint64_t shut_since =
+            0;  // locked with its processes kept, or open behind a locked screen
         std::uint64_t tried_at = 0;
         bool was_front = false;
         EventSource lock, evict;

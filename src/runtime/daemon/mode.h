@@ -77,7 +77,8 @@ struct Mode {
     bool foreground = false;
     bool provisioned = false;
     bool locked = false;
-    bool suspended = false;  // locked, and its processes wait for it to be unlocked
+    bool suspended = false;  // locked: a volume's key has left the kernel
+    bool held = false;       // locked by freeze: its volumes are open
     int last_exit = -1;
 
     Prepared prepared;
@@ -89,8 +90,14 @@ struct Mode {
     // Asks the worker that makes or opens a volume of it to end; empty where none does.
     std::function<void()> leave_off;
 
+    // Lets the fingerprint reader go, which is asked whether the mode may go on; empty where it is
+    // not.
+    std::function<void()> leave_reader;
+
     JobQueue jobs;  // everything that changes this mode goes through here
 
+    // Locked, and its processes wait for it to be unlocked.
+    bool shut() const noexcept { return suspended || held; }
     bool alive() const noexcept { return running.has_value(); }
     bool recorded() const noexcept { return running && running->recording != nullptr; }
     bool needs_secret() const noexcept;

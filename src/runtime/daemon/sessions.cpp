@@ -67,7 +67,7 @@ Result<> check_stdio(const std::vector<UniqueFd>& stdio) {
 }
 
 Result<> check(const Mode& mode, const ExecRequest& request) {
-    if (mode.suspended) return mode.locked_error();
+    if (mode.shut()) return mode.locked_error();
     if (mode.state == State::frozen)
         return fail(Code::frozen, "mode '" + mode.name + "' is frozen in the background", "",
                     "bring it to the foreground with: pmosctl switch " + mode.name);

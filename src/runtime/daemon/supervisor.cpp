@@ -15,6 +15,7 @@
 #include "runtime/daemon/mode_start.h"
 #include "runtime/daemon/mode_stop.h"
 #include "runtime/daemon/prepared.h"
+#include "runtime/daemon/strong_unlock.h"
 #include "runtime/daemon/volumes.h"
 
 namespace pmos::daemon {
@@ -104,8 +105,10 @@ void Supervisor::after_job(Mode& mode, const std::string& verb, const Result<>& 
         mode.state = State::disabled;
         mode.reason = mode.broken;
     }
+    // What a finger was to do has been done, or cannot be any more.
+    if (!mode.held && mode.leave_reader) mode.leave_reader();
     // Nobody is in front of a lock.
-    const bool leaves = !mode.alive() || mode.suspended;
+    const bool leaves = !mode.alive() || mode.shut();
     const bool left_front = leaves && mode.foreground;
     if (leaves) switchboard_.left(mode);
     after_lock(mode);
@@ -181,7 +184,7 @@ Result<> Supervisor::shares_nothing(const Mode& mode) const {
 
 void Supervisor::start_job(Mode& mode, std::shared_ptr<const policy::LaunchPlan> recording,
                            Done done) {
-    if (mode.alive() && !mode.suspended) return done({});
+    if (mode.alive() && !mode.shut()) return done({});
     if (mode.alive()) return done(mode.locked_error());
     // A volume that is mounted meanwhile could not be checked before the start.
     works_.stop_mounted(mode.name, [this, &mode, recording = std::move(recording),
@@ -221,10 +224,10 @@ void Supervisor::unlock(Mode& mode, UniqueFd secret, bool start, std::string own
                 return job_done(fail(Code::disabled, "mode '" + mode.name + "' is disabled",
                                      mode.reason, "see: pmosctl policy check"));
             refresh_volume_state(mode);
-            const bool was_locked = mode.locked;
+            const bool was_locked = mode.locked, strong = secret_opens(mode);
             // An open volume needs no secret, and one that is offered proves nothing: not read.
             open_job(mode, std::move(secret), work,
-                     [this, &mode, work, start, was_locked,
+                     [this, &mode, work, start, was_locked, strong,
                       job_done = std::move(job_done)](Result<> opened) mutable {
                          if (!opened) return job_done(std::move(opened));
                          auto then = [this, &mode, work, start,
@@ -237,6 +240,7 @@ void Supervisor::unlock(Mode& mode, UniqueFd secret, bool start, std::string own
                          };
                          if (!was_locked) return then({});
                          timers_.used(mode);
+                         if (strong) note_strong_unlock(mode);
                          static_cast<void>(remove_lock_record(paths_, mode.name));
                          run_hooks(ctx_, mode, policy::HookPoint::unlock, std::move(then));
                      });
@@ -266,6 +270,8 @@ void Supervisor::close_job(Mode& mode, Result<> stopped, Done done) {
         static_cast<void>(remove_plan(paths_, mode.name));
         if (!closed) return done(std::move(closed));
         if (auto over = remove_lock_record(paths_, mode.name); !over) return done(std::move(over));
+        mode.held = false;
+        static_cast<void>(remove_strong_unlock(paths_, mode.name));
         run_hooks(ctx_, mode, policy::HookPoint::lock, std::move(done));
     };
     works_.stop(mode.name, [this, &mode, then = std::move(then)](Result<>) mutable {
@@ -337,7 +343,7 @@ void Supervisor::switch_to(std::string_view name, Done done) {
 void Supervisor::bring_foreground_back() {
     Mode* const before = switchboard_.previous();
     if (closing_ || switchboard_.foreground() != nullptr || before == nullptr || !before->alive() ||
-        before->suspended)
+        before->shut())
         return;
     switchboard_.switch_to(before, [this, before](Result<> result) {
         if (!result)
@@ -355,9 +361,8 @@ void Supervisor::on_exit(Mode& mode) {
                 ctx_, mode,
                 [this, &mode, unready, job_done = std::move(job_done)](Result<> collected) mutable {
                     refresh_volume_state(mode);
-                    // Killed while it was suspended: what it left can only be closed.
-                    if (!mode.alive() && mode.suspended)
-                        return evict_job(mode, std::move(job_done));
+                    // Killed while it was locked so: what it left can only be closed.
+                    if (!mode.alive() && mode.shut()) return evict_job(mode, std::move(job_done));
                     if (collected && unready && mode.state == State::failed &&
                         fall_back(mode, mode.reason))
                         return start_job(mode, nullptr, std::move(job_done));

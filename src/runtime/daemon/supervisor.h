@@ -12,6 +12,7 @@
 #include "runtime/daemon/denials.h"
 #include "runtime/daemon/device_watch.h"
 #include "runtime/daemon/fd_store.h"
+#include "runtime/daemon/finger_reader.h"
 #include "runtime/daemon/image_watch.h"
 #include "runtime/daemon/launcher.h"
 #include "runtime/daemon/lock_timers.h"
@@ -58,6 +59,18 @@ class Supervisor {
     void lock(Mode& mode, Done done);   // as strongly as its profile says
     void evict(Mode& mode, Done done);  // and nothing of it stays in memory
     void erase(Mode& mode, Done done);  // and its volumes are gone for ever
+    // Lets a mode that was locked by freeze go on, where the profile and the time since its own
+    // secret was given let a finger do so; docs/integrating.md has the rules.
+    void unlock_by_finger(Mode& mode, std::string owner, Done done);
+    void test_finger(Mode& mode, std::string owner, Done done);
+    void enroll_finger(Mode& mode, std::string finger, UniqueFd secret, std::string owner,
+                       Done done);
+    void list_fingers(Mode& mode, Answer<std::vector<std::string>> answer);
+    void remove_fingers(Mode& mode, UniqueFd secret, Done done);
+    // CLOCK_BOOTTIME in µs until when a finger is enough; 0: it is not.
+    std::uint64_t finger_until(const Mode& mode) const;
+    // nullptr: none can be asked now.
+    void set_finger_reader(FingerReader* reader) noexcept { reader_ = reader; }
     // What the lock screen, or who puts the phone to sleep, has to say; answers when every mode
     // that locks then is locked.
     void screen_locked(bool locked, Done done);
@@ -150,6 +163,7 @@ class Supervisor {
     void start_now(Mode& mode, std::shared_ptr<const policy::LaunchPlan> recording, Done done);
     void lock_job(Mode& mode, Done done);
     void work_on_volume(Mode& mode, VolumeCall call, Answer<Details> answer);
+    void hold_job(Mode& mode, Done done);
     void suspend_job(Mode& mode, Done done);
     void evict_job(Mode& mode, Done done);
     void let_go(Mode& mode, Done done);
@@ -161,6 +175,15 @@ class Supervisor {
     void stop_job(Mode& mode, std::uint32_t timeout_ms, Done done);
     void open_job(Mode& mode, UniqueFd secret, VolumeWorks::Ticket work, Done done);
     void finish_lock(Mode& mode);
+    Result<> finger_may(const Mode& mode);
+    Result<> finger_opens(const Mode& mode);
+    void finger_job(Mode& mode, Done done);
+    void ask_finger(Mode& mode, std::string owner, const char* verb, Done done);
+    void judge_first(Mode& mode, UniqueFd secret, Done done);
+    void count_finger(const Mode& mode);
+    void note_strong_unlock(const Mode& mode);
+    void disown_fingers(const Mode& mode);
+    void forget_fingers(const Mode& mode);
     void after_lock(Mode& mode);
     void lock_due(Mode& mode, bool evict, std::string_view why);
     void lock_all_at(policy::LockAt moment, Done done);
@@ -181,6 +204,7 @@ class Supervisor {
     LockTimers timers_;
     Switchboard switchboard_;
     VolumeWorks works_;
+    FingerReader* reader_ = nullptr;
     std::unique_ptr<DeviceWatch> device_watch_;
     EventSource devices_later_;
     std::unique_ptr<ImageWatch> image_watch_;

@@ -30,14 +30,28 @@ void Supervisor::suspend_job(Mode& mode, Done done) {
     });
 }
 
+// Its volumes stay open, and what is done to them goes on.
+void Supervisor::hold_job(Mode& mode, Done done) {
+    hold_mode(ctx_, mode, [this, &mode, done = std::move(done)](Result<> held) mutable {
+        if (held) return run_hooks(ctx_, mode, policy::HookPoint::lock, std::move(done));
+        ctx_.observer.event("freeze-failed", mode.name, {{"error", held.error().message()}});
+        evict_job(mode, std::move(done));
+    });
+}
+
 void Supervisor::lock_job(Mode& mode, Done done) {
     refresh_volume_state(mode);
-    if (!locks_by_suspend(mode)) return evict_job(mode, std::move(done));
-    if (mode.suspended && read_lock_record(paths_, mode.name)) return done({});
+    const auto strength = lock_strength(mode);
+    if (strength == policy::OnLock::evict) return evict_job(mode, std::move(done));
+    if (mode.shut() && read_lock_record(paths_, mode.name)) return done({});
+    if (strength == policy::OnLock::freeze) return hold_job(mode, std::move(done));
     suspend_job(mode, std::move(done));
 }
 
 void Supervisor::evict_job(Mode& mode, Done done) {
+    if (mode.held && !mode.suspended)
+        if (auto noted = note_eviction(ctx_, mode); !noted)
+            ctx_.observer.event("state-not-kept", mode.name, {{"error", noted.error().message()}});
     if (!mode.suspended)
         return let_go(mode, [this, &mode, done = std::move(done)](Result<> let) mutable {
             stop_and_close(mode,
@@ -68,8 +82,9 @@ void Supervisor::erase_job(Mode& mode, Done done) {
     forget_private(mode);
     evict_job(mode, [this, &mode, done = std::move(done)](Result<> evicted) mutable {
         if (!evicted) return done(std::move(evicted));
-        erase_volumes(ctx_, mode, [&mode, done = std::move(done)](Result<> erased) mutable {
+        erase_volumes(ctx_, mode, [this, &mode, done = std::move(done)](Result<> erased) mutable {
             forget_private(mode);  // its last words, told meanwhile
+            forget_fingers(mode);
             done(std::move(erased));
         });
     });
@@ -88,27 +103,33 @@ void Supervisor::keys_ended(Mode& mode) {
     mode.jobs.add([](Done done) { done({}); },
                   [this, &mode](Result<>) {
                       forget_private(mode);
-                      if (!mode.opened.empty()) evict(mode, [](Result<>) {});
+                      // Its prints stay: that they went would tell who looks on what was entered.
+                      if (mode.opened.empty()) return disown_fingers(mode);
+                      forget_fingers(mode);
+                      evict(mode, [](Result<>) {});
                   });
 }
 
-// A suspended mode has nothing to end in order: what it would do now could only fail.
+// A suspended mode has nothing to end in order: what it would do now could only fail. Of one that
+// is held the volumes would be left, open and without a lock.
 void Supervisor::stop_job(Mode& mode, std::uint32_t timeout_ms, Done done) {
     refresh_volume_state(mode);
-    if (mode.suspended) return evict_job(mode, std::move(done));
+    if (mode.shut()) return evict_job(mode, std::move(done));
     stop_mode(ctx_, mode, timeout_ms, std::move(done));
 }
 
 // One whose processes are gone has nothing left to go on.
 void Supervisor::open_job(Mode& mode, UniqueFd secret, VolumeWorks::Ticket work, Done done) {
-    if (!mode.suspended && !mode.locked) return done({});
-    if (!mode.suspended)
+    if (!mode.locked) return done({});
+    if (!mode.shut())
         // One that is re-encrypted while it is closed is opened where that has come to.
         return works_.stop(mode.name, [this, &mode, secret = std::move(secret), work,
                                        done = std::move(done)](Result<>) mutable {
             if (work->called_off) return done(VolumeWorks::called_off(*work));
             open_volumes(ctx_, mode, std::move(secret), std::move(done));
         });
+    if (mode.alive() && !mode.suspended)
+        return release_mode(ctx_, mode, std::move(secret), std::move(done));
     if (mode.alive()) return resume_mode(ctx_, mode, std::move(secret), std::move(done));
     evict_job(mode, [this, &mode, secret = std::move(secret), work,
                      done = std::move(done)](Result<> evicted) mutable {
@@ -123,11 +144,14 @@ void Supervisor::finish_lock(Mode& mode) {
     refresh_volume_state(mode);
     const auto record = read_lock_record(paths_, mode.name);
     if (!record && !mode.suspended) return;
-    const bool keep = record && !record->evict && mode.alive() && mode.running->plan;
+    const auto strength = record && !record->evict ? lock_strength(mode) : policy::OnLock::evict;
+    mode.held = strength == policy::OnLock::freeze;
+    refresh_volume_state(mode);
     enqueue(
         mode, "lock-finished",
-        [this, &mode, keep](Done done) {
-            if (keep) return suspend_job(mode, std::move(done));
+        [this, &mode, strength](Done done) {
+            if (strength == policy::OnLock::freeze) return hold_job(mode, std::move(done));
+            if (strength == policy::OnLock::suspend) return suspend_job(mode, std::move(done));
             evict_job(mode, std::move(done));
         },
         [](Result<>) {});

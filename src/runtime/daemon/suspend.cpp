@@ -1,5 +1,5 @@
-// daemon: the lock that keeps a mode's processes: they stand still, their volumes' keys leave the
-// kernel. Never sees a key; never thaws what is locked.
+// daemon: the locks that keep a mode's processes: they stand still, and their volumes' keys leave
+// the kernel (suspend) or stay there (freeze). Never sees a key; never thaws what is locked.
 #include "runtime/daemon/suspend.h"
 
 #include <fmt/format.h>
@@ -11,6 +11,7 @@
 #include "runtime/daemon/freezer.h"
 #include "runtime/daemon/lock_record.h"
 #include "runtime/daemon/run_file.h"
+#include "runtime/daemon/volume_job.h"
 #include "runtime/daemon/volumes.h"
 #include "runtime/host/small_file.h"
 
@@ -39,15 +40,16 @@ std::vector<policy::Volume> suspended_of(const std::vector<policy::Volume>& volu
     return out;
 }
 
+}  // namespace
+
 Result<> go_on(const Context& ctx, Mode& mode) {
     const auto record = read_lock_record(ctx.paths, mode.name);
     // Thawed only when nothing says any more that it is locked.
     PMOS_TRY(remove_lock_record(ctx.paths, mode.name));
+    mode.held = false;
     if (!record || !record->thaw) return {};
     return thaw_mode(ctx, mode);
 }
-
-}  // namespace
 
 bool is_suspended(const policy::Volume& volume) {
     struct stat st {};
@@ -58,13 +60,15 @@ bool is_suspended(const policy::Volume& volume) {
     return text && text->starts_with('1');
 }
 
-bool locks_by_suspend(const Mode& mode) {
-    return mode.alive() && !mode.recorded() &&
-           mode.running->session().on_lock == policy::OnLock::suspend &&
-           !mode.running->plan->volumes.empty();
+policy::OnLock lock_strength(const Mode& mode) {
+    const bool keeps = mode.alive() && !mode.recorded() && mode.running->plan &&
+                       !mode.running->plan->volumes.empty();
+    return keeps ? mode.running->plan->session.on_lock : policy::OnLock::evict;
 }
 
-void suspend_mode(const Context& ctx, Mode& mode, Done done) {
+namespace {
+
+std::vector<SequenceStep> stand_still(const Context& ctx, Mode& mode) {
     std::vector<SequenceStep> steps;
     // Stays, whatever fails: until it is evicted or unlocked, the mode is one that is to be locked.
     steps.push_back(
@@ -78,6 +82,40 @@ void suspend_mode(const Context& ctx, Mode& mode, Done done) {
                          if (mode.state == State::frozen) return step_done({});
                          freeze_mode(ctx, mode, std::move(step_done));
                      }});
+    return steps;
+}
+
+Result<> lost_plan(const Mode& mode) {
+    return fail(Code::failed, "mode '" + mode.name + "' cannot go on",
+                "the plan that it was started with is lost",
+                "end it with: pmosctl lock --evict " + mode.name);
+}
+
+}  // namespace
+
+void hold_mode(const Context& ctx, Mode& mode, Done done) {
+    mode.held = true;
+    run_sequence(ctx.loop, "freeze", stand_still(ctx, mode), std::move(done));
+}
+
+void release_mode(const Context& ctx, Mode& mode, UniqueFd secret, Done done) {
+    if (!mode.running->plan) return done(lost_plan(mode));
+    const auto& volumes = mode.running->plan->volumes;
+    if (auto ok = check_secret(mode, volumes, secret); !ok)
+        return done(fail(std::move(ok.error())));
+    std::vector<SequenceStep> steps;
+    if (const auto asks = std::ranges::find_if(volumes, needs_secret); asks != volumes.end())
+        steps.push_back({"judge", [&ctx, &mode, volume = *asks,
+                                   fd = std::move(secret)](Done step_done) mutable {
+                             call_volume_worker(ctx, mode, volume, Verb::auth_test, std::move(fd),
+                                                std::move(step_done));
+                         }});
+    steps.push_back({"go_on", [&ctx, &mode](Done step_done) { step_done(go_on(ctx, mode)); }});
+    run_sequence(ctx.loop, "release", std::move(steps), std::move(done));
+}
+
+void suspend_mode(const Context& ctx, Mode& mode, Done done) {
+    auto steps = stand_still(ctx, mode);
     steps.push_back({"sleep", [&ctx](Done step_done) { step_done(keep_sleep(ctx.paths, true)); }});
     for (const auto& volume : mode.running->plan->volumes)
         steps.push_back(one_volume(ctx, mode, volume, Verb::suspend, open_reclaim(mode)));
@@ -85,10 +123,7 @@ void suspend_mode(const Context& ctx, Mode& mode, Done done) {
 }
 
 void resume_mode(const Context& ctx, Mode& mode, UniqueFd secret, Done done) {
-    if (!mode.running->plan)
-        return done(fail(Code::failed, "mode '" + mode.name + "' cannot go on",
-                         "the plan that it was started with is lost",
-                         "end it with: pmosctl lock --evict " + mode.name));
+    if (!mode.running->plan) return done(lost_plan(mode));
     const auto volumes = suspended_of(mode.running->plan->volumes);
     if (auto ok = check_secret(mode, volumes, secret); !ok)
         return done(fail(std::move(ok.error())));
@@ -107,11 +142,14 @@ void resume_mode(const Context& ctx, Mode& mode, UniqueFd secret, Done done) {
     run_sequence(ctx.loop, "resume", std::move(steps), std::move(done));
 }
 
-void break_off(const Context& ctx, Mode& mode, Done done) {
-    // From here on it cannot go on: one that finds it half-way finishes it.
+Result<> note_eviction(const Context& ctx, const Mode& mode) {
     auto record = read_lock_record(ctx.paths, mode.name).value_or(LockRecord{boot_time_usec()});
     record.evict = true;
-    Result<> written = write_lock_record(ctx.paths, mode.name, record);
+    return write_lock_record(ctx.paths, mode.name, record);
+}
+
+void break_off(const Context& ctx, Mode& mode, Done done) {
+    Result<> written = note_eviction(ctx, mode);
     each_volume(
         ctx, mode, suspended_of(mode.opened), Verb::cut_off,
         [&mode, written = std::move(written), done = std::move(done)](Result<> cut) mutable {

@@ -1,5 +1,5 @@
-// daemon: the lock that keeps a mode's processes: they stand still, their volumes' keys leave the
-// kernel. Never sees a key; never thaws what is locked.
+// daemon: the locks that keep a mode's processes: they stand still, and their volumes' keys leave
+// the kernel (suspend) or stay there (freeze). Never sees a key; never thaws what is locked.
 #pragma once
 
 #include "runtime/daemon/context.h"
@@ -10,15 +10,29 @@ namespace pmos::daemon {
 // As the kernel has it, whoever did it.
 bool is_suspended(const policy::Volume& volume);
 
-// The mode is alive and its profile wants its locks to keep it so. A recording is always ended.
-bool locks_by_suspend(const Mode& mode);
+// How a lock of it is done now: what is not alive has nothing to keep, and a recording is always
+// ended.
+policy::OnLock lock_strength(const Mode& mode);
 
 // Freezes it, writes its volumes out, takes their keys away. What an error leaves is for the caller
 // to evict: a key that was taken cannot be given back without its secret.
 void suspend_mode(const Context& ctx, Mode& mode, Done done);
 
+// Freezes it, and from then on it is locked. What an error leaves is for the caller to evict.
+void hold_mode(const Context& ctx, Mode& mode, Done done);
+
+// Of a mode that is held: has its secret judged, where a person has one, and lets it go on. On an
+// error it is locked as before.
+void release_mode(const Context& ctx, Mode& mode, UniqueFd secret, Done done);
+
+// Whatever was to be judged has been: it is locked no more, and runs if it ran before.
+Result<> go_on(const Context& ctx, Mode& mode);
+
 // Gives the keys back and lets it go on if it ran before. On an error it is locked as before.
 void resume_mode(const Context& ctx, Mode& mode, UniqueFd secret, Done done);
+
+// From here on it is to go: a pmosd that finds it half-way finishes it.
+Result<> note_eviction(const Context& ctx, const Mode& mode);
 
 // Of a suspended mode that is to go: kills it, having let go whoever hangs in its volumes, which
 // give nothing but errors from now on. Goes on after an error and answers the first.

@@ -60,7 +60,7 @@ std::vector<SequenceStep> Switchboard::steps(Mode* target) {
                      [this, outgoing](Done done) {
                          // Nobody is in front of a lock, that it got meanwhile.
                          const bool back =
-                             outgoing != nullptr && outgoing->alive() && !outgoing->suspended;
+                             outgoing != nullptr && outgoing->alive() && !outgoing->shut();
                          set_foreground(back ? outgoing : nullptr);
                          done({});
                      }});
@@ -87,7 +87,7 @@ void Switchboard::thaw(Mode& mode, Done done) {
         [this, &mode](Done job_done) {
             if (mode.state != State::frozen) return job_done({});
             // It was locked since the switch began.
-            if (mode.suspended) return job_done(mode.locked_error());
+            if (mode.shut()) return job_done(mode.locked_error());
             job_done(thaw_mode(ctx_, mode));
         },
         std::move(done));

@@ -43,9 +43,10 @@ std::function<void()> call_volume(const Context& ctx, Mode& mode, VolumeCall cal
         return {};
     }
     const volume::Verb verb = call.verb;
-    if (!only_looks(verb) && is_suspended(*volume)) {
+    if (!only_looks(verb) && (mode.held || is_suspended(*volume))) {
         answer(fail(Code::locked,
-                    "volume '" + volume->name + "' of mode '" + mode.name + "' is suspended",
+                    "volume '" + volume->name + "' of mode '" + mode.name + "' is " +
+                        (mode.held ? "frozen" : "suspended"),
                     "the mode is locked, and what runs of it waits",
                     "pmosctl unlock " + mode.name + ", or pmosctl lock --evict " + mode.name));
         return {};

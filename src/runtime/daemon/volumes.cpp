@@ -51,6 +51,12 @@ void note_opened(const Context& ctx, Mode& mode, const policy::Volume& volume, b
         ctx.observer.event("state-not-kept", mode.name, {{"error", written.error().message()}});
 }
 
+// Of the verbs that go over whole modes.
+bool unlocks(volume::Verb verb) {
+    return verb == volume::Verb::open || verb == volume::Verb::resume ||
+           verb == volume::Verb::auth_test;
+}
+
 // A worker that died has undone nothing, and what it left may hold a key in the kernel.
 void after_death(const Context& ctx, Mode& mode, const policy::Volume& volume, volume::Verb verb,
                  int exit_code, Done done) {
@@ -61,7 +67,7 @@ void after_death(const Context& ctx, Mode& mode, const policy::Volume& volume, v
     using volume::Verb;
     if (verb == Verb::erase) error.fix = "part of it may be left: erase the mode again";
     if (verb == Verb::close || verb == Verb::suspend || verb == Verb::cut_off ||
-        verb == Verb::erase)
+        verb == Verb::erase || verb == Verb::auth_test)
         return done(fail(std::move(error)));
     const auto clear = verb == Verb::resume ? Verb::suspend : Verb::close;
     call_volume_worker(
@@ -86,17 +92,21 @@ void call_volume_worker(const Context& ctx, Mode& mode, const policy::Volume& vo
             const bool did_it = end && end->event;
             if (did_it && (verb == Verb::open || verb == Verb::close))
                 note_opened(ctx, mode, what, verb == Verb::open);
-            if ((verb == Verb::open || verb == Verb::resume) && takes_secret(what))
-                tell_attempts(ctx, mode, end);
+            if (unlocks(verb) && takes_secret(what)) tell_attempts(ctx, mode, end);
             if (did_it) tell_unsettled(ctx, mode, *end);
             refresh_volume_state(mode);
             if (did_it) return done({});
             if (!end) return done(fail(std::move(end.error())));
             after_death(ctx, mode, what, verb, end->exit_code, std::move(done));
         });
-    if (verb == volume::Verb::open || verb == volume::Verb::resume ||
-        verb == volume::Verb::provision)
-        mode.leave_off = std::move(leave_off);
+    if (unlocks(verb) || verb == volume::Verb::provision) mode.leave_off = std::move(leave_off);
+}
+
+bool secret_opens(const Mode& mode) {
+    const auto& plan = mode.alive() ? mode.running->plan : mode.plan;
+    return plan && std::ranges::any_of(plan->volumes, [&](const policy::Volume& v) {
+               return needs_secret(v) && (mode.held || !is_open(v) || is_suspended(v));
+           });
 }
 
 std::string taker_of(const std::vector<policy::Volume>& volumes) {
@@ -153,11 +163,11 @@ std::vector<SequenceStep> open_steps(const Context& ctx, Mode& mode,
 void refresh_volume_state(Mode& mode) {
     mode.suspended = std::ranges::any_of(mode.opened, is_suspended);
     if (!mode.plan) {
-        mode.locked = mode.opened.empty() || mode.suspended;
+        mode.locked = mode.opened.empty() || mode.shut();
         return;
     }
     mode.provisioned = std::ranges::all_of(mode.plan->volumes, exists);
-    mode.locked = mode.suspended || !std::ranges::all_of(mode.plan->volumes, is_open);
+    mode.locked = mode.shut() || !std::ranges::all_of(mode.plan->volumes, is_open);
 }
 
 Details volume_summary(const policy::Volume& volume) {

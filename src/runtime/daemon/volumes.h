@@ -33,6 +33,9 @@ std::string taker_of(const std::vector<policy::Volume>& volumes);
 Result<> check_secret(const Mode& mode, const std::vector<policy::Volume>& volumes,
                       const UniqueFd& secret);
 
+// Whether it is opened now by a secret that only a person has, and not by what lies on the storage.
+bool secret_opens(const Mode& mode);
+
 // One worker, and what it means for the mode. descriptor: a secret, or what else the verb takes.
 void call_volume_worker(const Context& ctx, Mode& mode, const policy::Volume& volume,
                         volume::Verb verb, UniqueFd descriptor, Done done);

@@ -54,4 +54,30 @@ int factor_method(sd_bus_message* m, void*, sd_bus_error* error) {
     return sd_bus_reply_method_return(m, "a{ss}", 2, "method", "escrow", "keyslot", "12");
 }
 
+int list_fingers_method(sd_bus_message* m, void*, sd_bus_error*) {
+    return sd_bus_reply_method_return(m, "as", 2, "right-index-finger", "left-thumb\x1b[2J");
+}
+
+int finger_method(sd_bus_message* m, void*, sd_bus_error*) {
+    return sd_bus_reply_method_return(m, nullptr);
+}
+
+int enroll_finger_method(sd_bus_message* m, void*, sd_bus_error* error) {
+    const char* finger = nullptr;
+    int secret = -1;
+    if (const int r = sd_bus_message_read(m, "sh", &finger, &secret); r < 0) return r;
+    if (read_all(secret) != kPin)
+        return sd_bus_error_set(error, "org.pmos.Error.WrongSecret", "wrong PIN");
+    if (std::string_view(finger) != "left-thumb") return -EINVAL;
+    return sd_bus_reply_method_return(m, nullptr);
+}
+
+int remove_fingers_method(sd_bus_message* m, void*, sd_bus_error* error) {
+    int secret = -1;
+    if (const int r = sd_bus_message_read(m, "h", &secret); r < 0) return r;
+    if (read_all(secret) != kPin)
+        return sd_bus_error_set(error, "org.pmos.Error.WrongSecret", "wrong PIN");
+    return sd_bus_reply_method_return(m, nullptr);
+}
+
 }  // namespace pmos::cli::fake

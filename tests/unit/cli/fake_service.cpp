@@ -331,6 +331,15 @@ const sd_bus_vtable kVolumesTable[] = {
     SD_BUS_METHOD("RestoreHeader", "sh", "", restore_method, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_VTABLE_END};
 
+const sd_bus_vtable kFingersTable[] = {
+    SD_BUS_VTABLE_START(0),
+    SD_BUS_METHOD("Unlock", "", "", finger_method, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Test", "", "", finger_method, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("List", "", "as", list_fingers_method, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Enroll", "sh", "", enroll_finger_method, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Remove", "h", "", remove_fingers_method, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_VTABLE_END};
+
 const sd_bus_vtable kManagerTable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD("Switch", "s", "", switch_method, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -437,6 +446,9 @@ int accept_peer(sd_event_source* source, int fd, std::uint32_t, void* userdata) 
     if (r >= 0)
         r = sd_bus_add_fallback_vtable(bus, nullptr, bus::kModePrefix, bus::kVolumesInterface,
                                        kVolumesTable, find_mode, &world);
+    if (r >= 0)
+        r = sd_bus_add_fallback_vtable(bus, nullptr, bus::kModePrefix, bus::kFingersInterface,
+                                       kFingersTable, find_mode, &world);
     if (r >= 0) r = sd_bus_add_node_enumerator(bus, nullptr, bus::kModePrefix, list_modes, &world);
     if (r >= 0) r = sd_bus_add_object_manager(bus, nullptr, bus::kManagerPath);
     if (r >= 0) r = sd_bus_attach_event(bus, sd_event_source_get_event(source), 0);

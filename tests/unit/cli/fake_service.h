@@ -41,6 +41,10 @@ std::string read_all(int fd);
 int list_factors_method(sd_bus_message* m, void* userdata, sd_bus_error* error);
 int enroll_factor_method(sd_bus_message* m, void* userdata, sd_bus_error* error);
 int factor_method(sd_bus_message* m, void* userdata, sd_bus_error* error);
+int list_fingers_method(sd_bus_message* m, void* userdata, sd_bus_error* error);
+int finger_method(sd_bus_message* m, void* userdata, sd_bus_error* error);
+int enroll_finger_method(sd_bus_message* m, void* userdata, sd_bus_error* error);
+int remove_fingers_method(sd_bus_message* m, void* userdata, sd_bus_error* error);
 
 // fake_exec.cpp: runs commands on this machine, as if inside.
 int exec_method(sd_bus_message* m, void* userdata, sd_bus_error* error);

@@ -122,3 +122,33 @@ TEST_CASE("auth open-escrow unseals by the private key, without pmosd") {
     std::getline(std::ifstream(path("out")), secret);
     CHECK(secret == "cbde-fghi");
 }
+
+TEST_CASE("auth list names the fingers, and says that they open nothing") {
+    const Service service;
+    const auto shown = service.run({"auth", "list", "secure"});
+    CHECK_THAT(shown.out, Contains("right-index-finger: opens nothing"));
+    CHECK(shown.out.find('\x1b') == std::string::npos);
+    CHECK_THAT(service.run({"auth", "list", "secure", "--json"}).out,
+               Contains("\"fingers\": [\n    \"right-index-finger\""));
+}
+
+TEST_CASE("a finger is enrolled and removed by who gives the secret, and tested without one") {
+    const Service service;
+    const Args enroll{"auth", "enroll", "secure", "fingerprint", "--finger", "left-thumb"};
+    CHECK(with_pin(service, enroll, "0000").status == 8);
+    const auto done = with_pin(service, enroll, "2468");
+    CHECK(done.err == "");
+    CHECK(done.status == 0);
+    CHECK_THAT(done.out, Contains("'left-thumb' is enrolled"));
+    CHECK(with_pin(service, {"auth", "remove", "secure", "fingerprint"}, "0000").status == 8);
+    CHECK(with_pin(service, {"auth", "remove", "secure", "fingerprint"}, "2468").status == 0);
+    CHECK_THAT(service.run({"auth", "test", "secure", "fingerprint"}).out, Contains("enough now"));
+}
+
+TEST_CASE("unlock --fingerprint asks for no secret, and takes none") {
+    const Service service;
+    const auto done = service.run({"unlock", "--fingerprint", "secure"});
+    CHECK(done.status == 0);
+    CHECK_THAT(done.out, Contains("unlocked by fingerprint"));
+    CHECK(service.run({"unlock", "--fingerprint", "--pin-fd", "3", "secure"}).status == 2);
+}

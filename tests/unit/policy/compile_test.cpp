@@ -149,10 +149,7 @@ TEST_CASE("what this build cannot enforce refuses the start by name") {
           {", \"devices\": {\"modem\": [\"sms\"]}", "/devices/modem/0"},
           {", \"devices\": {\"gpu\": \"full\"}", "/devices/gpu"},
           {", \"session\": {\"background\": \"throttle\"}", "/session/background"},
-          {", \"resources\": {\"io\": {\"max\": \"x\"}}", "/resources/io/max"},
-          {", \"volumes\": [{\"name\": \"d\", \"target\": \"/d\", \"size\": \"64MiB\", \"unlock\": "
-           "[\"pin\", \"fingerprint\"]}]",
-           "/volumes/0/unlock/1"}}) {
+          {", \"resources\": {\"io\": {\"max\": \"x\"}}", "/resources/io/max"}}) {
         const auto profile = with(extra);
         const auto compiled = compile(*profile, fixed_facts());
         INFO(extra);

@@ -234,6 +234,34 @@ TEST_CASE("a volume that is kept less well is told", "[diff]") {
           "none loss unlock: a's volume 'data' can no longer be opened by 'pin'\n");
 }
 
+TEST_CASE("a lock that keeps more in memory is a gain, one that keeps less a loss", "[diff]") {
+    const auto lock = [](const std::string& strength, const std::string& more = "") {
+        return R"(, "volumes": [{"name": "data", "target": "/data", "size": "64MiB",)"
+               R"( "unlock": ["pin"], "onLock": ")" +
+               strength + R"("}], "session": {"onLock": ")" + strength + "\"" + more + "}";
+    };
+    CHECK(lines(lock("suspend"), lock("freeze")) ==
+          "serious gain lock: a's volume 'data' stays open on lock, its key in memory\n"
+          "serious gain lock: lock freezes a and leaves everything in memory, the keys of its "
+          "volumes too\n");
+    CHECK(lines(lock("freeze"), lock("suspend")) ==
+          "none loss lock: a's volume 'data' stays mounted, without its key, on lock\n"
+          "none loss lock: lock freezes a and keeps what its processes hold in memory\n");
+    CHECK(lines(lock("freeze"), lock("evict")) ==
+          "none loss lock: a's volume 'data' is closed on lock\n"
+          "none loss lock: lock stops a and closes its volumes\n");
+    const auto finger = [&](const std::string& within) {
+        return lock("freeze", R"(, "unlockRecent": {"methods": ["fingerprint"], "within": ")" +
+                                  within + "\"}");
+    };
+    CHECK(lines(lock("freeze"), finger("4h")) ==
+          "serious gain unlock: a fingerprint lets a go on within 4h of its secret, instead of "
+          "never\n");
+    CHECK(lines(finger("4h"), finger("30min")) ==
+          "none loss unlock: a fingerprint lets a go on within 30min of its secret, instead of "
+          "4h\n");
+}
+
 TEST_CASE("another way into a volume is told, and who else gets one", "[diff]") {
     const auto volume = [](const std::string& more) {
         return R"(, "volumes": [{"name": "data", "target": "/data", "size": "64MiB", "unlock": [)" +

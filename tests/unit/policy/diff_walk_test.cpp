@@ -58,6 +58,7 @@ constexpr const char* kFull = R"({
     "io": {"weight": 50, "max": "8:0 rbps=1"}},
   "session": {"autostart": false, "background": "freeze", "onLock": "evict", "lockAfter": "5min",
               "lockAt": ["background"], "evictAfter": "20h", "eraseAfterFailures": 15,
+              "unlockRecent": {"methods": ["fingerprint"], "within": "4h"},
               "stopTimeout": "5s"},
   "hooks": {"preStart": ["one", {"path": "two", "args": ["x"], "timeout": "3s"}]},
   "lsm": {"apparmor": "pmos-mode", "required": false},
@@ -311,7 +312,8 @@ TEST_CASE("diff sees every key of a profile change", "[diff]") {
     std::vector<std::string> missed;
     for (const auto& spec : profile_language().keys) {
         // For editors; one value; merged before; below, for it cannot change alone.
-        constexpr std::string_view kNothing[] = {"$schema", "pmos", "extends/[]", "mounts/[]/type"};
+        constexpr std::string_view kNothing[] = {"$schema", "pmos", "extends/[]", "mounts/[]/type",
+                                                 "session/unlockRecent/methods/[]"};
         if (!is_leaf(spec) || std::ranges::find(kNothing, spec.path) != std::end(kNothing))
             continue;
         // The limits share two rows.

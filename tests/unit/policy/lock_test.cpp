@@ -64,4 +64,70 @@ TEST_CASE("lock: the strengths of a mode and of its volumes agree, and there is 
     CHECK(faults(volume_with("", R"("onLock": "suspend")")) == Faults{"/volumes/0"});
     CHECK(faults(volume_with(R"(, "onLock": "suspend")", "")) == Faults{"/volumes/0/onLock"});
     CHECK(faults(R"(, "session": {"onLock": "suspend"})") == Faults{"/session/onLock"});
+    CHECK(faults(R"(, "session": {"onLock": "freeze"})") == Faults{"/session/onLock"});
+    CHECK(faults(volume_with(R"(, "onLock": "suspend")", R"("onLock": "freeze")")) ==
+          Faults{"/volumes/0/onLock"});
+    CHECK(faults(volume_with(R"(, "onLock": "freeze")", R"("onLock": "freeze")")).empty());
+}
+
+TEST_CASE("lock: a fingerprint is enough for a mode that freezes, for a time") {
+    const std::string finger = R"("unlockRecent": {"methods": ["fingerprint"], "within": "4h"})";
+    const auto plan =
+        compile(*with(volume_with(R"(, "onLock": "freeze")", R"("onLock": "freeze", )" + finger)),
+                fixed_facts())
+            .plan;
+    REQUIRE(plan);
+    CHECK(plan->session.fingerprint_within_ms == 4 * 3'600'000);
+    CHECK(decode(encode(*plan)).value().session.fingerprint_within_ms == 4 * 3'600'000);
+    const auto faults = [](const std::string& extra) {
+        std::vector<std::string> found;
+        const auto mode = read_one(profile_text("alpha", 200000, extra));
+        for (const auto& d : mode.diagnostics)
+            if (d.severity == Severity::error) found.push_back(d.at.pointer);
+        if (mode.profile)
+            for (const auto& d : compile(*mode.profile, fixed_facts()).diagnostics)
+                if (d.severity == Severity::error) found.push_back(d.at.pointer);
+        return found;
+    };
+    using Faults = std::vector<std::string>;
+    const auto freezing = [](const std::string& session) {
+        return volume_with(R"(, "onLock": "freeze")", R"("onLock": "freeze", )" + session);
+    };
+    const auto with_time = [&](const std::string& within) {
+        return faults(freezing(R"("unlockRecent": {"methods": ["fingerprint"], "within": ")" +
+                               within + "\"}"));
+    };
+    CHECK(faults(freezing(finger)).empty());
+    CHECK(with_time("72h").empty());
+    CHECK(with_time("73h") == Faults{"/session/unlockRecent/within"});
+    CHECK(with_time("0s") == Faults{"/session/unlockRecent/within"});
+    CHECK(with_time("soon") == Faults{"/session/unlockRecent/within"});
+    CHECK(faults(volume_with("", finger)) == Faults{"/session/unlockRecent"});
+    CHECK(faults(volume_with(R"(, "onLock": "suspend")", R"("onLock": "suspend", )" + finger)) ==
+          Faults{"/session/unlockRecent"});
+    CHECK(faults(freezing(R"("unlockRecent": {"methods": ["face"], "within": "4h"})")) ==
+          Faults{"/session/unlockRecent/methods/0"});
+    CHECK(faults(freezing(R"("unlockRecent": {"methods": [], "within": "4h"})")) ==
+          Faults{"/session/unlockRecent/methods"});
+    CHECK(faults(freezing(R"("unlockRecent": {"methods": ["fingerprint"]})")) ==
+          Faults{"/session/unlockRecent"});
+    CHECK(faults(R"(, "volumes": [{"name": "d", "target": "/d", "size": "64MiB",)"
+                 R"( "unlock": ["device-key"], "onLock": "freeze"}], "session":)"
+                 R"( {"onLock": "freeze", )" +
+                 finger + "}") == Faults{"/session/unlockRecent"});
+}
+
+TEST_CASE("lock: one that leaves the keys in memory is warned of, where it is written") {
+    const auto told = [](const std::string& strength) {
+        std::vector<std::string> found;
+        const auto mode = read_one(profile_text(
+            "alpha", 200000,
+            volume_with(R"(, "onLock": ")" + strength + '"', R"("onLock": ")" + strength + '"')));
+        for (const auto& d : mode.diagnostics)
+            if (d.rule == Rule::keys_stay) found.push_back(d.at.pointer);
+        return found;
+    };
+    CHECK(told("freeze") == std::vector<std::string>{"/session/onLock"});
+    CHECK(told("suspend").empty());
+    CHECK(told("evict").empty());
 }

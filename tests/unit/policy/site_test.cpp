@@ -72,6 +72,10 @@ TEST_CASE("the site policy: each demand, pointing at both lines") {
               "/devices/gpu"},
           Row{"\"onLock\": \"evict\"", ", \"session\": {\"onLock\": \"suspend\"}",
               "/session/onLock"},
+          Row{"\"onLock\": \"evict\"", ", \"session\": {\"onLock\": \"freeze\"}",
+              "/session/onLock"},
+          Row{"\"onLock\": \"suspend\"", ", \"session\": {\"onLock\": \"freeze\"}",
+              "/session/onLock"},
           Row{"\"verity\": true", "", "/root"},
           Row{"\"modes\": [\"alpha\"], \"network\": [\"loopback\"]", "", "/network"},
           Row{"\"onLock\": \"evict\"",
@@ -105,7 +109,8 @@ TEST_CASE("the site policy: capabilities, other modes, demands that are met") {
     for (const std::string good :
          {"{\"capabilities\": {\"never\": [\"CAP_NET_RAW\"]}}",
           "{\"modes\": [\"beta\"], \"network\": [\"tunnel\"]}", "{\"encrypted\": false}",
-          "{\"network\": [\"none\"], \"onLock\": \"evict\", \"separateIdRanges\": true}"}) {
+          "{\"network\": [\"none\"], \"onLock\": \"evict\", \"separateIdRanges\": true}",
+          "{\"onLock\": \"suspend\"}", "{\"onLock\": \"freeze\"}"}) {
         const auto mode = read_one(met, {}, "{\"pmos\": 1, \"require\": [" + good + "]}");
         INFO(good << "\n" << texts(mode.diagnostics));
         CHECK(mode.profile != nullptr);
