@@ -38,11 +38,13 @@ def does(what, *words, code=OK, **pins):
 
 
 def heard(command):
+    """One that comes while it hears another is hung up on unread, which is an error here."""
     with socket.socket(socket.AF_UNIX) as link:
         try:
             link.connect(str(READER))
             link.sendall(command.encode())
-            return True
+            link.shutdown(socket.SHUT_WR)
+            return link.recv(1) == b""
         except OSError:
             return False
 
@@ -50,7 +52,8 @@ def heard(command):
 def tell_reader(*commands):
     """The reader listens while it is claimed, and takes one command a connection."""
     for command in commands:
-        until(lambda command=command: heard(command))
+        if not until(lambda command=command: heard(command)):
+            check(f"the reader hears {command}", False)
 
 
 def touch(what, finger, *words, code=OK, times=1, **pins):
