@@ -175,8 +175,9 @@ int FprintdTalk::on_owner(sd_bus_message* message, void* userdata, sd_bus_error*
 
 void FprintdTalk::act() {
     if (wanted_.task == Task::remove) return empty([this] { finish(Told{}); });
-    if (wanted_.task == Task::enroll && wanted_.anew) return empty([this] { scan(); });
-    scan();
+    if (wanted_.task == Task::verify) return scan();
+    if (wanted_.anew) return empty([this] { ask_stages(); });
+    ask_stages();
 }
 
 void FprintdTalk::listed(Result<sd_bus_message*> reply) {
@@ -217,25 +218,23 @@ void FprintdTalk::scan() {
     scanning_ = true;
     wait(kFingerDeadline);
     step(verifies ? make("VerifyStart", "any") : make("EnrollStart", wanted_.finger.c_str()),
-         [this](sd_bus_message*) {
-             tell_(0, "put your finger on the reader");
-             if (wanted_.task == Task::enroll) ask_stages();
-         });
+         [this](sd_bus_message*) { tell_(0, "put your finger on the reader"); });
 }
 
 // How many touches it takes; without an answer it goes on all the same.
 void FprintdTalk::ask_stages() {
     sd_bus_message* raw = nullptr;
+    Message ask;
     if (sd_bus_message_new_method_call(bus_, &raw, owner_.c_str(), device_.c_str(),
-                                       "org.freedesktop.DBus.Properties", "Get") < 0)
-        return;
-    Message ask(raw);
-    if (sd_bus_message_append(raw, "ss", kDevice, "num-enroll-stages") < 0) return;
+                                       "org.freedesktop.DBus.Properties", "Get") >= 0)
+        ask.reset(raw);
+    if (ask && sd_bus_message_append(raw, "ss", kDevice, "num-enroll-stages") < 0) ask.reset();
     call(std::move(ask), [this](Result<sd_bus_message*> reply) {
+        if (finished_) return stop_scan();
         int number = 0;
         if (reply && sd_bus_message_read(*reply, "v", "i", &number) >= 0 && number > 0)
             stages_ = static_cast<unsigned>(number);
-        if (finished_) stop_scan();
+        scan();
     });
 }
 
