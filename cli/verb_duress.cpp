@@ -24,8 +24,9 @@ Result<std::string> volume_with_pin(BusClient& bus, const std::string& mode) {
     PMOS_ASSIGN(const auto volumes, read_all_details(answer));
     for (const auto& v : volumes)
         if (v["secret"] != "no") return v["name"];
-    return fail(Code::usage, fmt::format("'{}' has no volume that opens by a PIN", mode), "",
-                "see: pmosctl volume list");
+    return fail(Code::usage, fmt::format("'{}' has no volume that wants a PIN", mode),
+                volumes.empty() ? "it has no volume" : "they open with nobody there",
+                "see: pmosctl auth list");
 }
 
 Result<UniqueFd> secret_from(int fd, bool confirm, std::string prompt) {

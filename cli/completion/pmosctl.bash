@@ -22,7 +22,7 @@ _pmosctl_options() {
         duress) echo "$common --pin-fd --duress-pin-fd" ;;
         lock) echo "$common --evict" ;;
         exec | shell) echo "$common --tty --no-tty --env --workdir --user" ;;
-        logs) echo "$common --follow --lines" ;;
+        logs) echo "$common --follow --lines --denials" ;;
         events) echo "$common --count --denials" ;;
         image) echo "$common --output --hash-image --root-hash --all-root --limit --unpacker" ;;
         policy)
@@ -65,7 +65,7 @@ _pmosctl() {
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return
             ;;
-        --pin-fd | --new-pin-fd | --duress-pin-fd | --out-fd | --volume | --timeout | -n | --lines | --count | -e | --env | -w | --workdir | -u | --user) return ;;
+        --pin-fd | --new-pin-fd | --duress-pin-fd | --out-fd | --volume | --finger | --timeout | -n | --lines | --count | -e | --env | -w | --workdir | -u | --user) return ;;
     esac
     if [[ $cur == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_pmosctl_options "$verb")" -- "$cur")
@@ -117,12 +117,13 @@ _pmosctl() {
             elif [[ $second == list ]]; then
                 _pmosctl_volumes "${places[0]}" "$cur"
             else
-                mapfile -t COMPREPLY < <(compgen -W 'pin passphrase recovery-key escrow' -- "$cur")
+                mapfile -t COMPREPLY < <(compgen -W 'pin passphrase recovery-key escrow tpm2+pin tpm2 fido2 fingerprint' -- "$cur")
             fi
             ;;
         status | inspect | logs | start | stop | restart | switch | provision | unlock | lock | erase | exec | shell)
             [[ -z $mode ]] && _pmosctl_modes "$cur"
             ;;
+        notify) mapfile -t COMPREPLY < <(compgen -W 'screen-locked screen-unlocked sleep' -- "$cur") ;;
     esac
 }
 

@@ -22,7 +22,8 @@ READER = pathlib.Path("/run/handset-fprint/reader")
 STAGES = 5  # of the virtual reader
 ENROLL = ("auth", "enroll", MODE, "fingerprint")
 UNLOCK = ("unlock", "--fingerprint", MODE)
-OK, FAILED, LOCKED, WRONG, NOT_FOUND, DENIED = 0, 1, 7, 8, 13, 14
+OK, FAILED, LOCKED, WRONG, NOT_FOUND, DENIED, CALLED_OFF = 0, 1, 7, 8, 13, 14, 16
+INTERRUPTED, REFUSED_BY_PMOS = 130, 125  # the latter of exec
 RIGHT, STRANGER, OTHERS = "right", "stranger", "others"
 
 
@@ -68,7 +69,11 @@ def enroll(what, pin):
 
 
 def prints():
-    return run("fprintd-list", f"pmos-{MODE}").stdout
+    """Whether fprintd has a finger of the mode's."""
+    listed = run("fprintd-list", f"pmos-{MODE}")
+    if listed.returncode != 0:
+        raise RuntimeError(f"fprintd-list: {listed.stdout}{listed.stderr}")
+    return "right-index-finger" in listed.stdout
 
 
 def locked_by(wanted, what):
@@ -77,8 +82,15 @@ def locked_by(wanted, what):
 
 
 def told(what, word, since):
+    run("journalctl", "--sync")
     journal = run("journalctl", "-u", "pmosd", "--since", f"@{since}", "-o", "json").stdout
     check(f"an event says {what}", word in journal, journal[-800:])
+
+
+def called_off(what, child):
+    """Not by the reader's own limit of 30 s."""
+    out, err = child.communicate(timeout=15)
+    check(what, child.returncode == CALLED_OFF, (child.returncode, out, err))
 
 
 def profile(within, **session):
@@ -122,9 +134,9 @@ def what_freeze_is(pin):
     check("to people it says so", "frozen" in pmosctl("status", MODE).stdout)
     listed = json.loads(pmosctl("volume", "list", MODE, "--json").stdout)
     check("its volume stays open", all(v["state"] == "open" for v in listed), listed)
-    for words in (["exec", MODE, "--", "true"], ["switch", MODE], ["start", MODE],
-                  ["volume", "trim", MODE]):
-        check(f"not {' '.join(words)}", pmosctl(*words).returncode != 0)
+    ctl("exec", MODE, "--", "true", code=REFUSED_BY_PMOS)
+    for words in (["switch", MODE], ["start", MODE], ["volume", "wipe-free", MODE]):
+        ctl(*words, code=LOCKED)
     locked_by("freeze", "and it is locked still")
     does("a wrong PIN is refused", "unlock", MODE, code=WRONG, pin=f"x{pin}")
     check("and counted", status(MODE)["failures"] == 1, status(MODE))
@@ -142,7 +154,7 @@ def enrolled(pin):
     check("its touches are shown", f"touch {STAGES - 1} of {STAGES}" in said, said)
     fingers = json.loads(pmosctl("auth", "list", MODE, "--json").stdout)["fingers"]
     check("it is listed", fingers == ["right-index-finger"], fingers)
-    check("under a user of the mode's", "right-index-finger" in prints(), prints())
+    check("under a user of the mode's", prints())
     locked_by("freeze", "enrolling lets nothing go on")
 
 
@@ -159,7 +171,7 @@ def right_finger(pin):
 
 def wrong_fingers(pin):
     frozen(pin)
-    does("a mode without a PIN has no fingers", "auth", "enroll", OTHER, "fingerprint", code=DENIED)
+    does("a mode whose profile has no place for them has no fingers", "auth", "enroll", OTHER, "fingerprint", code=DENIED)
     other = subprocess.Popen(["fprintd-enroll", "-f", "right-index-finger", f"pmos-{OTHER}"],
                              stdout=subprocess.PIPE, text=True)
     tell_reader(*[f"SCAN {OTHERS}"] * STAGES)
@@ -224,17 +236,17 @@ def disturbed(pin):
     locked_by("freeze", "which opens nothing")
     child = waits_for_a_finger()
     child.send_signal(signal.SIGINT)
-    check("Ctrl-C ends it", child.wait(30) != 0, child.stderr.read())
+    check("Ctrl-C ends it", child.wait(15) in (-signal.SIGINT, INTERRUPTED), child.stderr.read())
     check("the reader listens no more", until(lambda: not heard(""), 10))
     touch("and serves the next one", RIGHT, *UNLOCK)
     ctl("lock", MODE)
     child = waits_for_a_finger()
     does("the PIN opens it meanwhile", "unlock", MODE, pin=pin)
-    check("and the finger is called off", child.wait(30) != 0, child.stderr.read())
+    called_off("and the finger is called off", child)
     frozen(pin)
     child = waits_for_a_finger()
     ctl("lock", "--evict", MODE)
-    check("an eviction calls it off", child.wait(30) != 0, child.stderr.read())
+    called_off("an eviction calls it off", child)
     frozen(pin)
     child = start(*UNLOCK)
     tell_reader("ERROR 0")
@@ -249,11 +261,12 @@ def never_enough(pin):
     ctl("lock", "--evict", MODE)
     locked_by("evict", "it is evicted")
     does("no finger opens a volume", *UNLOCK, code=LOCKED)
-    profile("20s")
+    profile("40s")
     frozen(pin)
+    later = time.monotonic() + 41
     touch("within its time a finger does", RIGHT, *UNLOCK)
     ctl("lock", MODE)
-    time.sleep(21)
+    time.sleep(max(0, later - time.monotonic()))
     since = int(time.time())
     does("later it does not: what a finger opened was no PIN", *UNLOCK, code=LOCKED)
     told("why", "expired", since)
@@ -273,7 +286,7 @@ def struck(pin):
     until(lambda: status(MODE)["lockedBy"] == "evict", 30)
     locked_by("evict", "what was frozen is evicted")
     does("and the PIN opens no more", "unlock", MODE, code=WRONG, pin=pin)
-    check("its prints are gone", "right-index-finger" not in prints(), prints())
+    check("its prints are gone", until(lambda: not prints(), 20))
 
 
 def removed(pin):
@@ -286,7 +299,7 @@ def removed(pin):
     does("it is enough no more", *UNLOCK, code=NOT_FOUND)
     enroll("another one", pin)
     ctl("erase", MODE, "--yes")
-    check("with the mode its prints go", until(lambda: "right-index" not in prints(), 20), prints())
+    check("with the mode its prints go", until(lambda: not prints(), 20))
 
 
 def main():

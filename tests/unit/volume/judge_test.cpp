@@ -200,9 +200,10 @@ TEST_CASE("a wrong secret is answered at a fixed time, whatever there was to be 
     world.guard.destroy = [] { ::usleep(140'000); };
     CHECK(took("three3") >= std::chrono::milliseconds(200));
     // Nothing else waits.
+    world.guard.answer_after = std::chrono::seconds(10);
     const auto begin = std::chrono::steady_clock::now();
     CHECK(world.refused("123").fix.find("4 characters") != std::string::npos);
-    CHECK(std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(90));
+    CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(5));
 }
 
 TEST_CASE("what says nothing of the secret is not counted") {

@@ -77,6 +77,7 @@ class Worker:
                            *[b""] * 4,  # one way in: the PIN
                            erase_after, 0, 0, 0, others.encode())
         self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket.settimeout(600)
         self.process = subprocess.Popen(
             ["/bin/sh", "-c", f'exec "$0" 3<&{theirs.fileno()}', WORKER], pass_fds=[theirs.fileno()])
         theirs.close()

@@ -215,7 +215,7 @@ def provisioning(volume):
 
 def struck(storage):
     """By the duress PIN, on a storage that does not take it: no PIN opens it, once it does."""
-    for kind in {"its writes", *storage.kinds()}:
+    for kind in dict.fromkeys(["its writes", *storage.kinds()]):
         for number in range(MOMENTS):
             subprocess.run(["wipefs", "-qa", STORAGE], check=True)
             panic = secrets.token_hex(8)
