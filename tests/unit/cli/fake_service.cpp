@@ -19,7 +19,6 @@
 #include "runtime/daemon/bus_names.h"
 
 namespace pmos::cli::fake {
-namespace {
 
 std::string mode_name(const char* path) {
     char* name = nullptr;
@@ -28,6 +27,8 @@ std::string mode_name(const char* path) {
     std::free(name);
     return out;
 }
+
+namespace {
 
 std::string mode_path(const std::string& mode) {
     char* path = nullptr;
@@ -125,6 +126,12 @@ int lock_method(sd_bus_message* m, void* userdata, sd_bus_error* error) {
     auto& world = *static_cast<World*>(userdata);
     mode_of(world, m).locked = true;
     return stop_method(m, userdata, error);
+}
+
+int erase_method(sd_bus_message* m, void* userdata, sd_bus_error* error) {
+    auto& world = *static_cast<World*>(userdata);
+    mode_of(world, m).provisioned = false;
+    return lock_method(m, userdata, error);
 }
 
 int provision_method(sd_bus_message* m, void* userdata, sd_bus_error* error) {
@@ -234,103 +241,6 @@ int profiles_method(sd_bus_message* m, void*, sd_bus_error*) {
 // Ends in the middle of a call, as a daemon that dies does.
 int restart_method(sd_bus_message*, void*, sd_bus_error*) { ::_exit(1); }
 
-int volumes_method(sd_bus_message* m, void*, sd_bus_error*) {
-    if (mode_name(sd_bus_message_get_path(m)) != "secure")
-        return sd_bus_reply_method_return(m, "aa{ss}", 0);
-    return sd_bus_reply_method_return(m, "aa{ss}", 1, 5, "name", "data", "state", "closed",
-                                      "target", "/data", "cipher", "aes-xts-plain64", "fileSize",
-                                      "2147483648");
-}
-
-int volume_info_method(sd_bus_message* m, void*, sd_bus_error* error) {
-    const char* volume = nullptr;
-    if (const int r = sd_bus_message_read(m, "s", &volume); r < 0) return r;
-    if (std::string_view(volume) != "data")
-        return sd_bus_error_set(error, "org.pmos.Error.NotFound", "no volume\nhint: it has: data");
-    return sd_bus_reply_method_return(
-        m, "a{ss}", 13, "state", "open", "uuid", "u-u", "cipher", "aes-xts-plain64", "keyBits",
-        "512", "sectorSize", "4096", "size", "2130706432", "used", "118489088", "integrity", "none",
-        "keyslot.0.kdf", "argon2id", "keyslot.0.memory", "268435456", "keyslot.0.iterations", "4",
-        "keyslot.0.priority", "normal", "token.0", "pmos\x1b[2J");
-}
-
-int change_secret_method(sd_bus_message* m, void*, sd_bus_error* error) {
-    const char* volume = nullptr;
-    int old = -1, fresh = -1;
-    if (const int r = sd_bus_message_read(m, "shh", &volume, &old, &fresh); r < 0) return r;
-    if (read_all(old) != kPin)
-        return sd_bus_error_set(error, "org.pmos.Error.WrongSecret", "wrong PIN");
-    if (read_all(fresh) != "13579")
-        return sd_bus_error_set(error, "org.pmos.Error.InvalidArgument", "not the new PIN");
-    return sd_bus_reply_method_return(m, nullptr);
-}
-
-int backup_method(sd_bus_message* m, void*, sd_bus_error* error) {
-    const char* volume = nullptr;
-    int fd = -1;
-    if (const int r = sd_bus_message_read(m, "sh", &volume, &fd); r < 0) return r;
-    if (std::string_view(volume) != "data")
-        return sd_bus_error_set(error, "org.pmos.Error.NotFound", "no volume");
-    return ::write(fd, "header", 6) == 6 ? sd_bus_reply_method_return(m, nullptr) : -errno;
-}
-
-int restore_method(sd_bus_message* m, void*, sd_bus_error* error) {
-    const char* volume = nullptr;
-    int fd = -1;
-    if (const int r = sd_bus_message_read(m, "sh", &volume, &fd); r < 0) return r;
-    if (read_all(fd) != "header")
-        return sd_bus_error_set(error, "org.freedesktop.DBus.Error.AccessDenied",
-                                "the backup is of another volume");
-    return sd_bus_reply_method_return(m, nullptr);
-}
-
-int resize_method(sd_bus_message* m, void*, sd_bus_error* error) {
-    const char* volume = nullptr;
-    std::uint64_t size = 0;
-    int fd = -1;
-    if (const int r = sd_bus_message_read(m, "sth", &volume, &size, &fd); r < 0) return r;
-    if (read_all(fd) != kPin)
-        return sd_bus_error_set(error, "org.pmos.Error.WrongSecret", "wrong PIN");
-    if (size != 4ULL << 30)
-        return sd_bus_error_set(error, "org.pmos.Error.Unsupported", "it cannot become smaller");
-    return sd_bus_reply_method_return(m, nullptr);
-}
-
-int wipe_free_method(sd_bus_message* m, void*, sd_bus_error*) {
-    return sd_bus_reply_method_return(m, nullptr);
-}
-
-int trim_method(sd_bus_message* m, void*, sd_bus_error*) {
-    return sd_bus_reply_method_return(m, "a{ss}", 1, "trimmed", "3145728");
-}
-
-int reencrypt_method(sd_bus_message* m, void*, sd_bus_error* error) {
-    const char* volume = nullptr;
-    int fd = -1;
-    if (const int r = sd_bus_message_read(m, "sh", &volume, &fd); r < 0) return r;
-    if (read_all(fd) != kPin)
-        return sd_bus_error_set(error, "org.pmos.Error.WrongSecret", "wrong PIN");
-    return sd_bus_reply_method_return(m, nullptr);
-}
-
-const sd_bus_vtable kVolumesTable[] = {
-    SD_BUS_VTABLE_START(0),
-    SD_BUS_METHOD("Reencrypt", "sh", "", reencrypt_method, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD("ListFactors", "s", "a{ss}", list_factors_method, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD("EnrollFactor", "sshah", "a{ss}", enroll_factor_method,
-                  SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD("RemoveFactor", "ssh", "a{ss}", factor_method, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD("TestFactor", "ssh", "a{ss}", factor_method, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD("Resize", "sth", "", resize_method, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD("WipeFree", "s", "", wipe_free_method, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD("Trim", "s", "a{ss}", trim_method, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD("List", "", "aa{ss}", volumes_method, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD("Info", "s", "a{ss}", volume_info_method, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD("ChangeSecret", "shh", "", change_secret_method, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD("BackupHeader", "sh", "", backup_method, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD("RestoreHeader", "sh", "", restore_method, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_VTABLE_END};
-
 const sd_bus_vtable kFingersTable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD("Unlock", "", "", finger_method, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -387,6 +297,7 @@ const sd_bus_vtable kModeTable[] = {
     SD_BUS_METHOD("Provision", "ha{sv}", "", provision_method, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Unlock", "ha{sv}", "", unlock_method, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Lock", "", "", lock_method, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Erase", "", "", erase_method, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Start", "", "b", start_method, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Stop", "a{sv}", "", stop_method, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Restart", "", "", restart_method, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -445,7 +356,7 @@ int accept_peer(sd_event_source* source, int fd, std::uint32_t, void* userdata) 
                                        kModeTable, find_mode, &world);
     if (r >= 0)
         r = sd_bus_add_fallback_vtable(bus, nullptr, bus::kModePrefix, bus::kVolumesInterface,
-                                       kVolumesTable, find_mode, &world);
+                                       volumes_table(), find_mode, &world);
     if (r >= 0)
         r = sd_bus_add_fallback_vtable(bus, nullptr, bus::kModePrefix, bus::kFingersInterface,
                                        kFingersTable, find_mode, &world);

@@ -36,6 +36,12 @@ struct World {
     sd_bus_message* recording = nullptr;  // a call of Record that waits
 };
 
+// The mode that an object path stands for.
+std::string mode_name(const char* path);
+
+// fake_volumes.cpp
+const sd_bus_vtable* volumes_table();
+
 // fake_auth.cpp: who can open a volume.
 std::string read_all(int fd);
 int list_factors_method(sd_bus_message* m, void* userdata, sd_bus_error* error);
