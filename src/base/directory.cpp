@@ -1,10 +1,16 @@
-// base: which files a directory has. Reads none of them.
+// base: directories: which files one has, and that what became of them is on the storage. Reads
+// none of them.
 #include "base/directory.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
+
+#include "base/fd.h"
 
 namespace pmos {
 
@@ -18,6 +24,17 @@ Result<std::vector<std::string>> list_directory(const std::string& directory,
     if (error) return fail(errno_error(error.value(), fmt::format("cannot read '{}'", directory)));
     std::ranges::sort(paths);
     return paths;
+}
+
+std::string directory_of(const std::string& path) {
+    return std::filesystem::path(path).parent_path();
+}
+
+Result<> sync_directory(const std::string& path) {
+    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd || ::fsync(fd.get()) != 0)
+        return fail(errno_error(errno, fmt::format("cannot sync directory '{}'", path)));
+    return {};
 }
 
 }  // namespace pmos

@@ -1,4 +1,5 @@
-// base: which files a directory has. Reads none of them.
+// base: directories: which files one has, and that what became of them is on the storage. Reads
+// none of them.
 #pragma once
 
 #include <string>
@@ -12,5 +13,8 @@ namespace pmos {
 // Paths of what ends so (".pub"), sorted. A directory that is not there is Code::not_found.
 Result<std::vector<std::string>> list_directory(const std::string& directory,
                                                 std::string_view extension);
+
+std::string directory_of(const std::string& path);
+Result<> sync_directory(const std::string& path);
 
 }  // namespace pmos

@@ -230,11 +230,13 @@ void compare_lock_moments(Teller& t) {
 
 // 0 is never.
 void compare_unlock_recent(Teller& t, std::uint32_t was, std::uint32_t is) {
-    const auto words = [](std::uint32_t ms) { return ms == 0 ? "never" : time_words(ms); };
+    const auto words = [](std::uint32_t ms) {
+        return ms == 0 ? "never" : fmt::format("within {} of its secret", time_words(ms));
+    };
     if (was != is)
         t.say(unlock, turn_of(was, is), Danger::serious, "session/unlockRecent",
-              fmt::format("a fingerprint lets {} go on within {} of its secret, instead of {}", t.m,
-                          words(is), words(was)),
+              fmt::format("a fingerprint lets {} go on {}, instead of {}", t.m, words(is),
+                          words(was)),
               "session/unlockRecent");
 }
 

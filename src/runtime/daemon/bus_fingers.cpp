@@ -36,9 +36,9 @@ int enroll(sd_bus_message* message, void* userdata, sd_bus_error*) {
 int remove(sd_bus_message* message, void* userdata, sd_bus_error*) {
     UniqueFd secret;
     if (const int r = read_fd(message, secret); r < 0) return r;
-    bus_of(userdata).supervisor().remove_fingers(
-        mode_of(userdata), std::move(secret),
-        [call = Call(message)](Result<> result) { call.done(result); });
+    Bus& bus = bus_of(userdata);
+    bus.supervisor().remove_fingers(mode_of(userdata), std::move(secret), bus.owner_of(message),
+                                    [call = Call(message)](Result<> result) { call.done(result); });
     return 1;
 }
 

@@ -11,7 +11,7 @@
 namespace pmos::daemon {
 
 // Prints are kept under names of users; each mode has one of its own. Every request is answered
-// once, with the reader released.
+// once, when the reader is released; a while after its end where that takes long.
 class FingerReader {
   public:
     virtual ~FingerReader() = default;
@@ -25,8 +25,8 @@ class FingerReader {
     // anew: what is enrolled for the user already is not his, and goes first.
     virtual Cancel enroll(const std::string& user, const std::string& finger, bool anew, Tell tell,
                           Done done) = 0;
-    // No error where there is none.
     virtual void list(const std::string& user, Answer<std::vector<std::string>> answer) = 0;
+    // No error where there is none. Waits for what of ours has the reader.
     virtual void remove(const std::string& user, Done done) = 0;
 };
 

@@ -29,19 +29,25 @@ FingerReader::Cancel cancel_of(EventLoop& loop, const std::shared_ptr<FprintdTal
 }  // namespace
 
 Fprintd::~Fprintd() {
+    for (auto& removal : std::exchange(waiting_, {})) removal.done(FprintdTalk::bus_gone());
     for (const auto& talk : std::exchange(talks_, {})) talk->abandon();
 }
 
 std::shared_ptr<FprintdTalk> Fprintd::begin(std::shared_ptr<FprintdTalk> talk) {
     talks_.push_back(talk);
-    // Not from within its own callback.
     talk->begin([this, weak = std::weak_ptr(talk)] {
-        if (const auto ended = weak.lock()) {
-            talks_.remove(ended);
-            loop_.soon([ended] {});
-        }
+        if (const auto alive = weak.lock()) ended(alive);
     });
     return talk;
+}
+
+void Fprintd::ended(const std::shared_ptr<FprintdTalk>& talk) {
+    talks_.remove(talk);
+    loop_.soon([talk] {});  // not from within its own callback
+    if (!talks_.empty() || waiting_.empty()) return;
+    auto removal = std::move(waiting_.front());
+    waiting_.pop_front();
+    begin(std::move(removal));
 }
 
 FingerReader::Cancel Fprintd::verify(const std::string& user, Tell tell, Answer<bool> answer) {
@@ -73,10 +79,16 @@ void Fprintd::list(const std::string& user, Answer<std::vector<std::string>> ans
         }));
 }
 
+void Fprintd::begin(Removal removal) {
+    begin(std::make_shared<FprintdTalk>(
+        loop_, bus_, FprintdTalk::Wanted{.task = Task::remove, .user = removal.user}, nullptr,
+        only_done(std::move(removal.done))));
+}
+
 void Fprintd::remove(const std::string& user, Done done) {
-    begin(std::make_shared<FprintdTalk>(loop_, bus_,
-                                        FprintdTalk::Wanted{.task = Task::remove, .user = user},
-                                        nullptr, only_done(std::move(done))));
+    Removal removal{user, std::move(done)};
+    if (talks_.empty()) return begin(std::move(removal));
+    waiting_.push_back(std::move(removal));
 }
 
 }  // namespace pmos::daemon

@@ -28,11 +28,18 @@ class Fprintd : public FingerReader {
     void remove(const std::string& user, Done done) override;
 
   private:
+    struct Removal {
+        std::string user;
+        Done done;
+    };
     std::shared_ptr<FprintdTalk> begin(std::shared_ptr<FprintdTalk> talk);
+    void begin(Removal removal);
+    void ended(const std::shared_ptr<FprintdTalk>& talk);
 
     EventLoop& loop_;
     sd_bus* bus_;
     std::list<std::shared_ptr<FprintdTalk>> talks_;
+    std::list<Removal> waiting_;
 };
 
 }  // namespace pmos::daemon

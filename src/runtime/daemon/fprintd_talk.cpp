@@ -34,9 +34,6 @@ constexpr Meaning kMeanings[] = {
     {"NoEnrolledPrints", Code::not_found, "no finger is enrolled for it",
      "pmosctl auth enroll MODE fingerprint"},
     {"AlreadyInUse", Code::busy, "the fingerprint reader is in use", "try again when it is free"},
-    {"InvalidFingername", Code::usage, "there is no such finger",
-     "left or right, then thumb, index-finger, middle-finger, ring-finger or little-finger: "
-     "right-index-finger"},
     {"PermissionDenied", Code::denied, "fprintd does not let pmosd use the reader",
      "is polkit running?"},
     {"ServiceUnknown", Code::unsupported, "fprintd is not there", "install fprintd"},
@@ -109,7 +106,8 @@ void FprintdTalk::got_device(sd_bus_message* reply) {
         return call(make("ListEnrolledFingers", wanted_.user.c_str()),
                     [this](Result<sd_bus_message*> fingers) { listed(std::move(fingers)); });
     call(make("Claim", wanted_.user.c_str()), [this](Result<sd_bus_message*> claimed) {
-        claimed_ = claimed.has_value();
+        // One that is answered too late may be granted all the same.
+        claimed_ = claimed || claimed.error().code == Code::timed_out;
         if (finished_) return stop_scan();
         if (!claimed) return finish(fail(std::move(claimed.error())));
         act();
@@ -291,9 +289,14 @@ void FprintdTalk::enroll_status(std::string_view result, bool done) {
 }
 
 void FprintdTalk::wait(std::chrono::milliseconds most) {
-    deadline_ = loop_.after(most, [this] {
-        finish(fail(Code::timed_out, "nobody put a finger on the reader",
-                    fmt::format("within {} s", kFingerDeadline.count()), "try again"));
+    deadline_ = loop_.after(most, [this, most] {
+        const auto why = fmt::format(
+            "within {} s", std::chrono::duration_cast<std::chrono::seconds>(most).count());
+        if (scanning_)
+            finish(fail(Code::timed_out, "nobody put a finger on the reader", why, "try again"));
+        else
+            finish(fail(Code::timed_out, "fprintd does not answer", why,
+                        "see: journalctl -u fprintd"));
     });
 }
 
@@ -301,13 +304,16 @@ void FprintdTalk::cancel() {
     finish(fail(Code::cancelled, "the fingerprint reader was let go", "it was called off"));
 }
 
+std::unexpected<Error> FprintdTalk::bus_gone() {
+    return fail(Code::failed, "the system bus went away", "", "try again when it is back");
+}
+
 void FprintdTalk::abandon() {
     const auto self = shared_from_this();
     reply_.reset();
     status_.reset();
     gone_.reset();
-    if (!finished_)
-        told_ = fail(Code::failed, "the system bus went away", "", "try again when it is back");
+    if (!finished_) told_ = bus_gone();
     finished_ = true;
     end();
 }
@@ -318,8 +324,8 @@ void FprintdTalk::finish(Result<Told> told) {
     const auto self = shared_from_this();
     finished_ = true;
     told_ = std::move(told);
-    // A reader that cannot be released any more keeps nobody waiting.
-    deadline_ = loop_.after(kEndDeadline, [this] { end(); });
+    // A reader that takes long to be released keeps nobody waiting; it is released all the same.
+    deadline_ = loop_.after(kEndDeadline, [this] { answer(); });
     // Its answer is waited for, and then goes on here.
     if (then_) return;
     stop_scan();
@@ -336,12 +342,16 @@ void FprintdTalk::release() {
     call(make("Release"), [this](Result<sd_bus_message*>) { end(); });
 }
 
+void FprintdTalk::answer() {
+    if (auto answer = std::exchange(answer_, nullptr)) answer(std::move(told_));
+}
+
 void FprintdTalk::end() {
     deadline_.reset();
     reply_.reset();
     status_.reset();
     gone_.reset();
-    if (auto answer = std::exchange(answer_, nullptr)) answer(std::move(told_));
+    answer();
     if (auto ended = std::exchange(ended_, nullptr)) ended();
 }
 

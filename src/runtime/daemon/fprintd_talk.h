@@ -30,11 +30,12 @@ class FprintdTalk : public std::enable_shared_from_this<FprintdTalk> {
     FprintdTalk(const FprintdTalk&) = delete;
     FprintdTalk& operator=(const FprintdTalk&) = delete;
 
-    // ended: after the answer.
+    // ended: the reader is free; after the answer.
     void begin(std::function<void()> ended);
     void cancel();
     // There is no bus any more: answers without a word to anybody.
     void abandon();
+    static std::unexpected<Error> bus_gone();
 
   private:
     struct Unref {
@@ -64,6 +65,7 @@ class FprintdTalk : public std::enable_shared_from_this<FprintdTalk> {
     void finish(Result<Told> told);
     void stop_scan();
     void release();
+    void answer();
     void end();
     static int on_reply(sd_bus_message* message, void* userdata, sd_bus_error* error);
     static int on_status(sd_bus_message* message, void* userdata, sd_bus_error* error);

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "runtime/daemon/volume_job.h"
+
 namespace pmos::daemon {
 
 std::string_view state_name(State state) noexcept {
@@ -26,20 +28,21 @@ std::string_view state_name(State state) noexcept {
 }
 
 bool Mode::needs_secret() const noexcept {
-    return plan != nullptr && std::ranges::any_of(plan->volumes, [](const policy::Volume& v) {
-               return !policy::asks_nobody(v.key_source);
-           });
+    return plan != nullptr && std::ranges::any_of(plan->volumes, daemon::needs_secret);
 }
 
 bool Mode::takes_secret() const noexcept {
-    return plan != nullptr && std::ranges::any_of(plan->volumes, [](const policy::Volume& v) {
-               return v.key_source != policy::KeySource::device_key;
-           });
+    return plan != nullptr && std::ranges::any_of(plan->volumes, daemon::takes_secret);
 }
 
 std::unexpected<Error> Mode::locked_error() const {
     return fail(Code::locked, "mode '" + name + "' is locked", "",
                 "unlock it with: pmosctl unlock " + name);
+}
+
+std::unexpected<Error> Mode::disabled_error() const {
+    return fail(Code::disabled, "mode '" + name + "' is disabled", broken.empty() ? reason : broken,
+                "see: pmosctl policy check");
 }
 
 }  // namespace pmos::daemon

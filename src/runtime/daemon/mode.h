@@ -90,8 +90,8 @@ struct Mode {
     // Asks the worker that makes or opens a volume of it to end; empty where none does.
     std::function<void()> leave_off;
 
-    // Lets the fingerprint reader go, which is asked whether the mode may go on; empty where it is
-    // not.
+    // Lets the fingerprint reader go, which is asked whether the mode may go on; empty where none
+    // is.
     std::function<void()> leave_reader;
 
     JobQueue jobs;  // everything that changes this mode goes through here
@@ -105,7 +105,9 @@ struct Mode {
     // Of a mode that has a plan.
     const policy::RootImage& root() const noexcept { return fallen ? plan->fallback : plan->root; }
     const std::string& root_at() const noexcept { return fallen ? fallback_at : image_at; }
-    std::unexpected<Error> locked_error() const;  // of what cannot be done because it is locked
+    // Of what cannot be done because it is locked, or has no plan.
+    std::unexpected<Error> locked_error() const;
+    std::unexpected<Error> disabled_error() const;
 };
 
 }  // namespace pmos::daemon

@@ -250,9 +250,7 @@ class Start : public std::enable_shared_from_this<Start> {
 };
 
 Result<> may_start(const Mode& mode) {
-    if (!mode.plan)
-        return fail(Code::disabled, "mode '" + mode.name + "' is disabled", mode.reason,
-                    "see: pmosctl policy check");
+    if (!mode.plan) return mode.disabled_error();
     if (mode.locked && mode.needs_secret()) {
         if (!mode.provisioned)
             return fail(Code::not_provisioned, "mode '" + mode.name + "' has no volume yet", "",

@@ -89,7 +89,8 @@ void write_private(const Context& ctx, Mode& mode, Done done) {
     };
     if (log.lost != 0) lost(fmt::format("{} came faster than they could be kept", log.lost));
     refresh_volume_state(mode);
-    if (volume == nullptr || mode.locked) {
+    // One that is only frozen has its volumes open.
+    if (volume == nullptr || (mode.locked && (!mode.held || mode.suspended))) {
         forget(log);
         lost("the mode is locked");
         return done({});

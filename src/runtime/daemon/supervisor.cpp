@@ -135,9 +135,8 @@ void Supervisor::provision(Mode& mode, UniqueFd secret, std::string owner, Done 
             work->cancel = [&mode] {
                 if (mode.leave_off) mode.leave_off();
             };
-            if (!mode.plan)
-                return job_done(fail(Code::disabled, "mode '" + mode.name + "' is disabled",
-                                     mode.reason, "see: pmosctl policy check"));
+            if (!mode.plan) return job_done(mode.disabled_error());
+            disown_fingers(mode);
             provision_volumes(ctx_, mode, std::move(secret), std::move(job_done));
         },
         [this, work, done = std::move(done)](Result<> result) mutable {
@@ -220,9 +219,7 @@ void Supervisor::unlock(Mode& mode, UniqueFd secret, bool start, std::string own
             work->cancel = [&mode] {
                 if (mode.leave_off) mode.leave_off();
             };
-            if (!mode.plan)
-                return job_done(fail(Code::disabled, "mode '" + mode.name + "' is disabled",
-                                     mode.reason, "see: pmosctl policy check"));
+            if (!mode.plan) return job_done(mode.disabled_error());
             refresh_volume_state(mode);
             const bool was_locked = mode.locked, strong = secret_opens(mode);
             // An open volume needs no secret, and one that is offered proves nothing: not read.

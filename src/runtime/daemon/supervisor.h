@@ -66,7 +66,7 @@ class Supervisor {
     void enroll_finger(Mode& mode, std::string finger, UniqueFd secret, std::string owner,
                        Done done);
     void list_fingers(Mode& mode, Answer<std::vector<std::string>> answer);
-    void remove_fingers(Mode& mode, UniqueFd secret, Done done);
+    void remove_fingers(Mode& mode, UniqueFd secret, std::string owner, Done done);
     // CLOCK_BOOTTIME in µs until when a finger is enough; 0: it is not.
     std::uint64_t finger_until(const Mode& mode) const;
     // nullptr: none can be asked now.
@@ -166,6 +166,7 @@ class Supervisor {
     void hold_job(Mode& mode, Done done);
     void suspend_job(Mode& mode, Done done);
     void evict_job(Mode& mode, Done done);
+    void evict_now(Mode& mode, Done done);
     void let_go(Mode& mode, Done done);
     void after_reencryption(Mode& mode, const Result<Details>& told);
     void finish_reencryption(Mode& mode);
@@ -177,11 +178,12 @@ class Supervisor {
     void finish_lock(Mode& mode);
     Result<> finger_may(const Mode& mode);
     Result<> finger_opens(const Mode& mode);
-    void finger_job(Mode& mode, Done done);
-    void ask_finger(Mode& mode, std::string owner, const char* verb, Done done);
-    void judge_first(Mode& mode, UniqueFd secret, Done done);
+    void finger_job(Mode& mode, const VolumeWorks::Ticket& work, Done done);
+    void ask_finger(Mode& mode, const VolumeWorks::Ticket& work, Done done);
+    void judge_first(Mode& mode, const VolumeWorks::Ticket& work, UniqueFd secret, Done done);
     void count_finger(const Mode& mode);
     void note_strong_unlock(const Mode& mode);
+    void remove_prints(const Mode& mode, Done done);
     void disown_fingers(const Mode& mode);
     void forget_fingers(const Mode& mode);
     void after_lock(Mode& mode);

@@ -32,10 +32,13 @@ void Supervisor::suspend_job(Mode& mode, Done done) {
 
 // Its volumes stay open, and what is done to them goes on.
 void Supervisor::hold_job(Mode& mode, Done done) {
-    hold_mode(ctx_, mode, [this, &mode, done = std::move(done)](Result<> held) mutable {
+    auto then = [this, &mode, done = std::move(done)](Result<> held) mutable {
         if (held) return run_hooks(ctx_, mode, policy::HookPoint::lock, std::move(done));
         ctx_.observer.event("freeze-failed", mode.name, {{"error", held.error().message()}});
         evict_job(mode, std::move(done));
+    };
+    write_private(ctx_, mode, [this, &mode, then = std::move(then)](Result<>) mutable {
+        hold_mode(ctx_, mode, std::move(then));
     });
 }
 
@@ -48,7 +51,15 @@ void Supervisor::lock_job(Mode& mode, Done done) {
     suspend_job(mode, std::move(done));
 }
 
+// What is done to its volumes may have one stand still for a moment, which is not suspended.
 void Supervisor::evict_job(Mode& mode, Done done) {
+    works_.stop(mode.name, [this, &mode, done = std::move(done)](Result<>) mutable {
+        refresh_volume_state(mode);
+        evict_now(mode, std::move(done));
+    });
+}
+
+void Supervisor::evict_now(Mode& mode, Done done) {
     if (mode.held && !mode.suspended)
         if (auto noted = note_eviction(ctx_, mode); !noted)
             ctx_.observer.event("state-not-kept", mode.name, {{"error", noted.error().message()}});
@@ -76,10 +87,9 @@ void Supervisor::evict(Mode& mode, Done done) {
 
 // An open volume's key is in the kernel, and no write to its header takes it out of there.
 void Supervisor::erase_job(Mode& mode, Done done) {
-    if (!mode.plan)
-        return done(fail(Code::disabled, "mode '" + mode.name + "' is disabled", mode.reason,
-                         "see: pmosctl policy check"));
+    if (!mode.plan) return done(mode.disabled_error());
     forget_private(mode);
+    disown_fingers(mode);  // first: no kill leaves them to who has the mode next
     evict_job(mode, [this, &mode, done = std::move(done)](Result<> evicted) mutable {
         if (!evicted) return done(std::move(evicted));
         erase_volumes(ctx_, mode, [this, &mode, done = std::move(done)](Result<> erased) mutable {
@@ -105,8 +115,8 @@ void Supervisor::keys_ended(Mode& mode) {
                       forget_private(mode);
                       // Its prints stay: that they went would tell who looks on what was entered.
                       if (mode.opened.empty()) return disown_fingers(mode);
-                      forget_fingers(mode);
                       evict(mode, [](Result<>) {});
+                      forget_fingers(mode);
                   });
 }
 
@@ -128,9 +138,13 @@ void Supervisor::open_job(Mode& mode, UniqueFd secret, VolumeWorks::Ticket work,
             if (work->called_off) return done(VolumeWorks::called_off(*work));
             open_volumes(ctx_, mode, std::move(secret), std::move(done));
         });
-    if (mode.alive() && !mode.suspended)
-        return release_mode(ctx_, mode, std::move(secret), std::move(done));
-    if (mode.alive()) return resume_mode(ctx_, mode, std::move(secret), std::move(done));
+    if (mode.alive()) {
+        auto may = [work]() -> Result<> {
+            if (work->called_off) return VolumeWorks::called_off(*work);
+            return {};
+        };
+        return resume_mode(ctx_, mode, std::move(secret), std::move(may), std::move(done));
+    }
     evict_job(mode, [this, &mode, secret = std::move(secret), work,
                      done = std::move(done)](Result<> evicted) mutable {
         if (!evicted) return done(std::move(evicted));
@@ -145,7 +159,8 @@ void Supervisor::finish_lock(Mode& mode) {
     const auto record = read_lock_record(paths_, mode.name);
     if (!record && !mode.suspended) return;
     const auto strength = record && !record->evict ? lock_strength(mode) : policy::OnLock::evict;
-    mode.held = strength == policy::OnLock::freeze;
+    // Whatever becomes of that, it is not open until its secret is given or nothing is left of it.
+    mode.held = record.has_value();
     refresh_volume_state(mode);
     enqueue(
         mode, "lock-finished",

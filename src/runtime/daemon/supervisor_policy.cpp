@@ -133,8 +133,7 @@ Result<std::shared_ptr<const policy::LaunchPlan>> Supervisor::recording_plan(
     const Mode& mode) const {
     const auto policy = std::ranges::find(policy_.modes, mode.name, &policy::ModePolicy::mode);
     if (!mode.plan || policy == policy_.modes.end() || !policy->profile)
-        return fail(Code::disabled, "mode '" + mode.name + "' is disabled", mode.broken,
-                    "see: pmosctl policy check");
+        return mode.disabled_error();
     policy::CompileOptions options{.record = true, .never = {}};
     if (policy->demands) {
         if (const auto* mark = policy::production_mark(*policy->demands, mode.name))

@@ -48,7 +48,12 @@ Result<> go_on(const Context& ctx, Mode& mode) {
     PMOS_TRY(remove_lock_record(ctx.paths, mode.name));
     mode.held = false;
     if (!record || !record->thaw) return {};
-    return thaw_mode(ctx, mode);
+    auto thawed = thaw_mode(ctx, mode);
+    if (thawed) return {};
+    mode.held = true;
+    if (auto kept = write_lock_record(ctx.paths, mode.name, *record); !kept)
+        thawed.error().undo_failures.push_back(std::move(kept.error()));
+    return thawed;
 }
 
 bool is_suspended(const policy::Volume& volume) {
@@ -98,22 +103,6 @@ void hold_mode(const Context& ctx, Mode& mode, Done done) {
     run_sequence(ctx.loop, "freeze", stand_still(ctx, mode), std::move(done));
 }
 
-void release_mode(const Context& ctx, Mode& mode, UniqueFd secret, Done done) {
-    if (!mode.running->plan) return done(lost_plan(mode));
-    const auto& volumes = mode.running->plan->volumes;
-    if (auto ok = check_secret(mode, volumes, secret); !ok)
-        return done(fail(std::move(ok.error())));
-    std::vector<SequenceStep> steps;
-    if (const auto asks = std::ranges::find_if(volumes, needs_secret); asks != volumes.end())
-        steps.push_back({"judge", [&ctx, &mode, volume = *asks,
-                                   fd = std::move(secret)](Done step_done) mutable {
-                             call_volume_worker(ctx, mode, volume, Verb::auth_test, std::move(fd),
-                                                std::move(step_done));
-                         }});
-    steps.push_back({"go_on", [&ctx, &mode](Done step_done) { step_done(go_on(ctx, mode)); }});
-    run_sequence(ctx.loop, "release", std::move(steps), std::move(done));
-}
-
 void suspend_mode(const Context& ctx, Mode& mode, Done done) {
     auto steps = stand_still(ctx, mode);
     steps.push_back({"sleep", [&ctx](Done step_done) { step_done(keep_sleep(ctx.paths, true)); }});
@@ -122,14 +111,25 @@ void suspend_mode(const Context& ctx, Mode& mode, Done done) {
     run_sequence(ctx.loop, "suspend", std::move(steps), std::move(done));
 }
 
-void resume_mode(const Context& ctx, Mode& mode, UniqueFd secret, Done done) {
+// What stands still is looked at once: a volume that is made larger does so for a moment, and must
+// not be taken for one whose key the secret has brought back.
+void resume_mode(const Context& ctx, Mode& mode, UniqueFd secret, std::function<Result<>()> may,
+                 Done done) {
     if (!mode.running->plan) return done(lost_plan(mode));
-    const auto volumes = suspended_of(mode.running->plan->volumes);
+    const auto& volumes = mode.running->plan->volumes;
     if (auto ok = check_secret(mode, volumes, secret); !ok)
         return done(fail(std::move(ok.error())));
+    const auto suspended = suspended_of(volumes);
+    const auto asks = std::ranges::find_if(volumes, needs_secret);
+    const std::string taker = asks != volumes.end() ? asks->dm_name : taker_of(suspended);
     std::vector<SequenceStep> steps;
-    const std::string taker = taker_of(volumes);
-    for (const auto& volume : volumes) {
+    if (asks != volumes.end() && !std::ranges::count(suspended, taker, &policy::Volume::dm_name))
+        steps.push_back({"judge", [&ctx, &mode, volume = *asks,
+                                   fd = std::move(secret)](Done step_done) mutable {
+                             call_volume_worker(ctx, mode, volume, Verb::auth_test, std::move(fd),
+                                                std::move(step_done));
+                         }});
+    for (const auto& volume : suspended) {
         const bool takes = volume.dm_name == taker;
         auto step =
             one_volume(ctx, mode, volume, Verb::resume, takes ? std::move(secret) : UniqueFd());
@@ -138,7 +138,10 @@ void resume_mode(const Context& ctx, Mode& mode, UniqueFd secret, Done done) {
         };
         steps.push_back(std::move(step));
     }
-    steps.push_back({"go_on", [&ctx, &mode](Done step_done) { step_done(go_on(ctx, mode)); }});
+    steps.push_back({"go_on", [&ctx, &mode, may = std::move(may)](Done step_done) {
+                         if (auto wanted = may(); !wanted) return step_done(std::move(wanted));
+                         step_done(go_on(ctx, mode));
+                     }});
     run_sequence(ctx.loop, "resume", std::move(steps), std::move(done));
 }
 

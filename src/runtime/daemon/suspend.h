@@ -21,15 +21,15 @@ void suspend_mode(const Context& ctx, Mode& mode, Done done);
 // Freezes it, and from then on it is locked. What an error leaves is for the caller to evict.
 void hold_mode(const Context& ctx, Mode& mode, Done done);
 
-// Of a mode that is held: has its secret judged, where a person has one, and lets it go on. On an
-// error it is locked as before.
-void release_mode(const Context& ctx, Mode& mode, UniqueFd secret, Done done);
-
-// Whatever was to be judged has been: it is locked no more, and runs if it ran before.
+// Whatever was to be judged has been: it is locked no more, and runs if it ran before. On an error
+// it is locked as before.
 Result<> go_on(const Context& ctx, Mode& mode);
 
-// Gives the keys back and lets it go on if it ran before. On an error it is locked as before.
-void resume_mode(const Context& ctx, Mode& mode, UniqueFd secret, Done done);
+// Has the secret of a person judged, where the mode has one, whether a key waits for it or none was
+// taken; gives the keys back, and lets the mode go on if it ran before and `may` says so still. On
+// an error it is locked as before.
+void resume_mode(const Context& ctx, Mode& mode, UniqueFd secret, std::function<Result<>()> may,
+                 Done done);
 
 // From here on it is to go: a pmosd that finds it half-way finishes it.
 Result<> note_eviction(const Context& ctx, const Mode& mode);

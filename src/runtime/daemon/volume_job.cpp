@@ -86,6 +86,25 @@ void tell_unsettled(const Context& ctx, const Mode& mode, const VolumeEnd& end) 
     }
 }
 
+namespace {
+
+// Of the profile it has, and of the one that it was started with: what ends a mode's keys leaves
+// out none.
+std::vector<policy::Volume> volumes_of(const Mode& mode) {
+    std::vector<policy::Volume> all;
+    const auto add = [&all](const auto& plan) {
+        if (!plan) return;
+        for (const auto& volume : plan->volumes)
+            if (std::ranges::count(all, volume.source, &policy::Volume::source) == 0)
+                all.push_back(volume);
+    };
+    if (mode.running) add(mode.running->plan);
+    add(mode.plan);
+    return all;
+}
+
+}  // namespace
+
 VolumeJob make_volume_job(const Context& ctx, Mode& mode, const policy::Volume& volume,
                           volume::Verb verb) {
     VolumeJob job;
@@ -94,10 +113,8 @@ VolumeJob make_volume_job(const Context& ctx, Mode& mode, const policy::Volume& 
     job.volume = volume;
     job.places = {ctx.paths.attempts(mode.name), ctx.paths.repeats(mode.name),
                   ctx.paths.headers(mode.name)};
-    if (mode.plan) {
-        job.places.volumes = mode.plan->volumes;
-        job.places.erase_after = mode.plan->session.erase_after_failures;
-    }
+    job.places.volumes = volumes_of(mode);
+    if (mode.plan) job.places.erase_after = mode.plan->session.erase_after_failures;
     job.progress = [&ctx, &mode, verb](std::uint32_t permille, std::string_view step) {
         ctx.observer.progress(mode, verb_name(verb), permille, step);
     };

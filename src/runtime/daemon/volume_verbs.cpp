@@ -11,9 +11,7 @@
 namespace pmos::daemon {
 
 Result<policy::Volume> find_volume(const Mode& mode, const std::string& name) {
-    if (!mode.plan)
-        return fail(Code::disabled, "mode '" + mode.name + "' is disabled", mode.reason,
-                    "see: pmosctl policy check");
+    if (!mode.plan) return mode.disabled_error();
     const auto& volumes = mode.plan->volumes;
     const auto it = std::ranges::find(volumes, name, &policy::Volume::name);
     if (it != volumes.end()) return *it;

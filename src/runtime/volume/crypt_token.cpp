@@ -46,13 +46,13 @@ Error said_by_plugin(int negative_errno, std::string_view type) {
         case ENOTRECOVERABLE:
             return refused_secret();
         case ENOLCK: {
-            Error e = errno_error(ENOLCK, "PIN not tried");
+            Error e = errno_error(ENOLCK, "the token was not tried");
             e.code = Code::busy;
             e.why = "the TPM is locked after wrong secrets, not only those of pmos";
             return e;
         }
         case EAGAIN: {
-            Error e = errno_error(EAGAIN, "PIN not tried");
+            Error e = errno_error(EAGAIN, "the token was not tried");
             e.code = Code::not_found;
             e.why = "the device that the token needs is not there";
             return e;

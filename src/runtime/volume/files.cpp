@@ -34,17 +34,6 @@ bool is_locked(const std::string& path) {
 
 }  // namespace
 
-std::string directory_of(const std::string& path) {
-    return std::filesystem::path(path).parent_path();
-}
-
-Result<void> sync_directory(const std::string& path) {
-    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!fd || ::fsync(fd.get()) != 0)
-        return fail(errno_error(errno, fmt::format("cannot sync directory '{}'", path)));
-    return {};
-}
-
 Result<TemporaryFile> TemporaryFile::make(const std::string& final_path) {
     std::string path = final_path + std::string(kTemporarySuffix) + "XXXXXX";
     UniqueFd fd(::mkostemp(path.data(), O_CLOEXEC));  // O_EXCL, 0600

@@ -4,13 +4,11 @@
 #include <string>
 #include <vector>
 
+#include "base/directory.h"
 #include "base/fd.h"
 #include "base/result.h"
 
 namespace pmos::volume {
-
-std::string directory_of(const std::string& path);
-Result<void> sync_directory(const std::string& path);
 
 // "PATH.tmp-XXXXXX" beside PATH, 0600, locked (flock(2)) as long as its maker lives: a temporary
 // file without a lock is what a killed worker left.

@@ -15,6 +15,7 @@
 #include "runtime/volume/cipher.h"
 #include "runtime/volume/cost.h"
 #include "runtime/volume/duress.h"
+#include "runtime/volume/ending.h"
 #include "runtime/volume/enrollment.h"
 #include "runtime/volume/files.h"
 #include "runtime/volume/filesystem.h"
@@ -48,6 +49,7 @@ class Provisioner {
 
     Result<Event> run(const UniqueFd& secret) {
         PMOS_TRY(check_cipher(text(request_.cipher)));
+        PMOS_TRY(check_unmarked());
         PMOS_TRY(check_absent());
         PMOS_TRY(clear_leftovers());
         auto made = make(secret);
@@ -59,6 +61,14 @@ class Provisioner {
     }
 
   private:
+    // What is made beside the mark of an earlier destruction would be destroyed by it.
+    Result<void> check_unmarked() {
+        PMOS_ASSIGN(const bool ending, is_ending(request_));
+        if (!ending) return {};
+        return fail(Code::failed, fmt::format("cannot make {}", name_of(request_)),
+                    "what it was before has not been brought to its end", kIsItSound);
+    }
+
     Result<void> check_absent() {
         if (!header_.empty() && ::access(header_.c_str(), F_OK) == 0)
             return exists(header_, "it is to hold the volume's header",

@@ -270,6 +270,12 @@ def never_enough(pin):
     since = int(time.time())
     does("later it does not: what a finger opened was no PIN", *UNLOCK, code=LOCKED)
     told("why", "expired", since)
+    kept = (PROFILES / f"{MODE}.json").read_text()
+    frozen_anew(pin)
+    (PROFILES / f"{MODE}.json").write_text(replaced(kept, '"within": "40s"', '"within": "1s"'))
+    ctl("reload")
+    time.sleep(1.2)
+    does("a profile that wants it sooner counts at once", *UNLOCK, code=LOCKED)
     profile("10min", evictAfter="8s")
     frozen(pin)
     until(lambda: status(MODE)["lockedBy"] == "evict", 25)
@@ -298,8 +304,12 @@ def removed(pin):
     does("the PIN does", "auth", "remove", MODE, "fingerprint", pin=pin)
     does("it is enough no more", *UNLOCK, code=NOT_FOUND)
     enroll("another one", pin)
+    child = start(*ENROLL, "--finger", "left-thumb", pin=pin)
+    tell_reader(f"SCAN {OTHERS}")
     ctl("erase", MODE, "--yes")
+    called_off("to erase the mode calls an enrolment off", child)
     check("with the mode its prints go", until(lambda: not prints(), 20))
+    check("and nobody vouches for any", not pathlib.Path(f"/var/lib/pmos/fingers/{MODE}").exists())
 
 
 def main():

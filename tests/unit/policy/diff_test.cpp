@@ -259,7 +259,7 @@ TEST_CASE("a lock that keeps more in memory is a gain, one that keeps less a los
           "never\n");
     CHECK(lines(finger("4h"), finger("30min")) ==
           "none loss unlock: a fingerprint lets a go on within 30min of its secret, instead of "
-          "4h\n");
+          "within 4h of its secret\n");
 }
 
 TEST_CASE("another way into a volume is told, and who else gets one", "[diff]") {
