@@ -144,11 +144,11 @@ with_pin() {
     pmosctl "$@" --pin-fd 3 3< <(printf '%s\n' "$pin")
 }
 
-# fresh_secure PIN: secure has a new volume that PIN opens, and is locked.
-fresh_secure() {
-    pmosctl lock secure >/dev/null && rm -f /var/lib/pmos/volumes/secure-* &&
-        with_pin "$1" provision secure
-}
+# no_volume MODE: it is locked, and the files of its volumes are gone. fresh_secure PIN: secure has
+# a new one that PIN opens, and is locked.
+no_volume() { pmosctl lock "$1" >/dev/null && rm -f /var/lib/pmos/volumes/"$1"-*; }
+
+fresh_secure() { no_volume secure && with_pin "$1" provision secure; }
 
 # reload: pmosd has read the profiles again.
 reload() { pmosctl reload >/dev/null; }

@@ -57,21 +57,33 @@ by_systemd() {
 }
 
 # blinks LINES: mine, for what came after so many lines of its log.
-blinks() { within 30 "it blinks" sh -c "tail -n +$(($1 + 1)) mine/log | grep -qx getAssertion"; }
+blinks() {
+    within 30 "it blinks" sh -c "tail -n +$(($1 + 1)) mine/log | grep -Eqx 'getAssertion|makeCredential'"
+}
 
-# interrupt COMMAND...: of pmosctl, while mine blinks.
+# interrupt SECRET NEW COMMAND...: of pmosctl, while mine blinks. NEW is on 4, for --new-pin-fd.
 interrupt() {
-    local before waits
+    local secret=$1 new=$2 before waits
+    shift 2
     before=$(wc -l <mine/log)
     # A shell gives its background commands a SIGINT that is ignored.
-    env --default-signal=INT pmosctl "$@" --pin-fd 3 3< <(printf %s "$own") 2>"$work/said" &
+    env --default-signal=INT pmosctl "$@" --pin-fd 3 \
+        3< <(printf %s "$secret") 4< <(printf %s "$new") 2>"$work/said" &
     waits=$!
     blinks "$before"
     kill -INT "$waits"
     wait "$waits"
-    equal "Ctrl-C ends '$1'" 130 $?
+    equal "Ctrl-C ends '$1 $2'" 130 $?
     within 10 "also at the authenticator" sh -c "tail -n +$((before + 1)) mine/log | grep -q cancelled"
     within 10 "and the worker" sh -c '! pgrep -x pmos-volume'
+}
+
+# closed: nothing of the mode's volume is open.
+closed() {
+    equal "it stays locked" true "$(field secure locked)"
+    expect_fail "no mapping is left" sh -c 'ls /dev/mapper/ | grep secure'
+    expect_fail "nor a loop device" sh -c 'losetup --list | grep volumes/secure'
+    equal "and nothing is counted" 0 "$(failures)"
 }
 
 modprobe uhid || exit 1
@@ -85,6 +97,10 @@ plug mine
 expect_code 14 "the profile does not let it open" enroll "$own"
 check "the profile lets it" allow '"pin", "fido2"'
 expect_code 8 "its wrong PIN enrolls nothing" enroll "x$own"
+person mine never
+interrupt "$pin" "$own" auth enroll secure fido2 --new-pin-fd 4
+equal "which enrolls nothing" pin "$(ways)"
+person mine yes
 check "it is enrolled" enroll "$own"
 equal "by two touches" 2 "$(heard mine touched)"
 equal "it is listed" 'fido2 pin' "$(ways)"
@@ -126,7 +142,9 @@ expect_code 17 "in time" by_key "$own"
 person mine no
 expect_code 16 "but refuses" by_key "$own"
 person mine never
-interrupt auth test secure fido2
+interrupt "$own" '' auth test secure fido2
+interrupt "$own" "x$pin" volume passwd secure --new-pin-fd 4
+check "the PIN is what it was" auth "$pin" test pin
 began=$SECONDS
 says 17 "nobody at all" 'nobody touched it within 30 s' by_key "$own"
 check "is given up" test $((SECONDS - began)) -lt 50
@@ -197,13 +215,31 @@ check "the first opens" by_key "$own"
 note "a volume that is made with it"
 check "the profile names nothing else" allow '"fido2"'
 matches "which check warns of" lone-authenticator "$(pmosctl policy check "$profile" 2>&1)"
+check "there is none" no_volume secure
+person mine never
+interrupt "$own" '' provision secure
+expect_fail "nothing is made" sh -c 'ls /var/lib/pmos/volumes | grep secure'
+closed
+person mine yes
 check "it is made" fresh_secure "$own"
 equal "with that way alone" fido2 "$(ways)"
 expect_code 14 "which stays" auth "$own" remove fido2
 person mine never
-interrupt unlock secure
-equal "it stays locked" true "$(field secure locked)"
-equal "and nothing is counted" 0 "$(failures)"
+interrupt "$own" '' unlock secure
+closed
+
+note "locked while it blinks"
+before=$(wc -l <mine/log)
+with_pin "$own" unlock secure 2>said &
+waits=$!
+blinks "$before"
+began=$SECONDS
+check "lock does not wait for a person" pmosctl lock secure
+check "as it did not" test $((SECONDS - began)) -lt 20
+wait "$waits"
+equal "the unlock is called off" 16 $?
+matches "and told why" 'unlock was called off: the mode is being locked' "$(cat said)"
+closed
 person mine yes
 check "the mode starts by it" with_pin "$own" unlock secure
 check "lock" pmosctl lock secure
@@ -219,7 +255,7 @@ expect_code 19 "for the right one too" by_key "$own"
 unplug mine
 
 lacks "no secret is in the journal" "$pin|$own|$others" "$(journalctl -b --no-pager)"
-rm -f /var/lib/pmos/volumes/secure-*
+no_volume secure
 return_profile
 pmos_reset
 cd / && rm -rf "$work"
