@@ -9,7 +9,6 @@
 
 #include "base/text.h"
 #include "runtime/volume/attempts.h"
-#include "runtime/volume/repeats.h"
 
 namespace pmos::volume {
 namespace {
@@ -59,13 +58,13 @@ class Judgement {
         return "wrong PINs are counted in one copy only: " + record_.alone();
     }
 
-    Error wrong(Error error, const SecretBuffer& secret, const BootMoment& now) {
+    Error wrong(Error error, const SecretBuffer& secret, Keyslots wrong_at, const BootMoment& now) {
         const auto hash = hash_of(guard_, repeats_, secret);
         const auto derived = Clock::now();
         const bool duress = strikes(hash);
-        const bool again = hash && repeats_.again(*hash).value_or(false);
+        const bool again = hash && repeats_.again(*hash, wrong_at).value_or(false);
         if (!duress && !again && is_one_too_many()) guard_.destroy();
-        if (again) error.why = "it was wrong before, and is not counted again";
+        if (again && error.why.empty()) error.why = "it was wrong before, and is not counted again";
         error = again ? not_counted(std::move(error))
                       : refused(std::move(error), remaining(record_.attempts(), now));
         wait_since(derived);
@@ -131,9 +130,10 @@ Result<void> count(AttemptRecord& record, const BootMoment& now, std::string_vie
 }  // namespace
 
 Result<std::string> judge(const Request& request, const SecretBuffer& secret, const Guard& guard,
-                          const std::function<Result<void>()>& try_it) {
+                          const std::function<Result<void>(Keyslots&)>& try_it) {
+    Keyslots wrong_at = 0;
     if (is_unasked(request, secret.bytes())) {
-        PMOS_TRY(try_it());
+        PMOS_TRY(try_it(wrong_at));
         return std::string();
     }
     PMOS_ASSIGN(auto directory, AttemptDirectory::lock(std::string(text(request.attempts))));
@@ -146,18 +146,19 @@ Result<std::string> judge(const Request& request, const SecretBuffer& secret, co
                     fmt::format("secrets have {} characters or more", kMinSecret));
     Judgement judgement(record, request, guard);
     PMOS_TRY(count(record, now, text(request.attempts)));
-    auto tried = try_it();
+    auto tried = try_it(wrong_at);
     if (tried) return judgement.right();
     if (tried.error().code == Code::wrong_secret)
-        return fail(judgement.wrong(std::move(tried.error()), secret, now));
+        return fail(judgement.wrong(std::move(tried.error()), secret, wrong_at, now));
     return fail(judgement.untried(std::move(tried.error()), secret));
 }
 
-Result<bool> was_wrong(const Request& request, const Guard& guard, const SecretBuffer& secret) {
+Result<Keyslots> wrong_before(const Request& request, const Guard& guard,
+                              const SecretBuffer& secret) {
     const Repeats repeats{std::string(text(request.repeats))};
-    if (!guard.cost || !repeats.has_any()) return false;
+    if (!guard.cost || !repeats.has_any()) return Keyslots{0};
     PMOS_ASSIGN(const auto hash, hash_of(guard, repeats, secret));
-    return repeats.knows(hash);
+    return repeats.knows(hash).value_or(0);
 }
 
 Result<void> begin_count(const Request& request) {

@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "base/secret.h"
 #include "runtime/volume/crypt.h"
+#include "runtime/volume/repeats.h"
 #include "runtime/volume/request.h"
 #include "runtime/volume/secret_hash.h"
 
@@ -31,16 +32,18 @@ struct Guard {
     std::chrono::milliseconds answer_after{500};
 };
 
-// try_it opens with the secret, or says Code::wrong_secret. What comes back of one that is right is
+// try_it opens with the secret, or says Code::wrong_secret and, by its argument, where. What comes
+// back of one that is right is
 // "", or what could not be kept beside it. Code::throttled: not tried. A device key is not counted:
 // nobody guesses 64 random bytes. The duress secret, and the wrong one that is one too many, are
 // refused as any other wrong one, in words, count and time, once the volume is destroyed; so is the
 // duress secret where none could be tried.
 Result<std::string> judge(const Request& request, const SecretBuffer& secret, const Guard& guard,
-                          const std::function<Result<void>()>& try_it);
+                          const std::function<Result<void>(Keyslots& wrong_at)>& try_it);
 
-// Whether it is one of the last wrong ones, for a way that has to count each by itself.
-Result<bool> was_wrong(const Request& request, const Guard& guard, const SecretBuffer& secret);
+// Where it was wrong before, if it is one of the last: for a way that has to count each by itself.
+Result<Keyslots> wrong_before(const Request& request, const Guard& guard,
+                              const SecretBuffer& secret);
 
 // The count of a mode whose volume is being made; also one that could not be read any more.
 Result<void> begin_count(const Request& request);

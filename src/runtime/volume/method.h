@@ -41,7 +41,7 @@ struct Method {
     bool several = false;
 
     // Each wrong one is counted elsewhere as well, repeats too: tried last, and none that was wrong
-    // before.
+    // there before.
     bool counts = false;
 
     // What somebody has to do while it is tried or enrolled, beside entering a secret.

@@ -65,13 +65,15 @@ Result<std::vector<Candidate>> candidates(const Request& request, const CryptDev
 // blinks, would guess without being counted.
 class Refusals {
   public:
-    void wrong() { wrong_ = true; }
+    explicit Refusals(Keyslots& wrong_at) : wrong_at_(wrong_at) {}
+
+    void wrong(int keyslot) { wrong_at_ |= only(keyslot); }
 
     // False: who asked has left, and no other way is tried.
-    bool add(Error error) {
+    bool add(int keyslot, Error error) {
         const bool left = error.code == Code::cancelled;
         if (error.code == Code::wrong_secret) {
-            wrong_ = true;
+            wrong(keyslot);
             why_ = std::move(error.why);
         } else if (left || !other_ || other_->code == Code::not_found) {
             other_ = std::move(error);  // that one of several is not there says least
@@ -80,32 +82,36 @@ class Refusals {
     }
 
     Error told() && {
-        if (!wrong_ && other_) return std::move(*other_);
+        if (wrong_at_ == 0 && other_) return std::move(*other_);
         Error error = refused_secret();
         error.why = other_ ? other_->message() : why_;
         return error;
     }
 
   private:
-    bool wrong_ = false;
+    Keyslots& wrong_at_;
     std::string why_;
     std::optional<Error> other_;
 };
 
 Result<void> try_all(const Request& request, const CryptDevice& crypt,
                      const std::vector<Candidate>& ways, const Guard& guard,
-                     const SecretBuffer& entered, const TryKeyslot& try_keyslot, Opened& opened) {
-    Refusals refusals;
+                     const SecretBuffer& entered, const TryKeyslot& try_keyslot, Opened& opened,
+                     Keyslots& wrong_at) {
+    Refusals refusals(wrong_at);
+    std::optional<Keyslots> before;
     for (const auto& [factor, method] : ways) {
         if (!method->alone && !method->fits(entered)) continue;
-        if (method->counts) {
-            PMOS_ASSIGN(const bool known, was_wrong(request, guard, entered));
-            if (known) refusals.wrong();
-            if (known) continue;
+        if (method->counts && !before) {
+            PMOS_ASSIGN(before, wrong_before(request, guard, entered));
+        }
+        if (method->counts && (*before & only(factor.keyslot)) != 0) {
+            refusals.wrong(factor.keyslot);
+            continue;
         }
         auto passphrase = method->passphrase(request, crypt, factor, entered);
         if (!passphrase) {
-            if (!refusals.add(std::move(passphrase.error()))) break;
+            if (!refusals.add(factor.keyslot, std::move(passphrase.error()))) break;
             continue;
         }
         auto tried = try_keyslot(factor.keyslot, passphrase->bytes());
@@ -115,7 +121,7 @@ Result<void> try_all(const Request& request, const CryptDevice& crypt,
             return {};
         }
         if (tried.error().code != Code::wrong_secret) return tried;
-        refusals.wrong();
+        refusals.wrong(factor.keyslot);
     }
     return fail(std::move(refusals).told());
 }
@@ -188,8 +194,9 @@ Result<Opened> open_judged(const Request& request, const CryptDevice& crypt, Cha
         destroy_unseen(request, crypt);
         static_cast<void>(channel.keys_ended());
     };
-    PMOS_ASSIGN(opened.not_kept, judge(request, entered, guard, [&] {
-                    return try_all(request, crypt, ways, guard, entered, try_keyslot, opened);
+    PMOS_ASSIGN(opened.not_kept, judge(request, entered, guard, [&](Keyslots& wrong_at) {
+                    return try_all(request, crypt, ways, guard, entered, try_keyslot, opened,
+                                   wrong_at);
                 }));
     return opened;
 }

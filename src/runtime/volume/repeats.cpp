@@ -20,29 +20,40 @@ namespace {
 
 using Hash = HashBytes;
 
-// The file as it is: the salt, then the hashes, the latest last.
+struct Wrong {
+    Hash hash{};
+    Keyslots at = 0;
+};
+constexpr std::size_t kWrongBytes = sizeof(Hash) + sizeof(Keyslots);
+static_assert(sizeof(Wrong) == kWrongBytes, "it is written as it is");
+
+// The file as it is: the salt, then the wrong ones, the latest last.
 struct Kept {
     Hash salt{};
-    std::vector<Hash> hashes;
+    std::vector<Wrong> wrong;
+
+    auto find(const SecretHash& hash) {
+        return salt == hash.salt ? std::ranges::find(wrong, hash.repeat, &Wrong::hash)
+                                 : wrong.end();
+    }
 };
 
 // What makes no sense is no reason to refuse an attempt: then each counts.
 Kept read_kept(const std::string& path) {
     Kept kept;
     const std::string bytes =
-        read_regular_file(path, sizeof(Hash) * (Repeats::kKept + 1)).value_or("");
-    for (std::size_t at = 0; bytes.size() % sizeof(Hash) == 0 && at < bytes.size();
-         at += sizeof(Hash))
-        std::memcpy(kept.hashes.emplace_back().data(), bytes.data() + at, sizeof(Hash));
-    if (kept.hashes.empty()) return kept;
-    kept.salt = kept.hashes.front();
-    kept.hashes.erase(kept.hashes.begin());
+        read_regular_file(path, sizeof(Hash) + kWrongBytes * Repeats::kKept).value_or("");
+    if (bytes.size() % kWrongBytes != sizeof(Hash)) return kept;
+    std::memcpy(kept.salt.data(), bytes.data(), sizeof(Hash));
+    for (std::size_t at = sizeof(Hash); at < bytes.size(); at += kWrongBytes)
+        std::memcpy(&kept.wrong.emplace_back(), bytes.data() + at, kWrongBytes);
     return kept;
 }
 
 Result<void> write_kept(const std::string& path, const Kept& kept) {
     std::string bytes(kept.salt.data(), kept.salt.size());
-    for (const Hash& hash : kept.hashes) bytes.append(hash.data(), hash.size());
+    for (const Wrong& one : kept.wrong)
+        bytes.append(reinterpret_cast<const char*>(&one), kWrongBytes);
     const std::string directory = directory_of(path), fresh = path + ".new";
     if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST)
         return fail(errno_error(errno, fmt::format("cannot make directory '{}'", directory)));
@@ -59,25 +70,31 @@ Result<void> write_kept(const std::string& path, const Kept& kept) {
 
 Result<HashBytes> Repeats::salt() const {
     const Kept kept = read_kept(path_);
-    if (kept.hashes.empty()) return random_salt();
+    if (kept.wrong.empty()) return random_salt();
     return kept.salt;
 }
 
-bool Repeats::has_any() const { return !read_kept(path_).hashes.empty(); }
+bool Repeats::has_any() const { return !read_kept(path_).wrong.empty(); }
 
-bool Repeats::knows(const SecretHash& hash) const {
-    const Kept kept = read_kept(path_);
-    return kept.salt == hash.salt && std::ranges::count(kept.hashes, hash.repeat) != 0;
+std::optional<Keyslots> Repeats::knows(const SecretHash& hash) const {
+    Kept kept = read_kept(path_);
+    const auto found = kept.find(hash);
+    return found == kept.wrong.end() ? std::nullopt : std::optional(found->at);
 }
 
-Result<bool> Repeats::again(const SecretHash& hash) {
-    if (knows(hash)) return true;
+Result<bool> Repeats::again(const SecretHash& hash, Keyslots wrong_at) {
     Kept kept = read_kept(path_);
     if (kept.salt != hash.salt) kept = {hash.salt, {}};
-    kept.hashes.push_back(hash.repeat);
-    if (kept.hashes.size() > kKept) kept.hashes.erase(kept.hashes.begin());
+    const auto found = kept.find(hash);
+    const bool known = found != kept.wrong.end();
+    if (known && (found->at | wrong_at) == found->at) return true;
+    if (known)
+        found->at |= wrong_at;
+    else
+        kept.wrong.push_back({hash.repeat, wrong_at});
+    if (kept.wrong.size() > kKept) kept.wrong.erase(kept.wrong.begin());
     PMOS_TRY(write_kept(path_, kept));
-    return false;
+    return known;
 }
 
 Result<void> Repeats::forget() {

@@ -52,7 +52,8 @@ struct World {
     std::uint32_t failures() const { return look_at_attempts(attempts()).failures; }
 
     Result<std::string> attempt(std::string_view text, Result<void> outcome) {
-        return judge(request, secret_of(text), guard, [&] {
+        return judge(request, secret_of(text), guard, [&](Keyslots& wrong_at) {
+            wrong_at = only(0);
             ++tried;
             counted = failures();
             return outcome;
@@ -222,7 +223,7 @@ TEST_CASE("a worker that is killed while it tries has failed") {
     REQUIRE(child >= 0);
     if (child == 0) {
         // The buffer is wiped in a child: the secret plays no part here.
-        static_cast<void>(judge(world.request, secret, world.guard, []() -> Result<void> {
+        static_cast<void>(judge(world.request, secret, world.guard, [](Keyslots&) -> Result<void> {
             ::raise(SIGKILL);
             return {};
         }));

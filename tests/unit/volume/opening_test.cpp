@@ -179,6 +179,26 @@ TEST_CASE("only what the profile lets open is tried, and only what was asked for
     CHECK(world.tried.empty());
 }
 
+TEST_CASE("a wrong one is kept from an authenticator only where it was wrong there") {
+    World world;
+    world.enroll_authenticator();
+    const auto first = world.enter("its PIN");
+    REQUIRE_FALSE(first);
+    CHECK(first.error().code == Code::wrong_secret);
+    // It is asked again: with the authenticator there it would have opened.
+    world.ask_for("fido2");
+    const auto again = world.enter("its PIN");
+    REQUIRE_FALSE(again);
+    CHECK(again.error().code != Code::wrong_secret);
+    CHECK(world.failures() == 1);
+    world.ask_for("");
+    const auto whole = world.enter("its PIN");
+    REQUIRE_FALSE(whole);
+    CHECK(whole.error().code == Code::wrong_secret);
+    CHECK(whole.error().why == first.error().why);
+    CHECK(world.failures() == 1);
+}
+
 TEST_CASE("an authenticator that is not there says nothing of a secret, and hides no wrong one") {
     World world;
     world.enroll_authenticator();

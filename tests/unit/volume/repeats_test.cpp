@@ -24,12 +24,12 @@ struct World {
     ~World() { fs::remove_all(dir); }
     std::string path() const { return dir + "/attempts/secure"; }
     bool again(std::string_view secret, const KeyslotCost& cost = kCheap) const {
-        const auto answer = Repeats(path()).again(hash_of(secret, cost));
+        const auto answer = Repeats(path()).again(hash_of(secret, cost), only(0));
         REQUIRE(answer);
         return *answer;
     }
     bool knows(std::string_view secret) const {
-        return Repeats(path()).knows(hash_of(secret, kCheap));
+        return Repeats(path()).knows(hash_of(secret, kCheap)).has_value();
     }
     SecretHash hash_of(std::string_view secret, const KeyslotCost& cost) const {
         const auto salt = Repeats(path()).salt();
@@ -57,13 +57,27 @@ TEST_CASE("a wrong secret is known again, the last five of them, until the right
     CHECK_FALSE(world.again("guess-0"));
     CHECK_FALSE(world.again("guess-1"));
     CHECK_FALSE(world.again("guess-"));
-    CHECK(world.bytes().size() == 32 * (Repeats::kKept + 1));
+    CHECK(world.bytes().size() == 32 + 36 * Repeats::kKept);
     REQUIRE(Repeats(world.path()).forget());
     REQUIRE(Repeats(world.path()).forget());
     CHECK_FALSE(fs::exists(world.path()));
     CHECK_FALSE(Repeats(world.path()).has_any());
     CHECK_FALSE(world.knows("guess-5"));
     CHECK_FALSE(world.again("guess-5"));
+}
+
+TEST_CASE("where it was wrong is kept beside it") {
+    const World world;
+    const Repeats repeats(world.path());
+    CHECK_FALSE(repeats.knows(world.hash_of("another", kCheap)));
+    CHECK_FALSE(world.again("another"));
+    const auto hash = world.hash_of("guess", kCheap);
+    CHECK_FALSE(Repeats(world.path()).again(hash, only(0) | only(3)).value());
+    CHECK(repeats.knows(hash) == (only(0) | only(3)));
+    CHECK(Repeats(world.path()).again(hash, only(31)).value());
+    CHECK(Repeats(world.path()).again(hash, only(0)).value());
+    CHECK(repeats.knows(hash) == (only(0) | only(3) | only(31)));
+    CHECK(repeats.knows(world.hash_of("another", kCheap)) == only(0));
 }
 
 TEST_CASE("the file is root's, salted, and says nothing at another cost") {
@@ -92,7 +106,7 @@ TEST_CASE("a file of another shape is begun anew, and a cost that cannot be had 
     const auto salt = random_salt();
     const auto hash = hash_secret(std::as_bytes(std::span("123456", 6)), *salt, kCheap);
     REQUIRE(hash);
-    CHECK_FALSE(Repeats(world.path()).again(*hash).value());
-    CHECK(world.bytes().size() == 2 * 32);
+    CHECK_FALSE(Repeats(world.path()).again(*hash, only(0)).value());
+    CHECK(world.bytes().size() == 32 + 36);
     CHECK(world.again("123456"));
 }
