@@ -150,6 +150,14 @@ no_volume() { pmosctl lock "$1" >/dev/null && rm -f /var/lib/pmos/volumes/"$1"-*
 
 fresh_secure() { no_volume secure && with_pin "$1" provision secure; }
 
+# plug DIR: the FIDO2 authenticator of that directory is there (after modprobe uhid). unplug DIR.
+plug() {
+    python3 /usr/lib/handset/authenticator "$1" 2>"$1/error" &
+    echo $! >"$1/pid"
+    within 30 "$1 is plugged in" test -e "$1/ready"
+}
+unplug() { kill "$(cat "$1/pid")" && wait "$(cat "$1/pid")"; }
+
 # reload: pmosd has read the profiles again.
 reload() { pmosctl reload >/dev/null; }
 

@@ -12,6 +12,7 @@ profile=/usr/share/pmos/profiles/secure.json
 shipped=$(cat "$profile")
 attempts=/var/lib/pmos/attempts/secure
 pin=$RANDOM$RANDOM$RANDOM
+own=$RANDOM$RANDOM$RANDOM
 new=$RANDOM$RANDOM$RANDOM
 work=$(mktemp -d)
 cd "$work" || exit 1
@@ -34,12 +35,15 @@ auth() {
     shift 2
     pmosctl auth "$verb" secure "$@" --pin-fd 3 3< <(printf %s "$secret")
 }
-enroll_tpm() { auth "$1" enroll tpm2+pin --new-pin-fd 4 4< <(printf %s "$2"); }
+enroll() { auth "$1" enroll "$3" --new-pin-fd 4 4< <(printf %s "$2"); }
+enroll_tpm() { enroll "$1" "$2" tpm2+pin; }
 allow() {
     local before='"unlock": ["pin"]'
-    printf '%s\n' "${shipped/"$before"/"\"unlock\": [$1]"}" >"$profile"
-    grep -qF "[$1]" "$profile" && pmosctl reload
+    printf '%s\n' "${shipped/"$before"/"\"unlock\": [$1]${2:-}"}" >"$profile"
+    grep -qF "[$1]${2:-}" "$profile" && pmosctl reload
 }
+throttle=', "tpm2": { "throttle": true }'
+refusals() { pmosctl auth list secure --json | jq -r '.ways[] | .refusal | select(. != null and . != "")'; }
 
 note "enrolled beside a PIN"
 equal "nothing of pmos is in the TPM yet" 0 "$(indices)"
@@ -117,8 +121,56 @@ equal "it is listed" 'recovery-key tpm2+pin' "$(ways)"
 check "pmos opens by it" with_pin "$pin" unlock secure --no-start
 check "lock" pmosctl lock secure
 expect_code 8 "not by another" auth "x$pin" test
+check "the profile demands that the TPM counts" allow '"tpm2+pin", "recovery-key"' "$throttle"
+expect_code 13 "systemd's way opens no more" auth "$pin" test tpm2+pin
+matches "and it is said why" 'a share that the TPM can destroy' "$(refusals)"
+expect_code 8 "whatever is asked for" auth "$pin" test
+check "what nobody guesses does" auth "$key" test
+check "it is replaced" auth "$key" remove tpm2+pin
+check "by a PIN that pmos enrolls" enroll_tpm "$key" "$pin"
+check "which opens" auth "$pin" test
+equal "and nothing is refused" '' "$(refusals)"
+
+note "an authenticator beside it"
+modprobe uhid
+mkdir key-ring
+printf %s "$own" >key-ring/pin
+touch key-ring/log
+check "the profile lets all three" allow '"pin", "tpm2+pin", "fido2"'
+check "what was there goes, out of the TPM too" pmosctl erase secure --yes
+check "the volume is made" fresh_secure "$pin"
+check "with the TPM" enroll_tpm "$pin" "$new"
+plug key-ring
+expect_code 8 "the authenticator's PIN is none before it is enrolled" auth "$own" test
+check "nor is it in the way of enrolling it" enroll "$pin" "$own" fido2
+equal "all are listed" 'fido2 pin tpm2+pin' "$(ways)"
+for secret in "$pin" "$new" "$own"; do
+    check "each opens it" with_pin "$secret" unlock secure --no-start
+    check "lock" pmosctl lock secure
+done
+expect_code 8 "the authenticator's PIN is none of the TPM's" auth "$own" test tpm2+pin
+expect_code 8 "nor by itself" auth "$own" test pin
+expect_code 8 "the TPM's none of the authenticator's" auth "$new" test fido2
+expect_code 8 "and a wrong one is none of any" auth wrong-01 test
+equal "the TPM counted those that came to it" 2 "$(in_tpm)"
+equal "and pmos each once" 3 "$(field secure failures)"
+check "the plain one is taken away, by the authenticator" auth "$own" remove pin
+expect_code 13 "and opens no more" auth "$pin" test pin
+check "the TPM's does" auth "$new" test tpm2+pin
+check "the authenticator's too" auth "$own" test fido2
+unplug key-ring
+expect_code 8 "unplugged it does not" auth "$own" test
+plug key-ring
+check "and what was wrong then opens now" auth "$own" test
+unplug key-ring
+check "the TPM's without it too" auth "$new" test
+equal "nothing is counted" '0 0' "$(in_tpm) $(field secure failures)"
+check "the authenticator is taken away, by the TPM" auth "$new" remove fido2
+equal "nothing else is left" tpm2+pin "$(ways)"
+expect_code 14 "as the last way, which stays" auth "$new" remove tpm2+pin
 
 note "a volume that is made with the TPM"
+check "the one before goes" pmosctl erase secure --yes
 check "the profile names nothing else" allow '"tpm2+pin"'
 check "it is made" fresh_secure "$pin"
 equal "with that way alone" 'tpm2+pin' "$(ways)"
@@ -146,7 +198,7 @@ cp whole "$image"
 check "the TPM's owner takes away what it has of pmos" forget
 expect_code 13 "and nothing opens it any more" auth "$pin" test
 
-lacks "no secret is in the journal" "$pin|$new|${key:0:26}" "$(journalctl -b --no-pager -u pmosd)"
+lacks "no secret is in the journal" "$pin|$new|$own|${key:0:26}" "$(journalctl -b --no-pager -u pmosd)"
 return_profile
 pmos_reset
 rm -rf "$work"

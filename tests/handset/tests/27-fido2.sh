@@ -14,13 +14,6 @@ others=$RANDOM$RANDOM$RANDOM
 work=$(mktemp -d)
 cd "$work" || exit 1
 
-# plug NAME; unplug NAME: one of the authenticators.
-plug() {
-    python3 /usr/lib/handset/authenticator "$1" 2>"$1/error" &
-    echo $! >"$1/pid"
-    within 30 "$1 is plugged in" test -e "$1/ready"
-}
-unplug() { kill "$(cat "$1/pid")" && wait "$(cat "$1/pid")"; }
 person() { echo "$2" >"$1/touch"; } # does that at the next touch
 heard() { grep -c "$2" "$1/log"; }
 mkdir mine others third
