@@ -29,7 +29,8 @@ void ProfileReader::volume(const Node& node) {
     v.pbkdf_memory_max = size_or(node.at_path("luks/pbkdf/memoryMax"), 0);
     v.pbkdf_time_ms = u32_or(node.at_path("luks/pbkdf/timeMs"), 0);
     v.unlock = texts(node.find("unlock"));
-    if (const Node* pcrs = node.at_path("tpm2/pcrs"))
+    const Node* const pcrs = node.at_path("tpm2/pcrs");
+    if (pcrs != nullptr)
         for (const Node& pcr : pcrs->items)
             if (const auto number = u32_or(&pcr, 0); number < 24) v.pcrs |= 1U << number;
     v.tpm_throttle = bool_or(node.at_path("tpm2/throttle"), false);
@@ -64,6 +65,10 @@ void ProfileReader::volume(const Node& node) {
         fault(Rule::bad_value, place("luks/header"), "the header is a file of its own");
     check_unlock(v, place("unlock"));
     if (v.tpm_throttle) check_throttle(v, place("tpm2/throttle"));
+    // The default is there too, and has no line.
+    if (pcrs != nullptr && pcrs->at.line != 0 && !has_word(v.unlock, "tpm2"))
+        fault(Rule::contradiction, pcrs->at, "nothing that opens this volume looks at PCRs",
+              "add \"tpm2\" to 'unlock', or take 'pcrs' out");
     for (const auto& other : p_.volumes)
         if (!v.header.empty() && other.header == v.header)
             fault(Rule::contradiction, place("luks/header"),

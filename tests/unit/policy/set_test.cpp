@@ -149,6 +149,14 @@ const Change kChanges[] = {
      "\"none\", \"volumes\": [{\"name\": \"d\", \"target\": \"/d\", \"size\": \"64MiB\", "
      "\"tpm2\": {\"throttle\": true}, \"unlock\": [\"fido2\"]}]",
      "contradiction", "/volumes/0/tpm2/throttle", ""},
+    {"\"none\"",
+     "\"none\", \"volumes\": [{\"name\": \"d\", \"target\": \"/d\", \"size\": \"64MiB\", "
+     "\"tpm2\": {\"pcrs\": [7]}, \"unlock\": [\"tpm2+pin\"]}]",
+     "contradiction", "/volumes/0/tpm2/pcrs", "take 'pcrs' out"},
+    {"\"none\"",
+     "\"none\", \"volumes\": [{\"name\": \"d\", \"target\": \"/d\", \"size\": \"64MiB\", "
+     "\"tpm2\": {\"pcrs\": []}, \"unlock\": [\"pin\"]}]",
+     "contradiction", "/volumes/0/tpm2/pcrs", ""},
     {"\"none\"", "{\"tunnel\": \"work\", \"direct\": true}", "contradiction", "/network", ""},
 };
 
