@@ -278,3 +278,31 @@ TEST_CASE("fprintd: fingers are listed and removed, and none is none") {
     CHECK(world.was_called("DeleteEnrolledFingers2"));
     CHECK_FALSE(world.theirs->claimed);
 }
+
+TEST_CASE("fprintd: a removal waits until what of ours has the reader lets it go") {
+    World world;
+    Verification verification(world);
+    REQUIRE(world.run_until([&] { return world.was_called("VerifyStart any"); }));
+    std::optional<Result<>> removed;
+    world.reader->remove("pmos-secure", [&](Result<> done) { removed = std::move(done); });
+    world.settle();
+    CHECK_FALSE(removed.has_value());
+    CHECK_FALSE(world.was_called("DeleteEnrolledFingers2"));
+    verification.cancel();
+    REQUIRE(world.run_until([&] { return removed.has_value(); }));
+    CHECK(removed->has_value());
+    CHECK(world.was_called("DeleteEnrolledFingers2"));
+    CHECK_FALSE(world.theirs->claimed);
+}
+
+TEST_CASE("fprintd: with the bus goes a removal that waits, answered") {
+    World world;
+    Verification verification(world);
+    REQUIRE(world.run_until([&] { return world.was_called("VerifyStart any"); }));
+    std::optional<Result<>> removed;
+    world.reader->remove("pmos-secure", [&](Result<> done) { removed = std::move(done); });
+    world.reader.reset();
+    REQUIRE(removed.has_value());
+    CHECK_FALSE(removed->has_value());
+    CHECK(verification.answers.size() == 1);
+}
