@@ -30,12 +30,12 @@ Result<std::string> why_refused(tpm::Tpm& tpm, const std::string& json) {
     for (const int pcr : said.numbers("tpm2-pcrs"))
         if (pcr < 24) pcrs |= 1U << static_cast<unsigned>(pcr);
     const auto bank = said.text("tpm2-pcr-bank"), wanted = said.text("tpm2-policy-hash");
-    // What a signature or a policy of somebody else says is not known here.
-    if ((!bank.empty() && bank != "sha256") || wanted.empty() || pcrs == 0 ||
-        !said.text("tpm2_pubkey").empty())
-        return std::string("it has been cleared, is another one, or its policy does not let it");
+    const auto unknown = "it has been cleared, is another one, or its policy does not let it";
+    if ((!bank.empty() && bank != "sha256") || wanted.empty()) return std::string(unknown);
     PMOS_ASSIGN(const auto now, tpm::policy_now(tpm, pcrs));
     if (now == wanted) return std::string("it has been cleared since, or is another one");
+    // A policy of somebody else's, as one by a signature, is more than its PCRs.
+    if (pcrs == 0 || !said.text("tpm2_pubkey").empty()) return std::string(unknown);
     return fmt::format("the phone has started in another way than it had then: PCR {} has changed",
                        listed(said.numbers("tpm2-pcrs"), " or "));
 }
