@@ -99,6 +99,13 @@ $3"
     fi
 }
 
+# says CODE WHAT REGEX COMMAND...: COMMAND exits with that code, and says so.
+says() {
+    local code=0 output
+    output=$("${@:4}" 2>&1) || code=$?
+    matches "$2" "^$1: .*$3" "$code: ${output//$'\n'/ }"
+}
+
 # within SECONDS WHAT COMMAND...: COMMAND succeeds before that; tried ten times a second.
 within() {
     local seconds=$1 what=$2 output='' end=$((SECONDS + $1))
@@ -142,6 +149,18 @@ with_pin() {
     local pin=$1
     shift
     pmosctl "$@" --pin-fd 3 3< <(printf '%s\n' "$pin")
+}
+
+# auth PIN VERB [ARGUMENT...]: `pmosctl auth VERB`, and ways: the methods that open the volume; of
+# $mode, or secure.
+auth() {
+    local secret=$1 verb=$2
+    shift 2
+    pmosctl auth "$verb" "${mode:-secure}" "$@" --pin-fd 3 3< <(printf %s "$secret")
+}
+
+ways() {
+    pmosctl auth list "${mode:-secure}" --json | jq -r '[.ways[].method] | sort | join(" ")'
 }
 
 # no_volume MODE: it is locked, and the files of its volumes are gone. fresh_secure PIN: secure has

@@ -14,15 +14,9 @@ new=$RANDOM$RANDOM
 work=$(mktemp -d)
 cd "$work" || exit 1
 
-ways() { pmosctl auth list secure --json | jq -r '[.ways[].method] | sort | join(" ")'; }
 slot_of() { pmosctl auth list secure --json | jq -r ".ways[] | select(.method == \"$1\").keyslot"; }
 failures() { field secure failures; }
 tokens() { pmosctl volume info secure --json | jq -r '[.tokens[]] | sort | join(" ")'; }
-auth() {
-    local secret=$1 verb=$2
-    shift 2
-    pmosctl auth "$verb" secure "$@" --pin-fd 3 3< <(printf %s "$secret")
-}
 enroll_recovery() { auth "$1" enroll recovery-key --out-fd 4 4>"$2"; }
 allow() {
     local before='"unlock": ["pin"]'

@@ -7,6 +7,7 @@
 . "$HANDSET_LIB"
 export TPM2TOOLS_TCTI=device:/dev/tpmrm0
 
+mode=personal
 profile=/usr/share/pmos/profiles/personal.json
 borrow_profile "$profile"
 shipped=$(cat "$profile")
@@ -19,22 +20,11 @@ allow() {
     printf '%s\n' "${shipped/"$before"/"\"unlock\": [$1]${2:-}"}" >"$profile"
     grep -qF "[$1]" "$profile" && pmosctl reload
 }
-ways() { pmosctl auth list personal --json | jq -r '[.ways[].method] | sort | join(" ")'; }
 state() { pmosctl auth list personal --json | jq -r '.ways[] | select(.method == "tpm2").state'; }
 token() { cryptsetup luksDump --dump-json-metadata "$image" | jq -r ".tokens[] | select(.type == \"systemd-tpm2\") | $1"; }
-fresh() { pmosctl lock personal --evict && rm -f /var/lib/pmos/{volumes,keys}/personal-*; }
-auth() {
-    local secret=$1 verb=$2
-    shift 2
-    pmosctl auth "$verb" personal "$@" --pin-fd 3 3< <(printf %s "$secret")
-}
+fresh() { pmosctl lock "$mode" --evict && rm -f /var/lib/pmos/{volumes,keys}/"$mode"-*; }
 by_cryptsetup() { cryptsetup open --test-passphrase --token-only "$image"; }
 extend() { tpm2_pcrextend "$1:sha256=$(printf %064x 1)"; }
-says() {
-    local code=0 output
-    output=$("${@:4}" 2>&1) || code=$?
-    matches "$2" "^$1: .*$3" "$code: ${output//$'\n'/ }"
-}
 
 note "made by its first start"
 check "nothing is left of the volume before, nor of its key" fresh

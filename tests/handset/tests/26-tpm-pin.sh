@@ -18,7 +18,6 @@ work=$(mktemp -d)
 cd "$work" || exit 1
 borrow_profile "$profile"
 
-ways() { pmosctl auth list secure --json | jq -r '[.ways[].method] | sort | join(" ")'; }
 state() { pmosctl auth list secure --json | jq -r '.ways[] | select(.token == "pmos-tpm").state'; }
 # Those that the TPM has of pmos, asked past pmos.
 indices() { tpm2_getcap handles-nv-index | grep -ci 0x18071; }
@@ -30,11 +29,6 @@ forget() {
 }
 # What the first index of all counts.
 in_tpm() { echo $((16#$(tpm2_nvread 0x1807100 -C o | head -c 4 | od -An -tx1 | tr -d ' \n'))); }
-auth() {
-    local secret=$1 verb=$2
-    shift 2
-    pmosctl auth "$verb" secure "$@" --pin-fd 3 3< <(printf %s "$secret")
-}
 enroll() { auth "$1" enroll "$3" --new-pin-fd 4 4< <(printf %s "$2"); }
 enroll_tpm() { enroll "$1" "$2" tpm2+pin; }
 allow() {

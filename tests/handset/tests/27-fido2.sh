@@ -21,15 +21,9 @@ printf %s "$own" >mine/pin
 printf %s "$others" >others/pin
 touch mine/log others/log
 
-ways() { pmosctl auth list secure --json | jq -r '[.ways[].method] | sort | join(" ")'; }
 slots() { pmosctl auth list secure --json | jq -r '.ways[] | select(.method == "fido2").keyslot'; }
 state() { pmosctl auth list secure --json | jq -r '.ways[] | select(.method == "fido2").state'; }
 failures() { field secure failures; }
-auth() {
-    local secret=$1 verb=$2
-    shift 2
-    pmosctl auth "$verb" secure "$@" --pin-fd 3 3< <(printf %s "$secret")
-}
 by_key() { auth "$1" test fido2; }
 enroll() { auth "${2-$pin}" enroll fido2 --new-pin-fd 4 4< <(printf %s "$1"); }
 by_cryptsetup() { printf '%s\n' "$1" | cryptsetup open --test-passphrase --token-only "$image"; }
@@ -37,12 +31,6 @@ allow() {
     local before='"unlock": ["pin"]'
     printf '%s\n' "${shipped/"$before"/"\"unlock\": [$1]"}" >"$profile"
     grep -qF "[$1]" "$profile" && pmosctl reload
-}
-# says CODE WHAT REGEX COMMAND...: it fails with that code and says so.
-says() {
-    local code=0 output
-    output=$("${@:4}" 2>&1) || code=$?
-    matches "$2" "^$1: .*$3" "$code: ${output//$'\n'/ }"
 }
 by_systemd() {
     CREDENTIALS_DIRECTORY=$work/credentials systemd-cryptenroll --fido2-device=auto \
