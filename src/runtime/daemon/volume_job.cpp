@@ -1,6 +1,8 @@
 // daemon: a worker's request for a volume of a mode, and what is told of its end. Runs none.
 #include "runtime/daemon/volume_job.h"
 
+#include <csignal>
+
 #include "runtime/volume/attempts.h"
 
 namespace pmos::daemon {
@@ -59,6 +61,18 @@ const char* verb_name(volume::Verb verb) {
             return "volume-denials";
     }
     return "volume";
+}
+
+Error worker_died(int exit_code, bool counted) {
+    const bool killed = exit_code == 128 + SIGKILL;
+    Error error;
+    error.what = "the volume worker died";
+    error.why = killed ? "it was killed, as the kernel does where there is no memory for it"
+                       : "exit status " + std::to_string(exit_code);
+    if (counted) error.why += "; what it tried is counted as wrong";
+    error.fix = killed ? "stop a mode and try again; the kernel log says what killed it"
+                       : "the journal and the kernel log may say why";
+    return error;
 }
 
 // What became of the count of wrong secrets when one was tried.

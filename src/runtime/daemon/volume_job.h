@@ -15,6 +15,9 @@ const char* verb_name(volume::Verb verb);
 VolumeJob make_volume_job(const Context& ctx, Mode& mode, const policy::Volume& volume,
                           volume::Verb verb);
 
+// What a worker that ended without an answer had met; counted: the secret that it tried stays so.
+Error worker_died(int exit_code, bool counted);
+
 void tell_attempts(const Context& ctx, const Mode& mode, const Result<VolumeEnd>& end);
 void tell_unsettled(const Context& ctx, const Mode& mode, const VolumeEnd& end);
 

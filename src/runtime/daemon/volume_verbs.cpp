@@ -62,9 +62,7 @@ std::function<void()> call_volume(const Context& ctx, Mode& mode, VolumeCall cal
             if (!end) return answer(fail(std::move(end.error())));
             if (verb == volume::Verb::reencrypt) tell_unsettled(ctx, mode, *end);
             if (end->event) return answer(std::move(end->details));
-            answer(fail(Code::failed, "the volume worker died",
-                        "exit status " + std::to_string(end->exit_code),
-                        "the journal and the kernel log may say why"));
+            answer(fail(worker_died(end->exit_code, judged)));
         });
 }
 

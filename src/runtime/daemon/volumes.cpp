@@ -60,10 +60,7 @@ bool unlocks(volume::Verb verb) {
 // A worker that died has undone nothing, and what it left may hold a key in the kernel.
 void after_death(const Context& ctx, Mode& mode, const policy::Volume& volume, volume::Verb verb,
                  int exit_code, Done done) {
-    Error error;
-    error.what = "the volume worker died";
-    error.why = "exit status " + std::to_string(exit_code);
-    error.fix = "the journal and the kernel log may say why";
+    Error error = worker_died(exit_code, unlocks(verb) && takes_secret(volume));
     using volume::Verb;
     if (verb == Verb::erase) error.fix = "part of it may be left: erase the mode again";
     if (verb == Verb::close || verb == Verb::suspend || verb == Verb::cut_off ||

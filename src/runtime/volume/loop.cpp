@@ -7,6 +7,7 @@
 #include <linux/loop.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <filesystem>
@@ -34,6 +35,18 @@ bool is_backed_by(const std::string& device, const struct stat& file) {
            info.lo_device == file.st_dev;
 }
 
+// It is not the file that is missing: that one is open.
+Error no_loop(int err, const std::string& name) {
+    constexpr const char* kControl = "/dev/loop-control";
+    Error error = errno_error(err, fmt::format("cannot attach '{}' to a loop device", name),
+                              "is the kernel module 'loop' there, and a device free?");
+    if (::access(kControl, F_OK) == 0) return error;
+    error.code = Code::unsupported;
+    error.why = fmt::format("there is no '{}'", kControl);
+    error.fix = "load the kernel module 'loop'";
+    return error;
+}
+
 }  // namespace
 
 Result<LoopDevice> LoopDevice::attach(BorrowedFd file, const std::string& name, bool read_only) {
@@ -43,9 +56,7 @@ Result<LoopDevice> LoopDevice::attach(BorrowedFd file, const std::string& name, 
     request.may_sleep = true;
     sys::LoopPath path;
     UniqueFd fd(sys::sys_attach_loop(request, path));
-    if (!fd)
-        return fail(errno_error(-fd.get(), fmt::format("cannot attach '{}' to a loop device", name),
-                                "is the kernel module 'loop' there, and a device free?"));
+    if (!fd) return fail(no_loop(-fd.get(), name));
     return LoopDevice(std::move(fd), path.text);
 }
 

@@ -109,16 +109,16 @@ Result<CryptDevice> SourceDevice::crypt() const {
 }
 
 Result<Inspected> inspect_source(const Request& request) {
-    auto device = SourceDevice::attach(request, true);
-    if (!device) {
-        if (device.error().sys_errno == ENOENT) return Inspected{};
-        return fail(std::move(device.error()));
-    }
+    // Of the source alone: where a loop device is what is missing, the volume is not.
+    if (const auto source = open_source(request, true);
+        !source && source.error().sys_errno == ENOENT)
+        return Inspected{};
+    PMOS_ASSIGN(const auto device, SourceDevice::attach(request, true));
     if (request.block_device != 0) {
-        PMOS_ASSIGN(const bool carries, carries_something(request, device->path()));
+        PMOS_ASSIGN(const bool carries, carries_something(request, device.path()));
         if (!carries) return Inspected{};
     }
-    return inspect_header(request, *device);
+    return inspect_header(request, device);
 }
 
 Result<std::vector<std::string>> mappings_on(const Request& request) {
