@@ -13,12 +13,6 @@ away=/dev/loop-control.away
 unlock() { with_pin "${1-$pin}" unlock secure --no-start; }
 failures() { field secure failures; }
 pmosd() { systemctl show -P MainPID pmosd; }
-# says CODE WHAT REGEX COMMAND...: it fails with that code and says so.
-says() {
-    local code=0 output
-    output=$("${@:4}" 2>&1) || code=$?
-    matches "$2" "^$1: .*$3" "$code: ${output//$'\n'/ }"
-}
 # nothing_left FAILURES
 nothing_left() {
     equal "it stays locked" true "$(field secure locked)"
