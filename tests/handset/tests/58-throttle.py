@@ -91,7 +91,7 @@ def counting(pin):
     short = unlock("123")
     check("one that is too short as well", short.returncode == WRONG and attempts()[0] == 4, short.stderr)
     kept = open(REPEATS, "rb").read()
-    check("what tells a repeat holds no PIN", slip.encode() not in kept and len(kept) == 5 * 32)
+    check("what tells a repeat holds no PIN", slip.encode() not in kept and len(kept) == 32 + 4 * 36)
     check("and is root's alone", os.stat(REPEATS).st_mode & 0o777 == 0o600
           and os.stat(f"{RECORD}/a").st_mode & 0o777 == 0o600)
 
