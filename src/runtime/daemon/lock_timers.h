@@ -36,8 +36,7 @@ class LockTimers {
     struct Clock {
         // CLOCK_BOOTTIME in µs; 0: stands still.
         std::uint64_t idle_since = 0;  // open, and not in front of an unlocked screen
-        std::uint64_t shut_since =
-            0;  // locked with its processes kept, or open behind a locked screen
+        std::uint64_t shut_since = 0;  // locked and kept, or open behind a locked screen
         std::uint64_t tried_at = 0;
         bool was_front = false;
         EventSource lock, evict;
