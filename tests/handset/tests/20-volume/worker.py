@@ -19,8 +19,9 @@ REQUEST = struct.Struct("=IIIIQQIIII64s64s128s512s512s64s16s16s512s512s512s24s8s
                         "128s32s32s64sIIII4096s")
 EVENT = struct.Struct("=III64sIIIIIi256s256s256s")
 STATUS, PROVISION, OPEN, CLOSE = 1, 2, 3, 4
-INFO, PASSWD, BACKUP, RESTORE, REENCRYPT = 16, 17, 18, 19, 32
-AUTH_TEST = 51
+SUSPEND, RESUME, CUT_OFF = 5, 6, 7
+INFO, PASSWD, BACKUP, RESTORE, RESIZE, WIPE_FREE, REENCRYPT, TRIM = 16, 17, 18, 19, 20, 21, 32, 36
+ENROLL, REMOVE, AUTH_TEST = 49, 50, 51
 ERASE, DURESS = 56, 57
 PROGRESS, DONE, FAILED, DETAIL, KEYS_ENDED = 1, 2, 3, 4, 5
 CODES = ["failed", "usage", "unknown_mode", "disabled", "already_exists", "not_provisioned",
@@ -60,10 +61,11 @@ class Worker:
     def __init__(self, verb, name="data", pin=None, source=None, size=64 << 20, key_file="",
                  block=False, cipher="aes-xts-plain64", memory=1 << 20, time_ms=100, mode="t",
                  new=None, file=None, undo=None, integrity="none", discards="never", header="",
-                 key_bits=512, others="", erase_after=0):
+                 key_bits=512, others="", erase_after=0, methods="", factor=""):
         """A key derivation that costs little: most tests are about something else.
         new: the new secret of PASSWD, the one of DURESS; file: a descriptor, of BACKUP and RESTORE;
-        others: what is destroyed with it, "fNAME PATH" a line."""
+        others: what is destroyed with it, "fNAME PATH" a line. methods: the ways in that its profile
+        names; factor: the one that comes or goes."""
         self.source = source or f"{DIR}/{name}.img"
         self.dm = f"pmos-{mode}-{name}"
         raw = REQUEST.pack(0x504d5651, verb, 2 if key_file else 1, int(block), size, memory,
@@ -74,7 +76,7 @@ class Worker:
                            f"{DIR}/attempts/{mode}".encode(), f"{DIR}/repeats/{mode}".encode(),
                            (undo or f"{DIR}/headers/{mode}/{name}").encode(),
                            integrity.encode(), discards.encode(), header.encode(),
-                           *[b""] * 4,  # one way in: the PIN
+                           methods.encode(), b"", factor.encode(), b"",
                            erase_after, 0, 0, 0, others.encode())
         self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket.settimeout(600)

@@ -3,7 +3,8 @@
 # soak: 14400
 """kill -9 of the volume worker, and of pmosd with a worker under it, at random moments of every
 operation on a volume. Afterwards a secret of before or after opens it, and its data is what it was;
-or, of an erasure, nothing opens and nothing is left. One moment of each, 200 with HANDSET_SOAK."""
+or, of an erasure, nothing opens and nothing is left. One moment of half of them, 200 of each with
+HANDSET_SOAK."""
 
 import hashlib
 import os
@@ -17,12 +18,13 @@ import time
 from handset import another_pmosd, check, main_pid, note, pmosctl, start, status
 from worker import *
 
-RESIZE, WIPE_FREE = 20, 21
-MOMENTS = 200 if os.environ.get("HANDSET_SOAK") else 1
+SOAK = bool(os.environ.get("HANDSET_SOAK"))
+MOMENTS = 200 if SOAK else 1
 SEED = os.environ.get("SEED") or secrets.token_hex(4)
 chance = random.Random(SEED)
 MODE = "secure"
-SHUT = ("wrong_secret", "not_provisioned")  # what is said of a volume whose keys are gone
+# What is said of a volume whose keys are gone, or its header as well.
+SHUT = "wrong_secret", "not_provisioned", "failed (the volume's header is damaged"
 
 
 def forget_attempts():
@@ -67,14 +69,18 @@ class Volume:
         umount()
         self.ask(CLOSE)
 
-    def kill(self, verb, **more):
-        """True: at some moment of it. False: it was over first."""
+    def kill(self, verb, ends="done", **more):
+        """True: at some moment of it. False: it was over first, in the way that it ends."""
         worker = Worker(verb, name=self.name, size=self.size, **more)
-        alive = outlives(worker.process, self.took, verb)
+        if not outlives(worker.process, self.took, verb):
+            answer = worker.finish()
+            if answer.code != ends:
+                raise RuntimeError(f"verb {verb}: {answer}")
+            return False
         worker.process.kill()
         worker.process.wait()
         worker.socket.close()
-        return alive
+        return True
 
     def opens(self):
         """The secret that does, with the data as it was; it alone stands in pins from now on."""
@@ -89,12 +95,14 @@ class Volume:
             self.ask(CLOSE)
             self.pins = [pin]
             return "opens" if whole else "other data"
-        return "nothing opens" if opened.code in SHUT else str(opened)
+        return "nothing opens" if str(opened).startswith(SHUT) else str(opened)
 
 
 def each(what, once):
     """Until it was killed in time so often. once(): whether it was, and what came of it, "" if it
     is good."""
+    if not SOAK and chance.random() < 0.5:
+        return note(f"{what}: not today")
     killed, times, bad = 0, 0, []
     begin = time.monotonic()
     while killed < MOMENTS and times < 2 * MOMENTS + 20:
@@ -129,15 +137,21 @@ def provision():
     each("provision", once)
 
 
+def let_go(volume):
+    """What a dead worker has left is closed, as pmosd does it; and then?"""
+    if volume.ask(STATUS).suspended:
+        volume.ask(CUT_OFF)
+    done = volume.ask(CLOSE)
+    return sound(volume) if done.code == "done" else f"it cannot be closed: {done}"
+
+
 def closed(volume):
     def unlock():
-        alive = volume.kill(OPEN, pin=volume.pins[0])
-        return alive, sound(volume) if volume.ask(CLOSE).code == "done" else "it cannot be closed"
+        return volume.kill(OPEN, pin=volume.pins[0]), let_go(volume)
 
     def lock():
         volume.ask(OPEN, pin=volume.pins[0])
-        alive = volume.kill(CLOSE)
-        return alive, sound(volume) if volume.ask(CLOSE).code == "done" else "it cannot be closed"
+        return volume.kill(CLOSE), let_go(volume)
 
     def passwd():
         volume.pins.insert(0, secrets.token_hex(6))
@@ -152,15 +166,69 @@ def opened(volume):
     def resize():
         volume.ask(OPEN, pin=volume.pins[0])
         volume.size += 1 << 20
-        alive = volume.kill(RESIZE, pin=volume.pins[0])
-        return alive, sound(volume) if volume.ask(CLOSE).code == "done" else "it cannot be closed"
+        return volume.kill(RESIZE, pin=volume.pins[0]), let_go(volume)
 
     def wipe_free():
         volume.ask(OPEN, pin=volume.pins[0])
-        alive = volume.kill(WIPE_FREE)
-        return alive, sound(volume) if volume.ask(CLOSE).code == "done" else "it cannot be closed"
-    each("resize", resize)
-    each("wipe-free", wipe_free)
+        return volume.kill(WIPE_FREE), let_go(volume)
+
+    def trim():
+        volume.ask(OPEN, pin=volume.pins[0], discards="trim")
+        return volume.kill(TRIM, discards="trim"), let_go(volume)
+
+    def suspend():
+        volume.ask(OPEN, pin=volume.pins[0])
+        return volume.kill(SUSPEND), let_go(volume)
+
+    def resume():
+        volume.ask(OPEN, pin=volume.pins[0])
+        volume.ask(SUSPEND)
+        return volume.kill(RESUME, pin=volume.pins[0]), let_go(volume)
+
+    def reencrypt():
+        volume.ask(OPEN, pin=volume.pins[0])
+        return volume.kill(REENCRYPT, pin=volume.pins[0]), let_go(volume)
+    for once in (resize, wipe_free, trim, suspend, resume, reencrypt):
+        each(once.__name__, once)
+
+
+def ways(volume):
+    """A recovery key comes and goes; the PIN opens it whatever becomes of that."""
+    way = {"methods": "pin|recovery-key", "factor": "recovery-key"}
+
+    def enrolled(act):
+        reader, writer = os.pipe()
+        done = act(ENROLL, pin=volume.pins[0], file=writer, **way)
+        os.close(reader)
+        os.close(writer)
+        return done
+
+    def there():
+        volume.ask(OPEN, pin=volume.pins[0], methods=way["methods"])
+        volume.ask(CLOSE)
+        return volume.ask(REMOVE, pin=volume.pins[0], **way).code == "done"
+
+    def enroll():
+        alive = enrolled(volume.kill)
+        there()
+        return alive, "two of them" if there() else sound(volume)
+
+    def remove():
+        made = enrolled(volume.ask)
+        alive = volume.kill(REMOVE, pin=volume.pins[0], **way)
+        there()
+        found = "it is there still" if there() else sound(volume)
+        return alive, found if made.code == "done" else f"enroll: {made}"
+
+    def reencrypt():
+        return volume.kill(REENCRYPT, pin=volume.pins[0]), let_go(volume)
+
+    def duress():
+        return volume.kill(DURESS, pin=volume.pins[0], new=secrets.token_hex(6)), sound(volume)
+    each("enroll", enroll)
+    each("remove", remove)
+    each("reencrypt, closed", reencrypt)
+    each("duress set", duress)
 
 
 def headers(volume):
@@ -209,7 +277,7 @@ def erase(volume):
     def duress():
         panic = secrets.token_hex(6)
         set_it = volume.ask(DURESS, pin=volume.pins[0], new=panic)
-        alive = volume.kill(OPEN, pin=panic)
+        alive = volume.kill(OPEN, pin=panic, ends="wrong_secret")
         cleared = volume.ask(CLOSE)
         found = volume.opens()
         wrong = "" if found in ("opens", "nothing opens") else found
@@ -292,7 +360,7 @@ def main():
     try:
         provision()
         volume = Volume("v")
-        for part in (closed, opened, headers, erase):
+        for part in (closed, opened, ways, headers, erase):
             part(volume)
         clean("after all kills")
         daemon()
