@@ -78,7 +78,7 @@ struct Mode {
     bool provisioned = false;
     bool locked = false;
     bool suspended = false;  // locked: a volume's key has left the kernel
-    bool held = false;       // locked by freeze: its volumes are open
+    bool held = false;       // locked by freeze, or a lock of it is not at its end
     int last_exit = -1;
 
     Prepared prepared;

@@ -10,6 +10,7 @@
 #include "base/directory.h"
 #include "base/text.h"
 #include "runtime/daemon/hook_runner.h"
+#include "runtime/daemon/lock_record.h"
 #include "runtime/daemon/run_file.h"
 #include "runtime/daemon/strong_unlock.h"
 #include "runtime/daemon/supervisor.h"
@@ -92,7 +93,9 @@ Result<> Supervisor::finger_may(const Mode& mode) {
 }
 
 Result<> Supervisor::finger_opens(const Mode& mode) {
-    if (!mode.held || mode.suspended || !mode.alive())
+    // One that is to be evicted is held as well, until nothing of it is left.
+    const auto record = read_lock_record(paths_, mode.name);
+    if (!mode.held || mode.suspended || !mode.alive() || !record || record->evict)
         return fail(Code::locked, "a fingerprint is not enough for mode '" + mode.name + "'",
                     mode.locked ? "its keys are not in memory, and no finger brings them back"
                                 : "it is not locked",
