@@ -1,28 +1,22 @@
 #!/usr/bin/env python3
 # timeout: 900
-# soak: 14400
+# soak: 3600
 """kill -9 of the volume worker, and of pmosd with a worker under it, at random moments of every
 operation on a volume. Afterwards a secret of before or after opens it, and its data is what it was;
-or, of an erasure, nothing opens and nothing is left. One moment of half of them, 200 of each with
-HANDSET_SOAK."""
+or, of an erasure, nothing opens and nothing is left. One moment of half of them; MOMENTS says
+how many of each, and ONLY, a pattern, of which. 200 are for tests/uml/run: hours on a phone."""
 
 import hashlib
 import os
 import pathlib
-import random
 import secrets
-import signal
 import subprocess
-import time
 
-from handset import another_pmosd, check, main_pid, note, pmosctl, start, status
+from handset import note
+from kills import SEED, each, outlives
+from pmosd import daemon
 from worker import *
 
-SOAK = bool(os.environ.get("HANDSET_SOAK"))
-MOMENTS = 200 if SOAK else 1
-SEED = os.environ.get("SEED") or secrets.token_hex(4)
-chance = random.Random(SEED)
-MODE = "secure"
 # What is said of a volume whose keys are gone, or its header as well.
 SHUT = "wrong_secret", "not_provisioned", "failed (the volume's header is damaged"
 
@@ -30,20 +24,6 @@ SHUT = "wrong_secret", "not_provisioned", "failed (the volume's header is damage
 def forget_attempts():
     """But not that a destruction is under way."""
     subprocess.run(["sh", "-c", f"rm -rf {DIR}/attempts/*/[ab] {DIR}/repeats"], check=True)
-
-
-def outlives(process, took, what):
-    """It goes on after a moment by chance. Nobody knows how long it takes: the moments follow."""
-    longest, begin = took.setdefault(what, 1.5), time.monotonic()
-    wait = chance.uniform(0, longest)
-    try:
-        process.wait(wait)
-    except subprocess.TimeoutExpired:
-        if wait > 0.9 * longest:
-            took[what] = 1.2 * longest
-        return True
-    took[what] = time.monotonic() - begin
-    return False
 
 
 class Volume:
@@ -96,22 +76,6 @@ class Volume:
             self.pins = [pin]
             return "opens" if whole else "other data"
         return "nothing opens" if str(opened).startswith(SHUT) else str(opened)
-
-
-def each(what, once):
-    """Until it was killed in time so often. once(): whether it was, and what came of it, "" if it
-    is good."""
-    if not SOAK and chance.random() < 0.5:
-        return note(f"{what}: not today")
-    killed, times, bad = 0, 0, []
-    begin = time.monotonic()
-    while killed < MOMENTS and times < 2 * MOMENTS + 20:
-        alive, wrong = once()
-        killed, times = killed + alive, times + 1
-        if wrong:
-            bad.append(f"time {times}: {wrong}")
-    check(f"{what}: {times} times, {killed} of them killed", killed >= MOMENTS and not bad, bad[:5])
-    note(f"{time.monotonic() - begin:.1f} s")
 
 
 def sound(volume):
@@ -290,68 +254,6 @@ def erase(volume):
     each("erase", once)
     each("duress PIN", duress)
     volume.ask(ERASE)
-
-
-class Daemon:
-    """The same with pmosd, which dies while its worker is at work; another takes over."""
-
-    def __init__(self):
-        self.pins, self.took = [secrets.token_hex(6)], {}
-        self.anew()
-
-    def anew(self):
-        pmosctl("erase", MODE, "--yes")
-        made = pmosctl("provision", MODE, pin=self.pins[0])
-        if made.returncode != 0:
-            raise SystemExit(f"provision: {made.stderr}")
-
-    def kill(self, *words, **pins):
-        pid = main_pid()
-        caller = start(*words, **pins)
-        alive = outlives(caller, self.took, words)
-        os.kill(pid, signal.SIGKILL)
-        caller.communicate()
-        another_pmosd(pid)
-        return alive
-
-    def opens(self):
-        pmosctl("lock", MODE)
-        for pin in self.pins:
-            subprocess.run(["sh", "-c", f"rm -f /var/lib/pmos/attempts/{MODE}/?"], check=True)
-            opened = pmosctl("unlock", MODE, "--no-start", pin=pin)
-            if opened.returncode == 0:
-                pmosctl("lock", MODE)
-                self.pins = [pin]
-                return ""
-        return f"nothing opens: {opened.stderr}"
-
-    def unlock(self):
-        return self.kill("unlock", MODE, "--no-start", pin=self.pins[0]), self.opens()
-
-    def passwd(self):
-        self.pins.insert(0, secrets.token_hex(6))
-        return self.kill("volume", "passwd", MODE, pin=self.pins[1], new_pin=self.pins[0]), self.opens()
-
-    def lock(self):
-        pmosctl("unlock", MODE, "--no-start", pin=self.pins[0])
-        return self.kill("lock", MODE), self.opens()
-
-    def erase(self):
-        alive = self.kill("erase", MODE, "--yes")
-        row = status(MODE)
-        wrong = "" if row["provisioned"] or not os.path.exists("/var/lib/pmos/volumes/secure-data.luks") else row
-        again = pmosctl("erase", MODE, "--yes")
-        if again.returncode != 0:
-            wrong = again.stderr
-        self.anew()
-        return alive, wrong
-
-
-def daemon():
-    phone = Daemon()
-    for name in ("unlock", "lock", "passwd", "erase"):
-        each(f"pmosd, {name}", getattr(phone, name))
-    pmosctl("erase", MODE, "--yes")
 
 
 def main():
