@@ -169,14 +169,30 @@ void maybe_die_at([[maybe_unused]] const char* moment) {
 #endif
 }
 
+std::vector<Area> first_blows(std::vector<Area> areas) {
+    const auto part = [](const Area& area) { return std::min(kFirstBlow, area.length); };
+    std::ranges::sort(areas, {}, &Area::offset);
+    std::vector<Area> blows;
+    for (auto first = areas.begin(); first != areas.end();) {
+        const std::uint64_t begin = first->offset + first->length - part(*first);
+        auto next = std::next(first);
+        Area blow{first->offset, part(*first)};
+        for (; next != areas.end() && next->offset + part(*next) - begin <= kPart; ++next)
+            blow = {begin, next->offset + part(*next) - begin};
+        blows.push_back(blow);
+        first = next;
+    }
+    return blows;
+}
+
 Result<void> overwrite_keyslots(const std::string& device, const std::vector<Area>& areas) {
     PMOS_ASSIGN(const UniqueFd fd, open_to_write(device));
     Result<void> all;
     const auto keep_going = [&](Result<void> one) {
         if (all && !one) all = std::move(one);
     };
-    for (const auto& area : areas) {
-        keep_going(overwrite(fd.borrow(), {area.offset, std::min(kFirstBlow, area.length)}));
+    for (const auto& blow : first_blows(areas)) {
+        keep_going(overwrite(fd.borrow(), blow));
         maybe_die_at("first-write");
     }
     keep_going(sync(fd.borrow()));

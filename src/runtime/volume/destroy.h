@@ -11,9 +11,12 @@
 
 namespace pmos::volume {
 
-// Nothing that was in them comes back. Of a keyslot the loss of any part is enough: its key is
-// spread over all of it (anti-forensic stripes). So a little of each goes first, and is on the
-// storage before the rest follows.
+// Of a keyslot the loss of any part is enough: its key is spread over all of it (anti-forensic
+// stripes). Neighbours lose theirs by one write: from the end of the first of them to the beginning
+// of the last. Only what is further apart takes more than one.
+std::vector<Area> first_blows(std::vector<Area> areas);
+
+// Nothing that was in them comes back. The first blows are on the storage before the rest follows.
 Result<void> overwrite_keyslots(const std::string& device, const std::vector<Area>& areas);
 
 struct Destroyed {

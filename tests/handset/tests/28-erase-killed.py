@@ -33,7 +33,7 @@ def killed_at(moment, *words, **pins):
 
 
 def fresh():
-    """Two keyslots: no single write takes both."""
+    """Two keyslots, of which the loss of one is not enough."""
     right, panic = secrets.token_hex(5), secrets.token_hex(5)
     erased = pmosctl("erase", MODE, "--yes")
     check("what is left is erased", erased.returncode == 0, erased.stderr)
@@ -50,7 +50,7 @@ def fresh():
 
 
 def opens(right, key, moment):
-    # The one whose keyslot may still be whole comes first.
+    # The one whose keyslot is written last comes first.
     for secret in (key, right):
         done = pmosctl("unlock", MODE, "--no-start", pin=secret)
         if moment == UNTOUCHED:

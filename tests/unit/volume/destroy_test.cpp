@@ -96,11 +96,44 @@ TEST_CASE("keyslots are overwritten and nothing else; what is left looks like a 
     CHECK(world.open().has_complete_token(world.request));
 }
 
+TEST_CASE("one write of at most 1 MiB takes the keys of all keyslots beside each other") {
+    const World world;
+    const bool three = GENERATE(true, false);
+    if (three) {
+        auto crypt = world.open();
+        const auto unsealed = crypt.unseal(bytes("second"));
+        REQUIRE(unsealed);
+        REQUIRE(crypt.add_keyslot(2, kCheap, unsealed->key.bytes(), bytes("third")));
+    }
+    const auto blows = first_blows(world.open().keyslot_areas());
+    REQUIRE(blows.size() == 1);
+    CHECK(blows.front().length <= 1 << 20);
+    std::fstream stream(world.path, std::ios::in | std::ios::out | std::ios::binary);
+    stream.seekp(static_cast<std::streamoff>(blows.front().offset));
+    stream << std::string(blows.front().length, 'x') << std::flush;
+    for (const char* secret : {"old secret", "second", "third"}) CHECK_FALSE(world.opens(secret));
+}
+
+TEST_CASE("a keyslot by itself loses its first 4 KiB first, and so does one that is far away") {
+    const auto shown = [](std::vector<Area> areas) {
+        std::vector<std::pair<std::uint64_t, std::uint64_t>> out;
+        for (const Area& blow : first_blows(std::move(areas)))
+            out.emplace_back(blow.offset, blow.length);
+        return out;
+    };
+    using Shown = std::vector<std::pair<std::uint64_t, std::uint64_t>>;
+    constexpr std::uint64_t kSize = 252 << 10;
+    CHECK(shown({}).empty());
+    CHECK(shown({{32768, kSize}}) == Shown{{32768, 4096}});
+    CHECK(shown({{32768, 512}}) == Shown{{32768, 512}});
+    CHECK(shown({{8 << 20, kSize}, {32768, kSize}}) == Shown{{32768, 4096}, {8 << 20, 4096}});
+    CHECK(shown({{32768 + kSize, kSize}, {32768, kSize}}) == Shown{{32768 + kSize - 4096, 8192}});
+}
+
 TEST_CASE("the first 4 KiB of a keyslot are enough") {
     const World world;
-    auto areas = world.open().keyslot_areas();
-    for (auto& area : areas) area.length = 4096;
-    REQUIRE(overwrite_keyslots(world.path, areas));
+    for (const Area& area : world.open().keyslot_areas())
+        REQUIRE(overwrite_keyslots(world.path, {{area.offset, 4096}}));
     CHECK_FALSE(world.opens("old secret"));
     CHECK_FALSE(world.opens("second"));
 }
