@@ -81,7 +81,7 @@ class Worker:
         self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket.settimeout(600)
         self.process = subprocess.Popen(
-            ["/bin/sh", "-c", f'exec "$0" 3<&{theirs.fileno()}', WORKER], pass_fds=[theirs.fileno()])
+            ["/bin/bash", "-c", f'exec "$0" 3<&{theirs.fileno()}', WORKER], pass_fds=[theirs.fileno()])
         theirs.close()
         fds = [pipe_of(secret) for secret in (pin, new) if secret is not None]
         if file is not None:

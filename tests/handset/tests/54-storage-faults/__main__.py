@@ -1,76 +1,23 @@
 #!/usr/bin/env python3
 # boot: own
 # timeout: 900
-"""Storage that gives errors while a volume is made, opened, re-encrypted, while its PIN is changed,
-its header saved and put back: all of it, its writes only, or the header only (dm-error, dm-flakey),
-at random moments. Each is an error that says so, nothing is left in the kernel, and with the
-storage whole again the old PIN or the new one opens what was there; after its duress PIN none does,
-ever. HANDSET_SOAK: all of these for each operation, and many moments."""
+"""Storage that gives errors while something is done to a volume, from its making to its erasure:
+all of it, its writes only, or the header only (dm-error, dm-flakey), at random moments. Each is an
+error that says so, nothing is left in the kernel, and with the storage whole again the old PIN or
+the new one opens what was there; after its duress PIN, or an erasure, none does, ever. What is to be
+locked is locked, with its data written or not. HANDSET_SOAK: all of these for each operation, and
+many moments."""
 
 import hashlib
 import os
-import random
 import secrets
 import subprocess
 import time
 
+import ends
+from faulty import *
 from handset import check, note
 from worker import *
-
-NAME, SIZE, HEADER = "faulty", 64 << 20, 16 << 20
-DISK = "/var/lib/pmos/faulty-disk"
-STORAGE = f"/dev/mapper/{NAME}"
-SOAK = bool(os.environ.get("HANDSET_SOAK"))
-MOMENTS = 24 if SOAK else 1
-CHEAP = {"memory": 32 << 10, "time_ms": 100}
-SEED = int(os.environ.get("SEED") or secrets.randbelow(1 << 32))
-dice = random.Random(SEED)
-
-
-class Storage:
-    """A block device that works, or does not."""
-
-    def __init__(self):
-        with open(DISK, "wb") as file:
-            file.truncate(SIZE)
-        self.loop = self.run("losetup", "--show", "-f", DISK)
-        sectors, header = SIZE >> 9, HEADER >> 9
-        self.tables = {
-            "whole": f"0 {sectors} linear {self.loop} 0\n",
-            "all of it": f"0 {sectors} error\n",
-            "its writes": f"0 {sectors} flakey {self.loop} 0 0 3600 1 error_writes\n",
-            "its header": f"0 {header} error\n"
-                          f"{header} {sectors - header} linear {self.loop} {header}\n",
-            "its data": f"0 {header} linear {self.loop} 0\n{header} {sectors - header} error\n",
-        }
-        self.run("dmsetup", "create", NAME, input=self.tables["whole"])
-
-    def kinds(self):
-        kinds = list(self.tables)[1:]
-        return kinds if SOAK else dice.sample(kinds, 2)
-
-    @staticmethod
-    def run(*command, **options):
-        return subprocess.run(command, capture_output=True, text=True, check=True,
-                              **options).stdout.strip()
-
-    def turn(self, kind):
-        self.run("dmsetup", "reload", NAME, input=self.tables[kind])
-        self.run("dmsetup", "suspend", "--noflush", "--nolockfs", NAME)
-        self.run("dmsetup", "resume", NAME)
-
-    def end(self):
-        subprocess.run(["dmsetup", "remove", "--retry", NAME], check=False)
-        subprocess.run(["losetup", "-d", self.loop], check=False)
-        os.unlink(DISK)
-
-
-def about(verb, **options):
-    return Worker(verb, source=STORAGE, block=True, **CHEAP, **options)
-
-
-def did(verb, **options):
-    return about(verb, **options).finish()
 
 
 class Volume:
@@ -89,6 +36,7 @@ class Volume:
         check("close", (closed := did(CLOSE)).code == "done", closed)
         self.saved, self.other = (os.open(f"{DIR}/{name}", os.O_RDWR | os.O_CREAT, 0o600)
                                   for name in ("saved", "other"))
+        self.unread = os.pipe()
         self.save()
 
     def save(self):
@@ -133,8 +81,33 @@ def by_pin(verb):
     return lambda volume: about(verb, pin=volume.pins[0])
 
 
-OPERATIONS = {"opened": by_pin(OPEN), "passwd": passwd, "saved": save, "restored": restore,
-              "re-encrypted": by_pin(REENCRYPT), "re-encrypted, open": by_pin(REENCRYPT)}
+def plain(verb, **options):
+    return lambda _: about(verb, **options)
+
+
+def enroll(volume):
+    """A recovery key, which nobody reads."""
+    return about(ENROLL, pin=volume.pins[0], file=volume.unread[1], **WAYS)
+
+
+def remove(volume):
+    return about(REMOVE, pin=volume.pins[0], **WAYS)
+
+
+def set_duress(volume):
+    return about(DURESS, pin=volume.pins[0], new=secrets.token_hex(8))
+
+
+# What is done, and what the volume is like before it.
+OPERATIONS = {"opened": (by_pin(OPEN), "closed"), "passwd": (passwd, "closed"),
+              "saved": (save, "closed"), "restored": (restore, "saved"),
+              "re-encrypted": (by_pin(REENCRYPT), "closed"),
+              "re-encrypted, open": (by_pin(REENCRYPT), "open"),
+              "enroll": (enroll, "closed"), "remove": (remove, "enrolled"),
+              "duress set": (set_duress, "closed"), "closed": (plain(CLOSE), "open"),
+              "suspended": (plain(SUSPEND), "written"), "resumed": (by_pin(RESUME), "suspended"),
+              "resized": (by_pin(RESIZE), "larger"), "wiped": (plain(WIPE_FREE), "open"),
+              "trimmed": (plain(TRIM, discards="trim"), "trim")}
 
 
 def took(volume, operation, begin):
@@ -145,18 +118,31 @@ def took(volume, operation, begin):
     return time.monotonic() - start
 
 
-def prepare(volume, operation):
+def prepare(volume, before):
     """A header that is put back has to be of the key that it has now."""
-    if operation == "restored":
+    if before == "saved":
         volume.save()
-    if operation.endswith("open"):
-        opened = did(OPEN, pin=volume.pins[0])
-        check(f"{operation}: open", opened.code == "done", opened)
+    if before == "enrolled":
+        enroll(volume).finish()
+    if before not in ("open", "written", "suspended", "larger", "trim"):
+        return
+    if before == "larger":
+        volume.storage.grow()
+    opened = did(OPEN, pin=volume.pins[0], **({"discards": "trim"} if before == "trim" else {}))
+    check(f"{before}: it is open", opened.code == "done", opened)
+    if before in ("written", "suspended"):
+        mount()
+        with open(f"{DIR}/mnt/unwritten", "wb") as file:
+            file.write(secrets.token_bytes(1 << 20))
+    if before == "suspended":
+        suspended = did(SUSPEND)
+        check("it is suspended", suspended.code == "done" and is_suspended(), suspended)
 
 
-def fault(volume, operation, begin, kind, moment):
+def fault(volume, operation, kind, moment):
     label = f"{operation}, {kind} fails after {moment * 1000:.0f} ms"
-    prepare(volume, operation)
+    begin, before = OPERATIONS[operation]
+    prepare(volume, before)
     work = begin(volume)
     time.sleep(moment)
     volume.storage.turn(kind)
@@ -167,11 +153,15 @@ def fault(volume, operation, begin, kind, moment):
     check(f"{label}: libcryptsetup's guess is not all that is told",
           not answer.why.startswith("detected attempt") or "kernel log" in answer.fix, answer)
     note(f"{answer if answer.code != 'done' else 'done before'}")
-    closed = did(CLOSE)
-    check(f"{label}: closes with the fault there", closed.code == "done", closed)
+    if operation == "suspended":
+        check(f"{label}: it is not called locked while it is open",
+              answer.code != "done" or is_suspended(), answer)
+    let_go(label)
     clean(label)
     volume.storage.turn("whole")
     volume.holds(label)
+    if operation in ("enroll", "remove"):
+        remove(volume).finish()
     if operation.startswith("re-encrypted"):
         done = did(REENCRYPT, pin=volume.pins[0])
         check(f"{label}: is re-encrypted to its end", done.code == "done", done)
@@ -179,68 +169,16 @@ def fault(volume, operation, begin, kind, moment):
 
 
 def operations(volume):
-    for operation, begin in OPERATIONS.items():
-        prepare(volume, operation)
+    for operation, (begin, before) in OPERATIONS.items():
+        prepare(volume, before)
         length = took(volume, operation, begin)
-        did(CLOSE)
+        let_go(operation)
+        if operation == "enroll":
+            remove(volume).finish()
         volume.pins = volume.pins[-1:]
-        for kind in volume.storage.kinds():
+        for kind in volume.storage.kinds(2 if operation == "suspended" else 1):
             for _ in range(MOMENTS):
-                fault(volume, operation, begin, kind, dice.uniform(0, length))
-
-
-def provisioning(volume):
-    """Last: what was there is destroyed for it."""
-    for kind in volume.storage.kinds():
-        for _ in range(MOMENTS):
-            subprocess.run(["wipefs", "-qa", STORAGE], check=True)
-            os.sync()
-            work = about(PROVISION, pin=PIN)
-            time.sleep(moment := dice.uniform(0, 2))
-            volume.storage.turn(kind)
-            answer = work.finish()
-            label = f"made, {kind} fails after {moment * 1000:.0f} ms"
-            check(f"{label}: done or an error with its reason",
-                  answer.code == "done" or (answer.code != "gone" and answer.what), answer)
-            note(f"{answer if answer.code != 'done' else 'done before'}")
-            did(CLOSE)
-            clean(label)
-            volume.storage.turn("whole")
-            status = did(STATUS)
-            if answer.code == "done":
-                check(f"{label}: it is whole", status.provisioned, status)
-            else:
-                check(f"{label}: not taken for a whole one", not status.provisioned, status)
-
-
-def struck(storage):
-    """By the duress PIN, on a storage that does not take it: no PIN opens it, once it does."""
-    for kind in dict.fromkeys(["its writes", *storage.kinds()]):
-        for number in range(MOMENTS):
-            subprocess.run(["wipefs", "-qa", STORAGE], check=True)
-            panic = secrets.token_hex(8)
-            check("made for the duress PIN", (made := did(PROVISION, pin=PIN)).code == "done", made)
-            check("a duress PIN", (done := did(DURESS, pin=PIN, new=panic)).code == "done", done)
-            moment = 0 if number == 0 and kind == "its writes" else dice.uniform(0, 1)
-            label = f"struck, {kind} fails after {moment * 1000:.0f} ms"
-            work = about(OPEN, pin=panic)
-            time.sleep(moment)
-            storage.turn(kind)
-            answer = work.finish()
-            note(f"{answer}")
-            check(f"{label}: refused", answer.code not in ("done", "gone"), answer)
-            if kind == "its writes" and answer.code == "wrong_secret":
-                refused = did(OPEN, pin=PIN)
-                check(f"{label}: the right PIN too, while the fault is there", refused.code == "failed",
-                      refused)
-            did(CLOSE)
-            storage.turn("whole")
-            again = did(OPEN, pin=PIN)
-            check(f"{label}: never again, or it was not tried", again.code == "wrong_secret" or
-                  again.code == "done" and answer.code != "wrong_secret", (answer, again))
-            did(CLOSE)
-            clean(label)
-            subprocess.run(["rm", "-rf", f"{DIR}/attempts", f"{DIR}/repeats"], check=True)
+                fault(volume, operation, kind, dice.uniform(0, length))
 
 
 def main():
@@ -252,8 +190,10 @@ def main():
     try:
         volume = Volume(storage)
         operations(volume)
-        provisioning(volume)
-        struck(storage)
+        ends.provisioning(storage)
+        ends.struck(storage)
+        ends.erased(storage)
+        ends.locked_by_pmosd(storage)
     finally:
         subprocess.run(["umount", f"{DIR}/mnt"], check=False, capture_output=True)
         storage.turn("whole")
