@@ -139,11 +139,14 @@ def delayed(pin):
     events.terminate()
     told = events.communicate()[0]
     check("an event tells it", '"throttled"' in told, told)
-    wall = time.time()
-    time.clock_settime(time.CLOCK_REALTIME, wall + 86400 * 400)
-    later = unlock(pin)
-    time.clock_settime(time.CLOCK_REALTIME, wall)
-    check("a wall clock set a year ahead changes nothing", later.returncode == THROTTLED, later.stderr)
+    left = attempts()[1]
+    for days in (400, -400):
+        wall = time.time()
+        time.clock_settime(time.CLOCK_REALTIME, wall + 86400 * days)
+        refused, then = unlock(pin), attempts()[1]
+        time.clock_settime(time.CLOCK_REALTIME, time.time() - 86400 * days)
+        check(f"a wall clock set by {days} days changes nothing", refused.returncode == THROTTLED
+              and left - 20 < then <= left, (refused.stderr, left, then))
     while (left := attempts()[1]) > 0:
         time.sleep(min(left, 5))
     check("a delay ends after as long as it said", 60 <= boot_clock() - float(since()) < 75)
@@ -256,6 +259,13 @@ def two_at_once(pin):
     first.communicate(), second.communicate()
     check("two wrong ones at once are two", first.returncode == second.returncode == WRONG
           and attempts()[0] == 2, (first.returncode, second.returncode, attempts()))
+    first, second = (start("unlock", "secure", "--no-start", pin=pin) for _ in "ab")
+    told = first.communicate(), second.communicate()
+    check("two right ones at once open it, and clear the count", first.returncode == second.returncode == 0
+          and attempts() == (0, 0, False), (first.returncode, second.returncode, told, attempts()))
+    check("once", len(run("pgrep", "-x", "pmos-volume").stdout.split()) == 0
+          and run("dmsetup", "ls").stdout.count("pmos-secure") == 1, run("dmsetup", "ls").stdout)
+    lock()
 
 
 def main():
