@@ -87,8 +87,11 @@ Result<void> keep_header(const Request& request, const std::string& device, std:
     PMOS_ASSIGN(TemporaryFile file, TemporaryFile::make(place));
     auto kept = copy_bytes(from.borrow(), file.fd(), bytes);
     if (kept) kept = file.keep();
-    if (!kept) return fail(file.discard(std::move(kept.error())));
-    return {};
+    if (kept) return {};
+    Error cause = std::move(kept.error());
+    if (cause.code == Code::no_space)
+        cause.fix = fmt::format("free some space for '{}', {} KiB", place, bytes >> 10);
+    return fail(file.discard(std::move(cause)));
 }
 
 Result<void> forget_header(const Request& request) {
