@@ -274,8 +274,8 @@ def main():
                  lambda: interrupted("closed socket", "gone", some(1)),
                  lambda: interrupted(signal.SIGKILL, "kill", some(1)),
                  killed_and_made_again, unfinished, damaged, change.tells_all, change.passwd,
-                 change.killed, header.backup_and_restore, header.damaged_headers, header.shortened,
-                 header.killed, erase.block_device, erase.together, erase.whatever_asks,
+                 change.killed, header.backup_and_restore, header.damaged_headers,
+                 header.damaged_keyslot, header.shortened, header.killed, erase.block_device, erase.together, erase.whatever_asks,
                  erase.half_rewritten, erase.apart, erase.apart_on_a_device, block_device,
                  no_secret_seeps):
         test()

@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import pathlib
 import secrets
 import subprocess
 import time
@@ -151,6 +152,24 @@ def killed_in_a_piece(options):
     return wrong
 
 
+def without_room_to_mend(options, image):
+    """What mends a piece keeps the header first: where there is no room for that it writes nothing."""
+    small = f"{DIR}/small"
+    os.makedirs(small, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", small], check=True)
+    before = pathlib.Path(image).read_bytes()
+    for verb in (REENCRYPT, OPEN):
+        full = ask(verb, pin=PIN, undo=f"{small}/t/half", **options)
+        check("without room for its header nothing is mended", full.code == "no_space" and full.fix, full)
+    check("and nothing was written, or is left", pathlib.Path(image).read_bytes() == before
+          and not os.listdir(f"{small}/t"), os.listdir(f"{small}/t"))
+    subprocess.run(["umount", small], check=True)
+    done = ask(OPEN, pin=PIN, **options)
+    check("with room it is, and opens", done.code == "done" and not kept_headers(), done)
+    ask(CLOSE, **options)
+    killed_in_a_piece(options)
+
+
 def half_rewritten():
     """Of a volume whose re-encryption was killed both keys go, and the header that is kept for it."""
     for what in ("duress secret", "erase"):
@@ -162,6 +181,7 @@ def half_rewritten():
         wrong = killed_in_a_piece(options)
         image = f"{DIR}/half.img"
         if what == "erase":
+            without_room_to_mend(options, image)
             check("erased", (erased := ask(ERASE, **options)).code == "done", erased)
         else:
             before = keyslots(image)

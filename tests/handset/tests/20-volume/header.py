@@ -1,6 +1,7 @@
 """The header of a volume: into a file and back, and what becomes of one that is damaged."""
 
 import hashlib
+import json
 import os
 import secrets
 import signal
@@ -39,8 +40,9 @@ def spoil(*places, path=IMAGE):
         os.fsync(stream.fileno())
 
 
-def sum_of(path, size=-1):
+def sum_of(path, size=-1, from_=0):
     with open(path, "rb") as stream:
+        stream.seek(from_)
         return hashlib.sha256(stream.read(size)).hexdigest()
 
 
@@ -126,6 +128,45 @@ def damaged_headers():
           and sum_of(f"{DIR}/foreign.img") == before, foreign)
     os.unlink(f"{DIR}/foreign.img")
     clean("damaged headers")
+
+
+def area_of_the_pin():
+    """Where its keyslot lies: that of the token which says that the volume is whole."""
+    dump = subprocess.run(["cryptsetup", "luksDump", "--dump-json-metadata", IMAGE], capture_output=True,
+                          text=True, check=True).stdout
+    found = json.loads(dump)
+    keyslot = next(t["keyslots"][0] for t in found["tokens"].values() if t["type"] == "pmos")
+    area = found["keyslots"][keyslot]["area"]
+    return int(area["offset"]), int(area["size"])
+
+
+def damaged_keyslot():
+    """A sector of it is enough. Nothing tells it from a keyslot of another PIN."""
+    way = {"methods": "pin|recovery-key", "factor": "recovery-key"}
+    reader, writer = os.pipe()
+    made = ask(ENROLL, pin=PIN, file=writer, **way)
+    os.close(writer)
+    with open(reader, encoding="ascii") as pipe:
+        key = pipe.read().strip()
+    check("a recovery key beside the PIN", made.code == "done" and key, made)
+    backup()
+    offset, size = area_of_the_pin()
+    data = sum_of(IMAGE, from_=16 << 20)
+    spoil(offset + size // 2)
+    lost = ask(OPEN, pin=PIN, methods=way["methods"])
+    check("with its keyslot damaged the PIN is refused as a wrong one", lost.code == "wrong_secret"
+          and not lost.why, lost)
+    with open(f"{DIR}/attempts/t/a", encoding="ascii") as record:
+        check("and counted as one", "failures 1\n" in record.read())
+    check("the data was not touched", sum_of(IMAGE, from_=16 << 20) == data)
+    check("the recovery key opens it", opens(key, methods=way["methods"]) == "done")
+    done = restore()
+    check("a header that was saved mends it", done.code == "done", done)
+    check("then the PIN opens it as ever, and so does the key",
+          (opens(), opens(key, methods=way["methods"])) == ("done", "done"))
+    gone = ask(REMOVE, pin=PIN, **way)
+    check("the recovery key goes", gone.code == "done", gone)
+    clean("damaged keyslot")
 
 
 def shortened():
