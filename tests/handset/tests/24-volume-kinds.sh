@@ -155,7 +155,16 @@ mkdir -p /srv/card
 header=/srv/card/secure.header
 apart="\"cipher\": \"aes-xts-plain64\", \"header\": \"$header\""
 passwd() { pmosctl volume passwd secure --pin-fd 3 --new-pin-fd 4 3< <(printf %s "$1") 4< <(printf %s "$2"); }
-check "in a file of its own" wants "$apart"
+digest() { cryptsetup luksDump --dump-json-metadata "$1" | jq -r '[.digests[].digest] | join(" ")'; }
+# another_key HEADER PIN: of the volume, which is written anew with it.
+another_key() {
+    local before
+    before=$(digest "$1")
+    check "another key, and all of it written anew" with_pin "$2" volume reencrypt secure
+    check "the key is another one" test "$before" != "$(digest "$1")"
+    equal "nothing is being written any more" none "$(told reencryption)"
+}
+check "in a file of its own" wants "$apart" '"size": "32MiB"'
 check "it is made" with_pin "$pin" provision secure
 equal "root's alone" '600 16777216' "$(stat -c '%a %s' "$header")"
 equal "the volume itself carries nothing known" 2 "$(blkid -p "$image" >/dev/null; echo $?)"
@@ -163,7 +172,7 @@ check "it opens" with_pin "$pin" unlock secure
 inside sh -c 'echo kept >/data/kept; sync'
 equal "info of it open" 'open 16777216' "$(told state) $(told dataOffset)"
 check "a new PIN while it is open" passwd "$pin" "x$pin"
-check "it grows" sh -c "printf %s x$pin | pmosctl volume resize secure data 80MiB --pin-fd 0"
+check "it grows" sh -c "printf %s x$pin | pmosctl volume resize secure data 40MiB --pin-fd 0"
 check "lock" pmosctl lock secure
 check "backup" pmosctl volume backup secure data "$work/header"
 check "the PIN is changed back" passwd "x$pin" "$pin"
@@ -177,6 +186,11 @@ expect_code 5 "nor made anew" with_pin "$pin" provision secure
 mv "$header.away" "$header"
 check "with it, and the PIN of the backup, it opens" with_pin "x$pin" unlock secure
 equal "with what it had" kept "$(inside cat /data/kept)"
+another_key "$header" "x$pin"
+check "lock" pmosctl lock secure
+equal "no header is kept of it" '' "$(find /var/lib/pmos/headers -type f)"
+check "by its new key it opens" with_pin "x$pin" unlock secure
+equal "with what it had" kept "$(inside cat /data/kept)"
 check "lock" pmosctl lock secure
 rm "$image"
 expect_code 5 "a header that is there is not overwritten" with_pin "$pin" provision secure
@@ -186,7 +200,7 @@ note "a partition, and a device as LVM makes them"
 spare=$(readlink -f /dev/disk/by-id/virtio-spare)
 python3 - "$spare" <<'PY'
 import struct, sys
-entry = struct.pack("<B3sB3sII", 0, b"\0\0\0", 0x83, b"\0\0\0", 2048, 200 * 2048)
+entry = struct.pack("<B3sB3sII", 0, b"\0\0\0", 0x83, b"\0\0\0", 2048, 48 * 2048)
 with open(sys.argv[1], "r+b") as disk:
     disk.write(b"\0" * 440 + struct.pack("<IH", 0x706d6f73, 0) + entry + b"\0" * 48 + b"\x55\xaa")
 PY
@@ -204,6 +218,7 @@ check "stop" pmosctl stop secure
 same '"cipher": "aes-xts-plain64"' "\"source\": { \"device\": \"${spare}1\" }"
 check "by its other name it is the same, and open" with_pin "$pin" unlock secure --no-start
 check "lock" pmosctl lock secure
+another_key "$part" "$pin"
 check "and so it opens" with_pin "$pin" unlock secure
 equal "with what it had" kept "$(inside cat /data/kept)"
 check "lock" pmosctl lock secure
@@ -223,7 +238,7 @@ equal "with what it had" kept "$(inside cat /data/kept)"
 check "lock" pmosctl lock secure
 rm -r /srv/card
 dd if=/dev/zero of="$part" bs=512 count=1 status=none
-dmsetup create vg-lv --table "0 $((100 * 2048)) linear ${spare}1 4096"
+dmsetup create vg-lv --table "0 $((40 * 2048)) linear ${spare}1 4096"
 udevadm settle
 mkdir -p /dev/vg && ln -s ../mapper/vg-lv /dev/vg/lv
 check "a logical volume is the volume's" wants '"cipher": "aes-xts-plain64"' '"source": { "device": "/dev/vg/lv" }'
