@@ -73,7 +73,18 @@ expect_code 8 "a wrong PIN does not grow it" resize "x$new" "$larger"
 expect_code 12 "it does not become smaller" resize "$new" $((before - 4096))
 expect_code 15 "nor larger than its storage" resize "$new" 1TiB
 equal "nothing of that changed the file" "$before" "$(size)"
-check "it grows while the mode runs" resize "$new" "$larger"
+# A shell gives its background commands a SIGINT that is ignored.
+env --default-signal=INT pmosctl volume resize secure data "$larger" --pin-fd 3 \
+    3< <(printf %s "$new") >out 2>progress &
+growing=$!
+until [ -s progress ] || ! kill -0 $growing 2>/dev/null; do :; done
+kill -INT $growing
+wait $growing
+matches "Ctrl-C ends it at whatever step it was, or it was done" '^(130|0)$' $?
+within 10 "and the work" sh -c '! pgrep -x pmos-volume'
+note "it left $(size) bytes of $larger"
+equal "the mode has what it had" kept "$(pmosctl exec secure -- cat /data/kept)"
+check "repeated, it grows while the mode runs" resize "$new" "$larger"
 equal "the file has the size asked for" "$larger" "$(size)"
 check "the mode has the room" test "$(blocks)" -gt $((had + 12000))
 equal "and what it had" kept "$(pmosctl exec secure -- cat /data/kept)"
@@ -89,7 +100,6 @@ left=$(grep -caF "$canary" "$device")
 check "of what was deleted no more is left than ext4 keeps for itself" test $((left * 5)) -lt "$lines"
 note "$left of $lines lines of it are"
 equal "and what was not deleted is there" kept "$(pmosctl exec secure -- cat /data/kept)"
-# A shell gives its background commands a SIGINT that is ignored.
 env --default-signal=INT pmosctl volume wipe-free secure >out 2>progress &
 wipe=$!
 within 10 "it is at work" grep -q overwriting progress
