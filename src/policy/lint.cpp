@@ -61,6 +61,7 @@ class Lint {
 
     void image();
     void volumes();
+    void volume_check();
     void erasure();
     void lock();
     void capabilities();
@@ -139,6 +140,15 @@ void Lint::volumes() {
                 fmt::format("'{}' tells its storage which blocks are free", v.name),
                 "write \"never\" unless the storage wears out or must give the room back");
     }
+}
+
+void Lint::volume_check() {
+    const auto checks = [](const HookSpec& hook) { return hook.point == HookPoint::volume_check; };
+    if (p_.volumes.empty() || std::ranges::any_of(p_.hooks, checks)) return;
+    say(Rule::unchecked_volume, p_.where("volumes/0"),
+        fmt::format("nothing checks the file system of '{}' before it is mounted",
+                    p_.volumes.front().name),
+        "add \"hooks\": { \"volumeCheck\": [\"volume-check\"] }");
 }
 
 void Lint::erasure() {
@@ -285,6 +295,7 @@ void lint(const Profile& profile, std::vector<Diagnostic>& diagnostics) {
     Lint lint(profile, found);
     lint.image();
     lint.volumes();
+    lint.volume_check();
     lint.erasure();
     lint.lock();
     lint_seccomp(profile, found);

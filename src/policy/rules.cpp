@@ -203,6 +203,11 @@ constexpr std::array kRules{
              R"("volumes": [{ "name": "d", "target": "/srv", "size": "64MiB", "unlock": ["pin"],)"
              R"( "luks": { "discards": "trim" } }])"},
     RuleInfo{
+        Rule::unchecked_volume, "unchecked-volume", kWarning, "a volume is mounted unchecked",
+        "A power cut or failing storage can damage a file system: mounted as it is, it is "
+        "written to all the same, and what could have been repaired may be lost.",
+        R"("volumes": [{ "name": "d", "target": "/srv", "size": "64MiB", "unlock": ["pin"] }])"},
+    RuleInfo{
         Rule::erase_after_failures, "erase-after-failures", kWarning, "wrong PINs erase the mode",
         "Anybody who holds the locked phone can do that, a child too, and no backup is made "
         "first. The delays alone make guessing hopeless: see docs/integrating.md.",

@@ -74,6 +74,7 @@ enum class Rule : std::uint8_t {
     lone_authenticator,
     weak_kdf,
     told_discards,
+    unchecked_volume,
     erase_after_failures,
     keys_stay,
     dangerous_syscalls,

@@ -41,9 +41,12 @@ const std::string kNet = "\"network\": \"none\"";
 
 std::string caps(const std::string& list) { return kArgs + ", \"capabilities\": [" + list + "]"; }
 std::string seccomp(const std::string& rules) { return kAllow + ", \"rules\": [" + rules + "]"; }
-std::string volume(const std::string& rest) {
+std::string unchecked(const std::string& rest) {
     return kNet + ", \"volumes\": [{\"name\": \"d\", \"target\": \"/d\", \"size\": \"64MiB\", " +
            rest + "}]";
+}
+std::string volume(const std::string& rest) {
+    return unchecked(rest) + ", \"hooks\": {\"volumeCheck\": [\"volume-check\"]}";
 }
 
 }  // namespace
@@ -168,6 +171,16 @@ TEST_CASE("a lint for each weakness, and silence where there is none") {
          {"told-discards"},
          "/volumes/0/luks/discards",
          "which blocks are free"},
+        {kNet,
+         unchecked("\"unlock\": [\"pin\"]"),
+         {"unchecked-volume"},
+         "/volumes/0",
+         "before it is mounted"},
+        {kNet,
+         unchecked("\"unlock\": [\"pin\"]") + ", \"hooks\": {\"preStart\": [\"volume-check\"]}",
+         {"unchecked-volume"},
+         "/volumes/0",
+         "'d'"},
         {kNet,
          volume("\"unlock\": [\"pin\"], \"options\": [\"exec\"]"),
          {"writable-executable"},
