@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <fstream>
 #include <string_view>
 
 #include "runtime/daemon/bus_names.h"
@@ -336,6 +337,14 @@ int list_modes(sd_bus*, const char*, void* userdata, char*** nodes, sd_bus_error
     return 0;
 }
 
+// A line for each call: what a pmosctl that gave up must not have asked for.
+int note_call(sd_bus_message* m, void* userdata, sd_bus_error*) {
+    if (sd_bus_message_is_method_call(m, nullptr, nullptr) > 0)
+        std::ofstream(static_cast<World*>(userdata)->log_path + ".calls", std::ios::app)
+            << sd_bus_message_get_member(m) << '\n';
+    return 0;
+}
+
 int accept_peer(sd_event_source* source, int fd, std::uint32_t, void* userdata) {
     auto& world = *static_cast<World*>(userdata);
     const int peer = ::accept4(fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -348,6 +357,7 @@ int accept_peer(sd_event_source* source, int fd, std::uint32_t, void* userdata) 
     sd_bus_set_server(bus, 1, id);
     sd_bus_negotiate_fds(bus, 1);
     int r = sd_bus_start(bus);
+    if (r >= 0) r = sd_bus_add_filter(bus, nullptr, note_call, &world);
     if (r >= 0)
         r = sd_bus_add_object_vtable(bus, nullptr, bus::kManagerPath, bus::kManagerInterface,
                                      kManagerTable, &world);

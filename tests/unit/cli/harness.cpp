@@ -15,6 +15,8 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <thread>
 
 namespace pmos::cli::test {
@@ -101,6 +103,11 @@ Service::~Service() {
     ::waitpid(pid_, nullptr, 0);
     std::error_code ignored;
     std::filesystem::remove_all(dir_, ignored);
+}
+
+std::vector<std::string> Service::calls() const {
+    std::ifstream file(log_ + ".calls");
+    return {std::istream_iterator<std::string>(file), {}};
 }
 
 Outcome Service::run(Args args, const std::string& input) const {

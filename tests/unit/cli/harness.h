@@ -27,6 +27,8 @@ class Service {
 
     const std::string& socket() const { return socket_; }
     const std::string& log() const { return log_; }
+    // The methods that were called on it so far, in order.
+    std::vector<std::string> calls() const;
     // pmosctl with standard input from a pipe that holds `input`.
     Outcome run(Args args, const std::string& input = "") const;
 

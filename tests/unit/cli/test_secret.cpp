@@ -2,8 +2,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <csignal>
+#include <set>
 
 #include "cli/secret_input.h"
 #include "harness.h"
@@ -71,6 +73,53 @@ TEST_CASE("Ctrl-C, SIGTERM and SIGHUP at the prompt put the terminal back") {
         CHECK(tty.finish() == 128 + number);
         CHECK(tty.echoes());
     }
+}
+
+TEST_CASE("Ctrl-C at any prompt ends it there, with nothing asked of pmosd") {
+    const Service service;
+    const std::string backup = service.log();  // any file will do: it is not read
+    struct Row {
+        Args args;
+        std::vector<std::string> prompts;  // all but the last are answered
+        bool secret = true;
+    };
+    const std::string kOld = "PIN for secure: ", kYes = "type 'yes' to go on: ";
+    const Row rows[] = {
+        {{"provision", "fresh"}, {"new PIN for fresh: "}},
+        {{"provision", "fresh"}, {"new PIN for fresh: ", "once more: "}},
+        {{"volume", "passwd", "secure"}, {"old " + kOld}},
+        {{"volume", "passwd", "secure"}, {"old " + kOld, "new " + kOld}},
+        {{"volume", "passwd", "secure"}, {"old " + kOld, "new " + kOld, "once more: "}},
+        {{"volume", "reencrypt", "secure"}, {kOld}},
+        {{"auth", "enroll", "secure", "recovery-key"}, {kOld}},
+        {{"auth", "enroll", "secure", "passphrase"}, {kOld, "new passphrase for secure: "}},
+        {{"auth", "remove", "secure", "recovery-key"}, {kOld}},
+        {{"auth", "test", "secure"}, {kOld}},
+        {{"duress", "set", "secure"}, {kOld}},
+        {{"duress", "set", "secure"}, {kOld, "duress " + kOld}},
+        {{"duress", "set", "secure"}, {kOld, "duress " + kOld, "once more: "}},
+        {{"duress", "remove", "secure"}, {kOld}},
+        {{"erase", "secure"}, {kYes}, false},
+        {{"volume", "restore", "secure", "data", backup}, {kYes}, false},
+    };
+    for (const auto& [args, prompts, secret] : rows) {
+        CAPTURE(args, prompts);
+        Terminal tty(service, args);
+        for (const auto& prompt : prompts) {
+            REQUIRE(tty.wait_for(prompt));
+            if (&prompt != &prompts.back()) tty.type("2468\n");
+        }
+        CHECK(tty.echoes() != secret);
+        tty.type(secret ? "24\x03" : "ye\x03");
+        CHECK(tty.finish() == 128 + SIGINT);
+        CHECK(tty.echoes());
+    }
+    const std::set<std::string> looks{"Get", "GetAll", "GetManagedObjects", "List", "ListFactors"};
+    const auto calls = service.calls();
+    CHECK(std::ranges::count(calls, "List") > 0);
+    for (const auto& call : calls) CHECK(looks.contains(call));
+    CHECK(service.run({"erase", "secure", "--yes"}).status == 0);
+    CHECK(service.calls().back() == "Erase");
 }
 
 TEST_CASE("an empty PIN is refused before pmosd is asked") {
