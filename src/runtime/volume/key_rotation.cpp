@@ -4,9 +4,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "runtime/volume/keyslot_change.h"
+#include "runtime/volume/method.h"
 
 namespace pmos::volume {
 namespace {
@@ -16,9 +18,14 @@ constexpr std::string_view kType = R"("type":"pmos-rotation")", kNext = R"("next
 Result<void> check_alone(const CryptDevice& crypt, int keyslot) {
     const auto others = crypt.others_than(keyslot);
     if (others.empty()) return {};
-    return fail(Code::unsupported, "the volume opens by more than this secret",
-                fmt::format("a new volume key cannot be given to {}", fmt::join(others, ", ")),
-                "take the others away, re-encrypt, and enroll them again");
+    const auto is_escrow = [](const std::string& other) { return other.contains(kEscrow.token); };
+    return fail(
+        Code::unsupported, "the volume opens by more than this secret",
+        fmt::format("a new volume key cannot be given to {}", fmt::join(others, ", ")),
+        std::ranges::any_of(others, is_escrow)
+            ? "take the others away, re-encrypt, and enroll them again; an escrow goes once "
+              "'escrow' is out of the profile, and comes back with it"
+            : "take the others away, re-encrypt, and enroll them again");
 }
 
 // Also of a keyslot that has none: nothing to do.

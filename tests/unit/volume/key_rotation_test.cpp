@@ -85,8 +85,25 @@ TEST_CASE("a keyslot of another secret refuses a rotation, by name, and nothing 
     REQUIRE_FALSE(begun);
     CHECK(begun.error().code == Code::unsupported);
     CHECK(begun.error().why.find("keyslot 7 (systemd-recovery), keyslot 9") != std::string::npos);
+    CHECK(begun.error().fix.find("escrow") == std::string::npos);
     CHECK(volume.open().tokens().size() == 2);
     CHECK(volume.open().free_keyslot() == 1);
+}
+
+TEST_CASE("where an escrow refuses it, the profile is named: pmosctl does not take it away") {
+    const Volume volume;
+    {
+        auto crypt = volume.open();
+        auto unsealed = crypt.unseal(bytes(kSecret));
+        REQUIRE(unsealed);
+        REQUIRE(crypt.add_keyslot(7, kCheap, unsealed->key.bytes(), bytes("another")));
+        REQUIRE(crypt.write_token(R"({"type":"pmos-escrow","keyslots":["7"]})"));
+    }
+    auto crypt = volume.open();
+    const auto begun = begin_rotation(crypt, "", 0, kCheap, bytes(kSecret));
+    REQUIRE_FALSE(begun);
+    CHECK(begun.error().why.find("keyslot 7 (pmos-escrow)") != std::string::npos);
+    CHECK(begun.error().fix.find("'escrow' is out of the profile") != std::string::npos);
 }
 
 TEST_CASE("a header without room refuses a rotation, and nothing is left of it") {
