@@ -177,6 +177,19 @@ plug() {
 }
 unplug() { kill "$(cat "$1/pid")" && wait "$(cat "$1/pid")"; }
 
+# flip FILE OFFSET: one bit of it, as failing storage would.
+flip() {
+    python3 - "$1" "$2" <<'PY'
+import sys
+with open(sys.argv[1], "r+b") as f:
+    f.seek(int(sys.argv[2]))
+    byte = f.read(1)[0]
+    f.seek(int(sys.argv[2]))
+    f.write(bytes([byte ^ 1]))
+PY
+    sync "$1" && echo 3 >/proc/sys/vm/drop_caches
+}
+
 # reload: pmosd has read the profiles again.
 reload() { pmosctl reload >/dev/null; }
 

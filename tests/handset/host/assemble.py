@@ -1,6 +1,7 @@
 """Puts the phone's disks together from cached parts. Never starts the phone."""
 
 import dataclasses
+import json
 import os
 import pathlib
 import shutil
@@ -12,6 +13,8 @@ from . import base
 
 PHONE = base.HANDSET / "phone"
 MODES = ("personal", "secure")
+# What the bytes of a sealed image depend on, beside the image.
+SEALERS = [base.TOP / "cli" / "image_make.cpp", *sorted((base.TOP / "src" / "base").glob("verity*"))]
 # Debian has moved these below /usr; a path written through them would miss the link.
 MERGED = ("bin", "sbin", "lib", "lib64")
 
@@ -71,6 +74,34 @@ def mode_image(mode):
     return base.cached((f"image-{mode}", ".erofs"), key, make, f"the image of {mode}")
 
 
+def sealed_image(mode, pmosctl):
+    """(the image with its dm-verity hashes, its root hash), as a vendor ships it."""
+    plain = mode_image(mode)
+    key = base.hash_of(plain.name, *SEALERS)
+
+    def make(path):
+        part = path.with_suffix(".part")
+        done = subprocess.run([pmosctl, "image", "build", plain, "-o", part, "--json"],
+                              capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise base.Failure(f"the image of {mode} cannot be sealed: {done.stderr.strip()}")
+        pathlib.Path(f"{path}.hash").write_text(json.loads(done.stdout)["rootHash"])
+        part.rename(path)
+
+    image = base.cached((f"sealed-{mode}", ".erofs"), key, make, f"the sealed image of {mode}")
+    return image, pathlib.Path(f"{image}.hash").read_text()
+
+
+def seal_profile(path, image, root_hash):
+    """The profiles in git know no image's hash: who makes the images writes it in."""
+    plain = f'"root": {{ "image": "{image}" }}'
+    verity = f'"verity": {{ "rootHash": "{root_hash}" }}'
+    text = path.read_text()
+    if text.count(plain) != 1:
+        raise base.Failure(f"'{path}' has no line '{plain}' to add a root hash to")
+    path.write_text(text.replace(plain, plain.replace(" }", f", {verity} }}")))
+
+
 def install(variant):
     """Builds pmos and installs it as a package would, into a directory."""
     base.call([base.TOP / "dev", "build", "--variant", variant])
@@ -112,7 +143,9 @@ def layers(dest):
     wanted["usr/lib/handset/python/handset.py"] = base.HANDSET / "lib.py"
     wanted["usr/lib/handset/atsim.py"] = base.HANDSET / "modem" / "atsim.py"
     for mode in MODES:
-        wanted[f"usr/share/pmos/images/{mode}.erofs"] = mode_image(mode)
+        image, root_hash = sealed_image(mode, dest / "usr/bin/pmosctl")
+        wanted[f"usr/share/pmos/images/{mode}.erofs"] = image
+        seal_profile(dest / f"usr/share/pmos/profiles/{mode}.json", f"{mode}.erofs", root_hash)
     return wanted
 
 

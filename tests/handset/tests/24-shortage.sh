@@ -16,7 +16,7 @@ pmosd() { systemctl show -P MainPID pmosd; }
 # nothing_left FAILURES
 nothing_left() {
     equal "it stays locked" true "$(field secure locked)"
-    expect_fail "no mapping is left" sh -c 'ls /dev/mapper | grep secure'
+    expect_fail "no mapping is left" sh -c 'ls /dev/mapper | grep secure-'
     within 10 "nor a loop device" sh -c '! losetup --list | grep -q volumes/secure'
     expect_fail "nor a worker" pgrep -x pmos-volume
     equal "wrong PINs: $1" "$1" "$(failures)"

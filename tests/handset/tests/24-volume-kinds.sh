@@ -102,7 +102,7 @@ within 60 "its tags are being written" grep -q 'writing the tags' "$work/progres
 pkill -KILL -x pmos-volume
 wait $making
 within 10 "killed in that, nothing of it is left" \
-    sh -c '! dmsetup ls | grep -q pmos-secure && ! ls /var/lib/pmos/volumes | grep -q secure'
+    sh -c '! dmsetup ls | grep -q pmos-secure- && ! ls /var/lib/pmos/volumes | grep -q secure'
 check "it is made" with_pin "$pin" provision secure
 check "unlock" with_pin "$pin" unlock secure
 equal "info" 'hmac(sha256) 512' "$(told integrity) $(told keyBits)"
@@ -117,7 +117,7 @@ with open("/dev/mapper/pmos-secure-data_dif", "rb") as stream:
 PY
 check "its ciphertext is looked at" python3 "$work/sector.py" "$block" "$work/sector"
 check "lock" pmosctl lock secure
-equal "no mapping is left" '' "$(dmsetup ls | grep pmos-secure)"
+equal "no mapping is left" '' "$(dmsetup ls | grep pmos-secure-)"
 cat >"$work/flip.py" <<'PY'
 import sys
 image, sector = sys.argv[1], open(sys.argv[2], "rb").read()
@@ -146,7 +146,7 @@ check "and resumed" with_pin "$pin" unlock secure
 equal "with what it had" kept "$(inside cat /data/kept)"
 check "suspended again" pmosctl lock secure
 check "and evicted" pmosctl lock --evict secure
-equal "no mapping is left" '' "$(dmsetup ls | grep pmos-secure)"
+equal "no mapping is left" '' "$(dmsetup ls | grep pmos-secure-)"
 
 echo "$demands" >$site
 

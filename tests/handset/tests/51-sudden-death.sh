@@ -34,7 +34,7 @@ loops() {
     losetup --noheadings --list --output BACK-MAJ:MIN,BACK-INO |
         awk -v disk="$disk" '$1 == disk { print $2 }'
 }
-mappings() { dmsetup ls | awk '/^pmos-/ { print $1 }' | sort; }
+mappings() { dmsetup ls | awk '/^pmos-[a-z]*-/ { print $1 }' | sort; }
 
 check "personal runs" pmosctl start personal
 check "personal is in front" pmosctl switch personal

@@ -45,6 +45,25 @@ check "the slot lasts" test -s /var/lib/pmos/policy/a.bundle
 expect_code 2 "a directory that nobody reads is not checked unasked" pmosctl policy check
 check "named, it is" pmosctl policy check /usr/share/pmos/profiles
 
+note "a bit of the image under it that is not what it was"
+image=/usr/share/pmos/images/personal.erofs program=/usr/games/ninvaders
+matches "it runs from a device of dm-verity" ' verity ' "$(dmsetup table pmos-personal.root)"
+at=$(dump.erofs --path=$program -e $image | awk -F'[ .:|]+' '/^ *0:/ { print $6 }')
+game() { pmosctl exec personal -- cat $program | sha256sum; }
+whole=$(game)
+pmosctl events --json >"$desk/events" &
+listener=$!
+sleep 1
+flip $image "$((at + 100))"
+matches "who reads it has an I/O error" 'Input/output error' \
+    "$(pmosctl exec personal -- cat $program 2>&1 >/dev/null)"
+within 10 "it is told, at the line of the bundle's profile" \
+    jq -es 'any(.[]; .kind == "image-corrupt" and (.details.at | test("acme@7/personal\\.json:7:")))' \
+    "$desk/events"
+flip $image "$((at + 100))"
+equal "mended, it reads again" "$whole" "$(game)"
+kill $listener && wait $listener 2>/dev/null
+
 note "what the phone uses, against files"
 cp -r /usr/share/pmos/profiles "$desk/new"
 equal "the bundle is of what is installed" "they mean the same" \

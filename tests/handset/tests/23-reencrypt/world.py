@@ -58,7 +58,7 @@ def worker():
 
 def leftovers():
     names = [line.split()[0] for line in run("dmsetup", "ls").stdout.splitlines() if line]
-    return [n for n in names if "secure" in n or n.startswith("temporary")]
+    return [n for n in names if "secure-" in n or n.startswith("temporary")]
 
 
 def inside(script):
