@@ -129,6 +129,26 @@ mv /var/lib/pmos/keep "$volumes/secure-data.luks"
 check "the volume from before opens" with_pin "$pin" unlock secure --no-start
 check "lock it" pmosctl lock secure
 
+note "a file system that was damaged"
+device=/dev/mapper/pmos-secure-data
+# damage COMMAND: of debugfs; and e2fsck is to look at all of it.
+damage() { printf '%s\n' "$1" 'ssv state 2' | debugfs -w -f - "$device" && sync; }
+links() { debugfs -R 'stat /mode' "$device" 2>/dev/null | grep -o 'Links: [0-9]*'; }
+# But for the superblock, where e2fsck counts what was written.
+bytes() { tail -c +2049 "$device" | sha256sum; }
+check "it is opened, not mounted" with_pin "$pin" unlock secure --no-start
+links=$(links)
+check "what can be repaired without asking" damage 'sif /mode links_count 77'
+equal "is damaged" 'Links: 77' "$(links)"
+check "the mode starts" pmosctl start secure
+check "and stops" pmosctl stop secure
+equal "it was repaired" "$links" "$(links)"
+check "what needs a decision" damage 'clri <2>'
+bytes=$(bytes)
+says 1 "refuses the start" 'damage that needs a decision: run e2fsck .* by hand' pmosctl start secure
+equal "and nothing is changed" "$bytes" "$(bytes)"
+check "lock" pmosctl lock secure
+
 note "a full disk"
 rm -f "$volumes"/secure-*
 fill=/var/lib/pmos/fill
