@@ -1,17 +1,21 @@
 #!/usr/bin/env python3
 # boot: own
+# kdf: shipped
 # timeout: 300
 """What a mode holds does not leave it sideways: not in a core dump, whatever the host does with
-them, and not in swap."""
+them, and not in swap. Nor does what a worker holds, which has its keys."""
 
 import json
 import os
 import pathlib
+import re
+import secrets
+import signal
 import subprocess
 import sys
 import time
 
-from handset import check, pmosctl, run
+from handset import check, no_volume, pmosctl, run, start
 
 PATTERN = pathlib.Path("/proc/sys/kernel/core_pattern")
 CATCHER, CAUGHT = pathlib.Path("/run/catch-core"), pathlib.Path("/run/caught")
@@ -31,6 +35,23 @@ def caught():
     return found
 
 
+def worker_crashes():
+    """In the midst of a derivation: it has the PIN, and the volume's key."""
+    no_volume("secure")
+    making = start("provision", "secure", pin=secrets.token_hex(8))
+    said = next((line for line in making.stderr if "deriving" in line), "")
+    pid = int(run("pgrep", "-x", "pmos-volume").stdout or 0)
+    if not check("a worker derives a key", said and pid, (said, pid)):
+        return
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    check("its memory is locked", int(re.search(r"VmLck:\s+(\d+)", status)[1]) > 0, status)
+    check("it is root's alone", os.stat(f"/proc/{pid}/mem").st_uid == 0)
+    os.kill(pid, signal.SIGSEGV)
+    making.communicate(timeout=60)
+    check("a worker crashes", making.returncode != 0)
+    check("and is dumped nowhere", not caught())
+
+
 def core_dumps():
     before = PATTERN.read_text()
     CATCHER.write_text(f"#!/bin/sh\ncat >/dev/null\necho $1 >>{CAUGHT}\n")
@@ -48,6 +69,7 @@ def core_dumps():
         check("and is dumped nowhere", not caught())
         done = pmosctl("exec", "personal", "--", "sh", "-c", "kill -SEGV $$")
         check("a shell neither", not caught(), done)
+        worker_crashes()
         doctor = json.loads(pmosctl("doctor", "--json").stdout)
         said = [f for f in doctor if f["subject"] == "core dumps"]
         check("doctor names the pipe", said and said[0]["severity"] == "note" and
