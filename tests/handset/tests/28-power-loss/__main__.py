@@ -3,10 +3,11 @@
 # memory: 3G
 # timeout: 2700
 """The power goes while a volume is made, opened, written to, re-encrypted closed, open and after a
-kill, while its PIN is changed, its header is restored and wrong PINs are counted: at every one of
-these moments the old PIN or the new one opens it, what was synced is there, and no attempt is given
-back. And while its keys are destroyed: it opens as ever, or never again. What reaches the disk is
-recorded below the file system that holds it all, and played back."""
+kill, while its PIN is changed, a recovery key comes and goes, its header is restored and wrong PINs
+are counted: at every one of these moments the old PIN or the new one opens it, what was synced is
+there, and no attempt is given back. And while the keys of both its keyslots are destroyed: it opens
+as ever, or never again, by cryptsetup neither once the first of it was written. What reaches the
+disk is recorded below the file system that holds it all, and played back."""
 
 import ctypes
 import hashlib
@@ -18,8 +19,8 @@ import time
 
 import worker
 from handset import check, note, stop_if_failed, unmount
-from worker import (ask, BACKUP, CLOSE, DURESS, ERASE, OPEN, PASSWD, PROVISION, REENCRYPT, RESTORE,
-                    STATUS)
+from worker import (ask, BACKUP, CLOSE, DURESS, ENROLL, ERASE, OPEN, PASSWD, PROVISION, REENCRYPT,
+                    REMOVE, RESTORE, STATUS)
 from writes import Moments, read_log
 
 PLACE = "/run/power"
@@ -29,6 +30,7 @@ MOMENTS = 10 ** 9 if os.environ.get("HANDSET_SOAK") else 60
 SEED = int(os.environ.get("SEED") or secrets.randbelow(1 << 32))
 CHEAP = {"size": 41 << 20, "memory": 32 << 10, "time_ms": 100}
 VOLUME = "data.img"
+WAYS = {"methods": "pin|recovery-key"}
 
 crypt = ctypes.CDLL("libcryptsetup.so.12")
 crypt.crypt_init.argtypes = [ctypes.POINTER(ctypes.c_void_p), ctypes.c_char_p]
@@ -79,6 +81,15 @@ class Storage:
     def mark(text):
         run("dmsetup", "message", "power", "0", "mark", text)
 
+    @staticmethod
+    def place_of_keyslots():
+        """Of the volume, on the disk: (from, to) in bytes."""
+        table = run("filefrag", "-v", f"{PLACE}/mnt/{VOLUME}")
+        found = re.findall(r"^ *\d+: *(\d+)\.\. *(\d+): *(\d+)\.\.", table, re.MULTILINE)
+        blocks = [(max(int(first), 8), min(int(last), 255), int(at) - int(first))
+                  for first, last, at in found if int(first) < 256 and int(last) >= 8]
+        return [((first + at) << 12, (last + 1 + at) << 12) for first, last, at in blocks]
+
     def end(self):
         unmount(f"{PLACE}/mnt")
         subprocess.run(["dmsetup", "remove", "--retry", "power"], check=False)
@@ -89,11 +100,12 @@ class Storage:
 class Truth:
     """What must hold after a mark: which PINs may open it, whether it must be there at all, how
     many wrong ones are counted at least, what was synced in it, and whether its keys are "whole",
-    "ending", which is either, or "ended"."""
+    "ending", which is either, or "ended". `also` must open it as well, `gone` must not."""
 
-    def __init__(self, pins=(), there=False, counted=0, most=0, content=None, keys="whole"):
+    def __init__(self, pins=(), there=False, counted=0, most=0, content=None, keys="whole",
+                 also=None, gone=None):
         self.pins, self.there, self.counted, self.most = tuple(pins), there, counted, most
-        self.content, self.keys = content, keys
+        self.content, self.keys, self.also, self.gone = content, keys, also, gone
 
 
 def write_synced():
@@ -125,22 +137,56 @@ def re_encrypt(say, did, pin):
     say("re-encrypted")
 
 
+def enroll(did, pin):
+    """A recovery key."""
+    reader, writer = os.pipe()
+    did("a recovery key", ask(ENROLL, pin=pin, file=writer, factor="recovery-key", **WAYS))
+    os.close(writer)
+    with open(reader, encoding="ascii") as pipe:
+        return pipe.read().strip()
+
+
+def another_way(say, did, pin, content):
+    """A recovery key comes, and goes."""
+    held = {"pins": [pin], "there": True, "most": 1, "content": content}
+    say("enroll", **held)
+    key = enroll(did, pin)
+    say("enrolled", also=key, **held)
+    did("it opens by the recovery key", ask(OPEN, pin=key, **WAYS))
+    did("and is closed", ask(CLOSE))
+    say("remove", **held)
+    did("no recovery key", ask(REMOVE, pin=pin, factor="recovery-key", **WAYS))
+    say("removed", gone=key, **held)
+
+
 def end(say, did, pin, content):
-    """By the duress PIN; then what is left of it is erased."""
+    """By the duress PIN; then what is left of it is erased, and at last another one that is whole.
+    Where on the disk their keyslots were."""
     panic = secrets.token_hex(8)
-    say("duress-set", pins=[pin], there=True, most=1, content=content)
+    say("enroll-again", pins=[pin], there=True, most=1, content=content)
+    key = enroll(did, pin)
+    say("duress-set", pins=[pin], there=True, most=1, content=content, also=key)
     did("duress PIN", ask(DURESS, pin=pin, new=panic))
-    say("strike", pins=[pin], there=True, most=2, content=content, keys="ending")
+    keyslots = Storage.place_of_keyslots()
+    say("strike", pins=[pin, key], there=True, most=2, content=content, keys="ending")
     did("the duress PIN is refused", ask(OPEN, pin=panic), "wrong_secret")
-    say("struck", pins=[pin], there=True, counted=1, most=2, keys="ended")
+    say("struck", pins=[pin, key], there=True, counted=1, most=2, keys="ended")
     did("the right one as well", ask(OPEN, pin=pin), "wrong_secret")
-    say("erase", pins=[pin], most=2, keys="ended")
+    say("erase", pins=[pin, key], most=2, keys="ended")
     did("erased", ask(ERASE))
+    say("provision-again", pins=[pin])
+    did("provision again", ask(PROVISION, pin=pin, **CHEAP))
+    say("enroll-at-last", pins=[pin], there=True, most=1)
+    key = enroll(did, pin)
+    keyslots += Storage.place_of_keyslots()
+    say("erase-whole", pins=[pin, key], most=2, keys="ending")
+    did("erased with both keyslots", ask(ERASE))
     say("erased")
+    return keyslots
 
 
 def act(storage):
-    """Does it all once, and says what holds after each mark."""
+    """Does it all once, and says what holds after each mark; and where the keyslots were at the end."""
     first, second, third = (secrets.token_hex(8) for _ in range(3))
     truths = {"": Truth()}
 
@@ -184,9 +230,9 @@ def act(storage):
     did("restore", ask(RESTORE, file=backup))
     say("restored", pins=[first], there=True, content=digest)
     os.close(backup)
+    another_way(say, did, first, digest)
     re_encrypt(lambda mark: say(mark, pins=[first], there=True, most=1, content=digest), did, first)
-    end(say, did, first, digest)
-    return truths
+    return truths, end(say, did, first, digest)
 
 
 def counted(place):
@@ -247,10 +293,12 @@ def full_faults(place, truth):
     if not os.path.exists(f"{place}/{VOLUME}"):
         return [] if status.code == "done" and not status.provisioned else [f"status: {status}"]
     if not status.provisioned:
-        return [] if truth.keys == "ended" else [f"status: {status}"]
+        # Erase makes zeros of the header before the file goes.
+        zeros = truth.keys == "ending" and "header is damaged" in status.what
+        return [] if truth.keys == "ended" or zeros else [f"status: {status}"]
     answers = []
     for pin in truth.pins:
-        answers.append(ask(OPEN, pin=pin))
+        answers.append(ask(OPEN, pin=pin, **WAYS))
         if answers[-1].code == "done":
             break
     else:
@@ -270,34 +318,73 @@ def full_faults(place, truth):
     return faults
 
 
-def replay(base, truths):
+def way_faults(path, truth):
+    """A second way in, as cryptsetup sees it."""
+    faults = []
+    if truth.also and not opens(path, truth.also):
+        faults.append("the recovery key does not open it")
+    if truth.gone and opens(path, truth.gone):
+        faults.append("a recovery key that is gone opens it")
+    return faults
+
+
+class Half:
+    """Moments of a destruction at which one of two keyslots is dead, and the other opens by
+    cryptsetup; pmos goes on with the destruction first."""
+
+    def __init__(self):
+        self.seen, self.torn, self.whole = 0, 0, []
+
+    def look(self, opening, kind, label):
+        self.seen += 1
+        if not any(opening) or all(opening):
+            return
+        if kind == "torn":
+            self.torn += 1
+        else:
+            self.whole.append(label)
+
+
+def replay(base, truths, keyslots):
     writes = read_log(f"{PLACE}/log")
     # What dm-log-writes itself marks when it goes: nothing has changed since the last one.
     truths["dm-log-writes-end"] = truths[list(truths)[-1]]
     total = sum(1 for _ in Moments(base, writes, SEED))
     every, done, full, shut_to_others, bad = max(1, total // MOMENTS), 0, 0, 0, []
+    half = Half()
     note(f"{len(writes)} writes, {total} moments, one of {every} is tried; SEED={SEED}")
     for number, (at, kind, mark, disk) in enumerate(Moments(base, writes, SEED)):
-        truth = truths[mark]
+        truth, ending = truths[mark], truths[mark].keys == "ending"
         # That is quickly over, and each moment of it is another one.
-        if number % (max(1, every // 4) if truth.keys == "ending" else every):
+        quarter, near = number % max(1, every // 4) == 0, writes[at].touches(keyslots)
+        if number % every and not (ending and (quarter or near)):
             continue
+        label = f"write {at} ({kind}) after '{mark}'"
         with Replay(disk()) as place:
             faults = quick_faults(place, truth)
             done += 1
             # A header that is to be mended first opens for pmos alone; and of data that is written
             # anew only the data says whether it is right.
             path = f"{place}/{VOLUME}"
-            shut = os.path.exists(path) and not any(opens(path, pin) for pin in truth.pins)
-            if shut or truth.keys != "whole" or done % (5 if mark.startswith("re-encrypt") else 10) == 0:
+            is_there = os.path.exists(path)
+            opening = [opens(path, pin) for pin in truth.pins] if is_there else []
+            if ending and near:
+                half.look(opening, kind, label)
+            shut = is_there and not any(opening)
+            faults += way_faults(path, truth) if is_there and not shut else []
+            if (shut and not ending or truth.keys == "ended"
+                    or ending and quarter
+                    or done % (5 if mark.startswith("re-encrypt") else 10) == 0):
                 faults += full_faults(place, truth)
                 full += 1
                 shut_to_others += shut
         if faults:
-            bad.append(f"write {at} ({kind}) after '{mark}': {'; '.join(faults)}")
+            bad.append(f"{label}: {'; '.join(faults)}")
     check(f"{done} moments, {full} of them asked of pmos: old PIN or new one, nothing lost; "
           "where keys end, never again",
           not bad and done >= 60, "\n".join(bad[:20]))
+    check(f"{half.seen} moments at which keyslots are overwritten: no write that was whole left one of "
+          f"two to cryptsetup, {half.torn} torn ones did", half.seen and not half.whole, half.whole[:20])
     note(f"{shut_to_others} of them cryptsetup by itself does not open")
 
 
@@ -305,12 +392,12 @@ def main():
     subprocess.run(["modprobe", "dm-log-writes"], check=False)
     storage = Storage()
     try:
-        truths = act(storage)
+        truths, keyslots = act(storage)
     finally:
         storage.end()
     stop_if_failed()
     begin = time.monotonic()
-    replay(storage.base, truths)
+    replay(storage.base, truths, keyslots)
     note(f"in {time.monotonic() - begin:.0f} s")
 
 

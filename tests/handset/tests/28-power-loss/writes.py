@@ -13,6 +13,9 @@ class Write:
     def __init__(self, at, size, flags, data, mark):
         self.at, self.size, self.flags, self.data, self.mark = at, size, flags, data, mark
 
+    def touches(self, places):
+        return any(self.at < end and self.at + self.size > begin for begin, end in places)
+
     @property
     def settles(self):
         """What was written before it is on the disk, whatever comes."""
