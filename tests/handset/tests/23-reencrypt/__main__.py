@@ -101,6 +101,21 @@ def stopped_and_gone_on():
     check("the key is another one", not set(digests) & set(key_digests()), (digests, key_digests()))
 
 
+def stopped_in_its_first_piece():
+    """And gone on with: the short one of the one above."""
+    digests, process = key_digests(), begin_reencryption()
+    check("it is at work", at_work(process, 0), process.poll())
+    process.send_signal(signal.SIGINT)
+    process.communicate()
+    check("Ctrl-C ends pmosctl", process.returncode in (INTERRUPTED, -signal.SIGINT), process.returncode)
+    check("and the work", until(lambda: worker() is None))
+    check("info says that it was interrupted", info()["reencryption"] == "interrupted", info())
+    check("the mode runs on", status(MODE)["state"] == "running" and same())
+    done = reencrypt()
+    check("it goes on to its end", done.returncode == 0 and info()["reencryption"] == "none", done.stderr)
+    check("the data is the same, with another key", same() and not set(digests) & set(key_digests()))
+
+
 def while_it_is_closed():
     process = begin_reencryption()
     check("it is at work", at_work(process, 1), process.poll())
@@ -189,7 +204,7 @@ def lock_that_suspends():
     open_it("after it")
 
 
-QUICK = (while_it_runs, *kills.QUICK, other_ways_in, with_integrity)
+QUICK = (while_it_runs, stopped_in_its_first_piece, *kills.QUICK, other_ways_in, with_integrity)
 LONG = (stopped_and_gone_on, while_it_is_closed, *kills.LONG, lock_that_suspends)
 world.begin()
 for part in QUICK + LONG if world.SOAK else QUICK:

@@ -89,9 +89,17 @@ def open_it(what):
 def at_work(process, wanted=1):
     """Waits until that many pieces, or more, were written anew."""
     def begun():
-        return process.poll() is not None or pieces() >= wanted
+        return process.poll() is not None or has_begun() and pieces() >= wanted
     until(begun)
     return process.poll() is None
+
+
+def has_begun():
+    """The header says that there are two keys, and which part has which."""
+    try:
+        return any("flags" in s for s in header()["segments"].values())
+    except (ValueError, KeyError):
+        return False
 
 
 def pieces():
