@@ -109,6 +109,8 @@ OPERATIONS = {"opened": (by_pin(OPEN), "closed"), "passwd": (passwd, "closed"),
               "resized": (by_pin(RESIZE), "larger"), "wiped": (plain(WIPE_FREE), "open"),
               "trimmed": (plain(TRIM, discards="trim"), "trim")}
 
+QUICK = "closed", "suspended"  # over before the storage is another: it fails before them as well
+
 
 def took(volume, operation, begin):
     """How long it takes without a fault: the moments are laid over that."""
@@ -140,12 +142,15 @@ def prepare(volume, before):
 
 
 def fault(volume, operation, kind, moment):
-    label = f"{operation}, {kind} fails after {moment * 1000:.0f} ms"
+    label = f"{operation}, {kind} fails " + (f"after {moment * 1000:.0f} ms" if moment else "before")
     begin, before = OPERATIONS[operation]
     prepare(volume, before)
+    if not moment:
+        volume.storage.turn(kind)
     work = begin(volume)
     time.sleep(moment)
-    volume.storage.turn(kind)
+    if moment:
+        volume.storage.turn(kind)
     answer = work.finish()
     told = answer.code == "done" or (answer.code not in ("gone", "wrong_secret", "throttled")
                                      and answer.what and answer.why)
@@ -176,9 +181,10 @@ def operations(volume):
         if operation == "enroll":
             remove(volume).finish()
         volume.pins = volume.pins[-1:]
-        for kind in volume.storage.kinds(2 if operation == "suspended" else 1):
-            for _ in range(MOMENTS):
-                fault(volume, operation, kind, dice.uniform(0, length))
+        for kind in volume.storage.kinds(2 if operation in QUICK else 1):
+            for number in range(MOMENTS):
+                early = operation in QUICK and number == 0 and (SOAK or dice.random() < 0.5)
+                fault(volume, operation, kind, 0 if early else dice.uniform(0, length))
 
 
 def main():
