@@ -5,6 +5,9 @@
 
 #include <algorithm>
 
+#include "policy/language.h"
+#include "policy/names.h"
+
 namespace pmos::policy {
 namespace {
 
@@ -136,13 +139,23 @@ Explanation explain_refused_device(const Profile& profile, std::span<const HostD
                 .what = fmt::format("{} device {}:{}", block ? "block" : "character", major, minor),
                 .why = "it is of no class that a mode can be granted",
                 .at = profile.where("devices")};
+    const auto key = "devices/" + found->device_class;
+    const KeySpec* spec = find_key(profile_language(), key);
+    const bool can_be_written =
+        spec != nullptr && std::ranges::count(split_list(spec->values), found->right) != 0;
+    if (!can_be_written)
+        return {.rule = "device-not-granted",
+                .what = "/dev/" + found->path,
+                .why = fmt::format("no right of a profile opens it: '{}' of the class '{}'",
+                                   found->right, found->device_class),
+                .at = profile.where(key)};
     return {
         .rule = "device-not-granted",
         .what = "/dev/" + found->path,
         .why = fmt::format("the profile does not grant the class '{}'", found->device_class),
-        .at = profile.where("devices/" + found->device_class),
+        .at = profile.where(key),
         .fix = fmt::format("write \"{}\": \"{}\" in devices", found->device_class, found->right),
-        .key = "devices/" + found->device_class,
+        .key = key,
         .value = found->right};
 }
 

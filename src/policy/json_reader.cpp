@@ -8,6 +8,8 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "policy/json_duplicates.h"
+
 namespace pmos::policy {
 namespace {
 
@@ -343,23 +345,43 @@ std::string escape_pointer(std::string_view key) {
     return out;
 }
 
-std::optional<Node> read_json(std::string_view file, std::string_view bytes,
-                              std::vector<Diagnostic>& diagnostics) {
+namespace {
+
+struct Read {
+    std::optional<Node> tree;
+    bool duplicate = false;
+};
+
+Read read_tree(std::string_view file, std::string_view bytes,
+               std::vector<Diagnostic>& diagnostics) {
     if (auto bad = check_bytes(file, bytes)) {
         diagnostics.push_back(std::move(*bad));
-        return std::nullopt;
+        return {};
     }
     TreeBuilder builder(file, bytes, diagnostics);
     try {
         if (!nlohmann::json::sax_parse(bytes.begin(), bytes.end(), &builder,
                                        nlohmann::json::input_format_t::json, true, true))
-            return std::nullopt;
+            return {};
     } catch (const nlohmann::json::exception& e) {
         diagnostics.push_back(fault(file, {0, 0}, Rule::syntax, e.what()));
-        return std::nullopt;
+        return {};
     }
-    if (builder.duplicate()) return std::nullopt;
-    return builder.take();
+    return {builder.take(), builder.duplicate()};
+}
+
+}  // namespace
+
+std::optional<Node> read_json(std::string_view file, std::string_view bytes,
+                              std::vector<Diagnostic>& diagnostics) {
+    auto read = read_tree(file, bytes, diagnostics);
+    if (read.duplicate) return std::nullopt;
+    return std::move(read.tree);
+}
+
+std::optional<Node> read_json_with_duplicates(std::string_view file, std::string_view bytes,
+                                              std::vector<Diagnostic>& diagnostics) {
+    return read_tree(file, bytes, diagnostics).tree;
 }
 
 }  // namespace pmos::policy

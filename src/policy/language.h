@@ -59,7 +59,7 @@ struct KeySpec {
     bool required = false;            // wherever the parent is given
     std::string_view example{};       // as JSON
     std::string_view fallback{};      // as JSON: what holds where the key is not given; "" nothing
-    std::string_view keys{};          // of an object with "*": the closed list of member names
+    std::string_view keys{};          // of an object with "*": the list of member names, or "*"
 };
 
 struct Language {

@@ -206,7 +206,7 @@ const KeySpec* ShapeCheck::member_spec(const std::string& pattern, std::string_v
     const KeySpec* parent = find_key(language_, pattern);
     if (parent == nullptr || parent->keys.empty()) return nullptr;
     const auto known = split_list(parent->keys);
-    if (std::ranges::find(known, key) == known.end()) return nullptr;
+    if (parent->keys != "*" && std::ranges::find(known, key) == known.end()) return nullptr;
     child = join(pattern, "*");
     return find_key(language_, child);
 }

@@ -144,6 +144,10 @@ void SchemaWriter::members(const std::string& pattern) {
     const std::string prefix = pattern.empty() ? "" : pattern + "/";
     const KeySpec* any = find_key(language_, prefix + "*");
     const KeySpec* self = find_key(language_, pattern);
+    if (any != nullptr && self != nullptr && self->keys == "*") {
+        w_.key("additionalProperties");
+        return value(*any, prefix + "*");
+    }
     w_.key("additionalProperties").boolean(false).key("properties").open_object();
     if (any != nullptr && self != nullptr && !self->keys.empty()) {
         for (const auto name : split_list(self->keys)) {
@@ -202,7 +206,10 @@ std::string schema_text(const Language& language) {
     w.open_object().key("$schema").text("https://json-schema.org/draft/2020-12/schema");
     w.key("title").text(language.title).key("type").text("object");
     SchemaWriter(language, w).members("");
-    write_definitions(w);
+    if (std::ranges::any_of(language.keys, [](const KeySpec& key) {
+            return key.format == Format::syscall || key.format == Format::syscall_or_group;
+        }))
+        write_definitions(w);
     return w.close().take();
 }
 
@@ -214,7 +221,7 @@ std::string reference_text(const Language& language) {
         std::string doc(spec.doc);
         if (!spec.values.empty())
             doc += fmt::format(" One of {}.", fmt::join(split_list(spec.values), ", "));
-        if (!spec.keys.empty())
+        if (!spec.keys.empty() && spec.keys != "*")
             doc += fmt::format(" Names: {}.", fmt::join(split_list(spec.keys), ", "));
         const std::string build =
             spec.enforced == "*"    ? "yes"

@@ -19,15 +19,17 @@ Result<> check(int r, const char* what) {
 }  // namespace
 
 Result<std::unique_ptr<DeviceWatch>> DeviceWatch::make(EventLoop& loop,
+                                                       std::set<std::string> subsystems,
                                                        std::function<void()> changed) {
-    std::unique_ptr<DeviceWatch> watch(new DeviceWatch(loop, std::move(changed)));
+    std::unique_ptr<DeviceWatch> watch(
+        new DeviceWatch(loop, std::move(subsystems), std::move(changed)));
     sd_device_monitor* monitor = nullptr;
     PMOS_TRY(check(sd_device_monitor_new(&monitor), "cannot listen for devices"));
     watch->monitor_.reset(monitor);
-    for (const char* subsystem : {"drm", "tty", "wwan"})
-        PMOS_TRY(
-            check(sd_device_monitor_filter_add_match_subsystem_devtype(monitor, subsystem, nullptr),
-                  "cannot choose which devices to hear of"));
+    for (const auto& subsystem : watch->subsystems_)
+        PMOS_TRY(check(sd_device_monitor_filter_add_match_subsystem_devtype(
+                           monitor, subsystem.c_str(), nullptr),
+                       "cannot choose which devices to hear of"));
     PMOS_TRY(
         check(sd_device_monitor_attach_event(monitor, loop.get()), "cannot listen for devices"));
     PMOS_TRY(check(sd_device_monitor_start(monitor, &DeviceWatch::on_event, watch.get()),

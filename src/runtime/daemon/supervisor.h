@@ -131,6 +131,7 @@ class Supervisor {
     void confirm(const std::string& sha256, Done done);
     bool trial_works() const;
     void watch_trial();
+    void watch_devices();
     void on_devices();
     void begin_images();
     void take_image(Mode& mode, const policy::ModePolicy& policy);

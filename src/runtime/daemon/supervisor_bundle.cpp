@@ -167,6 +167,7 @@ void Supervisor::reload(Answer<Changed> answer) {
 }
 
 void Supervisor::reload_job(Answer<Changed> answer) {
+    watch_devices();
     auto facts = read_facts();
     if (!facts) return answer(fail(std::move(facts.error())));
     facts_ = std::move(*facts);

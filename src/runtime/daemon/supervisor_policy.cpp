@@ -23,6 +23,7 @@
 #include "runtime/daemon/supervisor.h"
 #include "runtime/daemon/volumes.h"
 #include "runtime/device/filter.h"
+#include "runtime/host/devices.h"
 #include "runtime/host/facts.h"
 
 namespace pmos::daemon {
@@ -61,10 +62,7 @@ Result<> Supervisor::begin(std::vector<KeptDescriptor> kept) {
             return fail(errno_error(errno, "cannot make '" + dir + "'"));
     PMOS_TRY(launcher_.start());
     PMOS_TRY(host::prepare_cgroup_root(paths_.cgroup));
-    // Before the devices are read, so that none comes unseen in between. A phone without udev has
-    // nobody to listen to: a reload looks again.
-    if (auto watch = DeviceWatch::make(loop_, [this] { on_devices(); }))
-        device_watch_ = std::move(*watch);
+    watch_devices();
     begin_images();
     recall_modes();
     PMOS_TRY(begin_policy());
@@ -172,6 +170,18 @@ Result<policy::HostFacts> Supervisor::read_facts() const {
     facts.volumes_dir = paths_.state + "/volumes";
     facts.keys_dir = paths_.state + "/keys";
     return facts;
+}
+
+// Before the devices are read, so that none comes unseen in between. A phone without udev has
+// nobody to listen to: a reload looks again.
+void Supervisor::watch_devices() {
+    auto subsystems = host::watched_subsystems(host::read_handset_file(paths_.handset).handset);
+    if (device_watch_ && device_watch_->subsystems() == subsystems) return;
+    std::unique_ptr<DeviceWatch> heard;
+    if (!subsystems.empty())
+        if (auto watch = DeviceWatch::make(loop_, std::move(subsystems), [this] { on_devices(); }))
+            heard = std::move(*watch);
+    device_watch_ = std::move(heard);
 }
 
 // Only what depends on the devices is made anew; the profiles are those of the last reload, for

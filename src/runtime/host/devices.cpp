@@ -2,6 +2,7 @@
 #include "runtime/host/devices.h"
 
 #include <fmt/core.h>
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -9,111 +10,152 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string_view>
+#include <tuple>
 
-#include "runtime/host/facts.h"
+#include "policy/names.h"
 #include "runtime/host/small_file.h"
 
 namespace pmos::host {
 namespace {
 
-namespace fs = std::filesystem;
+using policy::DeviceMatch;
+using policy::HostDevice;
 
-struct NamedClass {
-    std::string_view device_class, right;
+constexpr std::string_view kDev = "/dev/";
+
+struct Home {
+    std::string_view device_class, subsystems;
 };
-// Classes that handset.json may name. The GPU is found by itself.
-constexpr std::array kNamed{NamedClass{"modem", "port"}};
+constexpr std::array kHomes{
+    Home{"gpu", "drm"},
+    Home{"audio", "sound"},
+    Home{"camera", "video4linux|media"},
+    Home{"gnss", "gnss|tty"},
+    Home{"sensors", "iio|input"},
+    Home{"modem", "tty|wwan|usbmisc"},
+    Home{"usb", "usb|usbmisc"},
+    Home{"vibrator", "input"},
+    Home{"bluetooth", "tty|bluetooth"},
+    Home{"torch", "leds|video4linux"},
+};
 
-std::unexpected<Error> bad(std::string what) {
-    return fail(Code::usage, std::move(what), "",
-                R"(write {"devices":{"modem":["/dev/ttyUSB2"]}})");
+bool fits(const std::string& pattern, const std::string& text) {
+    return ::fnmatch(pattern.c_str(), text.c_str(), 0) == 0;
 }
 
-Result<nlohmann::json> parse_object(const std::string& text) {
-    auto json = nlohmann::json::parse(text, nullptr, false, true);
-    if (json.is_discarded()) return bad("it is not JSON");
-    if (!json.is_object()) return bad("it is not an object");
-    return json;
-}
+std::string place(const DeviceMatch& match) { return policy::to_text(match.at); }
 
-Result<> add(const NamedClass& named, const std::string& path, NamedDevices& found) {
-    if (!path.starts_with("/dev/")) return bad(fmt::format("'{}' is not below /dev", path));
-    const std::unique_ptr<char, decltype(&::free)> real(::realpath(path.c_str(), nullptr), &::free);
-    if (!real && errno == ENOENT) {
-        found.missing.push_back(path);
-        return {};
-    }
-    if (!real) return fail(errno_error(errno, fmt::format("no device '{}'", path)));
+// "" and a device, or what is wrong with the path.
+std::string look_at(const DeviceMatch& match, HostDevice& device) {
+    const std::unique_ptr<char, decltype(&::free)> real(::realpath(match.path.c_str(), nullptr),
+                                                        &::free);
+    if (!real && errno == ENOENT)
+        return fmt::format("{}: '{}' is not there", place(match), match.path);
     struct stat st {};
-    if (::stat(real.get(), &st) != 0)
-        return fail(errno_error(errno, fmt::format("cannot look at '{}'", path)));
+    if (!real || ::stat(real.get(), &st) != 0)
+        return fmt::format("{}: cannot look at '{}': {}", place(match), match.path,
+                           std::strerror(errno));
     const std::string_view node(real.get());
-    if (!node.starts_with("/dev/") || (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode)))
-        return bad(fmt::format("'{}' is not a device", path));
-    policy::HostDevice device;
-    device.device_class = named.device_class;
-    device.right = named.right;
-    device.path = node.substr(std::string_view("/dev/").size());
-    device.block = S_ISBLK(st.st_mode);
-    device.major = ::major(st.st_rdev);
-    device.minor = ::minor(st.st_rdev);
-    found.devices.push_back(std::move(device));
-    return {};
+    if (!node.starts_with(kDev) || (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode)))
+        return fmt::format("{}: '{}' is not a device", place(match), match.path);
+    device = {match.device_class,  match.right,         std::string(node.substr(kDev.size())),
+              S_ISBLK(st.st_mode), ::major(st.st_rdev), ::minor(st.st_rdev)};
+    return "";
+}
+
+// One order, whatever found them, so that a plan changes only with the devices.
+void put_in_order(std::vector<HostDevice>& devices) {
+    const auto key = [](const HostDevice& d) {
+        return std::tie(d.device_class, d.right, d.block, d.major, d.minor, d.path);
+    };
+    std::ranges::sort(devices, {}, key);
+    const auto twice = std::ranges::unique(devices, {}, key);
+    devices.erase(twice.begin(), twice.end());
 }
 
 }  // namespace
 
-std::vector<policy::HostDevice> gpu_devices(const std::string& sys_class_drm) {
-    std::vector<policy::HostDevice> found;
+HandsetFile read_handset_file(const std::string& path) {
+    HandsetFile out;
+    // Only one that is not there is none: what a link or a directory keeps from us may deny.
     std::error_code ignored;
-    for (const auto& entry : fs::directory_iterator(sys_class_drm, ignored)) {
-        const std::string name = entry.path().filename();
-        if (!name.starts_with("renderD")) continue;
-        policy::HostDevice device;
-        device.device_class = "gpu";
-        device.right = "render";
-        device.path = "dri/" + name;
-        const auto numbers = read_small_file(entry.path() / "dev").value_or("");
-        if (std::sscanf(numbers.c_str(), "%u:%u", &device.major, &device.minor) == 2)
-            found.push_back(std::move(device));
+    const auto there = std::filesystem::symlink_status(path, ignored);
+    if (there.type() == std::filesystem::file_type::not_found) {
+        out.handset = policy::built_in_handset();
+    } else if (auto bytes = read_small_file(path)) {
+        out.text = std::move(*bytes);
+        out.handset = policy::read_handset(path, out.text, out.diagnostics);
+    } else {
+        out.diagnostics.push_back(policy::finding(policy::Rule::unreadable_profile,
+                                                  {path, 0, 0, ""}, "it cannot be read",
+                                                  "it is a file of at most 1 MiB"));
     }
-    std::ranges::sort(found, {}, &policy::HostDevice::minor);
+    return out;
+}
+
+bool matches(const DeviceMatch& match, const UdevDevice& device) {
+    if (!match.path.empty() || match.subsystem != device.subsystem || device.devnode.empty())
+        return false;
+    if (!match.name.empty() && !fits(match.name, device.sysname)) return false;
+    if (!match.driver.empty() && !fits(match.driver, device.driver)) return false;
+    return std::ranges::all_of(match.properties, [&](const auto& wanted) {
+        const auto has = device.properties.find(wanted.first);
+        return has != device.properties.end() && fits(wanted.second, has->second);
+    });
+}
+
+std::vector<HostDevice> match_devices(const policy::Handset& handset,
+                                      std::span<const UdevDevice> devices) {
+    std::vector<HostDevice> found;
+    for (const auto& match : handset.matches)
+        for (const auto& device : devices)
+            if (device.devnode.starts_with(kDev) && matches(match, device))
+                found.push_back({match.device_class, match.right,
+                                 device.devnode.substr(kDev.size()), device.block, device.major,
+                                 device.minor});
+    put_in_order(found);
     return found;
 }
 
-Result<std::string> parse_model(const std::string& text) {
-    PMOS_ASSIGN(const auto json, parse_object(text));
-    const auto model = json.find("model");
-    if (model == json.end()) return std::string();
-    if (!model->is_string()) return bad("'model' is not a text");
-    return model->get<std::string>();
+FoundDevices find_devices(const policy::Handset& handset) {
+    FoundDevices found;
+    if (const auto devices = list_devices(matched_subsystems(handset)))
+        found.devices = match_devices(handset, *devices);
+    else
+        found.problems.push_back(devices.error().message());
+    for (const auto& match : handset.matches) {
+        if (match.path.empty()) continue;
+        HostDevice device;
+        if (auto problem = look_at(match, device); problem.empty())
+            found.devices.push_back(std::move(device));
+        else
+            found.problems.push_back(std::move(problem));
+    }
+    put_in_order(found.devices);
+    return found;
 }
 
-Result<NamedDevices> parse_handset(const std::string& text) {
-    PMOS_ASSIGN(const auto json, parse_object(text));
-    NamedDevices found;
-    for (const auto& [key, value] : json.items())
-        if (key != "devices" && key != "model") return bad(fmt::format("unknown key '{}'", key));
-    PMOS_TRY(parse_model(text));
-    if (!json.contains("devices")) return found;
-    const auto& devices = json.find("devices").value();
-    if (!devices.is_object()) return bad("'devices' is not an object");
-    for (const auto& [name, paths] : devices.items()) {
-        const auto named =
-            std::ranges::find(kNamed, std::string_view(name), &NamedClass::device_class);
-        if (named == kNamed.end()) return bad(fmt::format("unknown device class '{}'", name));
-        if (!paths.is_array()) return bad(fmt::format("'devices/{}' is not a list", name));
-        for (const auto& path : paths) {
-            if (!path.is_string()) return bad(fmt::format("'devices/{}' holds no text", name));
-            PMOS_TRY(add(*named, path.get_ref<const std::string&>(), found));
-        }
+std::set<std::string> matched_subsystems(const policy::Handset& handset) {
+    std::set<std::string> names;
+    for (const auto& match : handset.matches)
+        if (match.path.empty()) names.insert(match.subsystem);
+    return names;
+}
+
+std::set<std::string> watched_subsystems(const policy::Handset& handset) {
+    auto names = matched_subsystems(handset);
+    for (const auto& match : handset.matches) {
+        if (match.path.empty()) continue;
+        const auto home =
+            std::ranges::find(kHomes, std::string_view(match.device_class), &Home::device_class);
+        if (home == kHomes.end()) continue;
+        for (const auto name : policy::split_list(home->subsystems)) names.emplace(name);
     }
-    return found;
+    return names;
 }
 
 }  // namespace pmos::host

@@ -1,11 +1,12 @@
 // host: says in words what this phone lacks, for which profile key, and what to do. Pure.
 #include "runtime/host/doctor.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 
+#include "policy/handset.h"
 #include "policy/luks.h"
 
 namespace pmos::host {
@@ -173,24 +174,48 @@ void examine_traces(const HostFacts& f, Report& report) {
                    "use a kernel with /sys/power/sync_on_suspend (5.6), or onLock \"evict\"");
 }
 
-void examine_devices(const HostFacts& f, Report& report) {
-    struct Row {
-        const char *device_class, *hint;
-    };
-    constexpr std::array kRows{
-        Row{"gpu", "load the GPU's driver: /sys/class/drm has no render node"},
-        Row{"modem", "name its port in /etc/pmos/handset.json"}};
-    for (const auto& [device_class, hint] : kRows) {
-        std::string paths;
+// The nodes of a class; by right, where it has several.
+std::string nodes_of(const HostFacts& f, const policy::DeviceClass& device_class) {
+    std::string text;
+    for (const auto right : device_class.rights) {
+        std::vector<std::string> paths;
         for (const auto& device : f.devices)
-            if (device.device_class == device_class)
-                paths += fmt::format("{}/dev/{}", paths.empty() ? "" : ", ", device.path);
-        report.require(!paths.empty(), fmt::format("device {}", device_class).c_str(), paths,
-                       "note", "none on this phone: every mode is denied it", hint);
+            if (device.device_class == device_class.name && device.right == right)
+                paths.push_back("/dev/" + device.path);
+        if (paths.empty()) continue;
+        if (!text.empty()) text += "; ";
+        if (device_class.rights.size() > 1) text += fmt::format("{} ", right);
+        text += fmt::format("{}", fmt::join(paths, ", "));
     }
-    for (const char* device_class : {"display", "input", "audio", "camera", "gnss"})
-        report.add("note", fmt::format("device {}", device_class),
-                   "no arbitration in this build: every mode is denied it");
+    return text;
+}
+
+std::string hint_for(std::string_view device_class) {
+    if (device_class == "gpu") return "load the GPU's driver: /sys/class/drm has no render node";
+    if (device_class == "modem") return "name its port in /etc/pmos/handset.json";
+    return "describe it in /etc/pmos/handset.json: see 'pmosctl handset detect'";
+}
+
+void examine_class(const HostFacts& f, const policy::DeviceClass& device_class, Report& report) {
+    const auto subject = fmt::format("device {}", device_class.name);
+    const auto nodes = nodes_of(f, device_class);
+    if (!policy::is_arbitrated(device_class.name))
+        report.add("note", subject,
+                   fmt::format("no arbitration in this build: every mode is denied it ({})",
+                               nodes.empty() ? "and none on this phone" : nodes));
+    else
+        report.require(!nodes.empty(), subject.c_str(), nodes, "note",
+                       "none on this phone: every mode is denied it", hint_for(device_class.name));
+}
+
+void examine_devices(const HostFacts& f, Report& report) {
+    for (const auto& device_class : policy::device_classes())
+        examine_class(f, device_class, report);
+    // Never a node of a mode's own: the compositor's.
+    for (const char* device_class : {"display", "input"})
+        if (!policy::is_arbitrated(device_class))
+            report.add("note", fmt::format("device {}", device_class),
+                       "no arbitration in this build: every mode is denied it");
 }
 
 void add_diagnostics(const std::string& subject, const std::vector<policy::Diagnostic>& diagnostics,

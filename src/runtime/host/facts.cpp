@@ -94,28 +94,18 @@ void read_cgroup(const std::string& root, policy::HostFacts& facts) {
 }
 
 void read_devices(const HostPaths& paths, policy::HostFacts& facts) {
-    facts.devices = gpu_devices();
-    std::error_code ignored;
-    if (!std::filesystem::exists(paths.handset_json, ignored)) return;
-    const auto json = read_small_file(paths.handset_json);
-    auto named =
-        json ? parse_handset(*json) : Result<NamedDevices>(fail(Code::failed, "it cannot be read"));
-    if (!named) {
-        facts.problems.push_back(
-            fmt::format("handset: {}: {}", paths.handset_json, named.error().message()));
-        return;
-    }
-    std::ranges::move(named->devices, std::back_inserter(facts.devices));
-    for (const auto& path : named->missing)
-        facts.problems.push_back(
-            fmt::format("handset: {}: '{}' is not there", paths.handset_json, path));
+    const auto file = read_handset_file(paths.handset_json);
+    auto found = find_devices(file.handset);
+    facts.devices = std::move(found.devices);
+    for (const auto& d : file.diagnostics)
+        facts.problems.push_back(fmt::format("handset: {}: {}", policy::to_text(d.at), d.message));
+    for (const auto& problem : found.problems) facts.problems.push_back("handset: " + problem);
 }
 
 }  // namespace
 
 std::string handset_model(const std::string& handset_json) {
-    const auto json = read_small_file(handset_json);
-    return json ? parse_model(*json).value_or("") : "";
+    return read_handset_file(handset_json).handset.model;
 }
 
 void read_traces(policy::HostFacts& facts) {

@@ -29,17 +29,8 @@ void read_ciphers(policy::HostFacts& facts, const policy::PolicySet& policies);
 // Of the words of /proc/cpuinfo: a list of what the CPU can do, and AES not in it.
 bool says_no_aes(const std::vector<std::string>& cpuinfo);
 
-// {"devices": {"modem": ["/dev/ttyS2"]}}: devices that no kernel interface tells apart. Links are
-// followed now, so that the plan names the node itself. Errors name what is wrong; a node that is
-// not there (a modem that is off) is none: it is in missing.
-struct NamedDevices {
-    std::vector<policy::HostDevice> devices;
-    std::vector<std::string> missing;  // paths
-};
-Result<NamedDevices> parse_handset(const std::string& json);
-// "" where it names none. What is wrong with a device makes no other phone of it.
-Result<std::string> parse_model(const std::string& json);
-// "" where the file says none, or cannot be read: then read_host_facts() tells why.
+// "" where the file says none, or cannot be read: then read_host_facts() tells why. What is wrong
+// with a device makes no other phone of it.
 std::string handset_model(const std::string& handset_json);
 
 }  // namespace pmos::host

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "policy/device_filter.h"
+#include "policy/handset.h"
 #include "policy/language.h"
 #include "policy/syscall_filter.h"
 #include "support.h"
@@ -71,6 +72,7 @@ TEST_CASE("schemas and the reference are made from the table") {
     check_golden("profiles/schema/profile.schema.json", schema_text(profile_language()));
     check_golden("profiles/schema/site.schema.json", schema_text(site_language()));
     check_golden("profiles/schema/test.schema.json", schema_text(test_language()));
+    check_golden("profiles/schema/handset.schema.json", schema_text(handset_language()));
 }
 
 TEST_CASE("the shipped set is read, checked and compiled quickly") {
@@ -103,7 +105,7 @@ std::string with_section(const std::string& text, const std::string& name,
 
 }  // namespace
 
-TEST_CASE("the tables of docs/profiles.md are those of the language") {
+TEST_CASE("the tables of the documentation are those of the language") {
     std::string groups = "| group | what is in it |\n|---|---|\n";
     for (const auto& group : syscall_groups())
         groups += "| `" + std::string(group.name) + "` | " + std::string(group.doc) + " |\n";
@@ -118,4 +120,7 @@ TEST_CASE("the tables of docs/profiles.md are those of the language") {
     text = with_section(text, "site", reference_text(site_language()));
     text = with_section(text, "keys", reference_text(profile_language()));
     check_golden("docs/profiles.md", text);
+    check_golden("docs/integrating.md",
+                 with_section(read_file(source_path("docs/integrating.md")), "handset",
+                              reference_text(handset_language())));
 }
