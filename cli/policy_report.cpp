@@ -23,7 +23,10 @@ Style style_of(policy::Severity severity) {
 
 class TextReport {
   public:
-    TextReport(const CheckedPolicy& policy, bool colour) : policy_(policy), colour_(colour) {}
+    TextReport(const CheckedPolicy& policy, bool colour, std::string subject)
+        : policy_(policy), colour_(colour), subject_(std::move(subject)) {
+        if (subject_.empty()) subject_ = counted(policy_.modes.size(), "mode");
+    }
 
     std::string take() {
         for (const auto& d : policy_.diagnostics) add(d);
@@ -44,6 +47,7 @@ class TextReport {
 
     const CheckedPolicy& policy_;
     bool colour_;
+    std::string subject_;
     std::string out_;
     std::set<policy::Rule> explained_;
 };
@@ -73,9 +77,8 @@ void TextReport::summary() {
             std::ranges::count(policy_.diagnostics, severity, &Diagnostic::severity);
         return counted(static_cast<std::uint64_t>(number), policy::severity_name(severity));
     };
-    line(fmt::format("{} checked, {}, {}, {}", counted(policy_.modes.size(), "mode"),
-                     count(policy::Severity::error), count(policy::Severity::warning),
-                     count(policy::Severity::note)));
+    line(fmt::format("{} checked, {}, {}, {}", subject_, count(policy::Severity::error),
+                     count(policy::Severity::warning), count(policy::Severity::note)));
 }
 
 // The fields are fixed: another place goes into the words.
@@ -89,15 +92,15 @@ std::string whole_message(const Diagnostic& d) {
 
 }  // namespace
 
-std::string findings_text(const CheckedPolicy& policy, bool colour) {
-    return TextReport(policy, colour).take();
+std::string findings_text(const CheckedPolicy& policy, bool colour, std::string subject) {
+    return TextReport(policy, colour, std::move(subject)).take();
 }
 
-void put_findings(const CheckedPolicy& policy, bool apart) {
+void put_findings(const CheckedPolicy& policy, bool apart, const std::string& subject) {
     if (apart)
-        fmt::print(stderr, "{}", findings_text(policy, wants_colour(STDERR_FILENO)));
+        fmt::print(stderr, "{}", findings_text(policy, wants_colour(STDERR_FILENO), subject));
     else
-        put(findings_text(policy, wants_colour(STDOUT_FILENO)));
+        put(findings_text(policy, wants_colour(STDOUT_FILENO), subject));
 }
 
 std::string findings_json(const CheckedPolicy& policy) {

@@ -8,9 +8,10 @@
 namespace pmos::cli {
 
 // Like a compiler: place and message, the line with a caret, why, what to do.
-std::string findings_text(const CheckedPolicy& policy, bool colour);
+// `subject`: what was checked, where it is no set of modes.
+std::string findings_text(const CheckedPolicy& policy, bool colour, std::string subject = "");
 // They go to standard output, or apart from what a program reads there: to standard error.
-void put_findings(const CheckedPolicy& policy, bool apart);
+void put_findings(const CheckedPolicy& policy, bool apart, const std::string& subject = "");
 // An array of {file, line, column, pointer, severity, rule, message, fix}.
 std::string findings_json(const CheckedPolicy& policy);
 // SARIF 2.1.0, for code hosting services and editors.

@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "cli/verbs_devices.h"
 #include "cli/volume_address.h"
 
 namespace pmos::cli {
@@ -12,6 +13,7 @@ constexpr std::string_view kSee = "See";
 constexpr std::string_view kRun = "Run";
 constexpr std::string_view kVolumes = "Volumes";
 constexpr std::string_view kInside = "Inside a mode";
+constexpr std::string_view kDevices = "Devices";
 constexpr std::string_view kImages = "Images";
 constexpr std::string_view kPolicy = "Policy";
 
@@ -58,6 +60,10 @@ constexpr std::array kVerbs{
          attach_auth_open_escrow},
     Verb{"exec", kInside, "run a command in a running mode", attach_exec, true},
     Verb{"shell", kInside, "open a shell in a running mode", attach_shell, true},
+    Verb{"handset detect", kDevices, "describe the devices of this phone, without pmosd",
+         attach_handset_detect},
+    Verb{"handset check", kDevices, "check such a description, without pmosd",
+         attach_handset_check},
     Verb{"image build", kImages, "make a mode's image out of a directory or a tar",
          attach_image_build},
     Verb{"image import", kImages, "make a mode's image out of an OCI image layout",

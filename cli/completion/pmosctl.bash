@@ -24,6 +24,7 @@ _pmosctl_options() {
         exec | shell) echo "$common --tty --no-tty --env --workdir --user" ;;
         logs) echo "$common --follow --lines --denials" ;;
         events) echo "$common --count --denials" ;;
+        handset) echo "$common --out --format" ;;
         image) echo "$common --output --hash-image --root-hash --all-root --limit --unpacker" ;;
         policy)
             echo "$common --format --resolved --origin --mode --dir --all --on-device --output --against --svg --dot --name --version --for --root
@@ -35,7 +36,7 @@ _pmosctl_options() {
 
 _pmosctl() {
     local verbs='status list inspect logs events doctor version start stop restart switch notify
-        provision unlock lock erase duress volume auth exec shell image policy reload'
+        provision unlock lock erase duress volume auth exec shell handset image policy reload'
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local verb='' mode='' second='' i word places=()
     COMPREPLY=()
@@ -78,6 +79,13 @@ _pmosctl() {
                 mapfile -t COMPREPLY < <(compgen -f -W phone -- "$cur")
             elif [[ -z $mode ]]; then
                 mapfile -t COMPREPLY < <(compgen -W 'check show explain diff score record separation report map test try rules explain-rule keygen pack sign copy verify install status confirm reject' -- "$cur")
+            else
+                mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+            fi
+            ;;
+        handset)
+            if [[ -z $mode ]]; then
+                mapfile -t COMPREPLY < <(compgen -W 'detect check' -- "$cur")
             else
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             fi

@@ -28,7 +28,9 @@ BELOW = {
     "cli": ("base", "policy"),
 }
 # Single headers that a directory may include beside its floors.
-ALSO = {"cli": ("runtime/daemon/bus_names.h",)}
+ALSO = {"cli": ("runtime/daemon/bus_names.h",
+                # What 'handset detect' sees is what pmosd would see.
+                "runtime/host/detect.h", "runtime/host/devices.h", "runtime/host/udev.h")}
 
 
 def directory_of(path):

@@ -1,0 +1,11 @@
+// cli: the verbs about devices, for the table of verbs.
+#pragma once
+
+#include "cli/verbs.h"
+
+namespace pmos::cli {
+
+Action attach_handset_detect(CLI::App& app);
+Action attach_handset_check(CLI::App& app);
+
+}  // namespace pmos::cli
