@@ -36,7 +36,8 @@ _pmosctl_options() {
 
 _pmosctl() {
     local verbs='status list inspect logs events doctor version start stop restart switch notify
-        provision unlock lock erase duress volume auth exec shell handset image policy reload'
+        provision unlock lock erase duress volume auth exec shell devices handset image
+        policy reload'
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local verb='' mode='' second='' i word places=()
     COMPREPLY=()
@@ -81,6 +82,13 @@ _pmosctl() {
                 mapfile -t COMPREPLY < <(compgen -W 'check show explain diff score record separation report map test try rules explain-rule keygen pack sign copy verify install status confirm reject' -- "$cur")
             else
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+            fi
+            ;;
+        devices)
+            if [[ -z $mode ]]; then
+                mapfile -t COMPREPLY < <(compgen -W 'list who grants' -- "$cur")
+            elif [[ $mode == grants ]]; then
+                _pmosctl_modes "$cur"
             fi
             ;;
         handset)

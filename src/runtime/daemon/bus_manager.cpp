@@ -149,6 +149,69 @@ int doctor(sd_bus_message* message, void* userdata, sd_bus_error*) {
     return r;
 }
 
+int append(sd_bus_message* reply, const DeviceState& state);
+int append(sd_bus_message* reply, const ClassGrant& grant);
+
+template <class Item>
+int reply_with(sd_bus_message* message, const char* type, const std::vector<Item>& items) {
+    sd_bus_message* reply = nullptr;
+    int r = sd_bus_message_new_method_return(message, &reply);
+    if (r >= 0) r = sd_bus_message_open_container(reply, 'a', type);
+    for (const auto& item : items)
+        if (r >= 0) r = append(reply, item);
+    if (r >= 0) r = sd_bus_message_close_container(reply);
+    if (r >= 0) r = sd_bus_send(nullptr, reply, nullptr);
+    sd_bus_message_unref(reply);
+    return r;
+}
+
+int append(sd_bus_message* reply, const DeviceState& state) {
+    const auto& d = state.device;
+    int r = sd_bus_message_open_container(reply, 'r', "sssa{ss}");
+    if (r >= 0)
+        r = sd_bus_message_append(reply, "sss", d.device_class.c_str(), d.right.c_str(),
+                                  printable("/dev/" + d.path).c_str());
+    if (r >= 0) r = sd_bus_message_open_container(reply, 'a', "{ss}");
+    for (const auto& [mode, grant] : state.grants)
+        if (r >= 0) r = sd_bus_message_append(reply, "{ss}", mode.c_str(), grant.c_str());
+    if (r >= 0) r = sd_bus_message_close_container(reply);
+    if (r >= 0) r = sd_bus_message_close_container(reply);
+    return r;
+}
+
+int devices(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    return reply_with(message, "(sssa{ss})", supervisor_of(userdata).devices());
+}
+
+int append(sd_bus_message* reply, const ClassGrant& grant) {
+    int r = sd_bus_message_open_container(reply, 'r', "sssas");
+    if (r >= 0)
+        r = sd_bus_message_append(reply, "sss", grant.device_class.c_str(), grant.right.c_str(),
+                                  printable(grant.at).c_str());
+    if (r >= 0) r = sd_bus_message_open_container(reply, 'a', "s");
+    for (const auto& node : grant.nodes)
+        if (r >= 0) r = sd_bus_message_append(reply, "s", printable(node).c_str());
+    if (r >= 0) r = sd_bus_message_close_container(reply);
+    if (r >= 0) r = sd_bus_message_close_container(reply);
+    return r;
+}
+
+int device_grants(sd_bus_message* message, void* userdata, sd_bus_error* error) {
+    const char* name = nullptr;
+    if (const int r = sd_bus_message_read(message, "s", &name); r < 0) return r;
+    auto& supervisor = supervisor_of(userdata);
+    const auto mode = supervisor.find(name);
+    if (!mode) return set_error(error, mode.error());
+    const auto grants = supervisor.device_grants(**mode);
+    if (!grants) return set_error(error, grants.error());
+    return reply_with(message, "(sssas)", *grants);
+}
+
+int get_cgroup(sd_bus*, const char*, const char*, const char*, sd_bus_message* reply,
+               void* userdata, sd_bus_error*) {
+    return sd_bus_message_append(reply, "s", supervisor_of(userdata).cgroups().c_str());
+}
+
 int get_version(sd_bus*, const char*, const char*, const char*, sd_bus_message* reply, void*,
                 sd_bus_error*) {
     return sd_bus_message_append(reply, "s", PMOS_VERSION);
@@ -182,6 +245,11 @@ constexpr sd_bus_vtable kVtable[] = {
                              SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_NAMES("Doctor", "", , "a(ssss)", SD_BUS_PARAM(findings), doctor,
                              SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_NAMES("Devices", "", , "a(sssa{ss})", SD_BUS_PARAM(devices), devices,
+                             SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_NAMES("DeviceGrants", "s", SD_BUS_PARAM(mode), "a(sssas)",
+                             SD_BUS_PARAM(classes), device_grants, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_PROPERTY("Cgroup", "s", get_cgroup, 0, SD_BUS_VTABLE_PROPERTY_CONST),
     SD_BUS_PROPERTY("Version", "s", get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
     SD_BUS_PROPERTY("Foreground", "s", get_foreground, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_SIGNAL_WITH_NAMES(

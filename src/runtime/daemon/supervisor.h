@@ -31,6 +31,16 @@ namespace pmos::daemon {
 // Why somebody's unlock is called off.
 inline constexpr const char* kIsLocked = "the mode is being locked";
 
+struct DeviceState {
+    policy::HostDevice device;
+    std::vector<std::pair<std::string, std::string>> grants;  // mode: "always" or "never"
+};
+struct ClassGrant {
+    std::string device_class, right;
+    std::string at;  // where the profile says so; "": it says nothing of the class
+    std::vector<std::string> nodes;
+};
+
 class Supervisor {
   public:
     Supervisor(EventLoop& loop, const Paths& paths, Observer& observer, unsigned confirm_after_s);
@@ -104,6 +114,13 @@ class Supervisor {
     // What the policy that is used now is made of.
     Result<std::vector<PolicyFile>> profiles() const;
     std::vector<host::Finding> doctor();
+    // The directory of the modes' cgroups, each by its mode's name.
+    const std::string& cgroups() const { return paths_.cgroup; }
+    // What devices there are, by what was read of them last, and whom the plans grant them: of a
+    // mode that runs the plan that it runs with.
+    std::vector<DeviceState> devices() const;
+    // What the mode's profile says of each class, and what comes of it.
+    Result<std::vector<ClassGrant>> device_grants(const Mode& mode) const;
     std::string inspect(const Mode& mode) const;
     // Of the mode's secret; of a mode that has none nothing is counted.
     volume::Standing standing(const Mode& mode) const;

@@ -60,6 +60,7 @@ int get_text(sd_bus*, const char* path, const char*, const char* property, sd_bu
     auto& world = *static_cast<World*>(userdata);
     const std::string_view name(property);
     if (name == "Version") return sd_bus_message_append(reply, "s", "9.9-fake");
+    if (name == "Cgroup") return sd_bus_message_append(reply, "s", "/nonexistent");
     const auto& mode = world.modes.at(mode_name(path));
     if (name == "State") return sd_bus_message_append(reply, "s", mode.state.c_str());
     if (name == "Reason") return sd_bus_message_append(reply, "s", mode.reason.c_str());
@@ -251,6 +252,21 @@ const sd_bus_vtable kFingersTable[] = {
     SD_BUS_METHOD("Remove", "h", "", remove_fingers_method, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_VTABLE_END};
 
+int devices_method(sd_bus_message* m, void*, sd_bus_error*) {
+    return sd_bus_reply_method_return(m, "a(sssa{ss})", 2, "gpu", "render", "/dev/null", 2,
+                                      "personal", "always", "secure", "never", "camera\x1b[2J",
+                                      "use", "/dev/nonexistent", 1, "personal", "never");
+}
+
+int device_grants_method(sd_bus_message* m, void*, sd_bus_error* error) {
+    const char* mode = nullptr;
+    if (const int r = sd_bus_message_read(m, "s", &mode); r < 0) return r;
+    if (std::string_view(mode) != "personal")
+        return sd_bus_error_set(error, "org.pmos.Error.UnknownMode", "no such mode");
+    return sd_bus_reply_method_return(m, "a(sssas)", 2, "gpu", "render", "personal.json:24:14", 2,
+                                      "/dev/null", "/dev/zero", "camera", "none", "", 0);
+}
+
 const sd_bus_vtable kManagerTable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD("Switch", "s", "", switch_method, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -258,7 +274,11 @@ const sd_bus_vtable kManagerTable[] = {
     SD_BUS_METHOD("Reload", "", "as", reload_method, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Profiles", "", "a(says)", profiles_method, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Doctor", "", "a(ssss)", doctor_method, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Devices", "", "a(sssa{ss})", devices_method, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("DeviceGrants", "s", "a(sssas)", device_grants_method,
+                  SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_PROPERTY("Version", "s", get_text, 0, 0),
+    SD_BUS_PROPERTY("Cgroup", "s", get_text, 0, 0),
     SD_BUS_SIGNAL("Event", "tssa{ss}", 0),
     SD_BUS_VTABLE_END};
 
