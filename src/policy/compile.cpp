@@ -18,6 +18,11 @@
 namespace pmos::policy {
 namespace {
 
+// Of a class with rights to different nodes, the right names them; of others it says when.
+bool opens(const std::string& right, const HostDevice& device) {
+    return right == device.right || right == "foreground" || right == "background";
+}
+
 constexpr std::size_t kMaxFilter = 4096;  // BPF_MAXINSNS
 
 class Compiler {
@@ -39,6 +44,7 @@ class Compiler {
     void unlock_recent();
     void namespaces();
     void devices();
+    void taken_away(const std::string& device_class);
     void seccomp();
     void confinement();
     void denials();
@@ -192,22 +198,32 @@ void Compiler::devices() {
     auto rules = base_device_rules();
     for (const auto& [device_class, right] : p_.devices) {
         if (right == "none") continue;
-        const auto key = "devices/" + device_class;
+        const bool front = foreground_only(device_class, right);
         bool found = false;
         for (const auto& device : facts_.devices) {
-            if (device.device_class != device_class || device.right != right) continue;
+            if (device.device_class != device_class || !opens(right, device)) continue;
             found = true;
-            add_device_node(plan_.device_nodes, device);
-            rules.push_back({device.block ? image::NodeType::block : image::NodeType::character,
-                             device.major, device.minor, device_read | device_write});
+            DeviceNode& node = add_device_node(plan_.device_nodes, device);
+            node.foreground = front;
+            rules.push_back(rule_of(node));
         }
-        if (!found && (device_class == "gpu" || device_class == "modem"))
-            say(Severity::warning, Rule::no_such_device, key,
+        if (!found)
+            say(Severity::warning, Rule::no_such_device, "devices/" + device_class,
                 fmt::format("this phone has no {} for the right '{}': it stays denied",
                             device_class, right),
                 "see pmosctl doctor");
+        else if (front)
+            taken_away(device_class);
     }
     plan_.device_filter = to_bytes(compile_device_filter(rules));
+}
+
+// Who is frozen uses nothing. Who runs on does, by what it has open, unless the kernel refuses it.
+void Compiler::taken_away(const std::string& device_class) {
+    if (p_.session.background == Background::freeze || facts_.device_revocation) return;
+    refuse("devices/" + device_class,
+           "the mode runs on in the background, and this kernel cannot take away what it has open",
+           "write \"background\": \"freeze\" in session, or boot with lsm=...,bpf");
 }
 
 void Compiler::seccomp() {

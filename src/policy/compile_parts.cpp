@@ -154,7 +154,7 @@ std::vector<DeviceNode> base_device_nodes() {
             link_to("stderr", "/proc/self/fd/2")};
 }
 
-void add_device_node(std::vector<DeviceNode>& nodes, const HostDevice& device) {
+DeviceNode& add_device_node(std::vector<DeviceNode>& nodes, const HostDevice& device) {
     std::string path = device.path;
     if (path.starts_with("/dev/")) path.erase(0, 5);
     for (auto slash = path.find('/'); slash != std::string::npos;
@@ -168,7 +168,7 @@ void add_device_node(std::vector<DeviceNode>& nodes, const HostDevice& device) {
     DeviceNode n = node(path, device.major, device.minor);
     if (device.block) n.type = NodeType::block;
     n.device_class = device.device_class;
-    nodes.push_back(std::move(n));
+    return nodes.emplace_back(std::move(n));
 }
 
 std::vector<MountOp> mount_operations(const Profile& profile, const LaunchPlan& plan) {

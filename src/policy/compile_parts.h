@@ -13,8 +13,8 @@ namespace pmos::policy {
 
 // Nodes, links and directories that every mode's /dev has, parents first.
 std::vector<DeviceNode> base_device_nodes();
-// The node and the directories above it that are not there yet.
-void add_device_node(std::vector<DeviceNode>& nodes, const HostDevice& device);
+// The node and the directories above it that are not there yet. The node is returned.
+DeviceNode& add_device_node(std::vector<DeviceNode>& nodes, const HostDevice& device);
 
 // Root, /dev and what is in it, /proc, /tmp, /run, volumes, the profile's own, then masks.
 std::vector<MountOp> mount_operations(const Profile& profile, const LaunchPlan& plan);

@@ -73,6 +73,10 @@ std::vector<DeviceRule> base_device_rules() {
     return rules;
 }
 
+DeviceRule rule_of(const DeviceNode& node) {
+    return {node.type, node.major, node.minor, device_read | device_write};
+}
+
 std::vector<EbpfInstruction> compile_device_filter(std::span<const DeviceRule> rules) {
     // struct bpf_cgroup_dev_ctx: access << 16 | type, major, minor.
     std::vector<EbpfInstruction> program{load(type, 0),
@@ -88,6 +92,13 @@ std::vector<EbpfInstruction> compile_device_filter(std::span<const DeviceRule> r
     program.push_back(alu(BPF_MOV, result, 0));
     program.push_back(leave());
     return program;
+}
+
+std::vector<std::uint8_t> background_device_filter(const LaunchPlan& plan) {
+    auto rules = base_device_rules();
+    for (const auto& node : plan.device_nodes)
+        if (!node.device_class.empty() && !node.foreground) rules.push_back(rule_of(node));
+    return to_bytes(compile_device_filter(rules));
 }
 
 std::vector<std::uint8_t> to_bytes(std::span<const EbpfInstruction> program) {

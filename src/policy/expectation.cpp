@@ -217,10 +217,10 @@ Result<Answer> Asker::ask(const Query& query) const {
     if (p.session.background == Background::freeze)
         return refused("frozen", "in the background the mode is frozen",
                        p.where("session/background"));
-    // What is granted for the foreground only.
     if (q.topic == Topic::device)
         for (const auto& key : {"devices/" + q.what, "devices/" + q.what + "/" + q.how})
-            if (const Node* right = p.source.at_path(key); right && right->text == "foreground")
+            if (const Node* right = p.source.at_path(key);
+                right && foreground_only(q.what, right->text))
                 return refused("background", "the class is granted in the foreground only",
                                right->at);
     return answer;

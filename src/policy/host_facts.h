@@ -27,6 +27,7 @@ struct HostFacts {
     bool device_denials = false;                     // device filters can report
     bool capability_denials = false;                 // programs after cap_capable can
     bool landlock_denials = false;                   // and after Landlock's hooks
+    bool device_revocation = false;                  // an open device can be taken away
     std::string refusals_unseen;                     // why they cannot
     std::vector<std::string> cgroup_controllers;     // that can be enabled for modes
     std::vector<std::string> filesystems;            // "erofs", "ext4", ...

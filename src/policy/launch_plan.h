@@ -37,6 +37,7 @@ struct DeviceNode {
     std::uint32_t uid = 0, gid = 0;  // inside the mode
     std::string link;                // target of a symlink
     std::string device_class;        // "" for the base nodes every mode has
+    bool foreground = false;         // may be used while the mode is in the foreground only
 };
 
 struct Rlimit {

@@ -220,7 +220,7 @@ void Lint::devices() {
         if (const auto why = unarbitrated(p_, device_class); !why.empty())
             say(Rule::unarbitrated_device, p_.where("devices/" + device_class),
                 fmt::format("nobody arbitrates {} '{}': {}", device_class, right, why),
-                device_class == "gpu" ? "freeze the mode in the background" : "");
+                right == "background" ? "write \"foreground\"" : "");
 }
 
 void Lint::confinement() {
@@ -275,8 +275,7 @@ std::string unarbitrated(const Profile& p, std::string_view device_class) {
     if (right == p.devices.end()) return "";
     if (right->first == "modem" && right->second == "port")
         return "the mode has the serial port itself";
-    if (right->first == "gpu" && right->second != "none" &&
-        p.session.background != Background::freeze)
+    if (right->second == "background" && p.session.background != Background::freeze)
         return "the mode keeps it in the background";
     return "";
 }

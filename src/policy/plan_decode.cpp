@@ -62,8 +62,8 @@ std::vector<MountOp> mounts(const ImageReader& in) {
 std::vector<DeviceNode> nodes(const ImageReader& in) {
     std::vector<DeviceNode> out;
     for (const auto& n : in.table(in.header().device_nodes))
-        out.push_back(
-            {in.text(n.path), n.type, n.major, n.minor, n.mode, n.uid, n.gid, in.text(n.link), ""});
+        out.push_back({in.text(n.path), n.type, n.major, n.minor, n.mode, n.uid, n.gid,
+                       in.text(n.link), "", false});
     return out;
 }
 
@@ -130,8 +130,11 @@ void take_readable(const nlohmann::json& j, LaunchPlan& plan) {
         plan.ready_after_ms = j.at("readyAfterMs");
     }
     for (const auto& v : j.at("volumes")) plan.volumes.push_back(volume(v));
-    for (std::size_t i = 0; i < plan.device_nodes.size(); ++i)
-        plan.device_nodes[i].device_class = j.at("deviceNodes").at(i).value("class", "");
+    for (std::size_t i = 0; i < plan.device_nodes.size(); ++i) {
+        const auto& node = j.at("deviceNodes").at(i);
+        plan.device_nodes[i].device_class = node.value("class", "");
+        plan.device_nodes[i].foreground = node.value("foreground", false);
+    }
     for (const auto& l : j.at("cgroup"))
         plan.cgroup.push_back(
             {l.at("file"), l.at("value"), l.at("controller"), l.at("optional"), l.at("pointer")});

@@ -97,6 +97,7 @@ void write_nodes(JsonWriter& w, const std::vector<DeviceNode>& nodes) {
         w.key("mode").text(fmt::format("{:04o}", n.mode));
         w.key("uid").number(n.uid).key("gid").number(n.gid);
         if (!n.device_class.empty()) w.key("class").text(n.device_class);
+        if (n.foreground) w.key("foreground").boolean(true);
         w.close();
     }
     w.compact(false).close();

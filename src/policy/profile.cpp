@@ -237,6 +237,10 @@ void ProfileReader::hooks() {
     }
 }
 
+bool foreground_only(std::string_view device_class, std::string_view right) {
+    return right == "foreground" || device_class == "gpu";
+}
+
 Location Profile::where(std::string_view path) const {
     while (!path.empty()) {
         if (const Node* node = source.at_path(path)) return node->at;

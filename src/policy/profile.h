@@ -88,6 +88,10 @@ struct Profile {
     Location where(std::string_view path) const;
 };
 
+// Whether what a right opens is taken away when the mode leaves the foreground. The GPU always is:
+// what one mode draws or computes is nothing that goes on behind another's back.
+bool foreground_only(std::string_view device_class, std::string_view right);
+
 // From a merged tree that check_shape found faultless. Faults that need more than one value
 // (a target twice, a user outside the id range) are added; the profile is whole all the same.
 Profile read_profile(const Node& root, std::string file, std::vector<Diagnostic>& diagnostics);

@@ -133,13 +133,17 @@ std::string_view ruling_name(Ruling ruling) {
 HostFacts whole_phone() {
     HostFacts facts;
     facts.landlock_abi = 3;
-    facts.apparmor = facts.cgroup_v2 = facts.time_namespace = true;
+    facts.apparmor = facts.cgroup_v2 = facts.time_namespace = facts.device_revocation = true;
     facts.cgroup_controllers = {"cpu", "io", "memory", "pids"};
     facts.filesystems = {"ext4", "erofs"};
     facts.device_mapper_targets = {"crypt", "verity", "integrity"};
     facts.devices = {{"gpu", "render", "dri/renderD128", false, 226, 128},
                      {"gpu", "full", "dri/card0", false, 226, 0},
-                     {"modem", "port", "ttyS0", false, 4, 64}};
+                     {"modem", "port", "ttyS0", false, 4, 64},
+                     {"camera", "capture", "video0", false, 81, 0},
+                     {"gnss", "", "gnss0", false, 240, 0},
+                     {"sensors", "", "iio:device0", false, 241, 0},
+                     {"usb", "", "bus/usb/001/002", false, 189, 1}};
     return facts;
 }
 

@@ -114,8 +114,11 @@ std::string arbiter_of(const Profile& p, std::string_view device_class) {
     if (!unarbitrated(p, device_class).empty()) return "";
     for (const auto& [name, broker] : kBrokers)
         if (name == device_class) return std::string(broker);
-    if (p.session.background != Background::freeze) return "";
-    return "the switch, which freezes who leaves the foreground";
+    if (p.session.background == Background::freeze)
+        return "the switch, which freezes who leaves the foreground";
+    const auto right = p.devices.find(std::string(device_class));
+    if (right == p.devices.end() || !foreground_only(device_class, right->second)) return "";
+    return "the switch, which takes it from who leaves the foreground";
 }
 
 // A class whose right is a list of services, or has parts of its own.

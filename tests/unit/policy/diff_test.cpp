@@ -364,17 +364,18 @@ TEST_CASE("a flow that opens is the worst of changes", "[diff]") {
     // Both are refused for it, and still compared.
     CHECK(found.find("none loss start: a is refused: '/srv/m' is shared and writable") !=
           std::string::npos);
-    const auto modem = [](const std::string& right) {
+    const auto camera = [](const std::string& right) {
         const auto device =
-            R"(, "devices": {"gpu": ")" + right + R"("}, "session": {"background": "run"})";
-        return set_of({{"a.json", profile_text("a", 200000, device)},
-                       {"b.json", profile_text("b", 300000, R"(, "devices": {"gpu": "render"},
+            R"(, "devices": {"camera": ")" + right + R"("}, "session": {"background": "run"})";
+        return set_of(
+            {{"a.json", profile_text("a", 200000, device)},
+             {"b.json", profile_text("b", 300000, R"(, "devices": {"camera": "background"},
                            "session": {"background": "run"})")}});
     };
-    const auto flows = lines(diff_of(modem("none"), modem("render")));
+    const auto flows = lines(diff_of(camera("none"), camera("background")));
     CHECK(flows.starts_with(
-        "severe gain flow: a hears b through device 'gpu': nobody stands between\n"
-        "severe gain flow: b hears a through device 'gpu': nobody stands "
+        "severe gain flow: a hears b through device 'camera': nobody stands between\n"
+        "severe gain flow: b hears a through device 'camera': nobody stands "
         "between\n"));
 }
 

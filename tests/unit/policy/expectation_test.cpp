@@ -167,17 +167,17 @@ TEST_CASE("states: who is frozen or locked can do nothing") {
 }
 
 TEST_CASE("what this build cannot enforce is pending, never passed, and still can fail") {
-    const std::string camera = R"(, "devices": {"camera": "foreground"})";
-    const std::string ask = R"("device": "camera", "right": "foreground"})";
-    const auto pending = own(camera, R"({"why": "w", "is": "refused", "syscalls": ["ptrace"]})");
+    const std::string torch = R"(, "devices": {"torch": "foreground"})";
+    const std::string ask = R"("device": "torch", "right": "foreground"})";
+    const auto pending = own(torch, R"({"why": "w", "is": "refused", "syscalls": ["ptrace"]})");
     CHECK(pending.outcomes() == Outcomes{Outcome::pending});
     CHECK(pending.tests[0].note.find("does not start") != std::string::npos);
-    CHECK(own(camera, R"({"why": "w", "is": "allowed", "syscalls": ["ptrace"]})").outcomes() ==
+    CHECK(own(torch, R"({"why": "w", "is": "allowed", "syscalls": ["ptrace"]})").outcomes() ==
           Outcomes{Outcome::failed});
     CHECK(own("", "{" + kWhy + ask).outcomes() == Outcomes{Outcome::passed});
     // A grant is one though no build can give it: no promise of its absence.
-    CHECK(own(camera, "{" + kWhy + ask).outcomes() == Outcomes{Outcome::failed});
-    CHECK(own(camera, R"({"why": "w", "is": "allowed", )" + ask).outcomes() ==
+    CHECK(own(torch, "{" + kWhy + ask).outcomes() == Outcomes{Outcome::failed});
+    CHECK(own(torch, R"({"why": "w", "is": "allowed", )" + ask).outcomes() ==
           Outcomes{Outcome::pending});
 }
 

@@ -113,9 +113,10 @@ TEST_CASE("a lint for each weakness, and silence where there is none") {
          "AppArmor"},
         {kNet, kNet + ", \"devices\": {\"gpu\": \"render\"}", {}, "", ""},
         {kNet,
-         kNet + ", \"devices\": {\"gpu\": \"render\"}, \"session\": {\"background\": \"run\"}",
+         kNet +
+             ", \"devices\": {\"camera\": \"background\"}, \"session\": {\"background\": \"run\"}",
          {"unarbitrated-device"},
-         "/devices/gpu",
+         "/devices/camera",
          "background"},
         {kNet,
          kNet + ", \"devices\": {\"modem\": \"port\"}",
