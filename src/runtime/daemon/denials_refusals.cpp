@@ -9,6 +9,7 @@
 #include "runtime/daemon/attempt.h"
 #include "runtime/daemon/denials.h"
 #include "runtime/daemon/mode.h"
+#include "runtime/bpf/objects.h"
 #include "runtime/refusals/programs.h"
 
 namespace pmos::daemon {
@@ -97,7 +98,7 @@ std::shared_ptr<void> Denials::watch_refusals(const Mode& mode, const host::Cgro
     policy::HostFacts ignored;
     add_facts(ignored);  // a mode that was adopted may be the first to want it
     Result<> watched;
-    const auto id = refusals::cgroup_id(cgroup.fd());
+    const auto id = bpf::cgroup_id(cgroup.fd());
     if (!*probe_)
         watched = fail(Error(probe_->error()));
     else if (!id)

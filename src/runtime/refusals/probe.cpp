@@ -2,13 +2,12 @@
 // hooks tell it (fexit, Linux 5.5). Refuses nothing itself.
 #include "runtime/refusals/probe.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <cstring>
 #include <utility>
 
 #include "runtime/bpf/call.h"
+#include "runtime/bpf/objects.h"
 #include "runtime/refusals/programs.h"
 
 namespace pmos::refusals {
@@ -18,44 +17,6 @@ using namespace bpf;
 
 constexpr std::uint32_t kMaxCgroups = 256;
 constexpr std::uint32_t kMaxTold = 4096;
-constexpr std::size_t kLogBytes = 64 << 10;
-
-Result<UniqueFd> make_map(bpf_map_type type, std::size_t key, std::size_t value,
-                          std::uint32_t entries) {
-    bpf_attr attr{};
-    attr.map_type = type;
-    attr.key_size = static_cast<__u32>(key);
-    attr.value_size = static_cast<__u32>(value);
-    attr.max_entries = entries;
-    UniqueFd map(sys_bpf(BPF_MAP_CREATE, attr));
-    if (!map) return fail(errno_error(-map.get(), "cannot make a BPF map"));
-    return map;
-}
-
-Result<UniqueFd> load_program(const Program& program, std::uint32_t function, const char* name) {
-    bpf_attr attr{};
-    attr.prog_type = BPF_PROG_TYPE_TRACING;
-    attr.expected_attach_type = BPF_TRACE_FEXIT;
-    attr.attach_btf_id = function;
-    attr.insns = address(program.data());
-    attr.insn_cnt = static_cast<__u32>(program.size());
-    attr.license = address("GPL");
-    std::memcpy(attr.prog_name, "pmos_refusal", sizeof "pmos_refusal");
-    UniqueFd fd(sys_bpf(BPF_PROG_LOAD, attr));
-    if (fd) return fd;
-    const int err = -fd.get();
-    std::vector<char> log(kLogBytes);
-    attr.log_buf = address(log.data());
-    attr.log_size = kLogBytes;
-    attr.log_level = 1;
-    UniqueFd again(sys_bpf(BPF_PROG_LOAD, attr));
-    if (again) return again;
-    Error error = errno_error(err, std::string("cannot watch ") + name);
-    if (const auto verdict = verdict_of({log.data(), ::strnlen(log.data(), log.size())});
-        !verdict.empty())
-        error.why += " (" + verdict + ")";
-    return fail(std::move(error));
-}
 
 Refusal refusal_of(const Record& r) {
     Refusal out;
@@ -107,17 +68,14 @@ void Probe::try_each() {
 
 Result<UniqueFd> Probe::load(const HookRow& row) const {
     const Maps maps{watched_.get(), told_.get(), ring_.fd().get()};
-    return load_program(program_for(row, types_, maps),
-                        types_.functions[static_cast<std::size_t>(row.hook)].id, row.function);
+    const Place place{BPF_PROG_TYPE_TRACING, BPF_TRACE_FEXIT,
+                      types_.functions[static_cast<std::size_t>(row.hook)].id, row.function};
+    return load_program(program_for(row, types_, maps), place, "pmos_refusal");
 }
 
 Result<UniqueFd> Probe::attach(const HookRow& row) const {
     PMOS_ASSIGN(const UniqueFd program, load(row));
-    bpf_attr attr{};
-    attr.raw_tracepoint.prog_fd = static_cast<__u32>(program.get());
-    UniqueFd link(sys_bpf(BPF_RAW_TRACEPOINT_OPEN, attr));
-    if (!link) return fail(errno_error(-link.get(), std::string("cannot watch ") + row.function));
-    return link;
+    return attach_program(program.borrow(), row.function);
 }
 
 Result<> Probe::attach_wanted() {
@@ -173,13 +131,6 @@ std::vector<Refusal> Probe::take() {
         out.push_back(refusal_of(record));
     });
     return out;
-}
-
-Result<std::uint64_t> cgroup_id(BorrowedFd directory) {
-    struct stat status {};
-    if (::fstat(directory.get(), &status) != 0)
-        return fail(errno_error(errno, "cannot look at the cgroup"));
-    return status.st_ino;
 }
 
 }  // namespace pmos::refusals

@@ -74,7 +74,4 @@ class Probe {
     std::map<std::uint64_t, Watched> cgroups_;
 };
 
-// Of a directory of cgroup2.
-Result<std::uint64_t> cgroup_id(BorrowedFd directory);
-
 }  // namespace pmos::refusals

@@ -2,6 +2,8 @@
 // them; loads none.
 #include "runtime/refusals/programs.h"
 
+#include "runtime/bpf/assembler.h"
+
 namespace pmos::refusals {
 namespace {
 
@@ -14,36 +16,6 @@ constexpr int kKey = kRecord + static_cast<int>(offsetof(Record, key));
 constexpr int kTold = kRecord - static_cast<int>(sizeof(Told));
 constexpr unsigned kContext = BPF_REG_6, kSeen = BPF_REG_7, kNow = BPF_REG_8, kWatch = BPF_REG_9;
 
-// Jumps forward to one end, filled in when that is known.
-class Assembler {
-  public:
-    void put(bpf_insn one) { program_.push_back(one); }
-    void map(unsigned reg, int fd) { append_map(program_, reg, fd); }
-    std::size_t jump(unsigned op, unsigned reg, int value) {
-        put(code(op, reg, 0, 0, value));
-        return program_.size() - 1;
-    }
-    void out_if(unsigned op, unsigned reg, int value) { outs_.push_back(jump(op, reg, value)); }
-    void out() { out_if(BPF_JMP | BPF_JA, 0, 0); }
-    void land(std::size_t from) {
-        program_[from].off = static_cast<__s16>(program_.size() - from - 1);
-    }
-    Program end() {
-        for (const auto from : outs_) land(from);
-        put(set(BPF_REG_0, 0));
-        put(code(BPF_JMP | BPF_EXIT, 0, 0, 0, 0));
-        return std::move(program_);
-    }
-
-  private:
-    Program program_;
-    std::vector<std::size_t> outs_;
-};
-
-void put_stack_address(Assembler& a, unsigned reg, int at) {
-    a.put(move(reg, BPF_REG_10));
-    a.put(add(reg, at));
-}
 int in_key(std::size_t field) { return kKey + static_cast<int>(field); }
 
 void clear_stack(Assembler& a) {
@@ -61,7 +33,7 @@ void find_watch(Assembler& a, const Maps& maps) {
         a.out_if(BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_0, 0);  // the process is above that level
         a.put(store(BPF_DW, BPF_REG_10, in_key(offsetof(Key, cgroup)), BPF_REG_0));
         a.map(BPF_REG_1, maps.watched);
-        put_stack_address(a, BPF_REG_2, in_key(offsetof(Key, cgroup)));
+        a.stack_address(BPF_REG_2, in_key(offsetof(Key, cgroup)));
         a.put(call(BPF_FUNC_map_lookup_elem));
         found.push_back(a.jump(BPF_JMP | BPF_JNE | BPF_K, BPF_REG_0, 0));
     }
@@ -71,7 +43,8 @@ void find_watch(Assembler& a, const Maps& maps) {
 }
 
 // Out where nothing was refused, or where nobody wants to know.
-void leave_early(Assembler& a, const HookRow& row, const Types::Function& f, const Maps& maps) {
+void leave_early(Assembler& a, const HookRow& row, const bpf::KernelTypes::Function& f,
+                 const Maps& maps) {
     a.put(load(BPF_DW, BPF_REG_1, kContext, static_cast<int>(f.arguments) * 8));
     a.out_if(BPF_JMP32 | BPF_JEQ | BPF_K, BPF_REG_1, 0);
     if (row.hook == Hook::capability) {
@@ -126,7 +99,7 @@ void put_times(Assembler& a, const Maps& maps) {
     a.put(call(BPF_FUNC_ktime_get_ns));
     a.put(move(kNow, BPF_REG_0));
     a.map(BPF_REG_1, maps.told);
-    put_stack_address(a, BPF_REG_2, kKey);
+    a.stack_address(BPF_REG_2, kKey);
     a.put(call(BPF_FUNC_map_lookup_elem));
     a.put(move(kSeen, BPF_REG_0));
     const auto fresh = a.jump(BPF_JMP | BPF_JEQ | BPF_K, kSeen, 0);
@@ -147,8 +120,8 @@ void put_times(Assembler& a, const Maps& maps) {
     a.land(fresh);
     a.put(store(BPF_DW, BPF_REG_10, kTold + static_cast<int>(offsetof(Told, at)), kNow));
     a.map(BPF_REG_1, maps.told);
-    put_stack_address(a, BPF_REG_2, kKey);
-    put_stack_address(a, BPF_REG_3, kTold);
+    a.stack_address(BPF_REG_2, kKey);
+    a.stack_address(BPF_REG_3, kTold);
     a.put(set(BPF_REG_4, BPF_ANY));
     a.put(call(BPF_FUNC_map_update_elem));
     a.land(counted);
@@ -172,13 +145,13 @@ std::size_t count_in_second(Assembler& a) {
 }
 
 void put_names(Assembler& a, const HookRow& row, const Types& types) {
-    put_stack_address(a, BPF_REG_1, kRecord + static_cast<int>(offsetof(Record, program)));
+    a.stack_address(BPF_REG_1, kRecord + static_cast<int>(offsetof(Record, program)));
     a.put(set(BPF_REG_2, sizeof Record::program));
     a.put(call(BPF_FUNC_get_current_comm));
     if (row.object == Object::none) return;
     load_dentry(a, row, types, BPF_REG_3);
     a.put(load(BPF_DW, BPF_REG_3, BPF_REG_3, static_cast<int>(types.dentry_name)));
-    put_stack_address(a, BPF_REG_1, kRecord + static_cast<int>(offsetof(Record, name)));
+    a.stack_address(BPF_REG_1, kRecord + static_cast<int>(offsetof(Record, name)));
     a.put(set(BPF_REG_2, sizeof Record::name));
     a.put(call(BPF_FUNC_probe_read_kernel_str));
 }
@@ -186,7 +159,7 @@ void put_names(Assembler& a, const HookRow& row, const Types& types) {
 // Into the ring; `over`, and where that is full, among the lost.
 void tell(Assembler& a, const Maps& maps, std::size_t over) {
     a.map(BPF_REG_1, maps.ring);
-    put_stack_address(a, BPF_REG_2, kRecord);
+    a.stack_address(BPF_REG_2, kRecord);
     a.put(set(BPF_REG_3, sizeof(Record)));
     a.put(set(BPF_REG_4, 0));
     a.put(call(BPF_FUNC_ringbuf_output));

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "runtime/bpf/kernel_types.h"
 
 namespace pmos::refusals {
 
@@ -43,11 +44,7 @@ struct HookRow {
 extern const std::array<HookRow, kHooks> kHookRows;
 
 struct Types {
-    struct Function {
-        std::uint32_t id = 0;  // 0: this kernel has no such function
-        unsigned arguments = 0;
-    };
-    std::array<Function, kHooks> functions{};
+    std::array<bpf::KernelTypes::Function, kHooks> functions{};
     // Offsets in bytes.
     std::uint32_t cred_user_ns = 0, file_flags = 0, file_dentry = 0, dentry_name = 0;
 

@@ -1,4 +1,5 @@
 // tests: what capability checks and Landlock refuse, as programs on this kernel tell it.
+#include "runtime/bpf/objects.h"
 #include "runtime/refusals/probe.h"
 
 #include <fcntl.h>
@@ -39,7 +40,7 @@ struct TestCgroup {
     ~TestCgroup() {
         for (int i = 0; i < 100 && ::rmdir(path.c_str()) != 0; ++i) ::usleep(5000);
     }
-    std::uint64_t id() const { return *refusals::cgroup_id(fd.borrow()); }
+    std::uint64_t id() const { return *bpf::cgroup_id(fd.borrow()); }
     // What the child returns, from within the cgroup.
     int run(const std::function<int()>& child) const {
         const pid_t pid = ::fork();
