@@ -14,6 +14,7 @@ namespace pmos::daemon {
 
 struct Mode;
 class Denials;
+class DeviceGate;
 class Launcher;
 class PinnedFiles;
 
@@ -77,6 +78,7 @@ struct Context {
     Launcher& launcher;
     Observer& observer;
     Denials& denials;
+    DeviceGate& gate;
     const PinnedFiles& pinned;
     // The keys of this mode were destroyed on the storage; the kernel may still have some.
     std::function<void(Mode&)> keys_ended;

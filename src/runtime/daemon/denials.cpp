@@ -135,9 +135,9 @@ void Denials::add_findings(std::vector<host::Finding>& findings) const {
         findings.push_back({"ok", "private denials", "in the volumes of their modes alone", ""});
 }
 
-Result<UniqueFd> Denials::load_filter(const policy::LaunchPlan& plan) const {
-    if (!ring_) return device::load_filter(plan.device_filter);
-    PMOS_ASSIGN(const auto reporting, ring_->report(plan.device_filter));
+Result<UniqueFd> Denials::load_filter(std::span<const std::uint8_t> instructions) const {
+    if (!ring_) return device::load_filter(instructions);
+    PMOS_ASSIGN(const auto reporting, ring_->report(instructions));
     return device::load_filter(reporting);
 }
 

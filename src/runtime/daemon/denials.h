@@ -48,7 +48,7 @@ class Denials {
     void add_findings(std::vector<host::Finding>& findings) const;
     bool sees_devices() const noexcept { return ring_.has_value(); }
     // Through the verifier, with a report where there is a ring to report to.
-    Result<UniqueFd> load_filter(const policy::LaunchPlan& plan) const;
+    Result<UniqueFd> load_filter(std::span<const std::uint8_t> instructions) const;
     // What a filter asked and is answered: told where that is no, recorded either way.
     void take(const Mode& mode, const launch::Question& question, std::uint32_t verdict);
     // Limits of its cgroup that a mode meets, and what the plan wants told beside (image::Tell):

@@ -6,10 +6,10 @@
 #include <utility>
 
 #include "policy/plan_image.h"
+#include "runtime/bpf/objects.h"
 #include "runtime/daemon/attempt.h"
 #include "runtime/daemon/denials.h"
 #include "runtime/daemon/mode.h"
-#include "runtime/bpf/objects.h"
 #include "runtime/refusals/programs.h"
 
 namespace pmos::daemon {

@@ -25,7 +25,7 @@ std::set<std::string>& names() {
 
 }  // namespace
 
-Result<> keep_descriptor(const std::string& name, BorrowedFd fd) {
+Result<> keep_descriptor(const std::string& name, BorrowedFd fd, HungUp then) {
     const bool entered = whose_listener(name) == Whose::entered;
     const auto of_entered = std::ranges::count(names(), Whose::entered, whose_listener);
     if (names().size() >= kMaxKept ||
@@ -33,10 +33,11 @@ Result<> keep_descriptor(const std::string& name, BorrowedFd fd) {
         return fail(Code::no_space,
                     "too many listeners are kept already: what this program's filter asks gets "
                     "ENOSYS once pmosd is restarted");
-    const std::string state = "FDSTORE=1\nFDNAME=" + name;
+    std::string state = "FDSTORE=1\nFDNAME=" + name;
+    if (then == HungUp::stays) state += "\nFDPOLL=0";  // systemd 246
     const int number = fd.get();
     const int r = ::sd_pid_notify_with_fds(0, 0, state.c_str(), &number, 1);
-    if (r < 0) return fail(errno_error(-r, "cannot have a filter's listener kept"));
+    if (r < 0) return fail(errno_error(-r, "cannot have the service manager keep a descriptor"));
     if (r > 0) names().insert(name);
     return {};
 }

@@ -12,12 +12,14 @@
 namespace pmos::daemon {
 
 // Under systemd only; elsewhere nothing is kept, and what a descriptor was for ends with pmosd.
-// The manager lets go of one by itself when the other end of it has gone (EPOLLHUP).
+// The manager lets go of one by itself when the other end of it has gone (EPOLLHUP), or not: a BPF
+// map always says EPOLLERR.
 // no_space: the manager keeps kMaxKept, and of the programs that were entered only so many that the
 // modes' own have room.
 inline constexpr std::size_t kMaxKept = 128;  // FileDescriptorStoreMax= of pmosd.service
 inline constexpr std::size_t kMaxKeptOfEntered = 96;
-Result<> keep_descriptor(const std::string& name, BorrowedFd fd);
+enum class HungUp : std::uint8_t { is_let_go, stays };
+Result<> keep_descriptor(const std::string& name, BorrowedFd fd, HungUp then = HungUp::is_let_go);
 void forget_descriptor(const std::string& name);
 
 // What was kept by the pmosd before. Once, at the start: before anything else opens a descriptor.

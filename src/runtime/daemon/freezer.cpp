@@ -10,15 +10,21 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto kFreezeDeadline = 2s;
+constexpr auto kSwitchDeadline = 500ms;  // somebody waits for the panel
 
 }  // namespace
 
-void freeze_mode(const Context& ctx, Mode& mode, Done done) {
+void freeze_mode(const Context& ctx, Mode& mode, Late late, Done done) {
     if (auto asked = mode.cgroup->freeze(); !asked) return done(fail(std::move(asked.error())));
     wait_cgroup(
         ctx.loop, *mode.cgroup, [](const host::Cgroup& cgroup) { return cgroup.is_frozen(); },
-        kFreezeDeadline,
-        [&ctx, &mode, done = std::move(done)](Result<> frozen) mutable {
+        late == Late::fails ? kFreezeDeadline : kSwitchDeadline,
+        [&ctx, &mode, late, done = std::move(done)](Result<> frozen) mutable {
+            if (!frozen && late == Late::leave) {
+                ctx.observer.event("freeze-late", mode.name,
+                                   {{"why", "a process of it is inside the kernel"}});
+                frozen = Result<>();
+            }
             if (!frozen) {
                 static_cast<void>(mode.cgroup->thaw());
                 frozen.error().what = "mode '" + mode.name + "' does not freeze";

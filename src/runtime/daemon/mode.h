@@ -25,12 +25,14 @@ namespace pmos::daemon {
 enum class State : std::uint8_t { disabled, stopped, starting, running, frozen, stopping, failed };
 std::string_view state_name(State state) noexcept;
 
+struct DeviceFilters;
+
 // What is made before the moment of launch and used by the next one.
 struct Prepared {
     UniqueFd plan;   // sealed image
     UniqueFd id_ns;  // user namespace with the mode's id maps
     UniqueFd net_ns;
-    UniqueFd device_filter;  // loaded, attached nowhere
+    std::shared_ptr<const DeviceFilters> filters;  // loaded, attached nowhere
     std::optional<launch::RootImage> root;
     policy::RootImage image;  // which one root is of
 };
@@ -47,10 +49,11 @@ struct Running {
     std::uint64_t start_time = 0;  // field 22 of /proc/PID/stat, clock ticks since boot
     std::uint64_t started_at = 0;  // CLOCK_BOOTTIME, µs
     EventSource exited;
-    std::list<Listener> listeners;         // where the plan's filter asks
-    TimeShare answering;                   // for all of them
-    std::shared_ptr<void> watch;           // of what it is denied; see Denials::watch
-    std::shared_ptr<Recording> recording;  // null: an ordinary run
+    std::shared_ptr<const DeviceFilters> filters;  // null where an adopted mode's plan is
+    std::list<Listener> listeners;                 // where the plan's filter asks
+    TimeShare answering;                           // for all of them
+    std::shared_ptr<void> watch;                   // of what it is denied; see Denials::watch
+    std::shared_ptr<Recording> recording;          // null: an ordinary run
 
     policy::Session session() const { return plan ? plan->session : policy::Session{}; }
 };
@@ -75,6 +78,7 @@ struct Mode {
 
     State state = State::stopped;
     bool foreground = false;
+    bool devices_open = false;  // what it may use in the foreground only is open to it
     bool provisioned = false;
     bool locked = false;
     bool suspended = false;  // locked: a volume's key has left the kernel

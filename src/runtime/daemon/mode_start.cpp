@@ -9,6 +9,7 @@
 #include <csignal>
 
 #include "runtime/daemon/denials.h"
+#include "runtime/daemon/device_gate.h"
 #include "runtime/daemon/hook_runner.h"
 #include "runtime/daemon/launcher.h"
 #include "runtime/daemon/mode_files.h"
@@ -159,9 +160,10 @@ class Start : public std::enable_shared_from_this<Start> {
     }
     void undo_cgroup(Done done) { remove_cgroup(ctx_, mode_, std::move(done)); }
 
-    // Goes with the cgroup: the kernel detaches it when the cgroup is removed.
+    // Goes with the cgroup: the kernel detaches it when the cgroup is removed. What starts for a
+    // switch finds its devices open from its first instruction on.
     void device_filter(Done done) {
-        done(device::attach_filter(mode_.cgroup->fd(), prepared_.device_filter.borrow()));
+        done(device::attach_filter(mode_.cgroup->fd(), prepared_.filters->of(mode_.devices_open)));
     }
 
     void launch(Done done) {
@@ -196,10 +198,12 @@ class Start : public std::enable_shared_from_this<Start> {
             mode_.image_fault = reply.error().code != Code::unreachable;
             return done(fail(std::move(reply.error())));
         }
+        const auto filters = prepared_.filters;
         prepared_.net_ns.reset();  // one mode, one network namespace, one life
         give_back();
         Running running;
         running.plan = plan_;
+        running.filters = filters;
         running.digest = digest_;
         running.policy = policy_;
         running.pidfd = std::move(reply->pidfd);

@@ -6,6 +6,7 @@
 #include <csignal>
 
 #include "runtime/daemon/cgroup_wait.h"
+#include "runtime/daemon/device_gate.h"
 #include "runtime/daemon/hook_runner.h"
 #include "runtime/daemon/mode_files.h"
 #include "runtime/daemon/mode_log.h"
@@ -53,6 +54,7 @@ void clean_up(const Context& ctx, Mode& mode, Done done) {
     bound_log(ctx.paths, mode.name);
     const auto plan = mode.running->plan;  // of the run that ended, not of the next
     mode.running.reset();
+    mode.devices_open = false;
     remove_cgroup(ctx, mode, [&ctx, &mode, plan, done = std::move(done)](Result<> removed) mutable {
         Result<> files = remove_run_files(ctx.paths, mode.name);
         run_hooks(ctx, mode, plan.get(), policy::HookPoint::post_stop,
@@ -133,11 +135,12 @@ void remove_cgroup(const Context& ctx, Mode& mode, Done done) {
     wait_cgroup(
         ctx.loop, *mode.cgroup, [](const host::Cgroup& cgroup) { return !cgroup.populated(); },
         kKillDeadline,
-        [&mode, done = std::move(done)](Result<> empty) mutable {
+        [&ctx, &mode, done = std::move(done)](Result<> empty) mutable {
             if (!empty) {
                 empty.error().what = "processes of mode '" + mode.name + "' do not end";
                 return done(std::move(empty));
             }
+            ctx.gate.forget(mode);
             auto removed = mode.cgroup->remove();
             if (removed) mode.cgroup.reset();
             done(std::move(removed));

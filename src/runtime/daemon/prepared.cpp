@@ -10,7 +10,7 @@
 #include <cerrno>
 #include <memory>
 
-#include "runtime/daemon/denials.h"
+#include "runtime/daemon/device_gate.h"
 #include "runtime/daemon/mode_files.h"
 #include "runtime/daemon/mode_log.h"
 #include "runtime/daemon/policy_source.h"
@@ -66,8 +66,8 @@ Result<> settle_prepared(const Context& ctx, Mode& mode) {
     if (!ready.net_ns) {
         PMOS_ASSIGN(ready.net_ns, network::make_net_namespace(plan.network == "loopback"));
     }
-    if (!ready.device_filter) {
-        PMOS_ASSIGN(ready.device_filter, ctx.denials.load_filter(plan));
+    if (!ready.filters) {
+        PMOS_ASSIGN(ready.filters, ctx.gate.load(plan));
     }
     drop_stale_root(ctx, mode);
     if (!ready.root) {

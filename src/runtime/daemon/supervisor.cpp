@@ -34,25 +34,21 @@ Supervisor::Supervisor(EventLoop& loop, const Paths& paths, Observer& observer,
     : loop_(loop),
       paths_(paths),
       launcher_(loop, paths.libexec),
-      ctx_{loop,
-           paths,
-           launcher_,
-           observer,
-           denials_,
-           pinned_,
-           [this](Mode& mode) { keys_ended(mode); }},
+      ctx_{loop,     paths, launcher_, observer,
+           denials_, gate_, pinned_,   [this](Mode& mode) { keys_ended(mode); }},
       denials_(
           ctx_, [this](std::uint32_t uid) { return whose(uid); },
           [this](const Mode& mode) { return about(mode); },
           [this](const std::string& name, const Details& denial) {
               return keeps_private(name, denial);
           }),
+      gate_(denials_),
       sessions_(ctx_),
       recorder_(ctx_),
       timers_(ctx_,
               [this](Mode& mode, bool evict, std::string_view why) { lock_due(mode, evict, why); }),
       switchboard_(
-          ctx_, [this] { look_at_clocks(); },
+          ctx_, {&gate_}, [this] { look_at_clocks(); },
           [this](Mode& mode, Done done) {
               start(mode, [done = std::move(done)](Result<bool> started) mutable {
                   if (!started) return done(fail(std::move(started.error())));

@@ -10,6 +10,7 @@
 #include "policy/policy_set.h"
 #include "runtime/daemon/context.h"
 #include "runtime/daemon/denials.h"
+#include "runtime/daemon/device_gate.h"
 #include "runtime/daemon/device_watch.h"
 #include "runtime/daemon/fd_store.h"
 #include "runtime/daemon/finger_reader.h"
@@ -209,7 +210,8 @@ class Supervisor {
     void lock_all_at(policy::LockAt moment, Done done);
     void look_at_clocks();
     void close_job(Mode& mode, Result<> stopped, Done done);
-    void report_to_us(const Mode& mode);
+    void adopt_devices(Mode& mode);
+    void bring_one_to_front();
     void watch_log(Mode& mode);
     void bound_logs();
 
@@ -219,6 +221,7 @@ class Supervisor {
     PinnedFiles pinned_;
     Context ctx_;
     Denials denials_;
+    DeviceGate gate_;
     Sessions sessions_;
     Recorder recorder_;
     LockTimers timers_;

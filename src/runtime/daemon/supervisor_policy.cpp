@@ -63,6 +63,7 @@ Result<> Supervisor::begin(std::vector<KeptDescriptor> kept) {
     PMOS_TRY(launcher_.start());
     PMOS_TRY(host::prepare_cgroup_root(paths_.cgroup));
     watch_devices();
+    gate_.begin(kept);
     begin_images();
     recall_modes();
     PMOS_TRY(begin_policy());
@@ -145,15 +146,25 @@ Result<std::shared_ptr<const policy::LaunchPlan>> Supervisor::recording_plan(
     return std::make_shared<const policy::LaunchPlan>(std::move(*compiled.plan));
 }
 
+// The first one comes to the front, or whichever runs where it does not.
 void Supervisor::autostart() {
-    for (auto& [name, mode] : modes_) {
-        Mode& m = *mode;
-        if (!m.plan || !m.plan->session.autostart || m.alive()) continue;
-        start(m, [this, &m](Result<bool> started) {
-            if (!started || switchboard_.foreground() != nullptr) return;
-            switchboard_.switch_to(&m, [](Result<>) {});
-        });
-    }
+    std::vector<Mode*> wanted;
+    for (auto& [name, mode] : modes_)
+        if (mode->plan && mode->plan->session.autostart && !mode->alive())
+            wanted.push_back(mode.get());
+    if (wanted.empty()) return;
+    const bool free = switchboard_.foreground() == nullptr;
+    for (Mode* mode : wanted)
+        if (!free || mode != wanted.front())
+            start(*mode, [this](Result<bool>) { bring_one_to_front(); });
+    if (free) switchboard_.switch_to(wanted.front(), [this](Result<>) { bring_one_to_front(); });
+}
+
+void Supervisor::bring_one_to_front() {
+    if (closing_ || switchboard_.busy() || switchboard_.foreground() != nullptr) return;
+    for (auto& [name, mode] : modes_)
+        if (mode->state == State::running && mode->plan && mode->plan->session.autostart)
+            return switchboard_.switch_to(mode.get(), [](Result<>) {});
 }
 
 Result<policy::HostFacts> Supervisor::read_facts() const {
@@ -163,6 +174,7 @@ Result<policy::HostFacts> Supervisor::read_facts() const {
     PMOS_ASSIGN(auto facts, host::read_host_facts(host_paths));
     facts.audit = denials_.sees_audit();
     facts.device_denials = denials_.sees_devices();
+    facts.device_revocation = gate_.why_not().empty();
     facts.capability_denials = facts_.capability_denials;  // where anybody has asked for them
     facts.landlock_denials = facts_.landlock_denials;
     facts.images_dir = paths_.images;
@@ -315,7 +327,7 @@ void Supervisor::adopt(Mode& mode) {
     running.started_at = saved->started_at;
     if (running.plan) running.watch = denials_.watch(mode, *mode.cgroup, *running.plan);
     mode.running = std::move(running);
-    report_to_us(mode);
+    adopt_devices(mode);
     mode.state = mode.cgroup->is_frozen() ? State::frozen : State::running;
     static_cast<void>(watch_exit(ctx_, mode, [this](Mode& ended) { on_exit(ended); }));
     watch_log(mode);
@@ -350,16 +362,23 @@ void Supervisor::take_listeners(std::vector<KeptDescriptor> kept) {
     }
 }
 
-// Its filter tells the ring of a pmosd that is gone: another takes its place, in one step.
-void Supervisor::report_to_us(const Mode& mode) {
-    if (!mode.running->plan || !denials_.sees_devices()) return;
+// Its filter tells the ring of a pmosd that is gone: another takes its place, in one step. The
+// switch that the other was in the middle of has not been.
+void Supervisor::adopt_devices(Mode& mode) {
+    mode.devices_open = read_foreground(paths_) == mode.name;
+    if (!mode.running->plan) return;
     Result<> attached;
-    if (auto program = denials_.load_filter(*mode.running->plan))
-        attached = device::attach_filter(mode.cgroup->fd(), program->borrow());
-    else
-        attached = fail(std::move(program.error()));
+    if (auto filters = gate_.load(*mode.running->plan)) {
+        mode.running->filters = *filters;
+        attached = device::attach_filter(mode.cgroup->fd(), (*filters)->of(mode.devices_open));
+    } else {
+        attached = fail(std::move(filters.error()));
+    }
     if (!attached)
         ctx_.observer.event("denials-lost", mode.name, {{"why", attached.error().message()}});
+    if (mode.devices_open) return;
+    if (auto shut = gate_.shut(mode); !shut)
+        ctx_.observer.event("devices-kept", mode.name, {{"why", shut.error().message()}});
 }
 
 void Supervisor::watch_log(Mode& mode) {

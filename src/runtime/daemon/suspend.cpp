@@ -84,8 +84,10 @@ std::vector<SequenceStep> stand_still(const Context& ctx, Mode& mode) {
              step_done(write_lock_record(ctx.paths, mode.name, record));
          }});
     steps.push_back({"freeze", [&ctx, &mode](Done step_done) {
-                         if (mode.state == State::frozen) return step_done({});
-                         freeze_mode(ctx, mode, std::move(step_done));
+                         // Behind another mode it may have been left late.
+                         if (mode.state == State::frozen && mode.cgroup->is_frozen())
+                             return step_done({});
+                         freeze_mode(ctx, mode, Late::fails, std::move(step_done));
                      }});
     return steps;
 }

@@ -1,6 +1,8 @@
 // daemon: who is in the foreground. Exactly one mode is, or none; never two.
 #include "runtime/daemon/switchboard.h"
 
+#include <utility>
+
 #include "runtime/daemon/freezer.h"
 #include "runtime/daemon/hook_runner.h"
 #include "runtime/daemon/mode_files.h"
@@ -16,54 +18,58 @@ bool freezes(const Mode& mode) {
 }  // namespace
 
 void Switchboard::switch_to(Mode* target, Done done) {
-    queue_.add(
-        [this, target](Done job_done) {
-            if (target == nullptr) previous_ = nullptr;
-            if (target == foreground_ && (target == nullptr || target->state == State::running))
-                return job_done({});
-            run_sequence(ctx_.loop, "switch", steps(target), std::move(job_done));
-        },
-        std::move(done));
+    if (!busy_) {
+        Wanted wanted{target, {}};
+        wanted.done.push_back(std::move(done));
+        return begin(std::move(wanted));
+    }
+    Wanted overtaken;
+    if (next_ && next_->target != target)
+        overtaken = std::move(*std::exchange(next_, std::nullopt));
+    if (!next_) next_.emplace(target, std::vector<Done>{});
+    next_->done.push_back(std::move(done));
+    for (auto& answer : overtaken.done)
+        answer(fail(Code::cancelled, "another switch was asked for meanwhile", "",
+                    "see who is in front with: pmosctl status"));
 }
 
-// Deny and revoke come between freeze and front as soon as a class of device is arbitrated.
+void Switchboard::begin(Wanted wanted) {
+    busy_ = true;
+    Mode* const target = wanted.target;
+    auto then = [this, wanted = std::move(wanted)](Result<> result) mutable {
+        ended(std::move(wanted), std::move(result));
+    };
+    if (target == nullptr) previous_ = nullptr;
+    if (target == foreground_ && (target == nullptr || target->state == State::running))
+        return ctx_.loop.soon([then = std::move(then)]() mutable { then({}); });
+    run_sequence(ctx_.loop, "switch", steps(target), std::move(then));
+}
+
+void Switchboard::ended(Wanted wanted, Result<> result) {
+    busy_ = false;
+    if (auto next = std::exchange(next_, std::nullopt)) begin(std::move(*next));
+    for (auto& done : wanted.done) done(result);
+}
+
+// Deny, freeze, revoke, repaint, grant, thaw: at no moment have two modes a device in hand.
 std::vector<SequenceStep> Switchboard::steps(Mode* target) {
-    Mode* outgoing = foreground_ != target ? foreground_ : nullptr;
+    Mode* const outgoing = foreground_ != target ? foreground_ : nullptr;
     std::vector<SequenceStep> steps;
     if (target != nullptr)
         steps.push_back({"start_incoming",
-                         [this, target](Done done) { ensure_started_(*target, std::move(done)); }});
-    if (outgoing != nullptr) {
-        steps.push_back({"switch_out_hooks", [this, outgoing](Done done) {
-                             run_hooks(ctx_, *outgoing, policy::HookPoint::switch_out,
-                                       std::move(done));
-                         }});
-        steps.push_back(
-            {"freeze_outgoing",
-             [this, outgoing](Done done) { freeze_outgoing(*outgoing, std::move(done)); },
-             [this, outgoing](Done done) { thaw(*outgoing, std::move(done)); }});
-    }
-    if (target != nullptr)
-        steps.push_back({"thaw_incoming",
-                         [this, target](Done done) { thaw(*target, std::move(done)); },
-                         [this, target](Done done) { freeze_outgoing(*target, std::move(done)); }});
-    steps.push_back({"foreground",
-                     [this, target](Done done) {
-                         // It may have ended while the outgoing one froze.
-                         if (target != nullptr && target->state != State::running)
-                             return done(fail(Code::not_running,
-                                              "mode '" + target->name + "' ended during the switch",
-                                              target->reason));
-                         set_foreground(target);
-                         done({});
-                     },
-                     [this, outgoing](Done done) {
-                         // Nobody is in front of a lock, that it got meanwhile.
-                         const bool back =
-                             outgoing != nullptr && outgoing->alive() && !outgoing->shut();
-                         set_foreground(back ? outgoing : nullptr);
-                         done({});
-                     }});
+                         [this, target](Done done) {
+                             if (!target->alive()) target->devices_open = true;
+                             ensure_started_(*target, std::move(done));
+                         },
+                         [this, target](Done done) { done(ctx_.gate.shut(*target)); }});
+    if (outgoing != nullptr) add_leaving(steps, *outgoing);
+    add_owners(steps, outgoing, target);
+    if (target != nullptr) add_coming(steps, *target);
+    if (outgoing != nullptr && !freezes(*outgoing) && has_foreground_devices(*outgoing))
+        steps.push_back({"let_run_on",
+                         [this, outgoing](Done done) { thaw(*outgoing, std::move(done)); },
+                         [this, outgoing](Done done) { freeze(*outgoing, std::move(done)); }});
+    steps.push_back(foreground_step(outgoing, target));
     if (target != nullptr)
         steps.push_back({"switch_in_hooks", [this, target](Done done) {
                              run_hooks(ctx_, *target, policy::HookPoint::switch_in,
@@ -72,12 +78,69 @@ std::vector<SequenceStep> Switchboard::steps(Mode* target) {
     return steps;
 }
 
+// One that is to run on stands still for as long as its devices are taken from it.
+void Switchboard::add_leaving(std::vector<SequenceStep>& steps, Mode& outgoing) {
+    steps.push_back({"switch_out_hooks", [this, &outgoing](Done done) {
+                         run_hooks(ctx_, outgoing, policy::HookPoint::switch_out, std::move(done));
+                     }});
+    steps.push_back({"deny", [this, &outgoing](Done done) { done(ctx_.gate.deny(outgoing)); },
+                     [this, &outgoing](Done done) { done(ctx_.gate.allow(outgoing)); }});
+    if (freezes(outgoing) || has_foreground_devices(outgoing))
+        steps.push_back({"freeze_outgoing",
+                         [this, &outgoing](Done done) { freeze(outgoing, std::move(done)); },
+                         [this, &outgoing](Done done) { thaw(outgoing, std::move(done)); }});
+}
+
+void Switchboard::add_owners(std::vector<SequenceStep>& steps, Mode* outgoing, Mode* target) {
+    if (outgoing != nullptr)
+        for (DeviceOwner* owner : owners_)
+            steps.push_back(
+                {"revoke",
+                 [owner, outgoing](Done done) { owner->revoke(*outgoing, std::move(done)); },
+                 [owner, outgoing](Done done) { owner->grant(*outgoing, std::move(done)); }});
+    for (DeviceOwner* owner : owners_)
+        steps.push_back({"repaint", [owner](Done done) { owner->repaint(std::move(done)); }});
+    if (target == nullptr) return;
+    for (auto owner = owners_.rbegin(); owner != owners_.rend(); ++owner)
+        steps.push_back(
+            {"grant",
+             [owner = *owner, target](Done done) { owner->grant(*target, std::move(done)); },
+             [owner = *owner, target](Done done) { owner->revoke(*target, std::move(done)); }});
+}
+
+void Switchboard::add_coming(std::vector<SequenceStep>& steps, Mode& target) {
+    steps.push_back({"thaw_incoming", [this, &target](Done done) { thaw(target, std::move(done)); },
+                     [this, &target](Done done) {
+                         if (!freezes(target)) return done({});
+                         freeze(target, std::move(done));
+                     }});
+}
+
+SequenceStep Switchboard::foreground_step(Mode* outgoing, Mode* target) {
+    return {"foreground",
+            [this, target](Done done) {
+                // It may have ended while the outgoing one froze.
+                if (target != nullptr && target->state != State::running)
+                    return done(fail(Code::not_running,
+                                     "mode '" + target->name + "' ended during the switch",
+                                     target->reason));
+                set_foreground(target);
+                done({});
+            },
+            [this, outgoing](Done done) {
+                // Nobody is in front of a lock, that it got meanwhile.
+                const bool back = outgoing != nullptr && outgoing->alive() && !outgoing->shut();
+                set_foreground(back ? outgoing : nullptr);
+                done({});
+            }};
+}
+
 // Through the mode's own queue, so that it cannot meet a stop or a start half-way.
-void Switchboard::freeze_outgoing(Mode& outgoing, Done done) {
-    outgoing.jobs.add(
-        [this, &outgoing](Done job_done) {
-            if (outgoing.state != State::running || !freezes(outgoing)) return job_done({});
-            freeze_mode(ctx_, outgoing, std::move(job_done));
+void Switchboard::freeze(Mode& mode, Done done) {
+    mode.jobs.add(
+        [this, &mode](Done job_done) {
+            if (mode.state != State::running) return job_done({});
+            freeze_mode(ctx_, mode, Late::leave, std::move(job_done));
         },
         std::move(done));
 }
@@ -121,6 +184,10 @@ void Switchboard::left(Mode& mode) {
     Mode* const before = previous_;
     set_foreground(nullptr);
     previous_ = before;
+    if (!mode.alive()) return;
+    // It goes on in the background once it is unlocked.
+    if (auto shut = ctx_.gate.shut(mode); !shut)
+        ctx_.observer.event("devices-kept", mode.name, {{"why", shut.error().message()}});
 }
 
 void Switchboard::adopt(Mode& mode) { set_foreground(&mode); }

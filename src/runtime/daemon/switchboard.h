@@ -2,45 +2,63 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "runtime/daemon/context.h"
+#include "runtime/daemon/device_gate.h"
 #include "runtime/daemon/mode.h"
 
 namespace pmos::daemon {
 
 class Switchboard {
   public:
-    // front_changed: after every change of who is in front.
-    Switchboard(Context& ctx, std::function<void()> front_changed,
+    // owners: asked in this order, to grant in the reverse one. front_changed: after every change
+    // of who is in front.
+    Switchboard(Context& ctx, std::vector<DeviceOwner*> owners, std::function<void()> front_changed,
                 std::function<void(Mode&, Done)> ensure_started)
         : ctx_(ctx),
+          owners_(std::move(owners)),
           front_changed_(std::move(front_changed)),
-          ensure_started_(std::move(ensure_started)),
-          queue_(ctx.loop) {}
+          ensure_started_(std::move(ensure_started)) {}
     Switchboard(const Switchboard&) = delete;
     Switchboard& operator=(const Switchboard&) = delete;
 
-    // target null: everything to the background.
+    // target null: everything to the background. Of what is asked for while a switch is under way
+    // the last counts: those before it are cancelled.
     void switch_to(Mode* target, Done done);
-    // The foreground mode has ended: nobody is in front any more.
+    // The foreground mode has ended or is locked: nobody is in front any more.
     void left(Mode& mode);
     void adopt(Mode& mode);
 
     Mode* foreground() const noexcept { return foreground_; }
     // Who was in front before, for the moment when the foreground mode ends; may be null.
     Mode* previous() const noexcept { return previous_; }
+    bool busy() const noexcept { return busy_; }
 
   private:
+    struct Wanted {
+        Mode* target = nullptr;
+        std::vector<Done> done;
+    };
+    void begin(Wanted wanted);
+    void ended(Wanted wanted, Result<> result);
     std::vector<SequenceStep> steps(Mode* target);
-    void freeze_outgoing(Mode& outgoing, Done done);
+    void add_leaving(std::vector<SequenceStep>& steps, Mode& outgoing);
+    void add_coming(std::vector<SequenceStep>& steps, Mode& target);
+    void add_owners(std::vector<SequenceStep>& steps, Mode* outgoing, Mode* target);
+    SequenceStep foreground_step(Mode* outgoing, Mode* target);
+    void freeze(Mode& mode, Done done);
     void thaw(Mode& mode, Done done);
     void set_foreground(Mode* mode);
 
     Context& ctx_;
+    std::vector<DeviceOwner*> owners_;
     std::function<void()> front_changed_;
     std::function<void(Mode&, Done)> ensure_started_;
-    JobQueue queue_;
+    bool busy_ = false;
+    std::optional<Wanted> next_;
     Mode* foreground_ = nullptr;
     Mode* previous_ = nullptr;
 };

@@ -46,6 +46,12 @@ void examine_confinement(const HostFacts& f, Report& report) {
     report.require(f.apparmor, "apparmor", "enabled", "warning",
                    "AppArmor is not enabled: modes start without that layer",
                    "boot with apparmor=1 security=apparmor");
+    report.require(
+        f.device_revocation, "device revocation",
+        "what a mode has open can be taken from it while it runs on in the background", "note",
+        "what a mode has open cannot be taken from it while it runs on: one with devices "
+        "for the foreground must freeze in the background",
+        "boot with lsm=...,bpf on a kernel with CONFIG_BPF_LSM and CONFIG_DEBUG_INFO_BTF");
     report.require(f.time_namespace, "time namespace", "available", "error",
                    "the kernel has no time namespaces: no mode can start",
                    "use a kernel with CONFIG_TIME_NS");

@@ -1,5 +1,4 @@
 // tests: what capability checks and Landlock refuse, as programs on this kernel tell it.
-#include "runtime/bpf/objects.h"
 #include "runtime/refusals/probe.h"
 
 #include <fcntl.h>
@@ -23,6 +22,7 @@
 #include <optional>
 
 #include "../cgroup_tree.h"
+#include "runtime/bpf/objects.h"
 #include "runtime/refusals/programs.h"
 
 using namespace pmos;

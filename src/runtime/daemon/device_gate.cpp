@@ -1,0 +1,120 @@
+// daemon: the device nodes that a mode may use in the foreground only, opened and shut to it as its
+// plan says. Chooses no node.
+#include "runtime/daemon/device_gate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "policy/device_filter.h"
+#include "runtime/bpf/objects.h"
+#include "runtime/device/filter.h"
+
+namespace pmos::daemon {
+namespace {
+
+constexpr std::string_view kKept = "device-revoker/";
+
+bool runs_on(const Mode& mode) {
+    return mode.running && mode.running->session().background != policy::Background::freeze;
+}
+
+// Each node that is for the foreground only.
+Result<> each(const Mode& mode, const std::function<Result<>(const device::Number&)>& call) {
+    for (const auto& node : mode.running->plan->device_nodes)
+        if (node.foreground)
+            PMOS_TRY(call({node.type == policy::image::NodeType::block, node.major, node.minor}));
+    return {};
+}
+
+}  // namespace
+
+bool has_foreground_devices(const Mode& mode) {
+    const auto& plan = mode.running ? mode.running->plan : mode.plan;
+    return plan && std::ranges::any_of(plan->device_nodes, &policy::DeviceNode::foreground);
+}
+
+void DeviceGate::begin(std::vector<KeptDescriptor>& kept) {
+    std::vector<KeptDescriptor> own;
+    std::erase_if(kept, [&own](KeptDescriptor& one) {
+        if (!one.name.starts_with(kKept)) return false;
+        own.push_back(std::move(one));
+        return true;
+    });
+    std::ranges::sort(own, {}, &KeptDescriptor::name);
+    std::vector<UniqueFd> descriptors;
+    for (auto& one : own) descriptors.push_back(std::move(one.fd));
+    kept_ = !descriptors.empty();
+    auto revoker =
+        kept_ ? device::Revoker::take_over(std::move(descriptors)) : device::Revoker::make();
+    if (revoker)
+        revoker_.emplace(std::move(*revoker));
+    else
+        why_not_ = revoker.error().message();
+}
+
+Result<std::shared_ptr<const DeviceFilters>> DeviceGate::load(
+    const policy::LaunchPlan& plan) const {
+    auto filters = std::make_shared<DeviceFilters>();
+    PMOS_ASSIGN(filters->front, denials_.load_filter(plan.device_filter));
+    if (std::ranges::any_of(plan.device_nodes, &policy::DeviceNode::foreground)) {
+        PMOS_ASSIGN(filters->behind, denials_.load_filter(policy::background_device_filter(plan)));
+    }
+    return filters;
+}
+
+Result<> DeviceGate::attach(Mode& mode, bool in_front) {
+    mode.devices_open = in_front;
+    if (!mode.alive() || !mode.running->filters) return {};
+    if (!mode.running->filters->behind) return {};  // as it was attached at the start
+    return device::attach_filter(mode.cgroup->fd(), mode.running->filters->of(in_front));
+}
+
+Result<> DeviceGate::deny(Mode& mode) { return attach(mode, false); }
+Result<> DeviceGate::allow(Mode& mode) { return attach(mode, true); }
+
+Result<> DeviceGate::shut(Mode& mode) {
+    auto denied = deny(mode);
+    auto taken = take_away(mode);
+    return denied ? std::move(taken) : std::move(denied);
+}
+
+Result<> DeviceGate::take_away(Mode& mode) {
+    if (!mode.alive() || !runs_on(mode) || !has_foreground_devices(mode)) return {};
+    if (!revoker_)
+        return fail(Code::unsupported, "cannot take the devices of '" + mode.name + "' away",
+                    why_not_);
+    PMOS_ASSIGN(const auto id, bpf::cgroup_id(mode.cgroup->fd()));
+    PMOS_TRY(each(mode, [&](const device::Number& n) { return revoker_->take_away(id, n); }));
+    return keep();
+}
+
+void DeviceGate::grant(Mode& mode, Done done) {
+    if (!mode.alive()) return done({});
+    if (auto allowed = allow(mode); !allowed) return done(std::move(allowed));
+    if (!revoker_ || !runs_on(mode) || !has_foreground_devices(mode)) return done({});
+    const auto id = bpf::cgroup_id(mode.cgroup->fd());
+    if (!id) return done(fail(Error(id.error())));
+    done(each(mode, [&](const device::Number& n) -> Result<> {
+        revoker_->give_back(*id, n);
+        return {};
+    }));
+}
+
+void DeviceGate::forget(const Mode& mode) {
+    if (!revoker_ || !mode.cgroup) return;
+    if (const auto id = bpf::cgroup_id(mode.cgroup->fd())) revoker_->forget(*id);
+}
+
+// So that a pmosd that dies gives nothing back. Under another init than systemd nobody keeps it:
+// the pmosd that comes takes away again.
+Result<> DeviceGate::keep() {
+    if (kept_) return {};
+    int number = 0;
+    for (const BorrowedFd fd : revoker_->descriptors())
+        PMOS_TRY(keep_descriptor(fmt::format("{}{}", kKept, number++), fd, HungUp::stays));
+    kept_ = true;
+    return {};
+}
+
+}  // namespace pmos::daemon

@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+# boot: own
+# timeout: 300
+# soak: 7200
+"""A switch takes the GPU from a mode that runs on in the background, also by the descriptor that it
+has open: no ioctl, mapping or opening gets through behind another mode, and all do in front. What
+waits inside the kernel does not hold a switch up. Of many requests the last counts. 20 switches, and
+2,000 with HANDSET_SOAK."""
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import threading
+import time
+
+from handset import (PROFILES, another_pmosd, check, ctl, main_pid, note, pmosctl, replaced, run, start,
+                     status, stop_if_failed, until)
+
+SWITCHES = 2000 if os.environ.get("HANDSET_SOAK") else 20
+PIN = secrets.token_hex(6)
+
+# Runs inside personal: says what each way to the GPU gives, 50 times a second.
+HOLDER = r'''
+import errno, fcntl, mmap, os, sys, time
+VERSION = 0xC0406400
+path = "/dev/dri/" + next(n for n in sorted(os.listdir("/dev/dri")) if n.startswith("renderD"))
+def attempt(action):
+    try:
+        action()
+        return "done"
+    except OSError as error:
+        return errno.errorcode[error.errno]
+held = os.open(path, os.O_RDWR)
+while True:
+    said = (attempt(lambda: fcntl.ioctl(held, VERSION, bytearray(64))),
+            attempt(lambda: os.close(os.open(path, os.O_RDWR))))
+    print(*said, flush=True)
+    time.sleep(0.02)
+'''
+
+
+class Holder:
+    """What a process of personal gets from the GPU, counted since the last look."""
+
+    def __init__(self):
+        self.process = start("exec", "personal", "--", "python3", "-c", HOLDER)
+        self.said, self.lock = [], threading.Lock()
+        threading.Thread(target=self.listen, daemon=True).start()
+
+    def listen(self):
+        for line in self.process.stdout:
+            with self.lock:
+                self.said.append(line.strip())
+
+    def since(self, seconds=0.3):
+        """What it says from now on, at least one line of it."""
+        with self.lock:
+            self.said.clear()
+        until(lambda: self.said, 20)
+        time.sleep(seconds)
+        with self.lock:
+            return set(self.said)
+
+    def end(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+def setup():
+    path = PROFILES / "personal.json"
+    path.write_text(replaced(path.read_text(), '"background": "freeze"', '"background": "run"'))
+    ctl("reload")
+    ctl("stop", "personal")
+    ctl("start", "personal")
+    ctl("switch", "personal")
+    ctl("provision", "secure", pin=PIN)
+    ctl("unlock", "secure", pin=PIN)
+    stop_if_failed()
+
+
+def front():
+    return sum(row["foreground"] for row in json.loads(pmosctl("status", "--json").stdout))
+
+
+def switches():
+    holder = Holder()
+    check("in front, the GPU is there", holder.since() == {"done done"}, holder.since())
+    wrong = []
+    for turn in range(SWITCHES // 2):
+        pmosctl("switch", "secure")
+        behind = holder.since()
+        pmosctl("switch", "personal")
+        again = holder.since()
+        if behind != {"EPERM EPERM"} or again != {"done done"}:
+            wrong.append((turn, behind, again))
+    check(f"{SWITCHES} switches: nothing behind, all of it in front", not wrong, wrong[:5])
+    return holder
+
+
+def restart(holder):
+    pmosctl("switch", "secure")
+    before = main_pid()
+    holder.since(0)
+    os.kill(before, signal.SIGKILL)
+    another_pmosd(before)
+    with holder.lock:
+        said = set(holder.said)
+    check("a pmosd that dies gives nothing back", said == {"EPERM EPERM"}, said)
+    check("nor does the next", holder.since() == {"EPERM EPERM"})
+    ctl("switch", "personal")
+    check("which gives it back in front", holder.since() == {"done done"}, holder.since())
+
+
+def many():
+    """Requests that meet a switch under way: the last counts, the others are told so."""
+    asked = [start("switch", ("secure", "personal")[n % 2]) for n in range(30)]
+    codes = [(process.communicate(), process.returncode)[1] for process in asked]
+    check("30 requests at once: each is answered", None not in codes, codes)
+    note(f"{codes.count(0)} carried out, {30 - codes.count(0)} overtaken")
+    check("one mode is in front", front() == 1, pmosctl("status").stdout)
+    ctl("switch", "personal")
+
+
+def held_up():
+    """A process in uninterruptible sleep, at a file system that stands still."""
+    path = PROFILES / "personal.json"
+    path.write_text(replaced(path.read_text(), '"background": "run"', '"background": "freeze"'))
+    ctl("reload")
+    ctl("stop", "personal")
+    ctl("start", "personal")
+    ctl("switch", "personal")
+    volume = f"/proc/{status('personal')['pid']}/root/data"
+    check("its file system stands still", run("fsfreeze", "--freeze", volume).returncode == 0)
+    try:
+        writer = start("exec", "personal", "--", "sh", "-c", "dd if=/dev/zero of=/data/x count=1")
+        check("a process waits inside the kernel", until(waits, 20))
+        begin = time.monotonic()
+        ctl("switch", "secure")
+        note(f"switched in {time.monotonic() - begin:.2f} s")
+        told = run("journalctl", "-u", "pmosd", "-b", "-o", "cat").stdout
+        check("and it is told", "freeze-late" in told)
+        check("the mode is frozen", status("personal")["state"] == "frozen", status("personal"))
+    finally:
+        run("fsfreeze", "--unfreeze", volume)
+    ctl("switch", "personal")
+    check("in front it goes on", writer.wait(60) == 0, writer.returncode)
+
+
+def waits():
+    found = run("sh", "-c", "grep -l '(dd) D' /proc/[0-9]*/stat").stdout
+    return bool(found)
+
+
+def main():
+    setup()
+    holder = switches()
+    restart(holder)
+    holder.end()
+    many()
+    held_up()
+
+
+main()
