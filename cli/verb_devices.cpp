@@ -27,7 +27,8 @@ std::string dump(const Json& json) {
 
 struct Device {
     std::string device_class, right, node;
-    std::vector<std::pair<std::string, std::string>> grants;  // mode, "always" or "never"
+    std::vector<std::pair<std::string, std::string>>
+        grants;  // mode, "always", "foreground" or "never"
 };
 
 Result<std::vector<Device>> read_devices(BusClient& bus) {

@@ -34,7 +34,8 @@ inline constexpr const char* kIsLocked = "the mode is being locked";
 
 struct DeviceState {
     policy::HostDevice device;
-    std::vector<std::pair<std::string, std::string>> grants;  // mode: "always" or "never"
+    std::vector<std::pair<std::string, std::string>>
+        grants;  // mode: "always", "foreground", "never"
 };
 struct ClassGrant {
     std::string device_class, right;

@@ -7,14 +7,22 @@
 namespace pmos::daemon {
 namespace {
 
-bool has_node(const Mode& mode, const policy::HostDevice& device) {
+const policy::DeviceNode* node_of(const Mode& mode, const policy::HostDevice& device) {
     const auto& plan = mode.running ? mode.running->plan : mode.plan;
+    if (!plan) return nullptr;
     const auto type =
         device.block ? policy::image::NodeType::block : policy::image::NodeType::character;
-    return plan && std::ranges::any_of(plan->device_nodes, [&](const policy::DeviceNode& node) {
-               return node.type == type && node.major == device.major &&
-                      node.minor == device.minor && !node.device_class.empty();
-           });
+    const auto found = std::ranges::find_if(plan->device_nodes, [&](const auto& node) {
+        return node.type == type && node.major == device.major && node.minor == device.minor &&
+               !node.device_class.empty();
+    });
+    return found != plan->device_nodes.end() ? &*found : nullptr;
+}
+
+const char* grant_of(const Mode& mode, const policy::HostDevice& device) {
+    const auto* node = node_of(mode, device);
+    if (node == nullptr) return "never";
+    return node->foreground ? "foreground" : "always";
 }
 
 }  // namespace
@@ -24,7 +32,7 @@ std::vector<DeviceState> Supervisor::devices() const {
     for (const auto& device : facts_.devices) {
         DeviceState state{device, {}};
         for (const auto& [name, mode] : modes_)
-            state.grants.emplace_back(name, has_node(*mode, device) ? "always" : "never");
+            state.grants.emplace_back(name, grant_of(*mode, device));
         out.push_back(std::move(state));
     }
     return out;
@@ -43,7 +51,7 @@ Result<std::vector<ClassGrant>> Supervisor::device_grants(const Mode& mode) cons
             grant.right = right->second;
         if (profile.source.at_path(key) != nullptr) grant.at = policy::to_text(profile.where(key));
         for (const auto& device : facts_.devices)
-            if (device.device_class == name && has_node(mode, device))
+            if (device.device_class == name && node_of(mode, device) != nullptr)
                 grant.nodes.push_back("/dev/" + device.path);
         out.push_back(std::move(grant));
     }

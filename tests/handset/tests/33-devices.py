@@ -61,7 +61,7 @@ check("cameras, and no other video node", cameras and len(cameras) < len(there("
       and all(":capture:" in run("udevadm", "info", "-q", "property", node).stdout for node in cameras), cameras)
 check("the modem, which handset.json names", found.get(("modem", "port")) == ["/dev/ttyS2"], found)
 render = found[("gpu", "render")]
-check("personal has the GPU", row(render[0])["grants"] == {"personal": "always", "secure": "never"}, row(render[0]))
+check("personal has the GPU", row(render[0])["grants"] == {"personal": "foreground", "secure": "never"}, row(render[0]))
 check("a card is nobody's", set(row("/dev/dri/card0")["grants"].values()) == {"never"}, row("/dev/dri/card0"))
 drivers = {row(node)["driver"] for node in render}
 check("drivers are told", drivers == {"virtio-pci", ""}, drivers)  # vgem has none
