@@ -2,8 +2,9 @@
 # boot: own
 # timeout: 300
 # soak: 7200
-"""A switch takes the GPU from a mode that runs on in the background, also by the descriptor that it
-has open: no ioctl, mapping or opening gets through behind another mode, and all do in front. What
+"""A switch takes the GPU and the camera from a mode that runs on in the background, also by the
+descriptors that it has open: no ioctl, reading or opening gets through behind another mode, and all
+do in front. What
 waits inside the kernel does not hold a switch up. Of many requests the last counts. 20 switches, and
 2,000 with HANDSET_SOAK."""
 
@@ -21,28 +22,32 @@ from handset import (PROFILES, another_pmosd, check, ctl, main_pid, note, pmosct
 SWITCHES = 2000 if os.environ.get("HANDSET_SOAK") else 20
 PIN = secrets.token_hex(6)
 
-# Runs inside personal: says what each way to the GPU gives, 50 times a second.
+# Runs inside personal: says what each way to the GPU and the camera gives, 50 times a second.
 HOLDER = r'''
-import errno, fcntl, mmap, os, sys, time
-VERSION = 0xC0406400
-path = "/dev/dri/" + next(n for n in sorted(os.listdir("/dev/dri")) if n.startswith("renderD"))
+import errno, fcntl, glob, os, time
+VERSION, QUERYCAP = (0xC0406400, 64), (0x80685600, 104)
 def attempt(action):
     try:
         action()
         return "done"
     except OSError as error:
         return errno.errorcode[error.errno]
-held = os.open(path, os.O_RDWR)
+gpu, camera = sorted(glob.glob("/dev/dri/renderD*"))[0], sorted(glob.glob("/dev/video*"))[0]
+card, film = os.open(gpu, os.O_RDWR), os.open(camera, os.O_RDWR)
 while True:
-    said = (attempt(lambda: fcntl.ioctl(held, VERSION, bytearray(64))),
-            attempt(lambda: os.close(os.open(path, os.O_RDWR))))
+    said = (attempt(lambda: fcntl.ioctl(card, VERSION[0], bytearray(VERSION[1]))),
+            attempt(lambda: os.close(os.open(gpu, os.O_RDWR))),
+            attempt(lambda: fcntl.ioctl(film, QUERYCAP[0], bytearray(QUERYCAP[1]))),
+            attempt(lambda: os.read(film, 4096)),
+            attempt(lambda: os.close(os.open(camera, os.O_RDWR))))
     print(*said, flush=True)
     time.sleep(0.02)
 '''
+ALL, NOTHING = {"done done done done done"}, {"EPERM EPERM EPERM EPERM EPERM"}
 
 
 class Holder:
-    """What a process of personal gets from the GPU, counted since the last look."""
+    """What a process of personal gets from the GPU and the camera."""
 
     def __init__(self):
         self.process = start("exec", "personal", "--", "python3", "-c", HOLDER)
@@ -70,7 +75,10 @@ class Holder:
 
 def setup():
     path = PROFILES / "personal.json"
-    path.write_text(replaced(path.read_text(), '"background": "freeze"', '"background": "run"'))
+    text = replaced(path.read_text(), '"background": "freeze"', '"background": "run"')
+    path.write_text(replaced(text, '"gpu": "render"', '"gpu": "render", "camera": "foreground"'))
+    check("a camera comes", run("modprobe", "vivid", "n_devs=1", "node_types=1").returncode == 0)
+    check("pmosd has seen it", until(lambda: "camera" in pmosctl("devices", "list").stdout, 20))
     ctl("reload")
     ctl("stop", "personal")
     ctl("start", "personal")
@@ -86,14 +94,14 @@ def front():
 
 def switches():
     holder = Holder()
-    check("in front, the GPU is there", holder.since() == {"done done"}, holder.since())
+    check("in front, both are there", holder.since() == ALL, holder.since())
     wrong = []
     for turn in range(SWITCHES // 2):
         pmosctl("switch", "secure")
         behind = holder.since()
         pmosctl("switch", "personal")
         again = holder.since()
-        if behind != {"EPERM EPERM"} or again != {"done done"}:
+        if behind != NOTHING or again != ALL:
             wrong.append((turn, behind, again))
     check(f"{SWITCHES} switches: nothing behind, all of it in front", not wrong, wrong[:5])
     return holder
@@ -107,10 +115,10 @@ def restart(holder):
     another_pmosd(before)
     with holder.lock:
         said = set(holder.said)
-    check("a pmosd that dies gives nothing back", said == {"EPERM EPERM"}, said)
-    check("nor does the next", holder.since() == {"EPERM EPERM"})
+    check("a pmosd that dies gives nothing back", said == NOTHING, said)
+    check("nor does the next", holder.since() == NOTHING)
     ctl("switch", "personal")
-    check("which gives it back in front", holder.since() == {"done done"}, holder.since())
+    check("which gives it back in front", holder.since() == ALL, holder.since())
 
 
 def many():
