@@ -5,19 +5,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "policy/device_filter.h"
 #include "runtime/bpf/objects.h"
+#include "runtime/daemon/journal.h"
 #include "runtime/device/filter.h"
 
 namespace pmos::daemon {
 namespace {
 
 constexpr std::string_view kKept = "device-revoker/";
-
-bool runs_on(const Mode& mode) {
-    return mode.running && mode.running->session().background != policy::Background::freeze;
-}
 
 // Each node that is for the foreground only.
 Result<> each(const Mode& mode, const std::function<Result<>(const device::Number&)>& call) {
@@ -47,26 +45,33 @@ void DeviceGate::begin(std::vector<KeptDescriptor>& kept) {
     kept_ = !descriptors.empty();
     auto revoker =
         kept_ ? device::Revoker::take_over(std::move(descriptors)) : device::Revoker::make();
+    if (!revoker && kept_) {
+        for (const auto& one : own) forget_descriptor(one.name);
+        kept_ = false;
+        revoker = device::Revoker::make();
+    }
     if (revoker)
         revoker_.emplace(std::move(*revoker));
     else
         why_not_ = revoker.error().message();
 }
 
-Result<std::shared_ptr<const DeviceFilters>> DeviceGate::load(
-    const policy::LaunchPlan& plan) const {
+Result<std::shared_ptr<const DeviceFilters>> DeviceGate::load(const policy::LaunchPlan& plan) {
     auto filters = std::make_shared<DeviceFilters>();
     PMOS_ASSIGN(filters->front, denials_.load_filter(plan.device_filter));
     if (std::ranges::any_of(plan.device_nodes, &policy::DeviceNode::foreground)) {
         PMOS_ASSIGN(filters->behind, denials_.load_filter(policy::background_device_filter(plan)));
+        if (revoker_) PMOS_TRY(revoker_->begin());
     }
     return filters;
 }
 
 Result<> DeviceGate::attach(Mode& mode, bool in_front) {
     mode.devices_open = in_front;
-    if (!mode.alive() || !mode.running->filters) return {};
-    if (!mode.running->filters->behind) return {};  // as it was attached at the start
+    if (!mode.alive() || !has_foreground_devices(mode)) return {};
+    if (!mode.running->filters)
+        return fail(Code::failed, "mode '" + mode.name + "' has no device filter to exchange", "",
+                    "end it with: pmosctl stop " + mode.name);
     return device::attach_filter(mode.cgroup->fd(), mode.running->filters->of(in_front));
 }
 
@@ -80,25 +85,36 @@ Result<> DeviceGate::shut(Mode& mode) {
 }
 
 Result<> DeviceGate::take_away(Mode& mode) {
-    if (!mode.alive() || !runs_on(mode) || !has_foreground_devices(mode)) return {};
-    if (!revoker_)
+    if (!mode.alive() || !has_foreground_devices(mode)) return {};
+    if (!revoker_) {
+        if (mode.freezes()) return {};
         return fail(Code::unsupported, "cannot take the devices of '" + mode.name + "' away",
                     why_not_);
+    }
     PMOS_ASSIGN(const auto id, bpf::cgroup_id(mode.cgroup->fd()));
-    PMOS_TRY(each(mode, [&](const device::Number& n) { return revoker_->take_away(id, n); }));
-    return keep();
+    auto taken = each(mode, [&](const device::Number& n) { return revoker_->take_away(id, n); });
+    if (taken)
+        keep();
+    else
+        give_back(mode, id);
+    return taken;
+}
+
+void DeviceGate::give_back(const Mode& mode, std::uint64_t cgroup) {
+    static_cast<void>(each(mode, [&](const device::Number& n) -> Result<> {
+        revoker_->give_back(cgroup, n);
+        return {};
+    }));
 }
 
 void DeviceGate::grant(Mode& mode, Done done) {
     if (!mode.alive()) return done({});
     if (auto allowed = allow(mode); !allowed) return done(std::move(allowed));
-    if (!revoker_ || !runs_on(mode) || !has_foreground_devices(mode)) return done({});
+    if (!revoker_ || !has_foreground_devices(mode)) return done({});
     const auto id = bpf::cgroup_id(mode.cgroup->fd());
     if (!id) return done(fail(Error(id.error())));
-    done(each(mode, [&](const device::Number& n) -> Result<> {
-        revoker_->give_back(*id, n);
-        return {};
-    }));
+    give_back(mode, *id);
+    done({});
 }
 
 void DeviceGate::forget(const Mode& mode) {
@@ -107,14 +123,14 @@ void DeviceGate::forget(const Mode& mode) {
 }
 
 // So that a pmosd that dies gives nothing back. Under another init than systemd nobody keeps it:
-// the pmosd that comes takes away again.
-Result<> DeviceGate::keep() {
-    if (kept_) return {};
+// the pmosd that comes takes away again. A store without room holds no switch up.
+void DeviceGate::keep() {
+    if (std::exchange(kept_, true)) return;
     int number = 0;
     for (const BorrowedFd fd : revoker_->descriptors())
-        PMOS_TRY(keep_descriptor(fmt::format("{}{}", kKept, number++), fd, HungUp::stays));
-    kept_ = true;
-    return {};
+        if (auto kept = keep_descriptor(fmt::format("{}{}", kKept, number++), fd, HungUp::stays);
+            !kept)
+            journal_error(kept.error());
 }
 
 }  // namespace pmos::daemon

@@ -31,7 +31,7 @@ class DeviceGate : public DeviceOwner {
     // Why an open device cannot be taken from a mode that runs on; empty where it can.
     const std::string& why_not() const noexcept { return why_not_; }
 
-    Result<std::shared_ptr<const DeviceFilters>> load(const policy::LaunchPlan& plan) const;
+    Result<std::shared_ptr<const DeviceFilters>> load(const policy::LaunchPlan& plan);
 
     // From now on the mode opens nothing of what is for the foreground; or may again.
     Result<> deny(Mode& mode);
@@ -41,15 +41,17 @@ class DeviceGate : public DeviceOwner {
     // Its cgroup is about to go.
     void forget(const Mode& mode);
 
-    // Of a mode that runs on behind another: the kernel refuses every use of what it has open. One
-    // that is frozen uses nothing.
+    // The kernel refuses every use of what it has open. Also to one that stays frozen behind
+    // another: it goes on for a while when it is stopped, or unlocked. Where the kernel cannot,
+    // only such a one has devices.
     void revoke(Mode& mode, Done done) override { done(take_away(mode)); }
     void grant(Mode& mode, Done done) override;
 
   private:
     Result<> attach(Mode& mode, bool in_front);
     Result<> take_away(Mode& mode);
-    Result<> keep();
+    void give_back(const Mode& mode, std::uint64_t cgroup);
+    void keep();
 
     const Denials& denials_;
     std::optional<device::Revoker> revoker_;

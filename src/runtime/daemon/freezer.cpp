@@ -20,7 +20,7 @@ void freeze_mode(const Context& ctx, Mode& mode, Late late, Done done) {
         ctx.loop, *mode.cgroup, [](const host::Cgroup& cgroup) { return cgroup.is_frozen(); },
         late == Late::fails ? kFreezeDeadline : kSwitchDeadline,
         [&ctx, &mode, late, done = std::move(done)](Result<> frozen) mutable {
-            if (!frozen && late == Late::leave) {
+            if (!frozen && late == Late::leave && frozen.error().code == Code::timed_out) {
                 ctx.observer.event("freeze-late", mode.name,
                                    {{"why", "a process of it is inside the kernel"}});
                 frozen = Result<>();

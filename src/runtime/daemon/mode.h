@@ -103,6 +103,10 @@ struct Mode {
     // Locked, and its processes wait for it to be unlocked.
     bool shut() const noexcept { return suspended || held; }
     bool alive() const noexcept { return running.has_value(); }
+    // Behind another mode.
+    bool freezes() const {
+        return running && running->session().background == policy::Background::freeze;
+    }
     bool recorded() const noexcept { return running && running->recording != nullptr; }
     bool needs_secret() const noexcept;
     bool takes_secret() const noexcept;  // one volume at least has a use for one

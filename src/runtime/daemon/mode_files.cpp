@@ -143,6 +143,8 @@ Result<> write_foreground(const Paths& paths, const std::string& mode) {
     return replace_file(paths.run + "/foreground", "mode=" + mode + "\n");
 }
 
+void remove_foreground(const Paths& paths) { ::unlink((paths.run + "/foreground").c_str()); }
+
 std::string read_foreground(const Paths& paths) {
     return std::string(value_of(read_run_file(paths.run + "/foreground"), "mode"));
 }

@@ -53,6 +53,7 @@ Result<> write_fallen(const Paths& paths, const std::string& mode, const std::st
 std::string read_fallen(const Paths& paths, const std::string& mode);
 
 Result<> write_foreground(const Paths& paths, const std::string& mode);
+void remove_foreground(const Paths& paths);
 std::string read_foreground(const Paths& paths);
 
 }  // namespace pmos::daemon

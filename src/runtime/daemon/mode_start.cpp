@@ -253,17 +253,6 @@ class Start : public std::enable_shared_from_this<Start> {
     UniqueFd root_tree_;
 };
 
-Result<> may_start(const Mode& mode) {
-    if (!mode.plan) return mode.disabled_error();
-    if (mode.locked && mode.needs_secret()) {
-        if (!mode.provisioned)
-            return fail(Code::not_provisioned, "mode '" + mode.name + "' has no volume yet", "",
-                        "make it with: pmosctl provision " + mode.name);
-        return mode.locked_error();
-    }
-    return {};
-}
-
 // Somebody may reload without end.
 constexpr int kTries = 3;
 
@@ -307,6 +296,17 @@ void try_start(const std::shared_ptr<Wanted>& wanted) {
 }
 
 }  // namespace
+
+Result<> may_start(const Mode& mode) {
+    if (!mode.plan) return mode.disabled_error();
+    if (mode.locked && mode.needs_secret()) {
+        if (!mode.provisioned)
+            return fail(Code::not_provisioned, "mode '" + mode.name + "' has no volume yet", "",
+                        "make it with: pmosctl provision " + mode.name);
+        return mode.locked_error();
+    }
+    return {};
+}
 
 void start_mode(const Context& ctx, Mode& mode, std::shared_ptr<const policy::LaunchPlan> recording,
                 MayStart may, OnExit on_exit, Done done) {

@@ -6,6 +6,9 @@
 
 namespace pmos::daemon {
 
+// By what is known of the mode now. Errors: disabled, not_provisioned, locked.
+Result<> may_start(const Mode& mode);
+
 // Called when PID 1 of a mode has ended.
 using OnExit = std::function<void(Mode&)>;
 using MayStart = std::function<Result<>()>;

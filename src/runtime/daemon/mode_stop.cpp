@@ -54,7 +54,7 @@ void clean_up(const Context& ctx, Mode& mode, Done done) {
     bound_log(ctx.paths, mode.name);
     const auto plan = mode.running->plan;  // of the run that ended, not of the next
     mode.running.reset();
-    mode.devices_open = false;
+    mode.devices_open = mode.foreground;  // of one that starts again at once
     remove_cgroup(ctx, mode, [&ctx, &mode, plan, done = std::move(done)](Result<> removed) mutable {
         Result<> files = remove_run_files(ctx.paths, mode.name);
         run_hooks(ctx, mode, plan.get(), policy::HookPoint::post_stop,

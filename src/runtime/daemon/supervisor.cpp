@@ -48,7 +48,7 @@ Supervisor::Supervisor(EventLoop& loop, const Paths& paths, Observer& observer,
       timers_(ctx_,
               [this](Mode& mode, bool evict, std::string_view why) { lock_due(mode, evict, why); }),
       switchboard_(
-          ctx_, {&gate_}, [this] { look_at_clocks(); },
+          ctx_, {&gate_}, [this] { look_at_clocks(); }, [this] { bring_foreground_back(); },
           [this](Mode& mode, Done done) {
               start(mode, [done = std::move(done)](Result<bool> started) mutable {
                   if (!started) return done(fail(std::move(started.error())));
@@ -335,8 +335,8 @@ void Supervisor::switch_to(std::string_view name, Done done) {
 // A mode that ends while it is in front leaves the panel to the one that was there before.
 void Supervisor::bring_foreground_back() {
     Mode* const before = switchboard_.previous();
-    if (closing_ || switchboard_.foreground() != nullptr || before == nullptr || !before->alive() ||
-        before->shut())
+    if (closing_ || switchboard_.busy() || switchboard_.foreground() != nullptr ||
+        before == nullptr || !before->alive() || before->shut())
         return;
     switchboard_.switch_to(before, [this, before](Result<> result) {
         if (!result)

@@ -212,6 +212,7 @@ class Supervisor {
     void look_at_clocks();
     void close_job(Mode& mode, Result<> stopped, Done done);
     void adopt_devices(Mode& mode);
+    void bring_back(Mode& front);
     void bring_one_to_front();
     void watch_log(Mode& mode);
     void bound_logs();

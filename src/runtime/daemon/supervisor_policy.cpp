@@ -14,6 +14,7 @@
 #include "policy/names.h"
 #include "policy/site_policy.h"
 #include "runtime/daemon/bundle_words.h"
+#include "runtime/daemon/freezer.h"
 #include "runtime/daemon/mode_files.h"
 #include "runtime/daemon/mode_log.h"
 #include "runtime/daemon/mode_start.h"
@@ -84,10 +85,18 @@ Result<> Supervisor::begin(std::vector<KeptDescriptor> kept) {
         return over;
     });
     const auto front = find(read_foreground(paths_));
-    if (front && (*front)->alive()) switchboard_.adopt(**front);
+    if (front && (*front)->alive()) bring_back(**front);
     look_at_clocks();
     watch_trial();
     return {};
+}
+
+// It was in front, or about to leave: the switch that was under way has not been.
+void Supervisor::bring_back(Mode& front) {
+    switchboard_.adopt(front);
+    if (front.state != State::frozen || front.shut()) return;
+    if (auto thawed = thaw_mode(ctx_, front); !thawed)
+        ctx_.observer.event("switch-failed", front.name, {{"error", thawed.error().message()}});
 }
 
 // A mode may run on whose profile has gone since: it can be seen, stopped and locked.
@@ -328,7 +337,8 @@ void Supervisor::adopt(Mode& mode) {
     if (running.plan) running.watch = denials_.watch(mode, *mode.cgroup, *running.plan);
     mode.running = std::move(running);
     adopt_devices(mode);
-    mode.state = mode.cgroup->is_frozen() ? State::frozen : State::running;
+    mode.state =
+        mode.cgroup->is_frozen() || mode.cgroup->freezes() ? State::frozen : State::running;
     static_cast<void>(watch_exit(ctx_, mode, [this](Mode& ended) { on_exit(ended); }));
     watch_log(mode);
     ctx_.observer.event("adopted", mode.name, {{"pid", std::to_string(saved->pid)}});
@@ -376,9 +386,13 @@ void Supervisor::adopt_devices(Mode& mode) {
     }
     if (!attached)
         ctx_.observer.event("denials-lost", mode.name, {{"why", attached.error().message()}});
-    if (mode.devices_open) return;
-    if (auto shut = gate_.shut(mode); !shut)
-        ctx_.observer.event("devices-kept", mode.name, {{"why", shut.error().message()}});
+    const auto settled = [this, &mode](Result<> result) {
+        if (!result)
+            ctx_.observer.event("devices-unsettled", mode.name,
+                                {{"why", result.error().message()}});
+    };
+    if (mode.devices_open) return gate_.grant(mode, settled);
+    settled(gate_.shut(mode));
 }
 
 void Supervisor::watch_log(Mode& mode) {

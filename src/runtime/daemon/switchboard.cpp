@@ -6,16 +6,10 @@
 #include "runtime/daemon/freezer.h"
 #include "runtime/daemon/hook_runner.h"
 #include "runtime/daemon/mode_files.h"
+#include "runtime/daemon/mode_start.h"
+#include "runtime/daemon/volumes.h"
 
 namespace pmos::daemon {
-
-namespace {
-
-bool freezes(const Mode& mode) {
-    return mode.running && mode.running->session().background == policy::Background::freeze;
-}
-
-}  // namespace
 
 void Switchboard::switch_to(Mode* target, Done done) {
     if (!busy_) {
@@ -47,8 +41,11 @@ void Switchboard::begin(Wanted wanted) {
 
 void Switchboard::ended(Wanted wanted, Result<> result) {
     busy_ = false;
+    // Who does not come back is not tried again.
+    if (!result && foreground_ == nullptr && wanted.target == previous_) previous_ = nullptr;
     if (auto next = std::exchange(next_, std::nullopt)) begin(std::move(*next));
     for (auto& done : wanted.done) done(result);
+    if (!busy_ && foreground_ == nullptr) left_empty_();
 }
 
 // Deny, freeze, revoke, repaint, grant, thaw: at no moment have two modes a device in hand.
@@ -56,18 +53,14 @@ std::vector<SequenceStep> Switchboard::steps(Mode* target) {
     Mode* const outgoing = foreground_ != target ? foreground_ : nullptr;
     std::vector<SequenceStep> steps;
     if (target != nullptr)
-        steps.push_back({"start_incoming",
-                         [this, target](Done done) {
-                             if (!target->alive()) target->devices_open = true;
-                             ensure_started_(*target, std::move(done));
-                         },
-                         [this, target](Done done) { done(ctx_.gate.shut(*target)); }});
+        steps.push_back({"check_incoming", [this, target](Done done) { done(may_come(*target)); }});
     if (outgoing != nullptr) add_leaving(steps, *outgoing);
-    add_owners(steps, outgoing, target);
+    for (DeviceOwner* owner : owners_)
+        steps.push_back({"repaint", [owner](Done done) { owner->repaint(std::move(done)); }});
     if (target != nullptr) add_coming(steps, *target);
-    if (outgoing != nullptr && !freezes(*outgoing) && has_foreground_devices(*outgoing))
+    if (outgoing != nullptr && !outgoing->freezes() && has_foreground_devices(*outgoing))
         steps.push_back({"let_run_on",
-                         [this, outgoing](Done done) { thaw(*outgoing, std::move(done)); },
+                         [this, outgoing](Done done) { let_run(*outgoing, std::move(done)); },
                          [this, outgoing](Done done) { freeze(*outgoing, std::move(done)); }});
     steps.push_back(foreground_step(outgoing, target));
     if (target != nullptr)
@@ -78,42 +71,63 @@ std::vector<SequenceStep> Switchboard::steps(Mode* target) {
     return steps;
 }
 
-// One that is to run on stands still for as long as its devices are taken from it.
+// Before anything is done to who is in front.
+Result<> Switchboard::may_come(Mode& target) const {
+    refresh_volume_state(target);
+    if (!target.alive()) return may_start(target);
+    if (target.shut()) return target.locked_error();
+    return {};
+}
+
+// One that is to run on stands still for as long as its devices are taken from it. Who is locked or
+// has ended meanwhile gets nothing back: it is not in front any more.
 void Switchboard::add_leaving(std::vector<SequenceStep>& steps, Mode& outgoing) {
+    const auto in_front = [this, &outgoing] { return foreground_ == &outgoing; };
     steps.push_back({"switch_out_hooks", [this, &outgoing](Done done) {
                          run_hooks(ctx_, outgoing, policy::HookPoint::switch_out, std::move(done));
                      }});
     steps.push_back({"deny", [this, &outgoing](Done done) { done(ctx_.gate.deny(outgoing)); },
-                     [this, &outgoing](Done done) { done(ctx_.gate.allow(outgoing)); }});
-    if (freezes(outgoing) || has_foreground_devices(outgoing))
+                     [this, &outgoing, in_front](Done done) {
+                         done(in_front() ? ctx_.gate.allow(outgoing) : Result<>());
+                     }});
+    if (outgoing.freezes() || has_foreground_devices(outgoing))
         steps.push_back({"freeze_outgoing",
                          [this, &outgoing](Done done) { freeze(outgoing, std::move(done)); },
-                         [this, &outgoing](Done done) { thaw(outgoing, std::move(done)); }});
+                         [this, &outgoing](Done done) { let_run(outgoing, std::move(done)); }});
+    for (DeviceOwner* owner : owners_)
+        steps.push_back(
+            {"revoke", [owner, &outgoing](Done done) { owner->revoke(outgoing, std::move(done)); },
+             [owner, &outgoing, in_front](Done done) {
+                 if (!in_front()) return done({});
+                 owner->grant(outgoing, std::move(done));
+             }});
 }
 
-void Switchboard::add_owners(std::vector<SequenceStep>& steps, Mode* outgoing, Mode* target) {
-    if (outgoing != nullptr)
-        for (DeviceOwner* owner : owners_)
-            steps.push_back(
-                {"revoke",
-                 [owner, outgoing](Done done) { owner->revoke(*outgoing, std::move(done)); },
-                 [owner, outgoing](Done done) { owner->grant(*outgoing, std::move(done)); }});
-    for (DeviceOwner* owner : owners_)
-        steps.push_back({"repaint", [owner](Done done) { owner->repaint(std::move(done)); }});
-    if (target == nullptr) return;
+// What starts for the switch starts now, when the devices are nobody's, and finds them open from
+// its first instruction on.
+void Switchboard::add_coming(std::vector<SequenceStep>& steps, Mode& target) {
+    steps.push_back({"start_incoming",
+                     [this, &target](Done done) { start(target, std::move(done)); },
+                     [this, &target](Done done) {
+                         auto shut = ctx_.gate.shut(target);
+                         if (!shut || target.freezes()) return done(std::move(shut));
+                         let_run(target, std::move(done));
+                     }});
     for (auto owner = owners_.rbegin(); owner != owners_.rend(); ++owner)
         steps.push_back(
             {"grant",
-             [owner = *owner, target](Done done) { owner->grant(*target, std::move(done)); },
-             [owner = *owner, target](Done done) { owner->revoke(*target, std::move(done)); }});
+             [owner = *owner, &target](Done done) { owner->grant(target, std::move(done)); },
+             [owner = *owner, &target](Done done) { owner->revoke(target, std::move(done)); }});
+    steps.push_back({"thaw_incoming", [this, &target](Done done) { thaw(target, std::move(done)); },
+                     [this, &target](Done done) { freeze(target, std::move(done)); }});
 }
 
-void Switchboard::add_coming(std::vector<SequenceStep>& steps, Mode& target) {
-    steps.push_back({"thaw_incoming", [this, &target](Done done) { thaw(target, std::move(done)); },
-                     [this, &target](Done done) {
-                         if (!freezes(target)) return done({});
-                         freeze(target, std::move(done));
-                     }});
+void Switchboard::start(Mode& target, Done done) {
+    if (!target.alive()) target.devices_open = true;
+    ensure_started_(target, [&target, done = std::move(done)](Result<> started) mutable {
+        if (!started) target.devices_open = false;
+        done(std::move(started));
+    });
 }
 
 SequenceStep Switchboard::foreground_step(Mode* outgoing, Mode* target) {
@@ -156,6 +170,12 @@ void Switchboard::thaw(Mode& mode, Done done) {
         std::move(done));
 }
 
+// One that was locked meanwhile stays as it is.
+void Switchboard::let_run(Mode& mode, Done done) {
+    if (mode.shut()) return done({});
+    thaw(mode, std::move(done));
+}
+
 void Switchboard::set_foreground(Mode* mode) {
     if (mode == foreground_) return;
     Mode* const before = foreground_;
@@ -169,9 +189,12 @@ void Switchboard::set_foreground(Mode* mode) {
         mode->foreground = true;
         ctx_.observer.mode_changed(*mode);
     }
-    // Only a restarted pmosd reads it: a full /run must not keep a mode in front.
-    if (auto kept = write_foreground(ctx_.paths, mode != nullptr ? mode->name : ""); !kept)
+    // Only a restarted pmosd reads it: a full /run must not keep a mode in front, nor bring
+    // another.
+    if (auto kept = write_foreground(ctx_.paths, mode != nullptr ? mode->name : ""); !kept) {
+        remove_foreground(ctx_.paths);
         ctx_.observer.event("state-not-kept", "", {{"error", kept.error().message()}});
+    }
     ctx_.observer.foreground_changed();
     front_changed_();
     ctx_.observer.event("switch", mode != nullptr ? mode->name : "",
@@ -184,10 +207,11 @@ void Switchboard::left(Mode& mode) {
     Mode* const before = previous_;
     set_foreground(nullptr);
     previous_ = before;
+    mode.devices_open = false;
     if (!mode.alive()) return;
     // It goes on in the background once it is unlocked.
     if (auto shut = ctx_.gate.shut(mode); !shut)
-        ctx_.observer.event("devices-kept", mode.name, {{"why", shut.error().message()}});
+        ctx_.observer.event("devices-unsettled", mode.name, {{"why", shut.error().message()}});
 }
 
 void Switchboard::adopt(Mode& mode) { set_foreground(&mode); }

@@ -15,12 +15,13 @@ namespace pmos::daemon {
 class Switchboard {
   public:
     // owners: asked in this order, to grant in the reverse one. front_changed: after every change
-    // of who is in front.
+    // of who is in front. left_empty: after a switch that leaves nobody there.
     Switchboard(Context& ctx, std::vector<DeviceOwner*> owners, std::function<void()> front_changed,
-                std::function<void(Mode&, Done)> ensure_started)
+                std::function<void()> left_empty, std::function<void(Mode&, Done)> ensure_started)
         : ctx_(ctx),
           owners_(std::move(owners)),
           front_changed_(std::move(front_changed)),
+          left_empty_(std::move(left_empty)),
           ensure_started_(std::move(ensure_started)) {}
     Switchboard(const Switchboard&) = delete;
     Switchboard& operator=(const Switchboard&) = delete;
@@ -47,15 +48,17 @@ class Switchboard {
     std::vector<SequenceStep> steps(Mode* target);
     void add_leaving(std::vector<SequenceStep>& steps, Mode& outgoing);
     void add_coming(std::vector<SequenceStep>& steps, Mode& target);
-    void add_owners(std::vector<SequenceStep>& steps, Mode* outgoing, Mode* target);
+    Result<> may_come(Mode& target) const;
+    void start(Mode& target, Done done);
     SequenceStep foreground_step(Mode* outgoing, Mode* target);
     void freeze(Mode& mode, Done done);
     void thaw(Mode& mode, Done done);
+    void let_run(Mode& mode, Done done);
     void set_foreground(Mode* mode);
 
     Context& ctx_;
     std::vector<DeviceOwner*> owners_;
-    std::function<void()> front_changed_;
+    std::function<void()> front_changed_, left_empty_;
     std::function<void(Mode&, Done)> ensure_started_;
     bool busy_ = false;
     std::optional<Wanted> next_;

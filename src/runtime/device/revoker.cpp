@@ -27,8 +27,9 @@ struct Key {
 };
 static_assert(sizeof(Key) == 16);
 constexpr std::uint32_t kMaxTaken = 4096;
-// How far below the root a mode's cgroup may be: it is the second or third.
-constexpr int kDeepest = 6;
+// How far below the root a mode's cgroup may be: it is the second or third, and a phone whose
+// pmosd is itself in a container has some above.
+constexpr int kDeepest = 10;
 
 // Where the kernel asks. The file is the first argument of each.
 constexpr std::array kHooks{"bpf_lsm_file_ioctl", "bpf_lsm_mmap_file", "bpf_lsm_file_permission"};
@@ -53,7 +54,10 @@ Program refuse_taken(const Offsets& at, int map) {
     };
     Assembler a;
     a.put(load(BPF_DW, BPF_REG_6, BPF_REG_1, 0));
-    a.out_if(BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_6, 0);  // memory without a file
+    // Memory without a file. Kernels that call the argument trusted take the first question for
+    // one that is always answered no, and leave it out; the second they cannot decide.
+    a.out_if(BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_6, 0);
+    a.out_if(BPF_JMP | BPF_JLT | BPF_K, BPF_REG_6, 1);
     a.put(load(BPF_DW, BPF_REG_6, BPF_REG_6, static_cast<int>(at.file_inode)));
     a.put(load(BPF_W, BPF_REG_7, BPF_REG_6, static_cast<int>(at.inode_rdev)));
     a.out_if(BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_7, 0);  // no device
@@ -169,7 +173,7 @@ Result<std::vector<UniqueFd>> Revoker::load() const {
     return loaded;
 }
 
-Result<> Revoker::attach() {
+Result<> Revoker::begin() {
     if (!links_.empty()) return {};
     PMOS_ASSIGN(const auto programs, load());
     std::vector<UniqueFd> links;
@@ -182,7 +186,7 @@ Result<> Revoker::attach() {
 }
 
 Result<> Revoker::take_away(std::uint64_t cgroup, const Number& device) {
-    PMOS_TRY(attach());
+    PMOS_TRY(begin());
     PMOS_TRY(update(taken_.borrow(), key_of(cgroup, device), 1));
     // The last, as it is what the programs look for first.
     return update(taken_.borrow(), key_of(0, device), 1);

@@ -22,9 +22,11 @@ struct Number {
 class Revoker {
   public:
     // unsupported, with the reason, where the kernel takes no such program or asks none
-    // (/sys/kernel/security/lsm has no "bpf"). Nothing runs in the kernel until something is taken
-    // away; from then on the programs stay, and cost every device read and write a look-up.
+    // (/sys/kernel/security/lsm has no "bpf"). Nothing runs in the kernel yet.
     static Result<Revoker> make();
+    // From now on the programs run, and cost every read and write of a device a look-up: ahead of
+    // the first time that something is taken away, which does it otherwise.
+    Result<> begin();
     // A pmosd before this one had it: nothing was given back in between.
     static Result<Revoker> take_over(std::vector<UniqueFd> kept);
     // What keeps it alive beyond this process.
@@ -39,7 +41,6 @@ class Revoker {
   private:
     explicit Revoker(UniqueFd taken) : taken_(std::move(taken)) {}
     Result<std::vector<UniqueFd>> load() const;
-    Result<> attach();
 
     UniqueFd taken_;  // map
     std::vector<UniqueFd> links_;

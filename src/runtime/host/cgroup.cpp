@@ -182,6 +182,9 @@ bool Cgroup::event(std::string_view key) const {
 }
 
 bool Cgroup::is_frozen() const { return event("frozen"); }
+bool Cgroup::freezes() const {
+    return read_small_file(fd(), "cgroup.freeze").value_or("").starts_with('1');
+}
 bool Cgroup::populated() const { return event("populated"); }
 
 bool Cgroup::contains(int pid) const {

@@ -53,6 +53,8 @@ class Cgroup {
     Result<void> remove();
 
     bool is_frozen() const;
+    // Whether that was asked for: a process inside the kernel may hold it up.
+    bool freezes() const;
     bool populated() const;
     bool contains(int pid) const;
     // cgroup.events: POLLPRI on every change of frozen and populated, from the opening on.

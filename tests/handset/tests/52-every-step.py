@@ -17,7 +17,8 @@ from handset import VOLUMES, check, ctl, main_pid, no_volume, pmosctl, run, stat
 
 START = ("pre_start_hooks volumes volume_check prepare files cgroup device_filter launch record "
          "post_start_hooks").split()
-SWITCH = "switch_out_hooks freeze_outgoing thaw_incoming foreground switch_in_hooks".split()
+SWITCH = ("check_incoming switch_out_hooks deny freeze_outgoing revoke repaint start_incoming grant "
+          "thaw_incoming foreground switch_in_hooks").split()
 LAUNCH = ("read-request map-plan build-dev open-volumes open-binds join-net-ns enter-time-ns clone "
           "write-id-maps adjust-child child-sync child-session child-hostname child-private-mounts "
           "child-root child-mounts child-devices child-masks child-pivot child-open-confinement "
