@@ -15,7 +15,7 @@ import signal
 import subprocess
 import time
 
-from handset import check, no_volume, note, pmosctl, run, start, status
+from handset import check, no_volume, note, pmosctl, run, start, status, until
 
 RECORD = "/var/lib/pmos/attempts/secure"
 REPEATS = "/run/pmos/attempts/secure"
@@ -263,7 +263,7 @@ def two_at_once(pin):
     told = first.communicate(), second.communicate()
     check("two right ones at once open it, and clear the count", first.returncode == second.returncode == 0
           and attempts() == (0, 0, False), (first.returncode, second.returncode, told, attempts()))
-    check("once", len(run("pgrep", "-x", "pmos-volume").stdout.split()) == 0
+    check("once", until(lambda: run("pgrep", "-x", "pmos-volume").returncode == 1, 10)
           and run("dmsetup", "ls").stdout.count("pmos-secure") == 1, run("dmsetup", "ls").stdout)
     lock()
 
