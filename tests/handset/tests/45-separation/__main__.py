@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # boot: own
 # timeout: 400
-# append: lsm=lockdown,yama apparmor=0
+# append: lsm=lockdown,yama,bpf apparmor=0
 """The sweep: what 'pmosctl policy separation' says of every (mode, resource, right) is held against
 the kernel, by trying it from inside each mode, and every flow by one mode telling another.
 
 The phone is the weakest that a mode starts on: no Landlock and no AppArmor, which the model does
-not count on, and the kernel's own settings on who may read its log or its counters as open as they
+not count on, though BPF, without which no mode runs on that has a device for the foreground, and the
+kernel's own settings on who may read its log or its counters as open as they
 go. What is not tried: hooks, which are programs of the host, and the sending ends that no mode has
 a say in, but for the kernel's log."""
 
@@ -115,6 +116,7 @@ def prepare():
     for mode in MODES:
         run("pmosctl", "provision", mode)
         run("pmosctl", "start", mode)
+    run("pmosctl", "switch", "keeper")  # who has the GPU has it in front
 
 
 class Agent:
