@@ -264,7 +264,7 @@ def two_at_once(pin):
     check("two right ones at once open it, and clear the count", first.returncode == second.returncode == 0
           and attempts() == (0, 0, False), (first.returncode, second.returncode, told, attempts()))
     check("once", until(lambda: run("pgrep", "-x", "pmos-volume").returncode == 1, 10)
-          and run("dmsetup", "ls").stdout.count("pmos-secure") == 1, run("dmsetup", "ls").stdout)
+          and run("dmsetup", "ls").stdout.count("pmos-secure-data") == 1, run("dmsetup", "ls").stdout)
     lock()
 
 
