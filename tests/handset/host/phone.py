@@ -5,7 +5,6 @@ import dataclasses
 import json
 import pathlib
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -162,9 +161,6 @@ class Phone:
             if verb == "sendkey":
                 for keys in args:
                     self.monitor.human(f"sendkey {keys}")
-                return {}
-            if verb == "tpm":
-                self.tpm.send_signal({"stop": signal.SIGSTOP, "go": signal.SIGCONT}[args[0]])
                 return {}
             if verb == "memory":
                 wanted = json.loads(args[0])
