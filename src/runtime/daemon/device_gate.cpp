@@ -92,12 +92,17 @@ Result<> DeviceGate::take_away(Mode& mode) {
                     why_not_);
     }
     PMOS_ASSIGN(const auto id, bpf::cgroup_id(mode.cgroup->fd()));
-    auto taken = each(mode, [&](const device::Number& n) { return revoker_->take_away(id, n); });
-    if (taken)
-        keep();
-    else
-        give_back(mode, id);
-    return taken;
+    PMOS_TRY(each(mode, [&](const device::Number& n) { return revoker_->take_away(id, n); }));
+    keep();
+    return {};
+}
+
+// What could not be taken whole is given back to who stays in front for it, and to nobody else.
+void DeviceGate::revoke(Mode& mode, Done done) {
+    auto taken = take_away(mode);
+    if (!taken && revoker_ && mode.foreground)
+        if (const auto id = bpf::cgroup_id(mode.cgroup->fd())) give_back(mode, *id);
+    done(std::move(taken));
 }
 
 void DeviceGate::give_back(const Mode& mode, std::uint64_t cgroup) {

@@ -44,7 +44,7 @@ class DeviceGate : public DeviceOwner {
     // The kernel refuses every use of what it has open. Also to one that stays frozen behind
     // another: it goes on for a while when it is stopped, or unlocked. Where the kernel cannot,
     // only such a one has devices.
-    void revoke(Mode& mode, Done done) override { done(take_away(mode)); }
+    void revoke(Mode& mode, Done done) override;
     void grant(Mode& mode, Done done) override;
 
   private:

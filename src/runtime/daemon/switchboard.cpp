@@ -172,8 +172,12 @@ void Switchboard::thaw(Mode& mode, Done done) {
 
 // One that was locked meanwhile stays as it is.
 void Switchboard::let_run(Mode& mode, Done done) {
-    if (mode.shut()) return done({});
-    thaw(mode, std::move(done));
+    mode.jobs.add(
+        [this, &mode](Done job_done) {
+            if (mode.state != State::frozen || mode.shut()) return job_done({});
+            job_done(thaw_mode(ctx_, mode));
+        },
+        std::move(done));
 }
 
 void Switchboard::set_foreground(Mode* mode) {
