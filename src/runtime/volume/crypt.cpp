@@ -96,6 +96,10 @@ Result<void> CryptDevice::load() {
     return fail(std::move(e));
 }
 
+Result<void> CryptDevice::check_loaded() {
+    return ::crypt_get_type(context_->cd) == nullptr ? load() : Result<void>{};
+}
+
 Result<void> CryptDevice::format(const Request& request) {
     PMOS_ASSIGN(const CipherSpec spec, split_cipher(text(request.cipher)));
     const std::string label(text(request.dm_name).substr(0, kMaxLabel));

@@ -66,7 +66,8 @@ class CryptDevice {
 
     // data: where the volume is when its header, at path, is apart from it.
     static Result<CryptDevice> of_device(const std::string& path, const std::string& data = "");
-    // An active mapping, whatever made it. header: as above.
+    // An active mapping, whatever made it, and whether or not its header can be read. header: as
+    // above.
     static Result<CryptDevice> of_mapping(const std::string& dm_name,
                                           const std::string& header = "");
 
@@ -77,6 +78,8 @@ class CryptDevice {
     // LUKS2 only. A damaged copy of the header is mended from the good one by libcryptsetup
     // (only where the device is writable and carries no foreign signature).
     Result<void> load();
+    // libcryptsetup gives an active mapping whose header it cannot read for one without keyslots.
+    Result<void> check_loaded();
     Result<void> format(const Request& request);
     Result<void> add_keyslot(const PbkdfCost& cost, std::span<const std::byte> secret);
     // With the volume key that format() left in this context.

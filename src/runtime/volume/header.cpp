@@ -56,6 +56,7 @@ Result<Header> Header::open(const Request& request, bool read_only) {
                         "it stands on another file or block device", "close it there first");
         PMOS_ASSIGN(header.crypt_,
                     CryptDevice::of_mapping(dm_name, std::string(text(request.header))));
+        PMOS_TRY(header.crypt_->check_loaded());
         return header;
     }
     PMOS_TRY(check_unused(request));

@@ -100,6 +100,7 @@ Result<Event> resume(const Request& request, UniqueFd secret_fd, Channel& channe
     PMOS_ASSIGN(const auto secret, read_secret_of(request, secret_fd));
     PMOS_TRY(channel.catch_signals());
     PMOS_ASSIGN(auto crypt, CryptDevice::of_mapping(dm_name, std::string(text(request.header))));
+    PMOS_TRY(crypt.check_loaded());
     PMOS_TRY(channel.progress(300, opening_step(request, crypt, secret, "deriving the key")));
     PMOS_ASSIGN(const Opened opened,
                 open_judged(request, crypt, channel, secret,

@@ -185,6 +185,8 @@ def operations(volume):
             for number in range(MOMENTS):
                 early = operation in QUICK and number == 0 and (SOAK or dice.random() < 0.5)
                 fault(volume, operation, kind, 0 if early else dice.uniform(0, length))
+    # libcryptsetup takes the mapping without its header for one that has no keyslots.
+    fault(volume, "resumed", "its header", 0)
 
 
 def main():
