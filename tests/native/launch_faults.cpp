@@ -46,6 +46,7 @@ std::string look_once_quiet(const World& world, int launcher_pid, const std::str
 }
 
 bool only_enter(Step step) { return step == Step::enter_namespaces || step == Step::enter_tty; }
+bool only_devices(Step step) { return step == Step::visit_mode || step == Step::change_dev; }
 
 // Steps that a process entering does not take.
 bool only_start(Step step) {
@@ -89,7 +90,7 @@ TEST_CASE("a start that fails at any step leaves the machine as it was") {
     for (auto i = static_cast<std::uint32_t>(Step::none) + 1;
          i < static_cast<std::uint32_t>(Step::count_); ++i) {
         const Step step{i};
-        if (only_enter(step)) continue;
+        if (only_enter(step) || only_devices(step)) continue;
         INFO(launch::step_name(step));
         launch::Request request;
         request.fail_step = i;
@@ -113,7 +114,7 @@ TEST_CASE("an entry that fails at any step leaves the mode and the machine as th
     for (auto i = static_cast<std::uint32_t>(Step::none) + 1;
          i < static_cast<std::uint32_t>(Step::count_); ++i) {
         const Step step{i};
-        if (only_start(step)) continue;
+        if (only_start(step) || only_devices(step)) continue;
         INFO(launch::step_name(step));
         launch::Request request;
         request.fail_step = i;
@@ -123,6 +124,28 @@ TEST_CASE("an entry that fails at any step leaves the mode and the machine as th
         ++failed;
     }
     CHECK(failed == 19);
+    REQUIRE(sys::sys_pidfd_send_signal(mode.reply.pidfd.get(), SIGTERM) == 0);
+    CHECK(wait_for(mode.reply.pidfd.borrow()) == 128 + SIGTERM);
+}
+
+TEST_CASE("a change of devices that fails at any step leaves the launcher where it was") {
+    World world;
+    policy::LaunchPlan plan = base_plan();
+    plan.process.args = {"probe", "sleep"};
+    const Running mode = world.start(plan);
+    REQUIRE(mode.reply.ok());
+    const int launcher_pid = world.launcher().pid;
+    const std::string before = look(world, launcher_pid);
+    for (const Step step :
+         {Step::read_request, Step::map_plan, Step::visit_mode, Step::change_dev, Step::reply}) {
+        INFO(launch::step_name(step));
+        launch::Request request;
+        request.fail_step = static_cast<std::uint32_t>(step);
+        const auto reply = world.change_devices(base_plan(), mode, request);
+        CHECK(reply.reply.sys_errno == EIO);
+        CHECK(reply.reply.step == step);
+        CHECK(look_once_quiet(world, launcher_pid, before) == before);
+    }
     REQUIRE(sys::sys_pidfd_send_signal(mode.reply.pidfd.get(), SIGTERM) == 0);
     CHECK(wait_for(mode.reply.pidfd.borrow()) == 128 + SIGTERM);
 }

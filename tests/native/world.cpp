@@ -229,6 +229,16 @@ Running World::enter(const policy::LaunchPlan& plan, const Running& mode, launch
     return running;
 }
 
+launch::LaunchReply World::change_devices(const policy::LaunchPlan& plan, const Running& mode,
+                                          launch::Request request) {
+    const UniqueFd sealed = must(launch::seal_plan(policy::encode(plan)));
+    launch::LaunchDescriptors fds;
+    fds.plan = sealed.borrow();
+    fds.pidfd = mode.reply.pidfd.borrow();
+    request.verb = launch::Verb::devices;
+    return ask(request, fds);
+}
+
 nlohmann::json World::report(const policy::LaunchPlan& plan) {
     Running running = start(plan);
     if (!running.reply.ok())

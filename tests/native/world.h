@@ -54,6 +54,8 @@ class World {
     Running start(const policy::LaunchPlan& plan, launch::Request request = {});
     Running enter(const policy::LaunchPlan& plan, const Running& mode,
                   launch::Request request = {});
+    launch::LaunchReply change_devices(const policy::LaunchPlan& plan, const Running& mode,
+                                       launch::Request request = {});
     // Starts the probe with this plan and parses what it says.
     nlohmann::json report(const policy::LaunchPlan& plan);
     // Sends what the caller likes.

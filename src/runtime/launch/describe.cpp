@@ -71,7 +71,8 @@ std::string subject(const Reply& reply, const policy::LaunchPlan& plan) {
         return mount.source.empty() ? fmt::format(" of '{}'", mount.target)
                                     : fmt::format(" of '{}' on '{}'", mount.source, mount.target);
     }
-    if (reply.step == Step::build_dev && op < plan.device_nodes.size())
+    if ((reply.step == Step::build_dev || reply.step == Step::change_dev) &&
+        op < plan.device_nodes.size())
         return fmt::format(" of '/dev/{}'", plan.device_nodes[op].path);
     const bool limits = reply.step == Step::child_rlimits || reply.step == Step::adjust_child;
     if (limits && op < plan.process.rlimits.size())
@@ -115,10 +116,12 @@ std::string hint(const Reply& reply, const policy::LaunchPlan& plan) {
 }  // namespace
 
 Error describe(const Reply& reply, const policy::LaunchPlan& plan) {
-    Error e = errno_error(reply.sys_errno,
-                          fmt::format("cannot launch mode '{}': {}{} failed", plan.mode,
-                                      step_name(reply.step), subject(reply, plan)),
-                          hint(reply, plan));
+    const bool runs = reply.step == Step::visit_mode || reply.step == Step::change_dev;
+    Error e = errno_error(
+        reply.sys_errno,
+        fmt::format("cannot {} mode '{}': {}{} failed", runs ? "change the devices of" : "launch",
+                    plan.mode, step_name(reply.step), subject(reply, plan)),
+        hint(reply, plan));
     e.step = step_name(reply.step);
     if (reply.step == Step::map_plan && reply.sys_errno == EBADMSG)
         e.why = "the plan is refused: " + plan_fault_text(reply.op);

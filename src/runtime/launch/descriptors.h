@@ -14,6 +14,7 @@ inline constexpr int kProcFd = 6;       // root of a procfs of our own, attached
 inline constexpr int kOwnNetNsFd = 7;
 inline constexpr int kOwnTimeNsFd = 8;
 inline constexpr int kOwnPidNsFd = 9;
+inline constexpr int kOwnMountNsFd = 10;
 inline constexpr int kFirstRequestFd = 16;
 
 // In the child, from child_close_fds on; kInitStatusFd, kInitReportFd and kInitImageFd stay true.

@@ -11,27 +11,38 @@
 namespace pmos::launch {
 namespace {
 
+constexpr unsigned only(Verb verb) noexcept { return 1U << static_cast<unsigned>(verb); }
+
+// Entering a mode that runs needs no new world, its devices no process either.
+constexpr unsigned kStart = only(Verb::start), kDevices = only(Verb::devices);
+constexpr unsigned kClones = kStart | only(Verb::enter);
+
 struct LauncherStep {
     Step step;
     int (*run)(Launch&) noexcept;
-    bool in_enter;  // entering a mode that runs needs no new world
+    unsigned verbs;
 };
 
 constexpr LauncherStep kSteps[] = {
-    {Step::map_plan, map_plan, true},          {Step::build_dev, build_dev, false},
-    {Step::open_volumes, open_volumes, false}, {Step::open_binds, open_binds, false},
-    {Step::join_net_ns, join_net_ns, false},   {Step::enter_time_ns, enter_time_ns, false},
-    {Step::clone, clone_child, true},
+    {Step::map_plan, map_plan, kClones | kDevices},
+    {Step::build_dev, build_dev, kStart},
+    {Step::open_volumes, open_volumes, kStart},
+    {Step::open_binds, open_binds, kStart},
+    {Step::join_net_ns, join_net_ns, kStart},
+    {Step::enter_time_ns, enter_time_ns, kStart},
+    {Step::visit_mode, visit_mode, kDevices},
+    {Step::change_dev, change_dev, kDevices},
+    {Step::clone, clone_child, kClones},
 };
 constexpr LauncherStep kStepsBehindClone[] = {
-    {Step::write_id_maps, write_id_maps, false},
-    {Step::adjust_child, adjust_child, true},
+    {Step::write_id_maps, write_id_maps, kStart},
+    {Step::adjust_child, adjust_child, kClones},
 };
 
 template <std::size_t kCount>
 ChildFailure run_steps(Launch& launch, const LauncherStep (&steps)[kCount]) noexcept {
     for (const LauncherStep& s : steps) {
-        if (launch.is(Verb::enter) && !s.in_enter) continue;
+        if ((only(launch.request.verb) & s.verbs) == 0) continue;
         launch.op = -1;
         const int err = fails_here(launch, s.step) ? -EIO : s.run(launch);
         if (err < 0) return {s.step, -err, launch.op};
@@ -45,7 +56,7 @@ ChildFailure carry_out(Launch& launch) noexcept {
     if (leave_namespaces(launch) < 0) sys::sys_exit(70);
     if (outcome.step != Step::none) return outcome;
     outcome = run_steps(launch, kStepsBehindClone);
-    if (outcome.step == Step::none) outcome = await_child(launch);
+    if (outcome.step == Step::none && launch.pid > 0) outcome = await_child(launch);
     if (outcome.sys_errno == 0 && fails_here(launch, Step::reply)) outcome = {Step::reply, EIO, -1};
     if (outcome.step != Step::none) kill_child(launch);
     return outcome;

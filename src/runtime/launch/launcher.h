@@ -35,6 +35,7 @@ struct Launch {
     int tty = -1;
     int listener = -1;
     bool in_net_ns = false, in_time_ns = false, in_pid_ns = false, is_owner = false;
+    bool visiting = false;                // the mode's mount namespace
     const char* argv[kMaxStrings + 2]{};  // [0] is pmos-init's name, the plan's start at [1]
     const char* envp[kMaxStrings + 1]{};
 
@@ -50,6 +51,8 @@ int open_volumes(Launch& launch) noexcept;
 int open_binds(Launch& launch) noexcept;
 int join_net_ns(Launch& launch) noexcept;
 int enter_time_ns(Launch& launch) noexcept;
+int visit_mode(Launch& launch) noexcept;
+int change_dev(Launch& launch) noexcept;
 int clone_child(Launch& launch) noexcept;
 int write_id_maps(Launch& launch) noexcept;
 int adjust_child(Launch& launch) noexcept;

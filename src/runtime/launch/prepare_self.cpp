@@ -70,8 +70,10 @@ int open_own_namespaces() noexcept {
     constexpr struct {
         const char* path;
         int at;
-    } kOwn[] = {
-        {"self/ns/net", kOwnNetNsFd}, {"self/ns/time", kOwnTimeNsFd}, {"self/ns/pid", kOwnPidNsFd}};
+    } kOwn[] = {{"self/ns/net", kOwnNetNsFd},
+                {"self/ns/time", kOwnTimeNsFd},
+                {"self/ns/pid", kOwnPidNsFd},
+                {"self/ns/mnt", kOwnMountNsFd}};
     for (const auto& own : kOwn) {
         const int err = place(sys::sys_openat(kProcFd, own.path, O_RDONLY | O_CLOEXEC), own.at);
         // A kernel without time namespaces refuses the plan that wants one, not the launcher.

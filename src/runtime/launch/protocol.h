@@ -16,6 +16,9 @@ inline constexpr int kInitFd = 4;
 enum class Verb : std::uint32_t {
     start = 1,  // a new mode: all namespaces, pmos-init as PID 1, then the plan's process
     enter = 2,  // one more process in a running mode (pidfd), with the plan's confinement
+    // The plan's device nodes come into a running mode's /dev, or go from it (take_away). Whether
+    // they can be opened is the device filter's to say.
+    devices = 3,
 };
 
 // Descriptors of a request travel by SCM_RIGHTS in the order of these bits; `descriptors` says
@@ -27,7 +30,7 @@ enum Slot : std::uint32_t {
     slot_net_ns = 1U << 3,     // start: the network namespace made ahead
     slot_id_ns = 1U << 4,   // start: a user namespace with the mode's id maps, for idmapped mounts
     slot_status = 1U << 5,  // start: where pmos-init writes an ExitRecord (O_WRONLY)
-    slot_pidfd = 1U << 6,   // enter: the mode's PID 1
+    slot_pidfd = 1U << 6,   // enter, devices: the mode's PID 1
     slot_stdin = 1U << 7,
     slot_stdout = 1U << 8,
     slot_stderr = 1U << 9,
@@ -46,6 +49,7 @@ struct Request {
     std::uint32_t descriptors = 0;   // Slot bits
     std::uint32_t allocate_tty = 0;  // enter: a pty from the mode's own devpts; stdio slots unused
     std::uint16_t rows = 0, columns = 0;
+    std::uint32_t take_away = 0;       // devices
     std::uint32_t timeout_ms = 10000;  // until the program has been executed
     std::uint32_t fail_step = 0;       // Step to fail, honoured only with -Dfaults=true
 };
@@ -61,6 +65,8 @@ enum class Step : std::uint32_t {
     open_binds,
     join_net_ns,
     enter_time_ns,
+    visit_mode,  // devices only, which ends with the next one
+    change_dev,
     clone,
     write_id_maps,
     adjust_child,  // OOM score and raised hard limits, which the child may not set itself

@@ -13,6 +13,7 @@ namespace {
 constexpr std::uint32_t kAllSlots = (1U << kMaxSlots) - 1;
 constexpr std::uint32_t kStartNeeds = slot_plan | slot_cgroup | slot_root_tree | slot_status;
 constexpr std::uint32_t kEnterNeeds = slot_plan | slot_cgroup | slot_pidfd;
+constexpr std::uint32_t kDevicesNeed = slot_plan | slot_pidfd;
 
 // Slots get their descriptors in the order of their bits.
 int take_slots(Launch& launch, const msghdr& message) noexcept {
@@ -35,7 +36,7 @@ int take_slots(Launch& launch, const msghdr& message) noexcept {
 
 int check_request(const Request& r, long size) noexcept {
     if (size != sizeof(Request) || r.magic != kRequestMagic) return -EBADMSG;
-    if ((r.descriptors & ~kAllSlots) != 0 || r.allocate_tty > 1) return -EBADMSG;
+    if ((r.descriptors & ~kAllSlots) != 0 || r.allocate_tty > 1 || r.take_away > 1) return -EBADMSG;
     std::uint32_t needed = 0;
     switch (r.verb) {
         case Verb::start:
@@ -44,6 +45,10 @@ int check_request(const Request& r, long size) noexcept {
             break;
         case Verb::enter:
             needed = kEnterNeeds;
+            break;
+        case Verb::devices:
+            if (r.descriptors != kDevicesNeed || r.allocate_tty != 0) return -EBADMSG;
+            needed = kDevicesNeed;
             break;
         default:
             return -EBADMSG;

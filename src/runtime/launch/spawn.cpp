@@ -172,6 +172,12 @@ int enter_time_ns(Launch& launch) noexcept {
     return write_proc("self/timens_offsets", text.text(), text.size());
 }
 
+int visit_mode(Launch& launch) noexcept {
+    const int err = sys::sys_setns(launch.slot(slot_pidfd), CLONE_NEWNS);
+    launch.visiting = err == 0;
+    return err;
+}
+
 int clone_child(Launch& launch) noexcept {
     int pair[2];
     int err = sys::sys_socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, pair);
@@ -205,8 +211,10 @@ int leave_namespaces(Launch& launch) noexcept {
     if (launch.in_net_ns) err |= sys::sys_setns(kOwnNetNsFd, CLONE_NEWNET);
     if (launch.in_time_ns) err |= sys::sys_setns(kOwnTimeNsFd, CLONE_NEWTIME);
     if (launch.in_pid_ns) err |= sys::sys_setns(kOwnPidNsFd, CLONE_NEWPID);
+    if (launch.visiting) err |= sys::sys_setns(kOwnMountNsFd, CLONE_NEWNS);
     if (launch.is_owner) err |= sys::sys_seteuid(0) | sys::sys_prctl(PR_SET_DUMPABLE, 0);
     launch.in_net_ns = launch.in_time_ns = launch.in_pid_ns = launch.is_owner = false;
+    launch.visiting = false;
     return err;
 }
 

@@ -15,6 +15,8 @@ constexpr std::array kNames{
     "open-binds",
     "join-net-ns",
     "enter-time-ns",
+    "visit-mode",
+    "change-dev",
     "clone",
     "write-id-maps",
     "adjust-child",

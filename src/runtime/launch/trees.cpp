@@ -1,6 +1,7 @@
 // launch: the plan and the mounts that need the host's privileges, all before clone3. Attaches
 // nothing anywhere: closing the descriptors undoes everything here.
 #include <errno.h>
+#include <linux/magic.h>
 #include <linux/sched.h>
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
@@ -126,6 +127,16 @@ int make_node(const PlanView& plan, int dev, const image::DeviceNode& node, Owne
     return err;
 }
 
+// Gone is what there has not been, too.
+int unlink_node(int dev, const char* path, Owner root) noexcept {
+    const char* name = nullptr;
+    const int dir = make_parents(dev, path, root, name);
+    if (dir < 0) return dir;
+    const int err = sys::sys_unlinkat(dir, name, 0);
+    if (dir != dev) sys::sys_close(dir);
+    return err == -ENOENT ? 0 : err;
+}
+
 // Where "path" goes on below "top" ("/dev/pts" below "/dev": "/pts"), nullptr where it does not.
 const char* below(const char* path, const char* top) noexcept {
     while (*top != 0 && *path == *top) {
@@ -198,6 +209,26 @@ int build_dev(Launch& launch) noexcept {
     if (const int err = make_mount_points(launch, target, root); err < 0) return err;
     if ((dev->attributes & MOUNT_ATTR_RDONLY) == 0) return 0;
     return dress_tree(launch.dev_tree, dev->attributes, -1);
+}
+
+// Inside the mode, whose root may have put there what it likes: no link is followed, and what has
+// a node's name makes room for it.
+int change_dev(Launch& launch) noexcept {
+    const PlanView plan = launch.plan();
+    const bool take_away = launch.request.take_away != 0;
+    Owner root;
+    if (const int err = outside_owner(plan, 0, 0, root); err < 0) return err;
+    const int dev = open_below(AT_FDCWD, "/dev", O_DIRECTORY);
+    if (dev < 0) return dev;
+    if (const int err = expect_filesystem(dev, TMPFS_MAGIC); err < 0) return err;
+    for (const image::DeviceNode& node : plan.table(plan.header().device_nodes)) {
+        ++launch.op;
+        int err = unlink_node(dev, plan.text(node.path), root);
+        if (err == 0 && !take_away) err = make_node(plan, dev, node, root);
+        if (err < 0) return err;
+    }
+    launch.op = -1;
+    return 0;
 }
 
 int open_volumes(Launch& launch) noexcept {

@@ -65,6 +65,9 @@ inline int sys_mknodat(int dir, const char* path, unsigned mode, std::uint64_t d
 inline int sys_symlinkat(const char* target, int dir, const char* path) noexcept {
     return static_cast<int>(raw(SYS_symlinkat, target, dir, path));
 }
+inline int sys_unlinkat(int dir, const char* path, int flags) noexcept {
+    return static_cast<int>(raw(SYS_unlinkat, dir, path, flags));
+}
 inline int sys_fchownat(int dir, const char* path, unsigned uid, unsigned gid, int flags) noexcept {
     return static_cast<int>(raw(SYS_fchownat, dir, path, uid, gid, flags));
 }

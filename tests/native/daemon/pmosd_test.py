@@ -728,8 +728,9 @@ def steps_of():
         start = re.findall(r'\{"(\w+)", &Start::', text.read())
     with open(f"{runtime}/launch/step_name.cpp", encoding="ascii") as text:
         launch = re.findall(r'"([a-z-]+)"', text.read().split("kNames{", 1)[1])
-    # Steps of exec, and pmos-init's, which knows of no request.
-    launch = [n for n in launch if n not in ("none", "enter-namespaces", "enter-tty", "init-fork", "init-exec", "unknown")]
+    # Steps of exec and of a change of devices, and pmos-init's, which knows of no request.
+    launch = [n for n in launch if n not in ("none", "visit-mode", "change-dev", "enter-namespaces", "enter-tty",
+                                             "init-fork", "init-exec", "unknown")]
     return [f"start/{n}" for n in start] + [f"launch/{n}" for n in launch]
 
 
