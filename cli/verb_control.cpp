@@ -1,5 +1,6 @@
 // cli: the verbs that run modes: start, stop, restart, switch, lock, reload.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -56,13 +57,37 @@ Result<int> simple(const Globals& globals, const std::string& mode, const char* 
     return 0;
 }
 
-Result<int> switch_to(const Globals& globals, const std::string& mode, bool none) {
+// What pmosd did last, which is this unless somebody else has switched since.
+Result<void> print_steps(const Globals& globals, BusClient& bus) {
+    PMOS_ASSIGN(const auto answer, bus.call(manager(), "LastSwitch"));
+    auto steps = nlohmann::ordered_json::array();
+    Table table{{"STEP", "TOOK"}, {}};
+    int r = sd_bus_message_enter_container(answer.get(), 'a', "(st)");
+    while (r >= 0) {
+        const char* name = nullptr;
+        std::uint64_t took = 0;
+        r = sd_bus_message_read(answer.get(), "(st)", &name, &took);
+        if (r <= 0) break;
+        steps.push_back({{"step", name}, {"microseconds", took}});
+        table.rows.push_back({{name}, {fmt::format("{} us", took)}});
+    }
+    if (r < 0) return fail(bus_errno(r, "cannot read pmosd's answer"));
+    if (globals.json)
+        put_line(steps.dump(2));
+    else
+        put(render(table, wants_colour(STDOUT_FILENO)));
+    return {};
+}
+
+Result<int> switch_to(const Globals& globals, const std::string& mode, bool none, bool steps) {
     if (none == !mode.empty())
         return fail(Code::usage, none ? "--none and a mode exclude each other"
                                       : "say which mode to switch to, or --none");
     PMOS_ASSIGN(auto bus, globals.connect());
     PMOS_TRY(bus.call(manager(), "Switch", "s", mode.c_str()));
-    print_outcome(globals, mode, none ? "no mode is in the foreground" : "in the foreground");
+    if (!steps || !globals.json)
+        print_outcome(globals, mode, none ? "no mode is in the foreground" : "in the foreground");
+    if (steps) PMOS_TRY(print_steps(globals, bus));
     return 0;
 }
 
@@ -138,8 +163,10 @@ Action attach_switch(CLI::App& app) {
     auto mode = std::make_shared<std::string>();
     auto none = std::make_shared<bool>(false);
     app.add_option("MODE", *mode, "the mode");
+    auto steps = std::make_shared<bool>(false);
     app.add_flag("--none", *none, "send every mode to the background");
-    return [=](const Globals& globals) { return switch_to(globals, *mode, *none); };
+    app.add_flag("--steps", *steps, "tell how long each step took");
+    return [=](const Globals& globals) { return switch_to(globals, *mode, *none, *steps); };
 }
 
 Action attach_lock(CLI::App& app) {

@@ -1,17 +1,20 @@
-// cli: devices list, who and grants: which devices this phone has, whose they are, who has them
-// open.
+// cli: devices list, who, usage and grants: which devices this phone has, whose they are, who has
+// them open.
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "cli/drm_usage.h"
 #include "cli/mode_info.h"
 #include "cli/open_devices.h"
 #include "cli/output.h"
 #include "cli/verbs_devices.h"
+#include "cli/volume_address.h"
 #include "runtime/daemon/bus_names.h"
 #include "runtime/host/udev.h"
 
@@ -141,10 +144,14 @@ std::string how(const OpenDevice& open) {
     return text;
 }
 
+Result<void> check_root() {
+    if (::geteuid() == 0) return {};
+    return fail(Code::denied, "only root sees what another's process has open", "",
+                "run it as root");
+}
+
 Result<int> who(const Globals& globals) {
-    if (::geteuid() != 0)
-        return fail(Code::denied, "only root sees what another's process has open", "",
-                    "run it as root");
+    PMOS_TRY(check_root());
     PMOS_ASSIGN(auto bus, globals.connect());
     PMOS_ASSIGN(const auto devices, read_devices(bus));
     PMOS_ASSIGN(const auto holders, find_holders(bus, devices));
@@ -166,6 +173,41 @@ Result<int> who(const Globals& globals) {
                               {printable(device->right)},
                               {printable(device->node)},
                               {how(open)}});
+    }
+    if (globals.json)
+        put_line(dump(array));
+    else
+        put(render(table, wants_colour(STDOUT_FILENO)));
+    return 0;
+}
+
+// Where a driver counts nothing that is said, instead of a nought.
+Result<int> usage(const Globals& globals) {
+    PMOS_TRY(check_root());
+    PMOS_ASSIGN(auto bus, globals.connect());
+    PMOS_ASSIGN(auto devices, read_devices(bus));
+    std::erase_if(devices, [](const Device& device) { return device.device_class != "gpu"; });
+    PMOS_ASSIGN(const auto holders, find_holders(bus, devices));
+    std::map<std::string, std::vector<OpenDevice>> by_mode;
+    for (const auto& holder : holders) by_mode[holder.mode].push_back(holder.open);
+    Json array = Json::array();
+    Table table{{"MODE", "CLIENTS", "MEMORY", "TIME", "DRIVERS"}, {}};
+    for (const auto& [mode, open] : by_mode) {
+        const DrmUsage used = drm_usage(open);
+        const auto told = [&](std::string text) { return used.clients > 0 ? text : "-"; };
+        array.push_back({{"mode", mode},
+                         {"clients", used.clients},
+                         {"memory", used.memory},
+                         {"busyNs", used.busy_ns},
+                         {"drivers", used.drivers},
+                         {"uncounted", used.silent}});
+        table.rows.push_back(
+            {{printable(mode), Style::bold},
+             {fmt::to_string(used.clients)},
+             {told(size_words(used.memory))},
+             {told(fmt::format("{:.3f} s", static_cast<double>(used.busy_ns) / 1e9))},
+             {used.silent > 0 ? fmt::format("{} open, whose driver counts nothing", used.silent)
+                              : printable(fmt::format("{}", fmt::join(used.drivers, ", ")))}});
     }
     if (globals.json)
         put_line(dump(array));
@@ -227,6 +269,8 @@ Result<int> grants(const Globals& globals, const std::string& mode) {
 Action attach_devices_list(CLI::App&) { return list; }
 
 Action attach_devices_who(CLI::App&) { return who; }
+
+Action attach_devices_usage(CLI::App&) { return usage; }
 
 Action attach_devices_grants(CLI::App& app) {
     auto mode = std::make_shared<std::string>();

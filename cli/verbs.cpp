@@ -63,6 +63,8 @@ constexpr std::array kVerbs{
     Verb{"devices list", kDevices, "show the devices of this phone by class, and whose they are",
          attach_devices_list},
     Verb{"devices who", kDevices, "show which processes have them open now", attach_devices_who},
+    Verb{"devices usage", kDevices, "show what each mode uses of the GPUs, as their drivers tell",
+         attach_devices_usage},
     Verb{"devices grants", kDevices, "show what a mode's profile says of each class",
          attach_devices_grants},
     Verb{"handset detect", kDevices, "describe the devices of this phone, without pmosd",

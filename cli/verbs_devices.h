@@ -7,6 +7,7 @@ namespace pmos::cli {
 
 Action attach_devices_list(CLI::App& app);
 Action attach_devices_who(CLI::App& app);
+Action attach_devices_usage(CLI::App& app);
 Action attach_devices_grants(CLI::App& app);
 Action attach_handset_detect(CLI::App& app);
 Action attach_handset_check(CLI::App& app);

@@ -13,7 +13,7 @@ _pmosctl_options() {
     local common='--json --socket --bus --help'
     case $1 in
         stop) echo "$common --all --timeout" ;;
-        switch) echo "$common --none" ;;
+        switch) echo "$common --none --steps" ;;
         provision) echo "$common --pin-fd --ask" ;;
         unlock) echo "$common --pin-fd --ask --no-start --fingerprint" ;;
         volume) echo "$common --pin-fd --ask --new-pin-fd --yes" ;;
@@ -86,7 +86,7 @@ _pmosctl() {
             ;;
         devices)
             if [[ -z $mode ]]; then
-                mapfile -t COMPREPLY < <(compgen -W 'list who grants' -- "$cur")
+                mapfile -t COMPREPLY < <(compgen -W 'list who usage grants' -- "$cur")
             elif [[ $mode == grants ]]; then
                 _pmosctl_modes "$cur"
             fi

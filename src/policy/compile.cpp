@@ -49,6 +49,7 @@ class Compiler {
     void confinement();
     void denials();
     void limits();
+    CgroupLimit bound(const LimitSpec& limit);
     void hooks();
     void say(Severity severity, Rule rule, std::string_view path, std::string message,
              std::string fix = "") {
@@ -195,7 +196,6 @@ void Compiler::namespaces() {
 
 void Compiler::devices() {
     plan_.device_nodes = base_device_nodes();
-    auto rules = base_device_rules();
     for (const auto& [device_class, right] : p_.devices) {
         if (right == "none") continue;
         const bool front = foreground_only(device_class, right);
@@ -205,7 +205,6 @@ void Compiler::devices() {
             found = true;
             DeviceNode& node = add_device_node(plan_.device_nodes, device);
             node.foreground = front;
-            rules.push_back(rule_of(node));
         }
         if (!found)
             say(Severity::warning, Rule::no_such_device, "devices/" + device_class,
@@ -215,7 +214,7 @@ void Compiler::devices() {
         else if (front)
             taken_away(device_class);
     }
-    plan_.device_filter = to_bytes(compile_device_filter(rules));
+    plan_.device_filter = device_filter(plan_.device_nodes);
 }
 
 // Who is frozen uses nothing. Who runs on does, by what it has open, unless the kernel refuses it.
@@ -289,27 +288,36 @@ void Compiler::limits() {
     if (!facts_.cgroup_v2)
         return refuse("resources", "cgroup v2 is not mounted: nothing bounds the mode's devices",
                       "boot with cgroup v2 (systemd.unified_cgroup_hierarchy=1)");
-    const auto usable = [&](const std::string& c) {
-        return has_word(facts_.cgroup_controllers, c);
-    };
-    for (const auto& limit : p_.limits) {
-        plan_.cgroup.push_back(
-            {limit.file, limit.value, limit.controller, limit.optional, limit.at.pointer});
-        if (usable(limit.controller)) continue;
-        const auto message = fmt::format("{} needs the cgroup controller '{}', which is not there",
-                                         limit.file, limit.controller);
-        out_.diagnostics.push_back(
-            {limit.optional ? Severity::warning : Severity::error,
-             limit.optional ? Rule::limit_skipped : Rule::unsupported,
-             limit.at,
-             message,
-             limit.optional ? "" : "enable it, or write {\"value\": ..., \"optional\": true}",
-             {}});
+    for (const auto& limit : p_.limits) plan_.cgroup.push_back(bound(limit));
+    for (const auto& limit : p_.background_limits) {
+        auto& behind = plan_.background_cgroup.emplace_back(bound(limit));
+        if (std::ranges::find(plan_.cgroup, behind.file, &CgroupLimit::file) != plan_.cgroup.end())
+            continue;
+        // What the kernel starts with, so that there is something to come back to.
+        plan_.cgroup.push_back({limit.file, limit.controller == "memory" ? "max" : "100",
+                                limit.controller, true, behind.pointer});
     }
     const bool swap = std::ranges::any_of(
         p_.limits, [](const LimitSpec& l) { return l.file == "memory.swap.max"; });
-    if (!swap && usable("memory"))
+    if (!swap && has_word(facts_.cgroup_controllers, "memory"))
         plan_.cgroup.push_back({"memory.swap.max", "0", "memory", true, ""});
+}
+
+CgroupLimit Compiler::bound(const LimitSpec& limit) {
+    if (!has_word(facts_.cgroup_controllers, limit.controller)) {
+        const auto message = fmt::format("{} needs the cgroup controller '{}', which is not there",
+                                         limit.file, limit.controller);
+        out_.diagnostics.push_back({limit.optional ? Severity::warning : Severity::error,
+                                    limit.optional ? Rule::limit_skipped : Rule::unsupported,
+                                    limit.at,
+                                    message,
+                                    limit.optional ? ""
+                                    : limit.at.pointer.starts_with("/resources/")
+                                        ? "enable it, or write {\"value\": ..., \"optional\": true}"
+                                        : "enable it, or leave the limit out",
+                                    {}});
+    }
+    return {limit.file, limit.value, limit.controller, limit.optional, limit.at.pointer};
 }
 
 void Compiler::hooks() {

@@ -59,6 +59,14 @@ std::string register_name(unsigned r) {
     return r < kNames.size() ? std::string(kNames[r]) : fmt::format("r{}", r);
 }
 
+std::vector<std::uint8_t> filter_of(std::span<const DeviceNode> nodes, bool in_front) {
+    auto rules = base_device_rules();
+    for (const auto& node : nodes)
+        if (!node.device_class.empty() && (in_front || !node.foreground))
+            rules.push_back({node.type, node.major, node.minor, device_read | device_write});
+    return to_bytes(compile_device_filter(rules));
+}
+
 }  // namespace
 
 std::vector<DeviceRule> base_device_rules() {
@@ -71,10 +79,6 @@ std::vector<DeviceRule> base_device_rules() {
     rules.push_back({kChar, 5, 2, kOpen});               // ptmx
     rules.push_back({kChar, 136, std::nullopt, kOpen});  // pts: devpts gives out this major
     return rules;
-}
-
-DeviceRule rule_of(const DeviceNode& node) {
-    return {node.type, node.major, node.minor, device_read | device_write};
 }
 
 std::vector<EbpfInstruction> compile_device_filter(std::span<const DeviceRule> rules) {
@@ -94,11 +98,12 @@ std::vector<EbpfInstruction> compile_device_filter(std::span<const DeviceRule> r
     return program;
 }
 
+std::vector<std::uint8_t> device_filter(std::span<const DeviceNode> nodes) {
+    return filter_of(nodes, true);
+}
+
 std::vector<std::uint8_t> background_device_filter(const LaunchPlan& plan) {
-    auto rules = base_device_rules();
-    for (const auto& node : plan.device_nodes)
-        if (!node.device_class.empty() && !node.foreground) rules.push_back(rule_of(node));
-    return to_bytes(compile_device_filter(rules));
+    return filter_of(plan.device_nodes, false);
 }
 
 std::vector<std::uint8_t> to_bytes(std::span<const EbpfInstruction> program) {

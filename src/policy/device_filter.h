@@ -31,12 +31,11 @@ struct DeviceRule {
 
 // What every mode may open: null, zero, full, random, urandom, tty, ptmx and the ptys behind it.
 std::vector<DeviceRule> base_device_rules();
-// What opens a granted node.
-DeviceRule rule_of(const DeviceNode& node);
 // Denies what no rule grants whole.
 std::vector<EbpfInstruction> compile_device_filter(std::span<const DeviceRule> rules);
-// What a mode's filter is while another mode is in front: without the nodes that are for the
-// foreground only.
+// A mode's filter: what every mode may open, and the nodes that it is granted.
+std::vector<std::uint8_t> device_filter(std::span<const DeviceNode> nodes);
+// The same while another mode is in front: without the nodes that are for the foreground only.
 std::vector<std::uint8_t> background_device_filter(const LaunchPlan& plan);
 std::vector<std::uint8_t> to_bytes(std::span<const EbpfInstruction> program);
 std::vector<EbpfInstruction> device_filter_from_bytes(std::span<const std::uint8_t> bytes);

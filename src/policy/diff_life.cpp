@@ -104,13 +104,26 @@ std::string limit_words(const std::string& file, const CgroupLimit* l) {
                : value;
 }
 
-void compare_limit(Teller& t, const std::string& file) {
+// In front, or behind another mode where that is something else.
+struct Limits {
+    std::vector<CgroupLimit> LaunchPlan::*of;
+    std::string_view otherwise;  // the key that says what counts without any
+    std::string_view where;
+};
+constexpr Limits kInFront{&LaunchPlan::cgroup, "resources", ""};
+constexpr Limits kBehind{&LaunchPlan::background_cgroup, "session/background",
+                         " in the background"};
+
+void compare_limit(Teller& t, const Limits& limits, const std::string& file) {
     const auto of = [&](const Half& half) -> const CgroupLimit* {
-        const auto it = std::ranges::find(half.plan.cgroup, file, &CgroupLimit::file);
-        return it == half.plan.cgroup.end() ? nullptr : &*it;
+        const auto& list = half.plan.*limits.of;
+        const auto it = std::ranges::find(list, file, &CgroupLimit::file);
+        return it == list.end() ? nullptr : &*it;
     };
-    const auto place = [](const Half& half, const CgroupLimit* l) {
-        return half.where(l == nullptr || l->pointer.empty() ? "resources" : l->pointer.substr(1));
+    const auto place = [&](const Half& half, const CgroupLimit* l) {
+        return half.where(l == nullptr || l->pointer.empty()
+                              ? limits.otherwise
+                              : std::string_view(l->pointer).substr(1));
     };
     const CgroupLimit *a = of(t.a), *b = of(t.b);
     const double none = std::numeric_limits<double>::infinity();
@@ -126,8 +139,8 @@ void compare_limit(Teller& t, const std::string& file) {
                       : optional_a != optional_b ? turn_of(optional_a, optional_b)
                                                  : Turn::change;
     t.say(limit, turn, std::isinf(is) ? Danger::moderate : Danger::slight, file,
-          fmt::format("{}'s limit {} is {} instead of {}", t.m, file, limit_words(file, b),
-                      limit_words(file, a)),
+          fmt::format("{}'s limit {}{} is {} instead of {}", t.m, file, limits.where,
+                      limit_words(file, b), limit_words(file, a)),
           place(t.a, a), place(t.b, b));
 }
 
@@ -200,10 +213,16 @@ void compare_confinement(Teller& t) {
 }
 
 void compare_limits(Teller& t) {
-    std::set<std::string> files;
-    for (const auto* half : {&t.a, &t.b})
-        for (const auto& l : half->plan.cgroup) files.insert(l.file);
-    for (const auto& file : files) compare_limit(t, file);
+    const auto throttled = [](const Half& half) {
+        return half.profile.session.background == Background::throttle;
+    };
+    for (const auto& limits : {kInFront, kBehind}) {
+        if (limits.of == kBehind.of && (!throttled(t.a) || !throttled(t.b))) continue;
+        std::set<std::string> files;
+        for (const auto* half : {&t.a, &t.b})
+            for (const auto& l : half->plan.*limits.of) files.insert(l.file);
+        for (const auto& file : files) compare_limit(t, limits, file);
+    }
 }
 
 // 0 is never.

@@ -45,6 +45,7 @@ constexpr std::string_view kCompared[] = {
     "namespaces/[]", "timeOffsets/monotonic", "timeOffsets/boottime", "lsm/apparmor",
     "lsm/required", "landlock/required", "landlock/execute/[]", "resources/*/*",
     "resources/*/*/value", "resources/*/*/optional", "session/autostart", "session/background",
+    "session/throttle/cpu/weight", "session/throttle/io/weight", "session/throttle/memory/high",
     "session/onLock", "session/lockAfter", "session/lockAt/[]", "session/evictAfter",
     "session/unlockRecent/methods/[]", "session/unlockRecent/within", "session/eraseAfterFailures",
     "session/stopTimeout", "hooks/*/[]", "hooks/*/[]/path", "hooks/*/[]/args/[]",

@@ -8,6 +8,7 @@
 #include <cctype>
 #include <iterator>
 
+#include "policy/cdi.h"
 #include "policy/json_duplicates.h"
 #include "policy/language.h"
 #include "policy/names.h"
@@ -76,6 +77,8 @@ class Reader {
   private:
     void read_item(const DeviceClass& device_class, const Node& item);
     void read_path(const Node& item, DeviceMatch& match);
+    void read_cdi_name(const Node& name, DeviceMatch& match);
+    void has_no_meaning(const Member& other, std::string_view beside);
     void read_udev(const Node& item, DeviceMatch& match);
     void read_right(const DeviceClass& device_class, const Node& item, DeviceMatch& match);
     void fault(Rule rule, const Location& at, std::string message, std::string fix) {
@@ -92,15 +95,32 @@ void Reader::read_item(const DeviceClass& device_class, const Node& item) {
     match.at = item.at;
     read_right(device_class, item, match);
     const Node* path = item.is(Node::Kind::string) ? &item : item.find("path");
+    const Node* cdi = item.find("cdi");
     if (path != nullptr)
         read_path(*path, match);
+    else if (cdi != nullptr)
+        read_cdi_name(*cdi, match);
     else
         read_udev(item, match);
+    if (const Member* other = path != nullptr ? item.member("cdi") : nullptr)
+        has_no_meaning(*other, "path");
     for (const char* key : {"subsystem", "name", "driver", "properties"})
-        if (const Member* other = path != nullptr ? item.member(key) : nullptr)
-            fault(Rule::contradiction, other->key_at,
-                  fmt::format("'{}' has no meaning beside 'path'", key), "keep one of the two");
+        if (const Member* other = match.by_udev() ? nullptr : item.member(key))
+            has_no_meaning(*other, path != nullptr ? "path" : "cdi");
     matches_.push_back(std::move(match));
+}
+
+void Reader::has_no_meaning(const Member& other, std::string_view beside) {
+    fault(Rule::contradiction, other.key_at,
+          fmt::format("'{}' has no meaning beside '{}'", other.key, beside), "keep one of the two");
+}
+
+void Reader::read_cdi_name(const Node& name, DeviceMatch& match) {
+    if (!parse_cdi_name(name.text))
+        fault(Rule::bad_value, name.at,
+              fmt::format("'{}' is no name of a CDI device", shown(name.text)),
+              "write \"vendor.com/class=device\", as its specification names it");
+    match.cdi = name.text;
 }
 
 void Reader::read_path(const Node& path, DeviceMatch& match) {

@@ -23,13 +23,17 @@ std::span<const DeviceClass> device_classes();
 // Whether anything in this build gives the class to one mode and takes it from another.
 bool is_arbitrated(std::string_view device_class);
 
-// A node by its path, or whatever udev knows by these names. Patterns are fnmatch(3)'s.
+// A node by its path, those of a CDI device, or whatever udev knows by these names. Patterns are
+// fnmatch(3)'s.
 struct DeviceMatch {
     std::string device_class, right;
     std::string path{};                         // "": by the rest
+    std::string cdi{};                          // "vendor.com/class=device", "": by the rest
     std::string subsystem{}, name{}, driver{};  // name, driver: a pattern, "" any
     std::vector<std::pair<std::string, std::string>> properties{};  // name and pattern
     Location at{};                                                  // no file: a built-in rule
+
+    bool by_udev() const noexcept { return path.empty() && cdi.empty(); }
 };
 
 struct Handset {

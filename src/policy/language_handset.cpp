@@ -35,6 +35,11 @@ constexpr std::array kHandsetKeys{
             .types = kStr,
             .doc = "A node below /dev; links are followed.",
             .format = Format::absolute_path},
+    KeySpec{.path = "devices/*/[]/cdi",
+            .types = kStr,
+            .doc = "A device of the Container Device Interface: its nodes, as /etc/cdi or "
+                   "/var/run/cdi say. Nothing else that is said there is done.",
+            .example = "\"vendor.com/gpu=0\""},
     KeySpec{.path = "devices/*/[]/subsystem",
             .types = kStr,
             .doc = "The kernel's subsystem, as udev names it.",

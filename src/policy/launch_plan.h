@@ -38,6 +38,7 @@ struct DeviceNode {
     std::string link;                // target of a symlink
     std::string device_class;        // "" for the base nodes every mode has
     bool foreground = false;         // may be used while the mode is in the foreground only
+    friend bool operator==(const DeviceNode&, const DeviceNode&) = default;
 };
 
 struct Rlimit {
@@ -102,11 +103,11 @@ constexpr bool asks_nobody(KeySource source) {
 // memory, its keys too. suspend: the keys go. evict: nothing stays.
 enum class OnLock : std::uint8_t { freeze, suspend, evict };
 enum class LockAt : std::uint8_t { background, screen_lock, sleep };
-enum class Background : std::uint8_t { freeze, run };
+enum class Background : std::uint8_t { freeze, run, throttle };
 inline constexpr std::string_view kKeySourceNames = "pin|passphrase|device-key|tpm2";
 inline constexpr std::string_view kOnLockNames = "freeze|suspend|evict";
 inline constexpr std::string_view kLockAtNames = "background|screen-lock|sleep";
-inline constexpr std::string_view kBackgroundNames = "freeze|run";
+inline constexpr std::string_view kBackgroundNames = "freeze|run|throttle";
 
 struct Volume {
     std::string name, dm_name;  // dm_name: pmos-MODE-VOLUME
@@ -177,6 +178,8 @@ struct LaunchPlan {
     std::vector<LandlockRule> landlock;
     std::string apparmor;  // "" where AppArmor is not enabled
     std::vector<CgroupLimit> cgroup;
+    // What of these is something else behind another mode.
+    std::vector<CgroupLimit> background_cgroup;
     std::vector<std::uint8_t> device_filter;  // struct bpf_insn[], BPF_PROG_TYPE_CGROUP_DEVICE
     std::string network;                      // "none" or "loopback"
     Session session;

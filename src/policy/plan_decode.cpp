@@ -47,6 +47,14 @@ std::vector<IdMap> id_maps(std::span<const image::IdMap> rows) {
     return out;
 }
 
+std::vector<CgroupLimit> limits(const nlohmann::json& list) {
+    std::vector<CgroupLimit> out;
+    for (const auto& l : list)
+        out.push_back(
+            {l.at("file"), l.at("value"), l.at("controller"), l.at("optional"), l.at("pointer")});
+    return out;
+}
+
 std::vector<MountOp> mounts(const ImageReader& in) {
     std::vector<MountOp> out;
     for (const auto& row : in.table(in.header().mounts)) {
@@ -135,9 +143,8 @@ void take_readable(const nlohmann::json& j, LaunchPlan& plan) {
         plan.device_nodes[i].device_class = node.value("class", "");
         plan.device_nodes[i].foreground = node.value("foreground", false);
     }
-    for (const auto& l : j.at("cgroup"))
-        plan.cgroup.push_back(
-            {l.at("file"), l.at("value"), l.at("controller"), l.at("optional"), l.at("pointer")});
+    plan.cgroup = limits(j.at("cgroup"));
+    plan.background_cgroup = limits(j.at("backgroundCgroup"));
     plan.network = j.at("network");
     const auto& session = j.at("session");
     plan.session.autostart = session.at("autostart");

@@ -145,14 +145,20 @@ void write_confinement(JsonWriter& w, const LaunchPlan& plan) {
     w.key("apparmor").text(plan.apparmor);
 }
 
-void write_life(JsonWriter& w, const LaunchPlan& plan) {
-    w.key("cgroup").open_array().compact(true);
-    for (const auto& l : plan.cgroup) {
+void write_limits(JsonWriter& w, const char* key, const std::vector<CgroupLimit>& limits) {
+    w.key(key).open_array().compact(true);
+    for (const auto& l : limits) {
         w.open_object().key("file").text(l.file).key("value").text(l.value);
         w.key("controller").text(l.controller).key("optional").boolean(l.optional);
         w.key("pointer").text(l.pointer).close();
     }
-    w.compact(false).close().key("network").text(plan.network);
+    w.compact(false).close();
+}
+
+void write_life(JsonWriter& w, const LaunchPlan& plan) {
+    write_limits(w, "cgroup", plan.cgroup);
+    write_limits(w, "backgroundCgroup", plan.background_cgroup);
+    w.key("network").text(plan.network);
     const Session& s = plan.session;
     w.key("session").open_object().key("autostart").boolean(s.autostart);
     w.key("background").text(word_at(kBackgroundNames, s.background));

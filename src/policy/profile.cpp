@@ -147,7 +147,8 @@ void ProfileReader::network() {
     p_.network = tunnel ? "tunnel" : "direct";
 }
 
-void ProfileReader::limit(std::string_view path, std::string file, std::string controller) {
+void ProfileReader::limit(std::vector<LimitSpec>& limits, std::string_view path, std::string file,
+                          std::string controller) {
     const Node* node = get(path);
     if (node == nullptr) return;
     const Node* value = node->is(Node::Kind::object) ? node->find("value") : node;
@@ -169,23 +170,44 @@ void ProfileReader::limit(std::string_view path, std::string file, std::string c
         return fault(Rule::bad_value, value->at, fmt::format("'{}' cannot have this value", path),
                      spec->example.empty() ? "" : fmt::format("for example {}", spec->example));
     }
-    p_.limits.push_back(std::move(limit));
+    limits.push_back(std::move(limit));
 }
 
 void ProfileReader::resources() {
-    limit("resources/memory/max", "memory.max", "memory");
-    limit("resources/memory/high", "memory.high", "memory");
-    limit("resources/memory/swapMax", "memory.swap.max", "memory");
-    limit("resources/pids/max", "pids.max", "pids");
-    limit("resources/cpu/max", "cpu.max", "cpu");
-    limit("resources/cpu/weight", "cpu.weight", "cpu");
-    limit("resources/io/weight", "io.weight", "io");
+    auto& limits = p_.limits;
+    limit(limits, "resources/memory/max", "memory.max", "memory");
+    limit(limits, "resources/memory/high", "memory.high", "memory");
+    limit(limits, "resources/memory/swapMax", "memory.swap.max", "memory");
+    limit(limits, "resources/pids/max", "pids.max", "pids");
+    limit(limits, "resources/cpu/max", "cpu.max", "cpu");
+    limit(limits, "resources/cpu/weight", "cpu.weight", "cpu");
+    limit(limits, "resources/io/weight", "io.weight", "io");
+}
+
+void ProfileReader::throttle() {
+    const Node* node = get("session/throttle");
+    if (p_.session.background != Background::throttle) {
+        if (node != nullptr)
+            fault(Rule::contradiction, node->at, "the mode is not throttled in the background",
+                  "write \"background\": \"throttle\", or leave 'throttle' out");
+        return;
+    }
+    auto& limits = p_.background_limits;
+    limit(limits, "session/throttle/cpu/weight", "cpu.weight", "cpu");
+    limit(limits, "session/throttle/io/weight", "io.weight", "io");
+    limit(limits, "session/throttle/memory/high", "memory.high", "memory");
+    for (const char* controller : {"cpu", "io"})
+        if (std::ranges::find(limits, controller, &LimitSpec::controller) == limits.end())
+            limits.push_back({std::string(controller) + ".weight", "10", controller, true,
+                              p_.where("session/background")});
 }
 
 void ProfileReader::session() {
     p_.session.autostart = bool_or(get("session/autostart"), false);
-    p_.session.background =
-        text_or(get("session/background"), "") == "run" ? Background::run : Background::freeze;
+    const auto lives = split_list(kBackgroundNames);
+    const auto life = std::ranges::find(lives, text_or(get("session/background"), "freeze"));
+    if (life != lives.end()) p_.session.background = static_cast<Background>(life - lives.begin());
+    throttle();
     p_.session.on_lock = lock_strength(get("session/onLock"));
     p_.session.stop_timeout_ms = duration_or(get("session/stopTimeout"), 0);
     p_.session.lock_after_ms = duration_or(get("session/lockAfter"), 0);

@@ -76,6 +76,7 @@ struct Profile {
     std::map<std::string, std::string> devices;  // class to right, where it is a word
     std::string network;                         // "none", "loopback", "direct", "tunnel"
     std::vector<LimitSpec> limits;
+    std::vector<LimitSpec> background_limits;  // of a mode that runs on throttled
     Session session;
     std::vector<HookSpec> hooks;
     std::string apparmor;

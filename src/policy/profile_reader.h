@@ -43,8 +43,10 @@ class ProfileReader {
     void devices();
     void network();
     void resources();
-    void limit(std::string_view path, std::string file, std::string controller);
+    void limit(std::vector<LimitSpec>& limits, std::string_view path, std::string file,
+               std::string controller);
     void session();
+    void throttle();
     void unlock_recent();
     void hooks();
     void check_targets();

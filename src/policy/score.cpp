@@ -157,8 +157,10 @@ void Scorer::limits() {
 }
 
 void Scorer::life() {
-    const bool runs = plan_.session.background == Background::run;
-    row("background", runs ? "runs" : "frozen", runs ? 4 : 0, 4, "session/background");
+    constexpr std::array kLives{std::pair{"frozen", 0U}, std::pair{"runs", 4U},
+                                std::pair{"runs on throttled", 3U}};  // as Background
+    const auto [words, points] = kLives[static_cast<std::size_t>(plan_.session.background)];
+    row("background", words, points, 4, "session/background");
     row("hooks", fmt::format("{} programs of the host", plan_.hooks.size()),
         static_cast<unsigned>(plan_.hooks.size()), 6, "hooks");
 }

@@ -151,6 +151,7 @@ int doctor(sd_bus_message* message, void* userdata, sd_bus_error*) {
 
 int append(sd_bus_message* reply, const DeviceState& state);
 int append(sd_bus_message* reply, const ClassGrant& grant);
+int append(sd_bus_message* reply, const StepTime& step);
 
 template <class Item>
 int reply_with(sd_bus_message* message, const char* type, const std::vector<Item>& items) {
@@ -177,6 +178,15 @@ int append(sd_bus_message* reply, const DeviceState& state) {
     if (r >= 0) r = sd_bus_message_close_container(reply);
     if (r >= 0) r = sd_bus_message_close_container(reply);
     return r;
+}
+
+int append(sd_bus_message* reply, const StepTime& step) {
+    return sd_bus_message_append(reply, "(st)", step.name,
+                                 static_cast<std::uint64_t>(step.took.count()));
+}
+
+int last_switch(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    return reply_with(message, "(st)", supervisor_of(userdata).last_switch());
 }
 
 int devices(sd_bus_message* message, void* userdata, sd_bus_error*) {
@@ -228,6 +238,8 @@ constexpr sd_bus_vtable kVtable[] = {
     SD_BUS_METHOD_WITH_NAMES("GetMode", "s", SD_BUS_PARAM(name), "o", SD_BUS_PARAM(path), get_mode,
                              SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_NAMES("Switch", "s", SD_BUS_PARAM(name), "", , switch_to,
+                             SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_NAMES("LastSwitch", "", , "a(st)", SD_BUS_PARAM(steps), last_switch,
                              SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_NAMES("ScreenLocked", "b", SD_BUS_PARAM(locked), "", , screen_locked,
                              SD_BUS_VTABLE_UNPRIVILEGED),

@@ -4,6 +4,7 @@
 #include <sys/epoll.h>
 
 #include <memory>
+#include <utility>
 
 namespace pmos::daemon {
 
@@ -12,25 +13,26 @@ using namespace std::chrono_literals;
 namespace {
 
 // The kernel tells of cgroup.events at most every 10 ms (kernfs), a freeze takes a fraction of one:
-// look often at first, then leave it to the notification.
-constexpr int kQuickLooks = 12;
-constexpr auto kQuickLook = 1ms;
+// look at first, each time after twice as long, then leave it to the notification.
+constexpr std::chrono::microseconds kFirstLook = 20us;
+constexpr std::chrono::microseconds kLastLook = 12ms;
 
 struct Wait {
     UniqueFd events;
     EventSource changed, deadline, again;
-    int looks = kQuickLooks;
+    std::chrono::microseconds next_look = kFirstLook;
     Done done;
 };
 
 template <class Answer>
 void look_again(EventLoop& loop, const std::shared_ptr<Wait>& wait, const host::Cgroup& cgroup,
                 const std::function<bool(const host::Cgroup&)>& reached, Answer answer) {
-    if (wait->looks-- <= 0) return;
-    wait->again = loop.after(kQuickLook, [&loop, wait, &cgroup, reached, answer] {
-        if (reached(cgroup)) return answer({});
-        look_again(loop, wait, cgroup, reached, answer);
-    });
+    if (wait->next_look > kLastLook) return;
+    wait->again = loop.after(std::exchange(wait->next_look, wait->next_look * 2),
+                             [&loop, wait, &cgroup, reached, answer] {
+                                 if (reached(cgroup)) return answer({});
+                                 look_again(loop, wait, cgroup, reached, answer);
+                             });
 }
 
 }  // namespace

@@ -18,11 +18,13 @@ namespace {
 constexpr std::string_view kKept = "device-revoker/";
 
 // Each node that is for the foreground only.
-Result<> each(const Mode& mode, const std::function<Result<>(const device::Number&)>& call) {
-    for (const auto& node : mode.running->plan->device_nodes)
+std::vector<device::Number> numbers_in(const policy::LaunchPlan& plan) {
+    std::vector<device::Number> numbers;
+    for (const auto& node : plan.device_nodes)
         if (node.foreground)
-            PMOS_TRY(call({node.type == policy::image::NodeType::block, node.major, node.minor}));
-    return {};
+            numbers.push_back(
+                {node.type == policy::image::NodeType::block, node.major, node.minor});
+    return numbers;
 }
 
 }  // namespace
@@ -78,6 +80,20 @@ Result<> DeviceGate::attach(Mode& mode, bool in_front) {
 Result<> DeviceGate::deny(Mode& mode) { return attach(mode, false); }
 Result<> DeviceGate::allow(Mode& mode) { return attach(mode, true); }
 
+// A number that comes back as another device's must not be found taken, or free.
+Result<> DeviceGate::exchange(Mode& mode, std::shared_ptr<const policy::LaunchPlan> plan) {
+    PMOS_ASSIGN(auto filters, load(*plan));
+    PMOS_TRY(device::attach_filter(mode.cgroup->fd(), filters->of(mode.devices_open)));
+    const auto before = std::exchange(mode.running->plan, std::move(plan));
+    mode.running->filters = std::move(filters);
+    if (!revoker_) return {};
+    PMOS_ASSIGN(const auto id, bpf::cgroup_id(mode.cgroup->fd()));
+    const auto still = numbers_in(*mode.running->plan);
+    for (const auto& number : numbers_in(*before))
+        if (std::ranges::find(still, number) == still.end()) revoker_->give_back(id, number);
+    return mode.devices_open ? Result<>{} : take_away(mode);
+}
+
 Result<> DeviceGate::shut(Mode& mode) {
     auto denied = deny(mode);
     auto taken = take_away(mode);
@@ -92,7 +108,8 @@ Result<> DeviceGate::take_away(Mode& mode) {
                     why_not_);
     }
     PMOS_ASSIGN(const auto id, bpf::cgroup_id(mode.cgroup->fd()));
-    PMOS_TRY(each(mode, [&](const device::Number& n) { return revoker_->take_away(id, n); }));
+    for (const auto& number : numbers_in(*mode.running->plan))
+        PMOS_TRY(revoker_->take_away(id, number));
     keep();
     return {};
 }
@@ -106,10 +123,7 @@ void DeviceGate::revoke(Mode& mode, Done done) {
 }
 
 void DeviceGate::give_back(const Mode& mode, std::uint64_t cgroup) {
-    static_cast<void>(each(mode, [&](const device::Number& n) -> Result<> {
-        revoker_->give_back(cgroup, n);
-        return {};
-    }));
+    for (const auto& number : numbers_in(*mode.running->plan)) revoker_->give_back(cgroup, number);
 }
 
 void DeviceGate::grant(Mode& mode, Done done) {

@@ -36,6 +36,9 @@ class DeviceGate : public DeviceOwner {
     // From now on the mode opens nothing of what is for the foreground; or may again.
     Result<> deny(Mode& mode);
     Result<> allow(Mode& mode);
+    // The plan that counts for the mode from now on, which differs in its devices. Where that fails
+    // the one before does.
+    Result<> exchange(Mode& mode, std::shared_ptr<const policy::LaunchPlan> plan);
     // Neither holds nor gets any of it; at once, where the switchboard is not asked.
     Result<> shut(Mode& mode);
     // Its cgroup is about to go.

@@ -71,15 +71,18 @@ EventSource EventLoop::on_io(BorrowedFd fd, std::uint32_t events,
     return {source, std::move(held)};
 }
 
-EventSource EventLoop::after(std::chrono::milliseconds delay,
+// Whoever waits for less than this wants it to the microsecond.
+constexpr std::chrono::milliseconds kShort{10};
+
+EventSource EventLoop::after(std::chrono::microseconds delay,
                              std::move_only_function<void()> callback) {
     auto held = std::make_shared<EventSource::Callback>();
     held->run = [run = std::move(callback)](std::uint32_t) mutable { run(); };
     sd_event_source* source = nullptr;
-    const auto usec = static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::microseconds>(delay).count());
-    if (sd_event_add_time_relative(event_, &source, CLOCK_BOOTTIME, usec, 1000, time_trampoline,
-                                   held.get()) < 0)
+    const std::uint64_t accuracy = delay < kShort ? 1 : 1000;
+    if (sd_event_add_time_relative(event_, &source, CLOCK_BOOTTIME,
+                                   static_cast<std::uint64_t>(delay.count()), accuracy,
+                                   time_trampoline, held.get()) < 0)
         return {};
     return {source, std::move(held)};
 }

@@ -50,7 +50,7 @@ class EventLoop {
     // events: EPOLLIN, EPOLLPRI, ...; the descriptor stays the caller's.
     EventSource on_io(BorrowedFd fd, std::uint32_t events,
                       std::move_only_function<void(std::uint32_t)> callback);
-    EventSource after(std::chrono::milliseconds delay, std::move_only_function<void()> callback);
+    EventSource after(std::chrono::microseconds delay, std::move_only_function<void()> callback);
     EventSource on_signal(int signal, std::move_only_function<void()> callback);
     // Runs callback in the next turn of the loop; cannot be taken back.
     void soon(std::move_only_function<void()> callback);

@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 #include "policy/launch_plan.h"
+#include "policy/profile.h"
 #include "runtime/daemon/private_log.h"
 #include "runtime/daemon/questions.h"
 #include "runtime/daemon/recording.h"
@@ -43,6 +44,9 @@ struct Running {
     // switched, not entered.
     std::shared_ptr<const policy::LaunchPlan> plan;
     std::string digest;
+    // What it was started by; null where that is not known: an adopted mode whose plan is another
+    // by now.
+    std::shared_ptr<const policy::Profile> profile;
     std::string policy;  // digest of the bundle that it was started under; "": it was none
     UniqueFd pidfd;
     int pid = 0;
@@ -52,6 +56,7 @@ struct Running {
     std::shared_ptr<const DeviceFilters> filters;  // null where an adopted mode's plan is
     std::list<Listener> listeners;                 // where the plan's filter asks
     TimeShare answering;                           // for all of them
+    UniqueFd throttling;                           // pidfd of who takes memory from it
     std::shared_ptr<void> watch;                   // of what it is denied; see Denials::watch
     std::shared_ptr<Recording> recording;          // null: an ordinary run
 
@@ -65,6 +70,7 @@ struct Mode {
     std::string file;
     std::shared_ptr<const policy::LaunchPlan> plan;  // null: disabled
     std::string digest;
+    std::shared_ptr<const policy::Profile> profile;  // that the plan is of
     // What was opened and not closed since, as it was opened: it can be closed also when the
     // profile has changed or broken. Kept under RUN for a restarted pmosd.
     std::vector<policy::Volume> opened;

@@ -82,25 +82,56 @@ std::optional<SavedState> read_state(const Paths& paths, const std::string& mode
     return saved;
 }
 
-Result<> write_plan(const Paths& paths, const std::string& mode, std::span<const std::byte> image) {
-    return replace_file(paths.mode_dir(mode) + "/plan",
-                        {reinterpret_cast<const char*>(image.data()), image.size()});
+namespace {
+
+std::string plan_file(const Paths& paths, const std::string& mode) {
+    return paths.mode_dir(mode) + "/plan";
+}
+std::string next_plan_file(const Paths& paths, const std::string& mode) {
+    return paths.mode_dir(mode) + "/plan-next";
 }
 
-Result<> remove_plan(const Paths& paths, const std::string& mode) {
-    return remove_file(paths.mode_dir(mode) + "/plan");
+Result<> write_image(const std::string& file, std::span<const std::byte> image) {
+    return replace_file(file, {reinterpret_cast<const char*>(image.data()), image.size()});
 }
 
-std::shared_ptr<const policy::LaunchPlan> read_plan(const Paths& paths, const std::string& mode,
-                                                    const std::string& digest) {
-    const std::string bytes =
-        read_run_file(paths.mode_dir(mode) + "/plan", policy::image::kMaxSize);
+std::shared_ptr<const policy::LaunchPlan> plan_in(const std::string& file,
+                                                  const std::string& digest) {
+    const std::string bytes = read_run_file(file, policy::image::kMaxSize);
     const auto image = std::as_bytes(std::span(bytes));
     if (policy::sha256_hex(image) != digest ||
         launch::PlanView::check(image) != launch::PlanFault::none)
         return nullptr;
     auto plan = policy::decode(image);
     return plan ? std::make_shared<policy::LaunchPlan>(std::move(*plan)) : nullptr;
+}
+
+}  // namespace
+
+Result<> write_plan(const Paths& paths, const std::string& mode, std::span<const std::byte> image) {
+    return write_image(plan_file(paths, mode), image);
+}
+
+Result<> write_next_plan(const Paths& paths, const std::string& mode,
+                         std::span<const std::byte> image) {
+    return write_image(next_plan_file(paths, mode), image);
+}
+
+Result<> take_next_plan(const Paths& paths, const std::string& mode) {
+    const std::string next = next_plan_file(paths, mode);
+    if (::rename(next.c_str(), plan_file(paths, mode).c_str()) == 0) return {};
+    return fail(errno_error(errno, fmt::format("cannot rename '{}'", next)));
+}
+
+Result<> remove_plan(const Paths& paths, const std::string& mode) {
+    PMOS_TRY(remove_file(next_plan_file(paths, mode)));
+    return remove_file(plan_file(paths, mode));
+}
+
+std::shared_ptr<const policy::LaunchPlan> read_plan(const Paths& paths, const std::string& mode,
+                                                    const std::string& digest) {
+    auto plan = plan_in(plan_file(paths, mode), digest);
+    return plan ? plan : plan_in(next_plan_file(paths, mode), digest);
 }
 
 Result<> write_opened(const Paths& paths, const Mode& mode) {

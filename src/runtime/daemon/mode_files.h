@@ -39,6 +39,10 @@ std::optional<SavedState> read_state(const Paths& paths, const std::string& mode
 // The plan of the next run and then of the run, so that a restarted pmosd has it also when the
 // profile has changed since.
 Result<> write_plan(const Paths& paths, const std::string& mode, std::span<const std::byte> image);
+// In the place of a run's plan, once its state names it by digest: at no moment is there none.
+Result<> write_next_plan(const Paths& paths, const std::string& mode,
+                         std::span<const std::byte> image);
+Result<> take_next_plan(const Paths& paths, const std::string& mode);
 Result<> remove_plan(const Paths& paths, const std::string& mode);
 // Null: it is not the plan of that digest, or not one that this build would have written.
 std::shared_ptr<const policy::LaunchPlan> read_plan(const Paths& paths, const std::string& mode,

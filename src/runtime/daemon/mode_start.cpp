@@ -17,6 +17,7 @@
 #include "runtime/daemon/policy_source.h"
 #include "runtime/daemon/prepared.h"
 #include "runtime/daemon/process_stat.h"
+#include "runtime/daemon/throttle.h"
 #include "runtime/daemon/volumes.h"
 #include "runtime/device/filter.h"
 
@@ -31,6 +32,7 @@ class Start : public std::enable_shared_from_this<Start> {
           mode_(mode),
           on_exit_(std::move(on_exit)),
           asked_for_(mode.plan),
+          profile_(mode.profile),
           policy_(ctx.pinned.bundle()),
           recorded_(recording != nullptr),
           plan_(recorded_ ? std::move(recording) : mode.plan),
@@ -140,7 +142,7 @@ class Start : public std::enable_shared_from_this<Start> {
         auto made = host::Cgroup::create(ctx_.paths.cgroup, mode_.name);
         if (!made) return done(fail(std::move(made.error())));
         mode_.cgroup = std::move(*made);
-        if (auto applied = mode_.cgroup->apply(plan_->cgroup); !applied) {
+        if (auto applied = mode_.cgroup->apply(limits_of(*plan_, mode_.devices_open)); !applied) {
             Error error = std::move(applied.error());
             if (auto removed = mode_.cgroup->remove(); !removed)
                 error.undo_failures.push_back(std::move(removed.error()));
@@ -205,6 +207,7 @@ class Start : public std::enable_shared_from_this<Start> {
         running.plan = plan_;
         running.filters = filters;
         running.digest = digest_;
+        running.profile = profile_;
         running.policy = policy_;
         running.pidfd = std::move(reply->pidfd);
         running.pid = reply->reply.pid;
@@ -241,6 +244,7 @@ class Start : public std::enable_shared_from_this<Start> {
     Mode& mode_;
     OnExit on_exit_;
     std::shared_ptr<const policy::LaunchPlan> asked_for_;
+    std::shared_ptr<const policy::Profile> profile_;
     std::string policy_;
     bool recorded_;
     std::shared_ptr<const policy::LaunchPlan> plan_;

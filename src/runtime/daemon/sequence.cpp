@@ -27,22 +27,33 @@ namespace {
 
 class Sequence : public std::enable_shared_from_this<Sequence> {
   public:
-    Sequence(EventLoop& loop, std::string name, std::vector<SequenceStep> steps, Done done)
-        : loop_(loop), name_(std::move(name)), steps_(std::move(steps)), done_(std::move(done)) {}
+    Sequence(EventLoop& loop, std::string name, std::vector<SequenceStep> steps, Done done,
+             std::shared_ptr<std::vector<StepTime>> times)
+        : loop_(loop),
+          name_(std::move(name)),
+          steps_(std::move(steps)),
+          done_(std::move(done)),
+          times_(std::move(times)) {}
 
     void forward() {
         if (at_ == steps_.size()) return finish();
         auto& step = steps_[at_];
         if (requested_fault() == name_ + "/" + step.name)
             return failed(errno_error(EIO, "a test failed this step"));
-        step.run([self = shared_from_this()](Result<> result) {
+        step.run([self = shared_from_this(), begun = Clock::now()](Result<> result) {
             if (!result) return self->failed(std::move(result.error()));
+            if (self->times_)
+                self->times_->push_back(
+                    {self->steps_[self->at_].name,
+                     std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begun)});
             ++self->at_;
             self->forward();
         });
     }
 
   private:
+    using Clock = std::chrono::steady_clock;
+
     void failed(Error error) {
         if (error.step.empty()) error.step = steps_[at_].name;
         error_ = std::move(error);
@@ -76,6 +87,7 @@ class Sequence : public std::enable_shared_from_this<Sequence> {
     std::string name_;
     std::vector<SequenceStep> steps_;
     Done done_;
+    std::shared_ptr<std::vector<StepTime>> times_;
     std::size_t at_ = 0;
     bool failed_ = false;
     Error error_;
@@ -83,8 +95,11 @@ class Sequence : public std::enable_shared_from_this<Sequence> {
 
 }  // namespace
 
-void run_sequence(EventLoop& loop, std::string name, std::vector<SequenceStep> steps, Done done) {
-    std::make_shared<Sequence>(loop, std::move(name), std::move(steps), std::move(done))->forward();
+void run_sequence(EventLoop& loop, std::string name, std::vector<SequenceStep> steps, Done done,
+                  std::shared_ptr<std::vector<StepTime>> times) {
+    std::make_shared<Sequence>(loop, std::move(name), std::move(steps), std::move(done),
+                               std::move(times))
+        ->forward();
 }
 
 void JobQueue::add(Job job, Done done) {

@@ -1,6 +1,7 @@
 // daemon: an ordered array of steps, each with its undo. What fails half-way is undone in reverse.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -18,9 +19,17 @@ struct SequenceStep {
     std::move_only_function<void(Done)> undo = nullptr;
 };
 
+// Of a step that was carried out.
+struct StepTime {
+    const char* name;
+    std::chrono::microseconds took;
+};
+
 // Runs the steps one after the other; answers the first error, with the step's name in it and
-// with the faults of the undo attached. Keeps itself alive until it has answered.
-void run_sequence(EventLoop& loop, std::string name, std::vector<SequenceStep> steps, Done done);
+// with the faults of the undo attached. Keeps itself alive until it has answered, and times with
+// it.
+void run_sequence(EventLoop& loop, std::string name, std::vector<SequenceStep> steps, Done done,
+                  std::shared_ptr<std::vector<StepTime>> times = nullptr);
 
 // The step that a test wants to fail ("start/cgroup"), "" for none. Always "" unless the build
 // has -Dfaults=true.

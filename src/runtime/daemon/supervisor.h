@@ -121,6 +121,7 @@ class Supervisor {
     // What devices there are, by what was read of them last, and whom the plans grant them: of a
     // mode that runs the plan that it runs with.
     std::vector<DeviceState> devices() const;
+    const std::vector<StepTime>& last_switch() const { return switchboard_.last(); }
     // What the mode's profile says of each class, and what comes of it.
     Result<std::vector<ClassGrant>> device_grants(const Mode& mode) const;
     std::string inspect(const Mode& mode) const;
@@ -152,6 +153,8 @@ class Supervisor {
     void watch_trial();
     void watch_devices();
     void on_devices();
+    void look_at_devices_in(std::chrono::milliseconds delay);
+    void settle_devices(Mode& mode);
     void begin_images();
     void take_image(Mode& mode, const policy::ModePolicy& policy);
     bool is_unready(const Mode& mode) const;
@@ -232,6 +235,7 @@ class Supervisor {
     FingerReader* reader_ = nullptr;
     std::unique_ptr<DeviceWatch> device_watch_;
     EventSource devices_later_;
+    bool devices_unsettled_ = false;
     std::unique_ptr<ImageWatch> image_watch_;
     policy::HostFacts facts_;
     PolicySource source_;

@@ -1,10 +1,19 @@
-// daemon: what there is to tell of this phone's devices, and who is granted them. Opens none.
+// daemon: this phone's devices as they come and go, and whom they are granted. Opens none.
 #include <algorithm>
+#include <utility>
 
 #include "policy/language.h"
+#include "runtime/daemon/hot_plug.h"
+#include "runtime/daemon/mode_files.h"
 #include "runtime/daemon/supervisor.h"
+#include "runtime/daemon/throttle.h"
+#include "runtime/device/filter.h"
+#include "runtime/host/devices.h"
 
 namespace pmos::daemon {
+
+using namespace std::chrono_literals;
+
 namespace {
 
 const policy::DeviceNode* node_of(const Mode& mode, const policy::HostDevice& device) {
@@ -26,6 +35,57 @@ const char* grant_of(const Mode& mode, const policy::HostDevice& device) {
 }
 
 }  // namespace
+
+// Before the devices are read, so that none comes unseen in between. A phone without udev has
+// nobody to listen to: a reload looks again.
+void Supervisor::watch_devices() {
+    auto subsystems = host::watched_subsystems(host::read_handset_file(paths_.handset).handset);
+    if (device_watch_ && device_watch_->subsystems() == subsystems) return;
+    std::unique_ptr<DeviceWatch> heard;
+    if (!subsystems.empty())
+        if (auto watch = DeviceWatch::make(loop_, std::move(subsystems), [this] { on_devices(); }))
+            heard = std::move(*watch);
+    device_watch_ = std::move(heard);
+}
+
+// Only what depends on the devices is made anew; the profiles are those of the last reload, for
+// nobody has said yet that what may stand in their files now is meant.
+void Supervisor::on_devices() {
+    // What is being started must not find its plan changed under it.
+    if (!std::ranges::all_of(modes_, [](const auto& m) { return m.second->jobs.idle(); }))
+        return look_at_devices_in(200ms);
+    auto facts = read_facts();
+    if (!facts) {
+        ctx_.observer.event("devices-unsettled", "", {{"why", facts.error().message()}});
+        return look_at_devices_in(1s);
+    }
+    const bool changed = facts->devices != facts_.devices || facts->problems != facts_.problems;
+    if (!changed && !std::exchange(devices_unsettled_, false)) return;
+    if (changed) {
+        facts_ = std::move(*facts);
+        std::string names;
+        for (const auto& name : take_policy()) names += (names.empty() ? "" : " ") + name;
+        ctx_.observer.event("devices-changed", "", {{"modes", names}});
+    }
+    for (auto& [name, mode] : modes_) settle_devices(*mode);
+}
+
+void Supervisor::look_at_devices_in(std::chrono::milliseconds delay) {
+    devices_later_ = loop_.after(delay, [this] { on_devices(); });
+}
+
+// A mode that runs gains and loses what its profile grants.
+void Supervisor::settle_devices(Mode& mode) {
+    if (!mode.alive() || !mode.running->plan) return;
+    mode.jobs.add([this, &mode](Done done) { follow_devices(ctx_, mode, facts_, std::move(done)); },
+                  [this, &mode](Result<> result) {
+                      if (result) return;
+                      devices_unsettled_ = true;
+                      ctx_.observer.event("devices-unsettled", mode.name,
+                                          {{"why", result.error().message()}});
+                      look_at_devices_in(1s);
+                  });
+}
 
 std::vector<DeviceState> Supervisor::devices() const {
     std::vector<DeviceState> out;
@@ -56,6 +116,30 @@ Result<std::vector<ClassGrant>> Supervisor::device_grants(const Mode& mode) cons
         out.push_back(std::move(grant));
     }
     return out;
+}
+
+// Its filter tells the ring of a pmosd that is gone: another takes its place, in one step. The
+// switch that the other was in the middle of has not been.
+void Supervisor::adopt_devices(Mode& mode) {
+    mode.devices_open = read_foreground(paths_) == mode.name;
+    if (!mode.running->plan) return;
+    Result<> attached;
+    if (auto filters = gate_.load(*mode.running->plan)) {
+        mode.running->filters = *filters;
+        attached = device::attach_filter(mode.cgroup->fd(), (*filters)->of(mode.devices_open));
+    } else {
+        attached = fail(std::move(filters.error()));
+    }
+    if (!attached)
+        ctx_.observer.event("denials-lost", mode.name, {{"why", attached.error().message()}});
+    const auto settled = [this, &mode](Result<> result) {
+        if (!result)
+            ctx_.observer.event("devices-unsettled", mode.name,
+                                {{"why", result.error().message()}});
+    };
+    settled(mode.devices_open ? unthrottle_mode(ctx_, mode) : throttle_mode(ctx_, mode));
+    if (mode.devices_open) return gate_.grant(mode, settled);
+    settled(gate_.shut(mode));
 }
 
 }  // namespace pmos::daemon

@@ -23,8 +23,6 @@
 #include "runtime/daemon/process_stat.h"
 #include "runtime/daemon/supervisor.h"
 #include "runtime/daemon/volumes.h"
-#include "runtime/device/filter.h"
-#include "runtime/host/devices.h"
 #include "runtime/host/facts.h"
 
 namespace pmos::daemon {
@@ -193,34 +191,6 @@ Result<policy::HostFacts> Supervisor::read_facts() const {
     return facts;
 }
 
-// Before the devices are read, so that none comes unseen in between. A phone without udev has
-// nobody to listen to: a reload looks again.
-void Supervisor::watch_devices() {
-    auto subsystems = host::watched_subsystems(host::read_handset_file(paths_.handset).handset);
-    if (device_watch_ && device_watch_->subsystems() == subsystems) return;
-    std::unique_ptr<DeviceWatch> heard;
-    if (!subsystems.empty())
-        if (auto watch = DeviceWatch::make(loop_, std::move(subsystems), [this] { on_devices(); }))
-            heard = std::move(*watch);
-    device_watch_ = std::move(heard);
-}
-
-// Only what depends on the devices is made anew; the profiles are those of the last reload, for
-// nobody has said yet that what may stand in their files now is meant.
-void Supervisor::on_devices() {
-    // What is being started must not find its plan changed under it.
-    if (!std::ranges::all_of(modes_, [](const auto& m) { return m.second->jobs.idle(); })) {
-        devices_later_ = loop_.after(200ms, [this] { on_devices(); });
-        return;
-    }
-    auto facts = read_facts();
-    if (!facts || (facts->devices == facts_.devices && facts->problems == facts_.problems)) return;
-    facts_ = std::move(*facts);
-    std::string names;
-    for (const auto& name : take_policy()) names += (names.empty() ? "" : " ") + name;
-    ctx_.observer.event("devices-changed", "", {{"modes", names}});
-}
-
 std::vector<std::string> Supervisor::take_policy() {
     // Finding out takes reading what the kernel says of itself: not where nobody wants to know.
     if (std::ranges::any_of(policy_.modes, [](const policy::ModePolicy& policy) {
@@ -286,6 +256,7 @@ void Supervisor::take_mode(const policy::ModePolicy& policy) {
         drop_prepared(mode);
         mode.plan = std::move(plan);
         mode.digest = digest;
+        mode.profile = policy.profile;
         mode.broken = reason;
     }
     take_image(mode, policy);
@@ -328,6 +299,7 @@ void Supervisor::adopt(Mode& mode) {
     Running running;
     running.plan =
         saved->digest == mode.digest ? mode.plan : read_plan(paths_, mode.name, saved->digest);
+    if (saved->digest == mode.digest) running.profile = mode.profile;
     running.digest = saved->digest;
     running.policy = saved->policy;
     running.pidfd = std::move(*pidfd);
@@ -370,29 +342,6 @@ void Supervisor::take_listeners(std::vector<KeptDescriptor> kept) {
                   "mode is restarted"}});
         }
     }
-}
-
-// Its filter tells the ring of a pmosd that is gone: another takes its place, in one step. The
-// switch that the other was in the middle of has not been.
-void Supervisor::adopt_devices(Mode& mode) {
-    mode.devices_open = read_foreground(paths_) == mode.name;
-    if (!mode.running->plan) return;
-    Result<> attached;
-    if (auto filters = gate_.load(*mode.running->plan)) {
-        mode.running->filters = *filters;
-        attached = device::attach_filter(mode.cgroup->fd(), (*filters)->of(mode.devices_open));
-    } else {
-        attached = fail(std::move(filters.error()));
-    }
-    if (!attached)
-        ctx_.observer.event("denials-lost", mode.name, {{"why", attached.error().message()}});
-    const auto settled = [this, &mode](Result<> result) {
-        if (!result)
-            ctx_.observer.event("devices-unsettled", mode.name,
-                                {{"why", result.error().message()}});
-    };
-    if (mode.devices_open) return gate_.grant(mode, settled);
-    settled(gate_.shut(mode));
 }
 
 void Supervisor::watch_log(Mode& mode) {

@@ -30,7 +30,7 @@ SequenceStep one_volume(const Context& ctx, Mode& mode, const policy::Volume& vo
 
 // What the volumes' files have in the page cache goes by it; without it they stay there.
 UniqueFd open_reclaim(const Mode& mode) {
-    auto file = mode.cgroup->open_reclaim();
+    auto file = mode.cgroup->open_to_write("memory.reclaim");
     return file ? std::move(*file) : UniqueFd();
 }
 

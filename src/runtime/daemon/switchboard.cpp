@@ -7,6 +7,7 @@
 #include "runtime/daemon/hook_runner.h"
 #include "runtime/daemon/mode_files.h"
 #include "runtime/daemon/mode_start.h"
+#include "runtime/daemon/throttle.h"
 #include "runtime/daemon/volumes.h"
 
 namespace pmos::daemon {
@@ -36,7 +37,8 @@ void Switchboard::begin(Wanted wanted) {
     if (target == nullptr) previous_ = nullptr;
     if (target == foreground_ && (target == nullptr || target->state == State::running))
         return ctx_.loop.soon([then = std::move(then)]() mutable { then({}); });
-    run_sequence(ctx_.loop, "switch", steps(target), std::move(then));
+    last_ = std::make_shared<std::vector<StepTime>>();
+    run_sequence(ctx_.loop, "switch", steps(target), std::move(then), last_);
 }
 
 void Switchboard::ended(Wanted wanted, Result<> result) {
@@ -94,6 +96,12 @@ void Switchboard::add_leaving(std::vector<SequenceStep>& steps, Mode& outgoing) 
         steps.push_back({"freeze_outgoing",
                          [this, &outgoing](Done done) { freeze(outgoing, std::move(done)); },
                          [this, &outgoing](Done done) { let_run(outgoing, std::move(done)); }});
+    if (is_throttled_behind(outgoing))
+        steps.push_back({"throttle_outgoing",
+                         [this, &outgoing](Done done) { done(throttle_mode(ctx_, outgoing)); },
+                         [this, &outgoing, in_front](Done done) {
+                             done(in_front() ? unthrottle_mode(ctx_, outgoing) : Result<>());
+                         }});
     for (DeviceOwner* owner : owners_)
         steps.push_back(
             {"revoke", [owner, &outgoing](Done done) { owner->revoke(outgoing, std::move(done)); },
@@ -118,6 +126,10 @@ void Switchboard::add_coming(std::vector<SequenceStep>& steps, Mode& target) {
             {"grant",
              [owner = *owner, &target](Done done) { owner->grant(target, std::move(done)); },
              [owner = *owner, &target](Done done) { owner->revoke(target, std::move(done)); }});
+    if (is_throttled_behind(target))
+        steps.push_back({"unthrottle_incoming",
+                         [this, &target](Done done) { done(unthrottle_mode(ctx_, target)); },
+                         [this, &target](Done done) { done(throttle_mode(ctx_, target)); }});
     steps.push_back({"thaw_incoming", [this, &target](Done done) { thaw(target, std::move(done)); },
                      [this, &target](Done done) { freeze(target, std::move(done)); }});
 }
@@ -216,6 +228,8 @@ void Switchboard::left(Mode& mode) {
     // It goes on in the background once it is unlocked.
     if (auto shut = ctx_.gate.shut(mode); !shut)
         ctx_.observer.event("devices-unsettled", mode.name, {{"why", shut.error().message()}});
+    if (auto slowed = throttle_mode(ctx_, mode); !slowed)
+        ctx_.observer.event("throttle-failed", mode.name, {{"why", slowed.error().message()}});
 }
 
 void Switchboard::adopt(Mode& mode) { set_foreground(&mode); }

@@ -37,6 +37,8 @@ class Switchboard {
     // Who was in front before, for the moment when the foreground mode ends; may be null.
     Mode* previous() const noexcept { return previous_; }
     bool busy() const noexcept { return busy_; }
+    // What the last switch did and how long each step took, in order; empty: there was none.
+    const std::vector<StepTime>& last() const noexcept { return *last_; }
 
   private:
     struct Wanted {
@@ -64,6 +66,7 @@ class Switchboard {
     std::optional<Wanted> next_;
     Mode* foreground_ = nullptr;
     Mode* previous_ = nullptr;
+    std::shared_ptr<std::vector<StepTime>> last_ = std::make_shared<std::vector<StepTime>>();
 };
 
 }  // namespace pmos::daemon

@@ -15,6 +15,7 @@ namespace pmos::device {
 struct Number {
     bool block = false;
     std::uint32_t major = 0, minor = 0;
+    friend bool operator==(const Number&, const Number&) = default;
 };
 
 // What is mapped stays mapped, and a system call that is under way ends as it would have: who is to

@@ -199,9 +199,9 @@ Result<UniqueFd> Cgroup::open_events() const {
     return fd;
 }
 
-Result<UniqueFd> Cgroup::open_reclaim() const {
-    UniqueFd fd(::openat(directory_.get(), "memory.reclaim", O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
-    if (!fd) return fail(errno_error(errno, fmt::format("cannot reclaim memory of '{}'", name_)));
+Result<UniqueFd> Cgroup::open_to_write(const std::string& file) const {
+    UniqueFd fd(::openat(directory_.get(), file.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (!fd) return fail(errno_error(errno, fmt::format("cannot set '{}' of '{}'", file, name_)));
     return fd;
 }
 

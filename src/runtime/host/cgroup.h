@@ -59,8 +59,9 @@ class Cgroup {
     bool contains(int pid) const;
     // cgroup.events: POLLPRI on every change of frozen and populated, from the opening on.
     Result<UniqueFd> open_events() const;
-    // For writing: how much of what is in memory is to leave it. Since Linux 5.19.
-    Result<UniqueFd> open_reclaim() const;
+    // For writes that take the kernel time. memory.reclaim, how much of what is in memory is to
+    // leave it, is there since Linux 5.19.
+    Result<UniqueFd> open_to_write(const std::string& file) const;
     Result<WatchedFile> watch(const std::string& file) const;
     // After each POLLPRI, before the state is looked at: poll says POLLPRI until this is called.
     static void settle_events(BorrowedFd events);

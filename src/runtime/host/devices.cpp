@@ -17,6 +17,7 @@
 #include <tuple>
 
 #include "policy/names.h"
+#include "runtime/host/cdi.h"
 #include "runtime/host/small_file.h"
 
 namespace pmos::host {
@@ -50,21 +51,30 @@ bool fits(const std::string& pattern, const std::string& text) {
 std::string place(const DeviceMatch& match) { return policy::to_text(match.at); }
 
 // "" and a device, or what is wrong with the path.
-std::string look_at(const DeviceMatch& match, HostDevice& device) {
-    const std::unique_ptr<char, decltype(&::free)> real(::realpath(match.path.c_str(), nullptr),
-                                                        &::free);
-    if (!real && errno == ENOENT)
-        return fmt::format("{}: '{}' is not there", place(match), match.path);
+std::string look_at(const DeviceMatch& match, const std::string& path, HostDevice& device) {
+    const std::unique_ptr<char, decltype(&::free)> real(::realpath(path.c_str(), nullptr), &::free);
+    if (!real && errno == ENOENT) return fmt::format("{}: '{}' is not there", place(match), path);
     struct stat st {};
     if (!real || ::stat(real.get(), &st) != 0)
-        return fmt::format("{}: cannot look at '{}': {}", place(match), match.path,
-                           std::strerror(errno));
+        return fmt::format("{}: cannot look at '{}': {}", place(match), path, std::strerror(errno));
     const std::string_view node(real.get());
     if (!node.starts_with(kDev) || (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode)))
-        return fmt::format("{}: '{}' is not a device", place(match), match.path);
+        return fmt::format("{}: '{}' is not a device", place(match), path);
     device = {match.device_class,  match.right,         std::string(node.substr(kDev.size())),
               S_ISBLK(st.st_mode), ::major(st.st_rdev), ::minor(st.st_rdev)};
     return "";
+}
+
+// Where they are named, one by one.
+std::vector<std::string> paths_of(const DeviceMatch& match, const CdiSpecs& specs,
+                                  std::vector<std::string>& problems) {
+    if (!match.path.empty()) return {match.path};
+    const auto name = policy::parse_cdi_name(match.cdi);
+    if (!name) return {};  // told where it stands
+    auto nodes = specs.nodes(*name);
+    if (nodes) return std::move(*nodes);
+    problems.push_back(fmt::format("{}: {}", place(match), nodes.error().message()));
+    return {};
 }
 
 // One order, whatever found them, so that a plan changes only with the devices.
@@ -98,7 +108,7 @@ HandsetFile read_handset_file(const std::string& path) {
 }
 
 bool matches(const DeviceMatch& match, const UdevDevice& device) {
-    if (!match.path.empty() || match.subsystem != device.subsystem || device.devnode.empty())
+    if (!match.by_udev() || match.subsystem != device.subsystem || device.devnode.empty())
         return false;
     if (!match.name.empty() && !fits(match.name, device.sysname)) return false;
     if (!match.driver.empty() && !fits(match.driver, device.driver)) return false;
@@ -127,13 +137,19 @@ FoundDevices find_devices(const policy::Handset& handset) {
         found.devices = match_devices(handset, *devices);
     else
         found.problems.push_back(devices.error().message());
+    const bool wants_cdi = std::ranges::any_of(
+        handset.matches, [](const DeviceMatch& match) { return !match.cdi.empty(); });
+    const CdiSpecs specs = wants_cdi ? CdiSpecs::read() : CdiSpecs();
+    found.problems.insert(found.problems.end(), specs.problems().begin(), specs.problems().end());
     for (const auto& match : handset.matches) {
-        if (match.path.empty()) continue;
-        HostDevice device;
-        if (auto problem = look_at(match, device); problem.empty())
-            found.devices.push_back(std::move(device));
-        else
-            found.problems.push_back(std::move(problem));
+        if (match.by_udev()) continue;
+        for (const auto& path : paths_of(match, specs, found.problems)) {
+            HostDevice device;
+            if (auto problem = look_at(match, path, device); problem.empty())
+                found.devices.push_back(std::move(device));
+            else
+                found.problems.push_back(std::move(problem));
+        }
     }
     put_in_order(found.devices);
     return found;
@@ -142,14 +158,14 @@ FoundDevices find_devices(const policy::Handset& handset) {
 std::set<std::string> matched_subsystems(const policy::Handset& handset) {
     std::set<std::string> names;
     for (const auto& match : handset.matches)
-        if (match.path.empty()) names.insert(match.subsystem);
+        if (match.by_udev()) names.insert(match.subsystem);
     return names;
 }
 
 std::set<std::string> watched_subsystems(const policy::Handset& handset) {
     auto names = matched_subsystems(handset);
     for (const auto& match : handset.matches) {
-        if (match.path.empty()) continue;
+        if (match.by_udev()) continue;
         const auto home =
             std::ranges::find(kHomes, std::string_view(match.device_class), &Home::device_class);
         if (home == kHomes.end()) continue;

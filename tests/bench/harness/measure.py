@@ -71,7 +71,7 @@ class Bench:
 
     def __init__(self, build, quick, tag):
         self.quick = quick
-        self.many = 5 if quick else 50
+        self.many, self.crowd = (5, 10) if quick else (50, 500)
         self.world = World(build, tag)
         self.plan, self.syscalls, self.shipped = None, None, None
 
@@ -82,7 +82,7 @@ class Bench:
         w = self.world
         self.shipped = os.path.dirname(blocks)
         w.make_image()
-        w.make_profiles(blocks, self.many)
+        w.make_profiles(blocks, self.many, self.crowd)
         w.start_pmosd()
         self.plan, self.syscalls = w.make_plan()
 
@@ -125,11 +125,36 @@ class Bench:
             row("launcher-alone-vs-bare", s["pmos-launch"].p50, s["bare"].p50),
         ]
 
+    def crun_pair(self, processes):
+        """Two containers with as many processes, the second one paused; the runtime to ask."""
+        w, base = self.world, peers.oci_base("crun", cgroups=True)
+        args = ["/usr/bin/payload-stay"] if processes == 1 else ["/usr/bin/payload-many", str(processes)]
+        names = [f"bench-{processes}-{side}" for side in "ab"]
+        for name in names:
+            bundle = peers.make_bundle(name, self.plan, self.syscalls, w.root, args,
+                                       f"{w.cgroup.removeprefix('/sys/fs/cgroup')}/{name}")
+            # Its output is the container's: a pipe would stay open as long as that lives.
+            command("sh", "-c", 'exec "$@" >/dev/null 2>"$0"', f"{WORK}/{name}.log", *base, "run",
+                    "--detach", "--bundle", bundle, name)
+        command(*base, "pause", names[1])
+        return base, names
+
+    def steps_of_a_switch(self, first, second, processes, turns):
+        """Where the time goes, by pmosd's own clock; switches of their own, not those above."""
+        took = {}
+        for turn in range(turns):
+            for step, time_us in self.world.switch_steps((first, second)[turn % 2]).items():
+                took.setdefault(step, []).append(time_us / 1000)
+        for step, times in took.items():
+            say(Series(times).line(f"step {step}"))
+        return [row(f"switch-{processes}-step-{step}", Series(times).p50, None)
+                for step, times in took.items()]
+
     def switch_between(self, first, second, processes, turns):
         w = self.world
         for mode in (first, second):
             w.call(mode, "Start")
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while any(w.processes(m) != processes + 1 for m in (first, second)):
             if time.monotonic() > deadline:
                 raise Broken(f"{first} and {second} do not reach {processes} processes")
@@ -139,22 +164,34 @@ class Bench:
             workers[0].turn()
         workers.append(Worker("freeze-and-thaw", w.program("bench-freeze"),
                               f"{w.cgroup}/modes/{first}", f"{w.cgroup}/modes/{second}"))
-        title = f"switch, {processes} process{'es' if processes > 1 else ''} in each mode"
-        s = interleave(title, workers, turns)
+        base, containers = self.crun_pair(processes)
+        try:
+            workers.append(Worker("crun-pause-resume", w.program("bench-oci-switch"), *containers,
+                                  *base))
+            title = f"switch, {processes} process{'es' if processes > 1 else ''} in each mode"
+            s = interleave(title, workers, turns)
+        finally:
+            for name in containers:
+                command(*base, "delete", "--force", name)
+        steps = self.steps_of_a_switch(first, second, processes, turns // 5 + 2)
         for mode in (first, second):
             w.call(mode, "Stop")
-        ours, bare = s["Switch"], s["freeze-and-thaw"]
+        ours, bare, crun = s["Switch"], s["freeze-and-thaw"], s["crun-pause-resume"]
         return [
-            row(f"switch-{processes}-p99", ours.p99, None, 20),
+            row(f"switch-{processes}-p99", ours.p99, None, 10),
             row(f"switch-{processes}-p50", ours.p50, None),
+            row(f"switch-{processes}-p50-vs-freeze", ours.p50, bare.p50, 2),
             row(f"switch-{processes}-p99-vs-freeze", ours.p99, bare.p99),
-            row(f"switch-{processes}-p50-vs-freeze", ours.p50, bare.p50),
+            row(f"switch-{processes}-p50-vs-crun", ours.p50, crun.p50),
+            row(f"switch-{processes}-p99-vs-crun", ours.p99, crun.p99),
+            *steps,
         ]
 
     def switch(self):
         turns = self.turns(1000)
         return (self.switch_between("one-a", "one-b", 1, turns)
-                + self.switch_between("many-a", "many-b", self.many, turns))
+                + self.switch_between("many-a", "many-b", self.many, turns)
+                + self.switch_between("crowd-a", "crowd-b", self.crowd, self.turns(200)))
 
     def exec(self):
         w = self.world

@@ -56,17 +56,22 @@ def oci_config(plan, syscalls, root, args):
     }
 
 
-def make_bundle(name, plan, syscalls, root, args):
+def make_bundle(name, plan, syscalls, root, args, cgroup=None):
     bundle = f"{world.WORK}/bundle-{name}"
     os.mkdir(bundle)
-    world.write(f"{bundle}/config.json", json.dumps(oci_config(plan, syscalls, root, args)))
+    config = oci_config(plan, syscalls, root, args)
+    if cgroup is not None:
+        config["linux"]["cgroupsPath"] = cgroup
+    world.write(f"{bundle}/config.json", json.dumps(config))
     return bundle
 
 
-def oci_base(runtime):
+def oci_base(runtime, cgroups=False):
     """The runtime with its options: no cgroup manager where the kernel has no controllers."""
     base = [runtime, "--root", f"{world.WORK}/state-{runtime}"]
-    return base + (["--cgroup-manager=disabled"] if runtime == "crun" else [])
+    if runtime != "crun":
+        return base
+    return base + ["--cgroup-manager=" + ("cgroupfs" if cgroups else "disabled")]
 
 
 def bubblewrap(plan, root, program):

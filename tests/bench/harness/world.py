@@ -117,17 +117,19 @@ class World:
             "process": {"args": args},
             "network": "none",
             "resources": {"memory": {"max": optional("512MiB"), "swapMax": optional(0)},
-                          "pids": {"max": optional(512)}},
+                          "pids": {"max": optional(1024)}},
             "session": {"background": "freeze"},
         }))
 
-    def make_profiles(self, blocks, many):
+    def make_profiles(self, blocks, many, crowd):
         shutil.copytree(blocks, f"{WORK}/profiles/blocks")
         self.make_profile("solo", 0, ["/usr/bin/payload-stay"])
         for index, mode in enumerate(("one-a", "one-b"), 1):
             self.make_profile(mode, index, ["/usr/bin/payload-stay"])
         for index, mode in enumerate(("many-a", "many-b"), 3):
             self.make_profile(mode, index, ["/usr/bin/payload-many", str(many)])
+        for index, mode in enumerate(("crowd-a", "crowd-b"), 5):
+            self.make_profile(mode, index, ["/usr/bin/payload-many", str(crowd)])
 
     def make_plan(self):
         """The plan of "solo" as files, for the yardstick and the peers."""
@@ -167,6 +169,12 @@ class World:
             command(self.program("bench-bus"), "call", self.socket, mode, method)
         except Broken as why:
             raise Broken(f"{why}\npmosd said: {self.pmosd_log()}") from why
+
+    def switch_steps(self, mode):
+        """{step: µs} of a switch to the mode."""
+        told = command(f"{self.build}/cli/pmosctl", "--socket", self.socket, "--json", "switch",
+                       mode, "--steps")
+        return {one["step"]: one["microseconds"] for one in json.loads(told)}
 
     def pid(self, mode):
         return int(command(self.program("bench-bus"), "pid", self.socket, mode))

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "cli/drm_usage.h"
 #include "cli/open_devices.h"
 #include "harness.h"
 
@@ -92,4 +93,42 @@ TEST_CASE("who holds a device is found by its number, in threads and memory as w
     CHECK(found[1].fds.empty());
     CHECK(found[1].mapped);
     CHECK(cli::open_devices(tree("gone"), {*null}, tree("proc")).empty());
+}
+
+TEST_CASE("what a mode uses of a GPU is summed by client, as its driver tells") {
+    const auto client = cli::drm_client(
+        "pos:\t0\ndrm-driver:\tamdgpu\ndrm-pdev:\t0000:03:00.0\ndrm-client-id:\t7\n"
+        "drm-memory-vram:\t2048 KiB\ndrm-memory-gtt:\t1 MiB\n"
+        "drm-engine-gfx:\t1500 ns\ndrm-engine-capacity-gfx:\t4\ndrm-engine-dec:\t500 ns\n");
+    REQUIRE(client);
+    CHECK(client->driver == "amdgpu");
+    CHECK(client->memory == 3U << 20);
+    CHECK(client->busy_ns == 2000);
+    // Where both are told, what is in memory counts, not what was asked for.
+    const auto newer = cli::drm_client(
+        "drm-driver: panthor\ndrm-client-id: 1\ndrm-total-memory: 9 MiB\ndrm-resident-memory: 4 "
+        "MiB\n");
+    REQUIRE(newer);
+    CHECK(newer->memory == 4U << 20);
+    CHECK_FALSE(cli::drm_client("pos:\t0\nflags:\t02\n"));
+    CHECK_FALSE(cli::drm_client("drm-driver:\tvirtio_gpu\ndrm-client-id:\t2\n"));
+    CHECK_FALSE(cli::drm_client(""));
+
+    const Tree tree;
+    const std::string one =
+        "drm-driver: msm\ndrm-client-id: 1\ndrm-engine-gpu: 5 ns\ndrm-memory-all: 8 KiB\n";
+    const std::string two = "drm-driver: msm\ndrm-client-id: 2\ndrm-engine-gpu: 6 ns\n";
+    tree.write("proc/10/fdinfo/3", one);
+    tree.write("proc/10/fdinfo/4", two);
+    tree.write("proc/11/fdinfo/3", one);  // the same, handed on
+    tree.write("proc/11/fdinfo/5", "pos: 0\n");
+    const auto used = cli::drm_usage({{.pid = 10, .program = "", .device = {}, .fds = {3, 4}},
+                                      {.pid = 11, .program = "", .device = {}, .fds = {3, 5}},
+                                      {.pid = 12, .program = "", .device = {}, .fds = {3}}},
+                                     tree("proc"));
+    CHECK(used.clients == 2);
+    CHECK(used.memory == 8192);
+    CHECK(used.busy_ns == 11);
+    CHECK(used.silent == 2);
+    CHECK(used.drivers == std::set<std::string>{"msm"});
 }

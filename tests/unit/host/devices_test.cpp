@@ -6,6 +6,10 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+
+#include "runtime/host/cdi.h"
 
 using namespace pmos;
 using host::UdevDevice;
@@ -132,4 +136,45 @@ TEST_CASE("what is listed is there, with its own numbers") {
     CHECK(null->devnode == "/dev/null");
     CHECK_FALSE(null->block);
     CHECK(host::list_devices({})->empty());
+}
+
+TEST_CASE("a device by its CDI name is the nodes of the specification that counts") {
+    namespace fs = std::filesystem;
+    std::string made = (fs::temp_directory_path() / "pmos-cdi-XXXXXX").string();
+    REQUIRE(::mkdtemp(made.data()) != nullptr);
+    const fs::path place = made;
+    const auto write = [&](const std::string& name, const std::string& text) {
+        fs::create_directories((place / name).parent_path());
+        std::ofstream(place / name) << text;
+    };
+    const auto spec = [](const std::string& device, const std::string& node) {
+        return R"({"cdiVersion": "0.5.0", "kind": "v.com/gpu", "devices": [{"name": ")" + device +
+               R"(", "containerEdits": {"deviceNodes": [{"path": ")" + node + R"("}]}}]})";
+    };
+    write("etc/a.json", spec("0", "/dev/zero"));
+    write("etc/b.json", spec("1", "/dev/full"));
+    write("etc/c.yaml", "cdiVersion: 0.5.0\n");
+    write("etc/d.json", "{");
+    write("run/a.json", spec("0", "/dev/null"));
+    const auto specs = host::CdiSpecs::read({place / "etc", place / "run", place / "gone"});
+    CHECK(specs.problems().size() == 2);
+    using Nodes = std::vector<std::string>;
+    CHECK(specs.nodes({"v.com/gpu", "0"}).value() == Nodes{"/dev/null"});
+    CHECK(specs.nodes({"v.com/gpu", "1"}).value() == Nodes{"/dev/full"});
+    const auto none = specs.nodes({"v.com/gpu", "7"});
+    REQUIRE_FALSE(none);
+    CHECK(none.error().message().find("v.com/gpu=0") != std::string::npos);
+    CHECK_FALSE(specs.nodes({"other.com/gpu", "0"}));
+    fs::remove_all(place);
+}
+
+TEST_CASE("a CDI device that no specification has is told, and is nobody's") {
+    const auto phone = handset(R"({"gpu": [{"cdi": "nobody.example/gpu=0", "right": "render"}]})");
+    const auto there = host::find_devices(phone);
+    CHECK(
+        std::ranges::none_of(there.devices, [](const auto& d) { return d.device_class == "gpu"; }));
+    CHECK(std::ranges::any_of(there.problems, [](const std::string& p) {
+        return p.find("no CDI specification has 'nobody.example/gpu=0'") != std::string::npos;
+    }));
+    CHECK(host::watched_subsystems(phone).contains("drm"));
 }

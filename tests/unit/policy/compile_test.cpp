@@ -113,6 +113,43 @@ TEST_CASE("limits: refused without their controller unless optional") {
     CHECK(compile(*strict, fixed_facts()).plan.has_value());
 }
 
+TEST_CASE("a throttled mode has other limits in the background, and something to come back to") {
+    using Limits = std::map<std::string, std::string>;
+    const auto values = [](const std::vector<CgroupLimit>& limits) {
+        Limits found;
+        for (const auto& limit : limits) found[limit.file] = limit.value;
+        return found;
+    };
+    const auto bare = compile(*with(R"(, "session": {"background": "throttle"})"), fixed_facts());
+    REQUIRE(bare.plan);
+    CHECK(values(bare.plan->background_cgroup) ==
+          Limits{{"cpu.weight", "10"}, {"io.weight", "10"}});
+    CHECK(values(bare.plan->cgroup)["cpu.weight"] == "100");
+    CHECK(values(bare.plan->cgroup)["io.weight"] == "100");
+
+    const auto profile = with(R"(, "resources": {"cpu": {"weight": 500}}, "session": {
+        "background": "throttle", "throttle": {"cpu": {"weight": 1}, "memory": {"high": "64MiB"}}})");
+    const auto said = compile(*profile, fixed_facts());
+    REQUIRE(said.plan);
+    CHECK(values(said.plan->background_cgroup) ==
+          Limits{{"cpu.weight", "1"}, {"io.weight", "10"}, {"memory.high", "67108864"}});
+    CHECK(values(said.plan->cgroup)["cpu.weight"] == "500");
+    CHECK(values(said.plan->cgroup)["memory.high"] == "max");
+    const auto again = decode(encode(*said.plan));
+    REQUIRE(again);
+    CHECK(values(again->background_cgroup) == values(said.plan->background_cgroup));
+
+    // What is named is wanted; what nobody named is left out where the kernel cannot.
+    auto facts = fixed_facts();
+    facts.cgroup_controllers = {"cpu", "pids"};
+    CHECK_FALSE(compile(*profile, facts).plan.has_value());
+    CHECK(compile(*with(R"(, "session": {"background": "throttle"})"), facts).plan.has_value());
+
+    const auto idle = read_one(
+        profile_text("alpha", 200000, R"(, "session": {"throttle": {"cpu": {"weight": 1}}})"));
+    CHECK(find_rule(idle.diagnostics, "contradiction").at.pointer == "/session/throttle");
+}
+
 TEST_CASE("root hashes and the fallback are in the plan, and need dm-verity") {
     const std::string a(64, 'a'), b(64, 'b');
     auto text = profile_text("alpha", 200000);
@@ -148,7 +185,6 @@ TEST_CASE("what this build cannot enforce refuses the start by name") {
           {", \"devices\": {\"audio\": {\"capture\": \"foreground\"}}", "/devices/audio/capture"},
           {", \"devices\": {\"modem\": [\"sms\"]}", "/devices/modem/0"},
           {", \"devices\": {\"gpu\": \"full\"}", "/devices/gpu"},
-          {", \"session\": {\"background\": \"throttle\"}", "/session/background"},
           {", \"resources\": {\"io\": {\"max\": \"x\"}}", "/resources/io/max"}}) {
         const auto profile = with(extra);
         const auto compiled = compile(*profile, fixed_facts());

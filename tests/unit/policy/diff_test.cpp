@@ -315,6 +315,23 @@ TEST_CASE("that wrong PINs erase a mode is told", "[diff]") {
           "serious change lock: a is erased after wrong PINs: 20 instead of 12\n");
 }
 
+TEST_CASE("what a mode gets in the background", "[diff]") {
+    const auto behind = [](const std::string& life) {
+        return ", \"session\": {\"background\": " + life + "}";
+    };
+    const std::string least = R"("throttle", "throttle": {"cpu": {"weight": 1}})";
+    CHECK(lines(behind(least), behind("\"throttle\"")) ==
+          "slight gain limit: a's limit cpu.weight in the background is 10, where the kernel can "
+          "instead of 1\n");
+    CHECK(
+        lines(behind("\"freeze\""), behind("\"throttle\""))
+            .starts_with(
+                "moderate gain session: a is for the background 'throttle' instead of 'freeze'\n"));
+    CHECK(lines(behind("\"run\""), behind("\"throttle\""))
+              .starts_with(
+                  "none loss session: a is for the background 'throttle' instead of 'run'\n"));
+}
+
 TEST_CASE("a limit that is raised, lowered, dropped", "[diff]") {
     const auto limit = [](const std::string& value) {
         return R"(, "resources": {"memory": {"max": )" + value + "}}";

@@ -81,7 +81,9 @@ constexpr const char* kDirect = R"({
   "pmos": 1, "mode": "a", "root": {"image": "a.erofs"},
   "identity": {"uidRange": {"start": 200000, "count": 65536}},
   "process": {"args": ["/bin/a"]}, "seccomp": {"allow": ["@default"]},
-  "network": {"direct": true}
+  "network": {"direct": true},
+  "session": {"background": "throttle", "throttle": {"cpu": {"weight": 5}, "io": {"weight": 6},
+    "memory": {"high": "64MiB"}}}
 })";
 constexpr const char* kSite = R"({
   "$schema": "x", "pmos": 1,

@@ -86,7 +86,8 @@ TEST_CASE("a fault is told at its place, with all the others, and denies its own
  "modem": ["/etc/passwd", "/dev/../etc/passwd"],
  "camera": [{"subsystem": "video*"}, {"name": "video0"}, {"subsystem": "usb", "nmae": "a"}],
  "gnss": ["/dev/gnss0"],
- "sensors": [{"path": "/dev/iio:device0", "name": "x"}, 7]
+ "sensors": [{"path": "/dev/iio:device0", "name": "x"}, 7],
+ "usb": [{"cdi": "v.com/usb"}, {"cdi": "v.com/usb=0", "driver": "x"}]
 }})");
     std::vector<std::string> places;
     for (const auto& d : r.faults)
@@ -101,6 +102,8 @@ TEST_CASE("a fault is told at its place, with all the others, and denies its own
                         "4:79 unknown key 'nmae'",
                         "6:43 'name' has no meaning beside 'path'",
                         "6:57 '/devices/sensors/1' must be string or object, not integer",
+                        "7:18 'v.com/usb' is no name of a CDI device",
+                        "7:55 'driver' has no meaning beside 'cdi'",
                     });
     CHECK(r.classes() == std::set<std::string>{"audio", "gnss"});
 }
