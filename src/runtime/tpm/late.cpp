@@ -1,16 +1,25 @@
 // tpm: a way to a TPM that does not wait for ever. Looks at no command and no answer.
 #include "runtime/tpm/late.h"
 
+#include <fcntl.h>
 #include <poll.h>
+#include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <new>
+
+#include "base/fd.h"
 
 namespace pmos::tpm {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+// It has limits of its own for each command. Until they are over poll(2) may wait for the driver's
+// lock, whatever its own time (Linux 6.1): then this is how it ends.
+constexpr int kKernelGaveUp = ETIME;
 
 // As the TCTI specification has it: what all ways begin with, then our own.
 struct Way {
@@ -22,18 +31,22 @@ struct Way {
 };
 Way& of(TSS2_TCTI_CONTEXT* tcti) { return *reinterpret_cast<Way*>(tcti); }
 
-bool answers_in_time(const Way& way) {
-    std::size_t count = 1;
-    TSS2_TCTI_POLL_HANDLE handle{};
-    if (Tss2_Tcti_GetPollHandles(way.inner, &handle, &count) != TSS2_RC_SUCCESS || count != 1)
-        return true;
+bool is_readable_within(pollfd handle, std::chrono::milliseconds longest) {
     handle.events = POLLIN;
-    for (const auto end = Clock::now() + way.longest;;) {
+    for (const auto end = Clock::now() + longest;;) {
         const auto left =
             std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now()).count();
         const int ready = ::poll(&handle, 1, left > 0 ? static_cast<int>(left) : 0);
         if (ready >= 0 || errno != EINTR) return ready != 0;
     }
+}
+
+bool answers_in_time(const Way& way) {
+    std::size_t count = 1;
+    TSS2_TCTI_POLL_HANDLE handle{};
+    if (Tss2_Tcti_GetPollHandles(way.inner, &handle, &count) != TSS2_RC_SUCCESS || count != 1)
+        return true;
+    return is_readable_within(handle, way.longest);
 }
 
 TSS2_RC transmit(TSS2_TCTI_CONTEXT* tcti, std::size_t size, const std::uint8_t* command) {
@@ -48,12 +61,32 @@ TSS2_RC receive(TSS2_TCTI_CONTEXT* tcti, std::size_t* size, std::uint8_t* respon
     // Asked for twice when its size is to be told first.
     if (!way.given_up && !way.waited) way.given_up = !answers_in_time(way);
     way.waited = true;
-    return way.given_up ? kLate : Tss2_Tcti_Receive(way.inner, size, response, timeout);
+    if (way.given_up) return kLate;
+    errno = 0;
+    const TSS2_RC rc = Tss2_Tcti_Receive(way.inner, size, response, timeout);
+    way.given_up = rc == TSS2_TCTI_RC_IO_ERROR && errno == kKernelGaveUp;
+    return way.given_up ? kLate : rc;
 }
 
 void finalize(TSS2_TCTI_CONTEXT* tcti) { FreeTcti()(of(tcti).inner); }
 
 }  // namespace
+
+bool answers(const std::string& device, std::chrono::milliseconds longest) {
+    // TPM2_GetCapability(TPM_CAP_TPM_PROPERTIES, TPM_PT_FAMILY_INDICATOR, 1), of no session.
+    constexpr std::array<std::uint8_t, 22> kQuestion{0x80, 0x01, 0, 0, 0,    22, 0, 0, 0x01, 0x7a, 0,
+                                                     0,    0,    6, 0, 0,    1,  0, 0, 0,    0,    1};
+    UniqueFd fd(::open(device.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK));
+    if (!fd || ::write(fd.get(), kQuestion.data(), kQuestion.size()) !=
+                   static_cast<ssize_t>(kQuestion.size()))
+        return true;
+    if (!is_readable_within({fd.get(), POLLIN, 0}, longest)) {
+        static_cast<void>(fd.release());  // closing it would wait for the answer
+        return false;
+    }
+    std::array<std::uint8_t, 4096> answer{};
+    return ::read(fd.get(), answer.data(), answer.size()) >= 0 || errno != kKernelGaveUp;
+}
 
 Tcti with_deadline(Tcti inner, std::chrono::milliseconds longest) {
     void* const memory = std::malloc(sizeof(Way));

@@ -72,6 +72,7 @@ Result<Tpm> Tpm::open(const std::string& device, std::chrono::milliseconds patie
         if (errno != ENOENT || Clock::now() >= end) return fail(errno_error(errno, what));
         std::this_thread::sleep_for(kBetween);
     }
+    if (!answers(device, kLongestAnswer)) return fail(tpm_error(kLate, what));
     std::size_t size = 0;
     if (const auto rc = Tss2_Tcti_Device_Init(nullptr, &size, nullptr); rc != TSS2_RC_SUCCESS)
         return fail(tpm_error(rc, what));

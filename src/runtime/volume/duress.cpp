@@ -4,10 +4,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <ranges>
 
+#include "runtime/volume/factor.h"
 #include "runtime/volume/guess.h"
+#include "runtime/volume/method.h"
 
 namespace pmos::volume {
 namespace {
@@ -57,6 +60,15 @@ std::optional<CryptDevice::Token> find_token(const CryptDevice& crypt) {
     for (auto& token : crypt.tokens())
         if (token.json.find(kType) != std::string::npos) return std::move(token);
     return std::nullopt;
+}
+
+// A TPM takes its time for what costs a storage nothing: tens of milliseconds for each index that it
+// gives up, and for each key of a conversation, some of them a few times as long.
+constexpr std::chrono::seconds kDestroyedElsewhere{2};
+
+bool is_destroyed_elsewhere(const Factor& factor) {
+    const Method* method = method_of(factor);
+    return method != nullptr && method->destroy != nullptr;
 }
 
 }  // namespace
@@ -129,6 +141,8 @@ Guard guard_of(const Request& request, const CryptDevice& crypt) {
         guard.duress = mark->hash;
     }
     guard.erase_after = request.erase_after;
+    if (std::ranges::any_of(factors_of(crypt, ""), is_destroyed_elsewhere))
+        guard.answer_after = kDestroyedElsewhere;
     return guard;
 }
 

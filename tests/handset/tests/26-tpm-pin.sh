@@ -192,6 +192,43 @@ cp whole "$image"
 check "the TPM's owner takes away what it has of pmos" forget
 expect_code 13 "and nothing opens it any more" auth "$pin" test
 
+note "a TPM that is not there, does not answer, or is in its lockout"
+check "erased" pmosctl erase secure --yes
+check "made anew" fresh_secure "$pin"
+mv /dev/tpmrm0 /dev/tpmrm0.away
+expect_code 13 "not there" auth "$pin" test
+mv /dev/tpmrm0.away /dev/tpmrm0
+check "and there again" auth "$pin" test
+late=/run/late-tpm
+modprobe tpm_vtpm_proxy
+python3 /usr/lib/handset/late-tpm $late >$late.number &
+late_tpm=$!
+within 20 "another TPM comes" test -s $late.number
+number=$(cat $late.number)
+within 20 "with its nodes" test -e "/dev/tpmrm$number"
+mv /dev/tpmrm0 /dev/tpmrm0.away
+ln -s "tpmrm$number" /dev/tpmrm0
+check "it opens by that one too" auth "$pin" test
+# The kernel has limits of its own, and pmos twenty seconds.
+touch $late
+expect_code 17 "it does not answer" auth "$pin" test
+check "pmosd serves meanwhile" pmosctl status
+rm $late
+within 90 "and answers again" auth "$pin" test
+rm /dev/tpmrm0
+kill $late_tpm
+wait $late_tpm
+mv /dev/tpmrm0.away /dev/tpmrm0
+within 20 "as before" auth "$pin" test
+equal "nothing is counted" '0 0' "$(in_tpm) $(field secure failures)"
+# Somebody else's secret, wrong as often as pmos lets it be.
+check "an index of somebody else" tpm2_nvdefine -Q 0x1500016 -C o -s 8 -p right -a 'authread|ownerwrite'
+locked() { tpm2_nvread -C 0x1500016 -P wrong 0x1500016 2>&1 | grep -qi 'lockout'; }
+within 120 "its wrong secrets bring the TPM into its lockout" locked
+says 9 "then the right PIN is not judged" 'locked after wrong secrets, not only those of pmos' \
+    auth "$pin" test
+equal "nor counted" 0 "$(field secure failures)"
+
 lacks "no secret is in the journal" "$pin|$new|$own|${key:0:26}" "$(journalctl -b --no-pager -u pmosd)"
 return_profile
 pmos_reset
