@@ -7,12 +7,13 @@
 key, whole, by halves and expanded, its PIN, and what it wrote. The memory is dumped and searched
 from outside."""
 
+import ended
 import evict
 import suspend
 import world
 from handset import note
 
 world.begin()
-for part in (*evict.PARTS, *suspend.PARTS):
+for part in (*evict.PARTS, *suspend.PARTS, *ended.PARTS):
     note(part.__name__)
     part()

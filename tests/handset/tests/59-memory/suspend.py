@@ -8,7 +8,7 @@ import subprocess
 import time
 
 from handset import PROFILES, check, ctl, let_suspend, replaced, run, status, until
-from world import (MODE, absent, gone, joined, kill_daemon, memory, new_secret, opened, present,
+from world import (MODE, absent, gone, joined, kill_daemon, kill_worker, memory, new_secret, opened, present,
                    unlock, with_secret)
 
 DM = f"/dev/mapper/pmos-{MODE}-data"
@@ -145,15 +145,6 @@ def daemon_killed_meanwhile():
     check("the next pmosd lets it go on", status(MODE)["state"] == "running", status(MODE))
     inside.wait(20)  # its session went with the pmosd that began it
     inside.stdout.close()
-
-
-def kill_worker():
-    for entry in pathlib.Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and (entry / "comm").read_text().strip() == "pmos-volume":
-                os.kill(int(entry.name), signal.SIGKILL)
-        except OSError:
-            pass
 
 
 def half_done():

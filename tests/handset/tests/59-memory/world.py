@@ -4,6 +4,7 @@ gone before memory is looked at."""
 
 import json
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -167,6 +168,15 @@ def gone(when, inside=None, but=()):
     check(f"{when}: personal runs on", state["state"] == "running", state)
     present(when, hits, "personal's key", "data schedule", "tweak schedule")
     check(f"{when}: no mapping", not os.path.exists(f"/dev/mapper/pmos-{MODE}-data"))
+
+
+def kill_worker():
+    for entry in pathlib.Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and (entry / "comm").read_text().strip() == "pmos-volume":
+                os.kill(int(entry.name), signal.SIGKILL)
+        except OSError:
+            pass
 
 
 def kill_daemon():
