@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/drm_usage.h"
+#include "cli/live_view.h"
 #include "cli/mode_info.h"
 #include "cli/open_devices.h"
 #include "cli/output.h"
@@ -150,9 +151,7 @@ Result<void> check_root() {
                 "run it as root");
 }
 
-Result<int> who(const Globals& globals) {
-    PMOS_TRY(check_root());
-    PMOS_ASSIGN(auto bus, globals.connect());
+Result<void> print_who(const Globals& globals, BusClient& bus) {
     PMOS_ASSIGN(const auto devices, read_devices(bus));
     PMOS_ASSIGN(const auto holders, find_holders(bus, devices));
     Json array = Json::array();
@@ -178,13 +177,11 @@ Result<int> who(const Globals& globals) {
         put_line(dump(array));
     else
         put(render(table, wants_colour(STDOUT_FILENO)));
-    return 0;
+    return {};
 }
 
 // Where a driver counts nothing that is said, instead of a nought.
-Result<int> usage(const Globals& globals) {
-    PMOS_TRY(check_root());
-    PMOS_ASSIGN(auto bus, globals.connect());
+Result<void> print_usage(const Globals& globals, BusClient& bus) {
     PMOS_ASSIGN(auto devices, read_devices(bus));
     std::erase_if(devices, [](const Device& device) { return device.device_class != "gpu"; });
     PMOS_ASSIGN(const auto holders, find_holders(bus, devices));
@@ -213,6 +210,16 @@ Result<int> usage(const Globals& globals) {
         put_line(dump(array));
     else
         put(render(table, wants_colour(STDOUT_FILENO)));
+    return {};
+}
+
+using Print = Result<void> (*)(const Globals&, BusClient&);
+
+Result<int> show(const Globals& globals, Print print, bool watch) {
+    PMOS_TRY(check_root());
+    if (watch) return live_view(globals, [&](BusClient& bus) { return print(globals, bus); });
+    PMOS_ASSIGN(auto bus, globals.connect());
+    PMOS_TRY(print(globals, bus));
     return 0;
 }
 
@@ -268,9 +275,17 @@ Result<int> grants(const Globals& globals, const std::string& mode) {
 
 Action attach_devices_list(CLI::App&) { return list; }
 
-Action attach_devices_who(CLI::App&) { return who; }
+Action attach_devices_who(CLI::App& app) {
+    return [watch = add_watch_option(app)](const Globals& globals) {
+        return show(globals, print_who, *watch);
+    };
+}
 
-Action attach_devices_usage(CLI::App&) { return usage; }
+Action attach_devices_usage(CLI::App& app) {
+    return [watch = add_watch_option(app)](const Globals& globals) {
+        return show(globals, print_usage, *watch);
+    };
+}
 
 Action attach_devices_grants(CLI::App& app) {
     auto mode = std::make_shared<std::string>();

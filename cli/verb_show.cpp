@@ -5,6 +5,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "cli/live_view.h"
 #include "cli/mode_info.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
@@ -99,8 +100,7 @@ Table status_table(const std::vector<ModeInfo>& modes) {
     return table;
 }
 
-Result<int> status(const Globals& globals, const std::string& only) {
-    PMOS_ASSIGN(auto bus, globals.connect());
+Result<void> print_status(const Globals& globals, BusClient& bus, const std::string& only) {
     PMOS_ASSIGN(auto modes, read_modes(bus));
     if (!only.empty()) {
         std::erase_if(modes, [&](const ModeInfo& mode) { return mode.name != only; });
@@ -117,6 +117,14 @@ Result<int> status(const Globals& globals, const std::string& only) {
     } else {
         put(render(status_table(modes), wants_colour(STDOUT_FILENO)));
     }
+    return {};
+}
+
+Result<int> status(const Globals& globals, const std::string& only, bool watch) {
+    const auto print = [&](BusClient& bus) { return print_status(globals, bus, only); };
+    if (watch) return live_view(globals, print);
+    PMOS_ASSIGN(auto bus, globals.connect());
+    PMOS_TRY(print(bus));
     return 0;
 }
 
@@ -227,7 +235,8 @@ Result<int> version(const Globals& globals) {
 Action attach_status(CLI::App& app) {
     auto only = std::make_shared<std::string>();
     app.add_option("MODE", *only, "only this mode");
-    return [only](const Globals& globals) { return status(globals, *only); };
+    const auto watch = add_watch_option(app);
+    return [=](const Globals& globals) { return status(globals, *only, *watch); };
 }
 
 Action attach_list(CLI::App&) { return list; }

@@ -22,6 +22,7 @@ _pmosctl_options() {
         duress) echo "$common --pin-fd --duress-pin-fd" ;;
         lock) echo "$common --evict" ;;
         exec | shell) echo "$common --tty --no-tty --env --workdir --user" ;;
+        status | devices) echo "$common --watch" ;;
         logs) echo "$common --follow --lines --denials" ;;
         events) echo "$common --count --denials" ;;
         handset) echo "$common --out --format" ;;

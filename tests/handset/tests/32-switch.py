@@ -4,9 +4,8 @@
 # soak: 7200
 """A switch takes the GPU and the camera from a mode that runs on in the background, also by the
 descriptors that it has open: no ioctl, reading or opening gets through behind another mode, and all
-do in front. What
-waits inside the kernel does not hold a switch up. Of many requests the last counts. 20 switches, and
-2,000 with HANDSET_SOAK."""
+do in front. What waits inside the kernel does not hold a switch up. Of many requests the last counts;
+a switch may meet an unlock. 20 switches, and 10,000 with HANDSET_SOAK, over which nothing grows."""
 
 import json
 import os
@@ -19,7 +18,8 @@ import time
 from handset import (PROFILES, another_pmosd, check, ctl, main_pid, note, pmosctl, replaced, run, start,
                      status, stop_if_failed, until)
 
-SWITCHES = 2000 if os.environ.get("HANDSET_SOAK") else 20
+SOAK = bool(os.environ.get("HANDSET_SOAK"))
+SWITCHES, MOMENT = (10_000, 0.05) if SOAK else (20, 0.3)
 PIN = secrets.token_hex(6)
 
 # Runs inside personal: says what each way to the GPU and the camera gives, 50 times a second.
@@ -59,7 +59,7 @@ class Holder:
             with self.lock:
                 self.said.append(line.strip())
 
-    def since(self, seconds=0.3):
+    def since(self, seconds=MOMENT):
         """What it says from now on, at least one line of it."""
         with self.lock:
             self.said.clear()
@@ -92,11 +92,23 @@ def front():
     return sum(row["foreground"] for row in json.loads(pmosctl("status", "--json").stdout))
 
 
+def grown():
+    """What a leak would show in: pmosd's descriptors and memory, cgroups, mounts."""
+    pid = main_pid()
+    memory = next(int(line.split()[1]) for line in open(f"/proc/{pid}/status", encoding="ascii")
+                  if line.startswith("VmRSS"))
+    return {"descriptors": len(os.listdir(f"/proc/{pid}/fd")), "KiB": memory,
+            "cgroups": sum(1 for _ in os.walk("/sys/fs/cgroup")),
+            "mounts": len(open("/proc/self/mountinfo", encoding="ascii").readlines())}
+
+
 def switches():
     holder = Holder()
     check("in front, both are there", holder.since() == ALL, holder.since())
-    wrong = []
+    wrong, before = [], None
     for turn in range(SWITCHES // 2):
+        if turn == min(5, SWITCHES // 4):
+            before = grown()
         pmosctl("switch", "secure")
         behind = holder.since()
         pmosctl("switch", "personal")
@@ -104,7 +116,48 @@ def switches():
         if behind != NOTHING or again != ALL:
             wrong.append((turn, behind, again))
     check(f"{SWITCHES} switches: nothing behind, all of it in front", not wrong, wrong[:5])
+    after = grown()
+    note(f"before {before}, after {after}")
+    check("nothing has grown", after["KiB"] <= before["KiB"] + 1024 and
+          all(after[what] <= before[what] for what in ("descriptors", "cgroups", "mounts")), (before, after))
     return holder
+
+
+def watched():
+    """Who looks on sees the switch when it happens."""
+    view = start("status", "--watch", "--json")
+    seen = []
+
+    def look():
+        text = ""
+        for line in view.stdout:
+            text += line
+            if line.startswith("]"):
+                seen.append({row["mode"]: row["foreground"] for row in json.loads(text)})
+                text = ""
+
+    threading.Thread(target=look, daemon=True).start()
+    check("it shows how things are", until(lambda: seen and seen[-1]["personal"], 20), seen)
+    ctl("switch", "secure")
+    check("and how they are then", until(lambda: seen[-1] == {"personal": False, "secure": True}, 20), seen[-3:])
+    view.terminate()
+    view.wait()
+    ctl("switch", "personal")
+
+
+def meets_an_unlock():
+    """Of a mode that is being opened: it comes to the front by its unlock or not at all."""
+    ctl("switch", "personal")
+    ctl("lock", "--evict", "secure")
+    opening = start("unlock", "secure", pin=PIN)
+    asked = []
+    while opening.poll() is None:
+        asked.append(pmosctl("switch", "secure").returncode)
+    check("the unlock is not disturbed", opening.returncode == 0, opening.stderr.read())
+    check("a switch meanwhile is answered: locked, or it is in front", asked and set(asked) <= {0, 7, 16}, asked)
+    ctl("switch", "secure")
+    check("one mode is in front", front() == 1 and status("secure")["foreground"], pmosctl("status").stdout)
+    ctl("switch", "personal")
 
 
 def restart(holder):
@@ -167,6 +220,8 @@ def main():
     restart(holder)
     holder.end()
     many()
+    watched()
+    meets_an_unlock()
     held_up()
 
 
