@@ -155,6 +155,7 @@ class Supervisor {
     void on_devices();
     void look_at_devices_in(std::chrono::milliseconds delay);
     void settle_devices(Mode& mode);
+    bool is_same_but_for_devices(const policy::LaunchPlan& running, const Mode& mode) const;
     void begin_images();
     void take_image(Mode& mode, const policy::ModePolicy& policy);
     bool is_unready(const Mode& mode) const;

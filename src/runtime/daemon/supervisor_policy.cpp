@@ -11,6 +11,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "policy/device_change.h"
 #include "policy/names.h"
 #include "policy/site_policy.h"
 #include "runtime/daemon/bundle_words.h"
@@ -68,6 +69,7 @@ Result<> Supervisor::begin(std::vector<KeptDescriptor> kept) {
     PMOS_TRY(begin_policy());
     for (auto& [name, mode] : modes_) {
         adopt(*mode);
+        settle_devices(*mode);
         timers_.adopt(*mode);
         finish_lock(*mode);
         finish_reencryption(*mode);
@@ -272,6 +274,14 @@ void Supervisor::take_mode(const policy::ModePolicy& policy) {
     ctx_.observer.mode_changed(mode);
 }
 
+// Devices may have come and gone while there was no pmosd.
+bool Supervisor::is_same_but_for_devices(const policy::LaunchPlan& running,
+                                         const Mode& mode) const {
+    if (policy::digest(running) == mode.digest) return true;
+    const auto change = policy::device_change(running, mode.profile.get(), facts_);
+    return change && policy::digest(change->plan) == mode.digest;
+}
+
 // What runs in the mode's cgroup and is the process we wrote down is the mode; anything else there
 // is the rest of a launch that was cut short, and goes.
 void Supervisor::adopt(Mode& mode) {
@@ -299,7 +309,8 @@ void Supervisor::adopt(Mode& mode) {
     Running running;
     running.plan =
         saved->digest == mode.digest ? mode.plan : read_plan(paths_, mode.name, saved->digest);
-    if (saved->digest == mode.digest) running.profile = mode.profile;
+    if (running.plan && is_same_but_for_devices(*running.plan, mode))
+        running.profile = mode.profile;
     running.digest = saved->digest;
     running.policy = saved->policy;
     running.pidfd = std::move(*pidfd);

@@ -118,6 +118,8 @@ void Switchboard::add_coming(std::vector<SequenceStep>& steps, Mode& target) {
                      [this, &target](Done done) { start(target, std::move(done)); },
                      [this, &target](Done done) {
                          auto shut = ctx_.gate.shut(target);
+                         if (auto slowed = throttle_mode(ctx_, target); shut)
+                             shut = std::move(slowed);
                          if (!shut || target.freezes()) return done(std::move(shut));
                          let_run(target, std::move(done));
                      }});
