@@ -141,7 +141,8 @@ def layers(dest):
         wanted[link] = target
     wanted["usr/lib/handset/lib.sh"] = base.HANDSET / "lib.sh"
     wanted["usr/lib/handset/python/handset.py"] = base.HANDSET / "lib.py"
-    wanted["usr/lib/handset/atsim.py"] = base.HANDSET / "modem" / "atsim.py"
+    for path in sorted((base.HANDSET / "modem" / "atsim").glob("*.py")):
+        wanted[f"usr/lib/handset/atsim/{path.name}"] = path
     for mode in MODES:
         image, root_hash = sealed_image(mode, dest / "usr/bin/pmosctl")
         wanted[f"usr/share/pmos/images/{mode}.erofs"] = image

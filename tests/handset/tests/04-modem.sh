@@ -31,4 +31,45 @@ mv /run/handset.json.kept /etc/pmos/handset.json
 rm /dev/late-modem
 check "as it was" pmosctl reload
 
-echo "signal 20" >/run/handset-modem.ctl
+event() { echo "$*" >/run/handset-modem.ctl; }
+answers() { at "$1" 2>&1 | grep -qE -- "$2"; }
+heard() { grep -qxF -- "$1" /run/handset-modem.log; }
+
+note "calls and texts without anybody above the port"
+equal "it dials" OK "$(at 'D+4915112345678;')"
+within 10 "the other side picks up" answers +CLCC '^\+CLCC: 1,0,0,0,0,"\+4915112345678",145$'
+equal "a tone" OK "$(at +VTS=5)"
+equal "it hangs up" OK "$(at H)"
+check "all of it was heard" heard "hung up +4915112345678"
+event "sms +4915112345678 good morning"
+within 5 "a text is in the memory" answers '+CMGL=4' '^\+CMGL: 1,0,,31$'
+equal "it is deleted" OK "$(at +CMGD=1)"
+
+note "faults"
+event "no-sim on"
+within 5 "no SIM" answers '+CPIN?' '^\+CME ERROR: 10$'
+equal "no call then" "+CME ERROR: 10" "$(at 'D+4915112345678;')"
+equal "but an emergency call" OK "$(at 'D112;')"
+equal "which ends" OK "$(at H)"
+event "no-sim off"
+within 5 "the SIM is back" answers '+CPIN?' READY
+event "pin 4711"
+within 5 "a SIM that wants its PIN" answers '+CPIN?' 'SIM PIN'
+equal "a wrong one" "+CME ERROR: 16" "$(at '+CPIN="1111"')"
+equal "the right one" OK "$(at '+CPIN="4711"' | tail -1)"
+event "pin off"
+event "late 2"
+within 5 "it knows" heard "control late 2"
+asked=$SECONDS
+check "a late answer" at +CSQ
+check "took its time" [ $((SECONDS - asked)) -ge 2 ]
+event "late 0"
+event "nonsense on"
+within 5 "it knows that, too" heard "control nonsense on"
+expect_code 2 "rubbish is no answer" at +CSQ
+event "nonsense off"
+event "reset 8"
+within 5 "it knows even that" heard "control reset 8"
+expect_code 2 "no answer while it starts again" at +CSQ
+within 20 "it is back" answers +CSQ '^OK$'
+event "signal 20"
