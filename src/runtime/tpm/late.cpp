@@ -74,8 +74,8 @@ void finalize(TSS2_TCTI_CONTEXT* tcti) { FreeTcti()(of(tcti).inner); }
 
 bool answers(const std::string& device, std::chrono::milliseconds longest) {
     // TPM2_GetCapability(TPM_CAP_TPM_PROPERTIES, TPM_PT_FAMILY_INDICATOR, 1), of no session.
-    constexpr std::array<std::uint8_t, 22> kQuestion{0x80, 0x01, 0, 0, 0,    22, 0, 0, 0x01, 0x7a, 0,
-                                                     0,    0,    6, 0, 0,    1,  0, 0, 0,    0,    1};
+    constexpr std::array<std::uint8_t, 22> kQuestion{0x80, 0x01, 0, 0, 0, 22, 0, 0, 0x01, 0x7a, 0,
+                                                     0,    0,    6, 0, 0, 1,  0, 0, 0,    0,    1};
     UniqueFd fd(::open(device.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK));
     if (!fd || ::write(fd.get(), kQuestion.data(), kQuestion.size()) !=
                    static_cast<ssize_t>(kQuestion.size()))

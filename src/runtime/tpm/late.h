@@ -15,8 +15,9 @@ inline constexpr TSS2_RC kLate = TSS2_TCTI_RC_NO_CONNECTION;
 Tcti with_deadline(Tcti inner, std::chrono::milliseconds longest);
 
 // Whether the TPM of this device node says anything in that time; yes where it cannot be asked, for
-// then opening it fails and says why. Before it is opened by Tss2_Tcti_Device_Init (3.2), which asks
-// it something too, waits for a second, and then in close(2) for as long as the kernel does: minutes.
+// then opening it fails and says why. Before it is opened by Tss2_Tcti_Device_Init (3.2), which
+// asks it something too, waits for a second, and then in close(2) for as long as the kernel does:
+// minutes.
 bool answers(const std::string& device, std::chrono::milliseconds longest);
 
 }  // namespace pmos::tpm

@@ -62,8 +62,8 @@ std::optional<CryptDevice::Token> find_token(const CryptDevice& crypt) {
     return std::nullopt;
 }
 
-// A TPM takes its time for what costs a storage nothing: tens of milliseconds for each index that it
-// gives up, and for each key of a conversation, some of them a few times as long.
+// A TPM takes its time for what costs a storage nothing: tens of milliseconds for each index that
+// it gives up, and for each key of a conversation, some of them a few times as long.
 constexpr std::chrono::seconds kDestroyedElsewhere{2};
 
 bool is_destroyed_elsewhere(const Factor& factor) {
