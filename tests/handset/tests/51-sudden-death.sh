@@ -72,8 +72,9 @@ for i in $(seq 20); do
     pids+=($!)
 done
 bad=0
-for pid in "${pids[@]}"; do wait "$pid" || bad=$((bad + 1)); done
-equal "twenty calls at once all succeed" 0 $bad
+# Of several switches the last counts: one that it overtakes says so (16).
+for pid in "${pids[@]}"; do wait "$pid" || [ $? = 16 ] || bad=$((bad + 1)); done
+equal "twenty calls at once are all carried out, or overtaken" 0 $bad
 equal "exactly one is in front" 1 "$(in_front)"
 equal "one runs, one is frozen" 'frozen running' "$(states)"
 pmosctl switch personal >/dev/null & one=$!

@@ -82,7 +82,7 @@ class Daemon:
         subprocess.run(["rm", "-f", header], check=True)
         saved = pmosctl("volume", "backup", MODE, "data", header)
         alive = self.kill("volume", "restore", MODE, "data", header, "--yes")
-        return alive, self.opens() or saved.stderr
+        return alive, self.opens() or (saved.stderr if saved.returncode != 0 else "")
 
     def erase(self):
         alive = self.kill("erase", MODE, "--yes")
