@@ -100,6 +100,22 @@ def dial(number):
     return path, busctl(path, "Call", "Start")
 
 
+def dialled(number, state):
+    """The path of a call that has come to that state; dialled once more where ModemManager has missed
+    its moment, for a busy phone may take longer than dial() can help."""
+    for _ in range(3):
+        before = logged()
+        path, done = dial(number)
+        check(f"{number} starts", done.returncode == 0, done.stderr)
+        check("is dialled", heard(f"dial {number}", before))
+        if call_is(path, state):
+            break
+        note("ModemManager does not see how it goes on")
+        mmcli("-o", path, "--hangup")
+    check(f"and is {state}", shown("-o", path)["call"]["properties"]["state"] == state, shown("-o", path))
+    return path
+
+
 def interfaces():
     """Of the modem object, without the bus's own."""
     path = shown("-m", "any").get("modem", {}).get("dbus-path", "/")
@@ -209,10 +225,8 @@ def texts_go():
 def calls_go():
     note("calls go")
     event("answer-after never")
-    path, done = dial(PEER)
-    check("it starts", done.returncode == 0, done.stderr)
+    path = dialled(PEER, "ringing-out")
     check("Voice.CallAdded said so", signalled("Modem.Voice", "CallAdded"))
-    check("the other side rings", call_is(path, "ringing-out"), shown("-o", path))
     event("answer")
     check("and picks up", call_is(path, "active"), shown("-o", path))
     check("Call.StateChanged said so", signalled("Call", "StateChanged"))
@@ -225,8 +239,7 @@ def calls_go():
     mmcli("-m", "any", f"--voice-delete-call={path}")
     check("then it is gone", path not in calls(), calls())
     check("Voice.CallDeleted said so", signalled("Modem.Voice", "CallDeleted"))
-    path, _ = dial(PEER)
-    check("another rings", call_is(path, "ringing-out"), shown("-o", path))
+    path = dialled(PEER, "ringing-out")
     event("busy")
     check("a busy line ends it", call_is(path, "terminated"), shown("-o", path))
     event("answer-after 3")
@@ -253,8 +266,7 @@ def calls_come():
 def forgets():
     """What a broker must know that wants to survive ModemManager and the modem."""
     note("ModemManager starts again")
-    path, _ = dial(PEER)
-    check("during a call", call_is(path, "active"), shown("-o", path))
+    dialled(PEER, "active")
     before = logged()
     run("systemctl", "stop", "ModemManager")
     event(f"sms {PEER} while you were out")
@@ -281,10 +293,7 @@ def emergency(allowed, refused):
     check("Voice.EmergencyOnly", voice["modem"]["voice"]["emergency-only"] == "yes", voice)
     for number in allowed:
         before = logged()
-        path, done = dial(number)
-        check(f"{number} starts", done.returncode == 0, done.stderr)
-        check("is dialled", heard(f"dial {number}", before))
-        check("and answered", call_is(path, "active"), shown("-o", path))
+        path = dialled(number, "active")
         check("and hung up", mmcli("-o", path, "--hangup").returncode == 0
               and heard(f"hung up {number}", before))
     for number in refused:
