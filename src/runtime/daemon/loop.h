@@ -1,67 +1,13 @@
-// daemon: sd-event as values. Never blocks; holds no state of a mode.
+// daemon: its event loop. Holds no state of a mode.
 #pragma once
 
-#include <systemd/sd-event.h>
-
-#include <chrono>
-#include <cstdint>
-#include <functional>
-#include <memory>
-
-#include "base/fd.h"
-#include "base/result.h"
+#include "runtime/event/loop.h"
 
 namespace pmos::daemon {
 
-// Answers an asynchronous request, exactly once.
-template <class T>
-using Answer = std::move_only_function<void(Result<T>)>;
-using Done = Answer<void>;
-
-// An armed source. Destroying it disarms it, also from within its own callback.
-class EventSource {
-  public:
-    EventSource() = default;
-    EventSource(EventSource&&) = default;
-    EventSource& operator=(EventSource&& other) noexcept;
-    ~EventSource() { reset(); }
-    void reset() noexcept;
-    explicit operator bool() const noexcept { return source_ != nullptr; }
-
-    struct Callback;
-
-  private:
-    friend class EventLoop;
-    EventSource(sd_event_source* source, std::shared_ptr<Callback> callback) noexcept;
-    struct Unref {
-        void operator()(sd_event_source* s) const noexcept { sd_event_source_disable_unref(s); }
-    };
-    std::unique_ptr<sd_event_source, Unref> source_;
-    std::shared_ptr<Callback> callback_;
-};
-
-class EventLoop {
-  public:
-    static Result<std::unique_ptr<EventLoop>> make();
-    ~EventLoop();
-    EventLoop(const EventLoop&) = delete;
-    EventLoop& operator=(const EventLoop&) = delete;
-
-    // events: EPOLLIN, EPOLLPRI, ...; the descriptor stays the caller's.
-    EventSource on_io(BorrowedFd fd, std::uint32_t events,
-                      std::move_only_function<void(std::uint32_t)> callback);
-    EventSource after(std::chrono::microseconds delay, std::move_only_function<void()> callback);
-    EventSource on_signal(int signal, std::move_only_function<void()> callback);
-    // Runs callback in the next turn of the loop; cannot be taken back.
-    void soon(std::move_only_function<void()> callback);
-
-    Result<> run();
-    void quit(int code) noexcept;
-    sd_event* get() const noexcept { return event_; }
-
-  private:
-    explicit EventLoop(sd_event* event) noexcept : event_(event) {}
-    sd_event* event_;
-};
+using event::Answer;
+using event::Done;
+using event::EventLoop;
+using event::EventSource;
 
 }  // namespace pmos::daemon

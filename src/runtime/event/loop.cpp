@@ -1,9 +1,9 @@
-// daemon: sd-event as values. Never blocks; holds no state of a mode.
-#include "runtime/daemon/loop.h"
+// event: sd-event as values, for the processes that have a loop. Never blocks; knows no mode.
+#include "runtime/event/loop.h"
 
 #include <csignal>
 
-namespace pmos::daemon {
+namespace pmos::event {
 
 struct EventSource::Callback : std::enable_shared_from_this<EventSource::Callback> {
     std::move_only_function<void(std::uint32_t)> run;
@@ -117,4 +117,4 @@ Result<> EventLoop::run() {
 
 void EventLoop::quit(int code) noexcept { sd_event_exit(event_, code); }
 
-}  // namespace pmos::daemon
+}  // namespace pmos::event
