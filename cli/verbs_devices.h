@@ -9,6 +9,10 @@ Action attach_devices_list(CLI::App& app);
 Action attach_devices_who(CLI::App& app);
 Action attach_devices_usage(CLI::App& app);
 Action attach_devices_grants(CLI::App& app);
+Action attach_modem_status(CLI::App& app);
+Action attach_modem_call(CLI::App& app);
+Action attach_modem_hangup(CLI::App& app);
+Action attach_modem_sms(CLI::App& app);
 Action attach_handset_detect(CLI::App& app);
 Action attach_handset_check(CLI::App& app);
 

@@ -26,6 +26,7 @@ _pmosctl_options() {
         logs) echo "$common --follow --lines --denials" ;;
         events) echo "$common --count --denials" ;;
         handset) echo "$common --out --format" ;;
+        modem) echo "$common --no-wait" ;;
         image) echo "$common --output --hash-image --root-hash --all-root --limit --unpacker" ;;
         policy)
             echo "$common --format --resolved --origin --mode --dir --all --on-device --output --against --svg --dot --name --version --for --root
@@ -37,7 +38,7 @@ _pmosctl_options() {
 
 _pmosctl() {
     local verbs='status list inspect logs events doctor version start stop restart switch notify
-        provision unlock lock erase duress volume auth exec shell devices handset image
+        provision unlock lock erase duress volume auth exec shell devices modem handset image
         policy reload'
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local verb='' mode='' second='' i word places=()
@@ -90,6 +91,11 @@ _pmosctl() {
                 mapfile -t COMPREPLY < <(compgen -W 'list who usage grants' -- "$cur")
             elif [[ $mode == grants ]]; then
                 _pmosctl_modes "$cur"
+            fi
+            ;;
+        modem)
+            if [[ -z $mode ]]; then
+                mapfile -t COMPREPLY < <(compgen -W 'status call hangup sms' -- "$cur")
             fi
             ;;
         handset)

@@ -1,0 +1,94 @@
+// modem: pmosd's side: it gives the table, and hears for whom something came. Root's alone.
+#include "runtime/modem/control_face.h"
+
+#include "policy/names.h"
+#include "runtime/modem/bus_driver.h"
+#include "runtime/modem/protocol.h"
+
+namespace pmos::modem {
+namespace {
+
+int read_texts(sd_bus_message* m, std::vector<std::string>& out) {
+    int r = sd_bus_message_enter_container(m, 'a', "s");
+    const char* text = nullptr;
+    while (r >= 0 && (r = sd_bus_message_read(m, "s", &text)) > 0) out.emplace_back(text);
+    return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+int read_mode(sd_bus_message* m, ModeRights& mode) {
+    const char* name = nullptr;
+    int sms = 0, voice = 0, foreground = 0, running = 0;
+    int r = sd_bus_message_read(m, "suubbbb", &name, &mode.id_start, &mode.id_count, &sms, &voice,
+                                &foreground, &running);
+    if (r < 0) return r;
+    mode.name = name;
+    mode.sms = sms != 0;
+    mode.voice = voice != 0;
+    mode.foreground = foreground != 0;
+    mode.running = running != 0;
+    r = read_texts(m, mode.numbers);
+    return r < 0 ? r : read_texts(m, mode.lines);
+}
+
+int read_table(sd_bus_message* m, Table& table) {
+    int r = sd_bus_message_enter_container(m, 'a', kModeSignature);
+    while (r >= 0 && (r = sd_bus_message_enter_container(m, 'r', kModeFields)) > 0) {
+        ModeRights mode;
+        r = read_mode(m, mode);
+        if (r >= 0) r = sd_bus_message_exit_container(m);
+        // It becomes a directory's name.
+        if (r >= 0 && !policy::is_mode_name(mode.name)) return -EINVAL;
+        table.modes.push_back(std::move(mode));
+    }
+    if (r >= 0) r = sd_bus_message_exit_container(m);
+    const char* fallback = nullptr;
+    if (r >= 0) r = sd_bus_message_read(m, "s", &fallback);
+    if (r < 0) return r;
+    table.fallback = fallback;
+    return read_texts(m, table.emergency);
+}
+
+int set_table(sd_bus_message* m, void* userdata, sd_bus_error*) {
+    Table table;
+    if (const int r = read_table(m, table); r < 0) return r;
+    static_cast<Broker*>(userdata)->set_table(std::move(table));
+    return sd_bus_reply_method_return(m, nullptr);
+}
+
+const sd_bus_vtable kVtable[] = {
+    SD_BUS_VTABLE_START(0), SD_BUS_METHOD("SetTable", "a(suubbbbasas)sas", "", set_table, 0),
+    SD_BUS_SIGNAL("CallCame", "s", 0), SD_BUS_SIGNAL("MessageCame", "s", 0), SD_BUS_VTABLE_END};
+
+}  // namespace
+
+bool admits_root(const ucred& who) { return who.uid == 0; }
+
+Result<std::unique_ptr<ControlFace>> ControlFace::make(event::EventLoop& loop, Broker& broker,
+                                                       const std::string& path) {
+    auto made = std::make_unique<ControlFace>();
+    Face::Rules rules;
+    rules.admits = admits_root;
+    rules.prepare = [&broker](Face::Peer& peer) {
+        // For tools that know no bus without one, such as busctl.
+        const int r = add_bus_driver(peer.bus.get(), peer.name.c_str());
+        return r < 0 ? r
+                     : sd_bus_add_object_vtable(peer.bus.get(), nullptr, kPath, kControlInterface,
+                                                kVtable, &broker);
+    };
+    PMOS_ASSIGN(made->face_, Face::make(loop, path, std::move(rules)));
+    return made;
+}
+
+void ControlFace::call_came(const std::string& mode) {
+    face_->each([&](sd_bus* bus) {
+        sd_bus_emit_signal(bus, kPath, kControlInterface, "CallCame", "s", mode.c_str());
+    });
+}
+
+void ControlFace::text_came(const std::string& mode) {
+    face_->each([&](sd_bus* bus) {
+        sd_bus_emit_signal(bus, kPath, kControlInterface, "MessageCame", "s", mode.c_str());
+    });
+}
+
+}  // namespace pmos::modem

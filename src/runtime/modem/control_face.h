@@ -1,0 +1,26 @@
+// modem: pmosd's side: it gives the table, and hears for whom something came. Root's alone.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "runtime/modem/broker.h"
+#include "runtime/modem/face.h"
+
+namespace pmos::modem {
+
+class ControlFace {
+  public:
+    static Result<std::unique_ptr<ControlFace>> make(event::EventLoop& loop, Broker& broker,
+                                                     const std::string& path);
+    void call_came(const std::string& mode);
+    void text_came(const std::string& mode);
+
+  private:
+    std::unique_ptr<Face> face_;
+};
+
+// Root and nobody else.
+bool admits_root(const ucred& who);
+
+}  // namespace pmos::modem

@@ -1,0 +1,41 @@
+// modem: whose a call or a message is, by the policy's table. Pure: no bus, no file, no clock.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "runtime/modem/protocol.h"
+
+namespace pmos::modem {
+
+enum class Service : std::uint8_t { sms, voice };
+
+// What a network says of a number, without spaces, dashes and brackets.
+std::string plain_number(std::string_view number);
+// Digits, with a + before them or not, and * and # of a service; no longer than E.164 and a little.
+bool is_dialable(std::string_view number);
+// 112 and 911 always are (3GPP TS 22.101, 10.1).
+bool is_emergency(std::string_view number, const std::vector<std::string>& more);
+
+// How well a rule matches: 0 not at all, an exact one before any beginning, a longer beginning
+// before a shorter.
+unsigned rule_matches(std::string_view rule, std::string_view number);
+
+const ModeRights* find_mode(const Table& table, std::string_view name);
+bool has_right(const ModeRights& mode, Service service);
+
+// How a SIM or a modem can be named in `lines`.
+struct LineNames {
+    std::string device;                // as udev rules name it
+    std::vector<std::string> numbers;  // of its SIM
+    friend bool operator==(const LineNames&, const LineNames&) = default;
+};
+// Whether the mode may see and use the line: one that a mode claims is that mode's.
+bool may_use(const Table& table, std::string_view mode, const LineNames& line);
+
+// The mode that what comes in from this number on this line belongs to; "" nobody. A number or a
+// line that a mode claims is never another's, also where that mode has not the right.
+std::string owner_of(const Table& table, Service service, std::string_view number,
+                     const LineNames& line);
+
+}  // namespace pmos::modem

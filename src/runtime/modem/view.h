@@ -1,0 +1,44 @@
+// modem: what one mode sees, by numbers of its own: those of ModemManager count what all modes do.
+// Values only.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "runtime/modem/radio.h"
+
+namespace pmos::modem {
+
+// A path is the Radio's; "" while it has none, or none any more.
+struct OwnCall {
+    std::string line, path, number;
+    CallState state{};
+    std::int32_t reason = 0;
+    Direction direction{};
+    bool emergency = false;
+    bool starting = false;
+};
+
+struct OwnText {
+    std::string line, path, number, text, timestamp;
+    TextState state{};
+    bool incoming = false;
+    bool sending = false;
+};
+
+struct View {
+    ModeRights rights;
+    std::map<std::string, unsigned> lines;  // by the Radio's path
+    std::map<unsigned, OwnCall> calls;
+    std::map<unsigned, OwnText> texts;
+    unsigned next_line = 0, next_call = 0, next_text = 0;
+};
+
+inline bool is_over(CallState state) { return state == CallState::terminated; }
+// It occupies the line.
+inline bool is_live(const OwnCall& call) {
+    return !call.path.empty() && !is_over(call.state) &&
+           (call.state != CallState::unknown || call.starting);
+}
+
+}  // namespace pmos::modem
