@@ -23,15 +23,9 @@ class Nobody : public Broker::Listener {
     void call_came(const std::string&) override {}
     void text_came(const std::string&) override {}
     void emergency_changed() override {}
+    void owner_not_kept(const Error&) override {}
 };
 Nobody nobody;
-
-template <class Map>
-std::vector<typename Map::key_type> keys_of(const Map& map) {
-    std::vector<typename Map::key_type> keys;
-    for (const auto& [key, value] : map) keys.push_back(key);
-    return keys;
-}
 
 }  // namespace
 

@@ -37,6 +37,8 @@ class Broker : public Radio::Listener {
         virtual void call_came(const std::string& mode) = 0;
         virtual void text_came(const std::string& mode) = 0;
         virtual void emergency_changed() = 0;
+        // Whose a message is may not be known after the next start.
+        virtual void owner_not_kept(const Error& why) = 0;
     };
 
     Broker(EventLoop& loop, Radio& radio, Owners owners);
@@ -107,6 +109,7 @@ class Broker : public Radio::Listener {
     void judge_call(const std::string& path);
     void judge_waiting();
     void judge_text(const std::string& path);
+    void keep(const Result<>& kept);
     void set_call(const Place& place, CallState state, std::int32_t reason);
     void begin_emergency(const std::string& mode, unsigned call, Done done);
     void emergency_is_over();

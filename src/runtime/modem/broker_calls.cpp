@@ -87,9 +87,7 @@ void Broker::judge_call(const std::string& path) {
 
 void Broker::judge_waiting() {
     judge_later_.reset();
-    std::vector<std::string> paths;
-    for (const auto& [path, since] : waiting_) paths.push_back(path);
-    for (const auto& path : paths) judge_call(path);
+    for (const auto& path : keys_of(waiting_)) judge_call(path);
 }
 
 void Broker::call_gone(const std::string& path) {
@@ -136,10 +134,13 @@ Result<unsigned> Broker::make_call(const std::string& mode, const std::string& l
     if (view->calls.size() >= kMostCalls) {
         const auto old = std::ranges::find_if(
             view->calls, [](const auto& call) { return is_over(call.second.state); });
-        // An emergency call is made also by who has left a lot behind.
-        if (old == view->calls.end() && !emergency)
+        // An emergency call is made also by who has left a lot behind, and goes on itself.
+        const auto other = std::ranges::find_if(view->calls, [&](const auto& call) {
+            return emergency && !emergency_.is_of(mode, call.first);
+        });
+        if (old == view->calls.end() && other == view->calls.end())
             return fail(Code::no_space, "this mode has made too many calls");
-        const auto drop = old != view->calls.end() ? old->first : view->calls.begin()->first;
+        const auto drop = old != view->calls.end() ? old->first : other->first;
         if (is_live(view->calls.at(drop)))
             radio_.hang_up(view->calls.at(drop).path, [](const Result<>&) {});
         view->calls.erase(drop);

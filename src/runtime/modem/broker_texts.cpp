@@ -50,10 +50,11 @@ void Broker::judge_text(const std::string& path) {
     const auto digest = digest_of(line->second.id, now);
     auto owner = owners_.find(digest);
     const bool is_new = owner.empty();
+    if (is_new && owners_.unread()) return;
     if (is_new) {
         owner = owner_of(table_, Service::sms, now.number, line->second.names);
         if (owner.empty()) return;
-        static_cast<void>(owners_.keep(digest, owner));
+        keep(owners_.keep(digest, owner));
     }
     View* view = own(owner);
     if (view == nullptr || !view->rights.sms) return;
@@ -65,6 +66,10 @@ void Broker::judge_text(const std::string& path) {
     view->texts.emplace(number, std::move(text));
     listener_->text_added(owner, number);
     if (is_new) listener_->text_came(owner);
+}
+
+void Broker::keep(const Result<>& kept) {
+    if (!kept) listener_->owner_not_kept(kept.error());
 }
 
 void Broker::text_gone(const std::string& path) {
@@ -150,7 +155,7 @@ void Broker::delete_text(const std::string& mode, unsigned text, Done done) {
     const auto digest = digest_of(line->second.id, stored->second);
     radio_.delete_text(one.line, one.path,
                        [this, digest, done = std::move(done)](Result<> result) mutable {
-                           if (result) static_cast<void>(owners_.forget(digest));
+                           if (result) keep(owners_.forget(digest));
                            done(std::move(result));
                        });
 }

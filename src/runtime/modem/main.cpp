@@ -80,6 +80,7 @@ class Faces : public Broker::Listener {
     }
     void call_came(const std::string& mode) override { control_->call_came(mode); }
     void text_came(const std::string& mode) override { control_->text_came(mode); }
+    void owner_not_kept(const Error& why) override { say_error(why); }
     void emergency_changed() override {
         const auto& emergency = broker_.emergency();
         if (emergency.phase() != Emergency::Phase::none && emergency.words() != said_) {
@@ -114,7 +115,9 @@ Result<> serve(const Options& options) {
     ::signal(SIGPIPE, SIG_IGN);
     PMOS_ASSIGN(const auto loop, event::EventLoop::make());
     MmRadio radio(*loop, options.bus);
-    Broker broker(*loop, radio, Owners::open(options.state));
+    auto owners = Owners::open(options.state);
+    if (owners.unread()) say_error(*owners.unread());
+    Broker broker(*loop, radio, std::move(owners));
     Faces faces(*loop, broker, options.run);
     PMOS_TRY(faces.begin());
     broker.listen(faces);

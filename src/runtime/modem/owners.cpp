@@ -3,12 +3,14 @@
 #include "runtime/modem/owners.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <span>
 
+#include "base/regular_file.h"
 #include "policy/hash.h"
 #include "policy/names.h"
 
@@ -22,14 +24,6 @@ constexpr std::size_t kDigest = 64;
 void put(std::string& out, std::string_view field) {
     out += std::to_string(field.size()) + ":";
     out += field;
-}
-
-std::string read_all(int fd) {
-    std::string bytes;
-    char buffer[65536];
-    for (ssize_t n; bytes.size() < kMost && (n = ::read(fd, buffer, sizeof buffer)) > 0;)
-        bytes.append(buffer, static_cast<std::size_t>(n));
-    return bytes;
 }
 
 bool write_all(int fd, std::string_view bytes) {
@@ -87,8 +81,12 @@ std::map<std::string, std::string> read_owners(std::string_view bytes) {
 Owners Owners::open(const std::string& dir) {
     Owners out;
     const std::string path = dir + "/owners";
-    if (const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)); fd)
-        out.owners_ = read_owners(read_all(fd.get()));
+    auto bytes = read_regular_file(path, kMost);
+    if (!bytes && bytes.error().sys_errno != ENOENT) {
+        out.unread_ = std::move(bytes.error());
+        return out;
+    }
+    if (bytes) out.owners_ = read_owners(*bytes);
     compact(path, out.owners_);
     out.file_.reset(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
     return out;
@@ -99,11 +97,15 @@ std::string Owners::find(const std::string& digest) const {
     return it == owners_.end() ? "" : it->second;
 }
 
+// Half a line would make the next one senseless.
 Result<> Owners::append(const std::string& line) {
     if (!file_) return fail(Code::no_space, "whose the messages are cannot be kept");
-    if (!write_all(file_.get(), line))
-        return fail(errno_error(errno, "whose the messages are cannot be kept"));
-    return {};
+    struct stat before {};
+    const bool known = ::fstat(file_.get(), &before) == 0;
+    if (known && write_all(file_.get(), line)) return {};
+    const int why = errno;
+    if (known) static_cast<void>(!::ftruncate(file_.get(), before.st_size));
+    return fail(errno_error(why, "whose the messages are cannot be kept"));
 }
 
 Result<> Owners::keep(const std::string& digest, const std::string& mode) {

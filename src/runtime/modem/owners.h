@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 
 #include "base/fd.h"
@@ -16,8 +17,10 @@ std::string digest_of(const std::string& line_id, const RadioText& text);
 
 class Owners {
   public:
-    // A file that cannot be read is as if it were empty: messages then go by the rules again.
+    // A file that cannot be read is left as it is, and it is not known whose any message was.
     static Owners open(const std::string& dir);
+    // Why that is; no rule may give a message away that was another mode's.
+    const std::optional<Error>& unread() const noexcept { return unread_; }
 
     // "" where nobody was.
     std::string find(const std::string& digest) const;
@@ -30,6 +33,7 @@ class Owners {
     Result<> append(const std::string& line);
     std::map<std::string, std::string> owners_;
     UniqueFd file_;
+    std::optional<Error> unread_;
 };
 
 // What a file holds, of lines "DIGEST MODE" and, of a message that is gone, "DIGEST -"; what is

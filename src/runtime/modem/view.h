@@ -4,6 +4,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "runtime/modem/radio.h"
 
@@ -33,6 +34,14 @@ struct View {
     std::map<unsigned, OwnText> texts;
     unsigned next_line = 0, next_call = 0, next_text = 0;
 };
+
+// So that the map may change meanwhile.
+template <class Map>
+std::vector<typename Map::key_type> keys_of(const Map& map) {
+    std::vector<typename Map::key_type> keys;
+    for (const auto& [key, value] : map) keys.push_back(key);
+    return keys;
+}
 
 inline bool is_over(CallState state) { return state == CallState::terminated; }
 // It occupies the line.

@@ -49,6 +49,25 @@ TEST_CASE("it outlives the broker, without a number or a word") {
     CHECK(nowhere.find(digest) == "secure");
 }
 
+TEST_CASE("what cannot be read is left as it is, and gives no message away") {
+    char dir[] = "/tmp/pmos-owners-XXXXXX";
+    REQUIRE(::mkdtemp(dir) != nullptr);
+    const std::string file = std::string(dir) + "/owners";
+    std::filesystem::create_directory(file);
+    auto owners = Owners::open(dir);
+    CHECK(owners.unread());
+    CHECK_FALSE(owners.keep(kA, "personal"));
+    CHECK(std::filesystem::is_directory(file));
+    std::filesystem::remove(file);
+    // More than there can be of it.
+    std::ofstream(file) << kA << " secure\n";
+    std::filesystem::resize_file(file, (16U << 20U) + 1);
+    CHECK(Owners::open(dir).unread());
+    CHECK(std::filesystem::file_size(file) == (16U << 20U) + 1);
+    std::filesystem::remove_all(dir);
+    CHECK_FALSE(Owners::open(dir).unread());
+}
+
 TEST_CASE("messages that differ have other digests") {
     RadioText one, other;
     one.number = "12";
