@@ -36,14 +36,6 @@ int list_modes(sd_bus*, const char*, void* userdata, char*** nodes, sd_bus_error
     return 1;
 }
 
-std::string error_text(const Error& error) {
-    std::string text = error.message();
-    if (!error.step.empty()) text += " [" + error.step + "]";
-    for (const auto& undo : error.undo_failures) text += "; and the undo failed: " + undo.message();
-    if (!error.fix.empty()) text += "\nhint: " + error.fix;
-    return text;
-}
-
 }  // namespace
 
 std::string mode_path(const std::string& mode) {
@@ -54,10 +46,6 @@ std::string mode_path(const std::string& mode) {
     return out;
 }
 
-int set_error(sd_bus_error* out, const Error& error) {
-    return sd_bus_error_set(out, code_info(error.code).bus_name.data(), error_text(error).c_str());
-}
-
 int append_details(sd_bus_message* reply, const Details& details) {
     int r = sd_bus_message_open_container(reply, 'a', "{ss}");
     for (const auto& [key, value] : details)
@@ -65,10 +53,7 @@ int append_details(sd_bus_message* reply, const Details& details) {
     return r >= 0 ? sd_bus_message_close_container(reply) : r;
 }
 
-void Call::fail(const Error& error) const {
-    sd_bus_reply_method_errorf(message_, code_info(error.code).bus_name.data(), "%s",
-                               error_text(error).c_str());
-}
+void Call::fail(const Error& error) const { event::reply_error(message_, error); }
 
 void Call::done(const Result<>& result) const {
     if (!result) return fail(result.error());

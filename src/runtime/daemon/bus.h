@@ -12,13 +12,12 @@
 #include "runtime/daemon/fprintd.h"
 #include "runtime/daemon/logind.h"
 #include "runtime/daemon/supervisor.h"
+#include "runtime/event/bus_pieces.h"
 
 namespace pmos::daemon {
 
-struct UnrefBus {
-    void operator()(sd_bus* bus) const noexcept { sd_bus_close_unref(bus); }
-};
-using BusPtr = std::unique_ptr<sd_bus, UnrefBus>;
+using event::BusPtr;
+using event::set_error;
 
 struct ModeObject;
 
@@ -105,9 +104,6 @@ class Call {
   private:
     sd_bus_message* message_;
 };
-
-// For a vtable's own error return: "what: why\nhint: fix" under the code's bus name.
-int set_error(sd_bus_error* out, const Error& error);
 
 const sd_bus_vtable* manager_vtable();
 const sd_bus_vtable* mode_vtable();

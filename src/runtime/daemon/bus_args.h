@@ -36,12 +36,7 @@ int read_options(sd_bus_message* message, sd_bus_error* error, Visit visit) {
     return r < 0 ? r : sd_bus_message_exit_container(message);
 }
 
-inline int read_strings(sd_bus_message* message, std::vector<std::string>& out) {
-    int r = sd_bus_message_enter_container(message, 'a', "s");
-    const char* text = nullptr;
-    while (r >= 0 && (r = sd_bus_message_read(message, "s", &text)) > 0) out.emplace_back(text);
-    return r < 0 ? r : sd_bus_message_exit_container(message);
-}
+using event::read_strings;
 
 template <class T>
 int read_basic(sd_bus_message* message, const char* type, T& out) {

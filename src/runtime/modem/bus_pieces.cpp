@@ -1,4 +1,4 @@
-// modem: pieces of sd-bus as values. Knows none of the interfaces.
+// modem: calls over sd-bus that are answered later. Knows none of the interfaces.
 #include "runtime/modem/bus_pieces.h"
 
 #include "base/text.h"
@@ -26,34 +26,22 @@ int on_reply(sd_bus_message* message, void* userdata, sd_bus_error*) {
     return 0;
 }
 
-std::string text_of(const Error& error) {
-    return error.fix.empty() ? error.message() : error.message() + "\nhint: " + error.fix;
-}
-
 }  // namespace
 
-void call_async(sd_bus* bus, sd_bus_message* request, std::uint64_t timeout_us,
-                AnswerMessage answer) {
+void call_async(event::EventLoop& loop, sd_bus* bus, sd_bus_message* request,
+                std::uint64_t timeout_us, AnswerMessage answer) {
     auto pending = std::make_unique<Pending>(std::move(answer));
     sd_bus_slot* slot = nullptr;
     const int r = sd_bus_call_async(bus, &slot, request, on_reply, pending.get(), timeout_us);
     if (r < 0) {
-        auto failed = std::exchange(pending->answer, nullptr);
-        return failed(fail(errno_error(-r, "cannot ask ModemManager")));
+        return loop.soon([failed = std::move(pending->answer), r]() mutable {
+            failed(fail(errno_error(-r, "cannot ask ModemManager")));
+        });
     }
     sd_bus_slot_set_destroy_callback(slot, destroy);
     static_cast<void>(pending.release());
     sd_bus_slot_set_floating(slot, 1);
     sd_bus_slot_unref(slot);
-}
-
-int set_error(sd_bus_error* out, const Error& error) {
-    return sd_bus_error_set(out, code_info(error.code).bus_name.data(), text_of(error).c_str());
-}
-
-void reply_error(sd_bus_message* call, const Error& error) {
-    sd_bus_reply_method_errorf(call, code_info(error.code).bus_name.data(), "%s",
-                               text_of(error).c_str());
 }
 
 }  // namespace pmos::modem

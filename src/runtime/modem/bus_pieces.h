@@ -1,4 +1,4 @@
-// modem: pieces of sd-bus as values. Knows none of the interfaces.
+// modem: calls over sd-bus that are answered later. Knows none of the interfaces.
 #pragma once
 
 #include <systemd/sd-bus.h>
@@ -7,13 +7,14 @@
 #include <memory>
 
 #include "base/result.h"
+#include "runtime/event/bus_pieces.h"
+#include "runtime/event/loop.h"
 
 namespace pmos::modem {
 
-struct UnrefBus {
-    void operator()(sd_bus* bus) const noexcept { sd_bus_close_unref(bus); }
-};
-using BusPtr = std::unique_ptr<sd_bus, UnrefBus>;
+using event::BusPtr;
+using event::reply_error;
+using event::set_error;
 
 struct UnrefMessage {
     void operator()(sd_bus_message* message) const noexcept { sd_bus_message_unref(message); }
@@ -23,11 +24,7 @@ inline MessagePtr share(sd_bus_message* message) { return MessagePtr(sd_bus_mess
 
 using AnswerMessage = std::move_only_function<void(Result<sd_bus_message*>)>;
 // Answers exactly once, never from within, or not any more when the bus is closed before.
-void call_async(sd_bus* bus, sd_bus_message* request, std::uint64_t timeout_us,
-                AnswerMessage answer);
-
-// An error under the code's bus name, "what: why" and the hint on a line of its own.
-int set_error(sd_bus_error* out, const Error& error);
-void reply_error(sd_bus_message* call, const Error& error);
+void call_async(event::EventLoop& loop, sd_bus* bus, sd_bus_message* request,
+                std::uint64_t timeout_us, AnswerMessage answer);
 
 }  // namespace pmos::modem

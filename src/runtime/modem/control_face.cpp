@@ -8,13 +8,6 @@
 namespace pmos::modem {
 namespace {
 
-int read_texts(sd_bus_message* m, std::vector<std::string>& out) {
-    int r = sd_bus_message_enter_container(m, 'a', "s");
-    const char* text = nullptr;
-    while (r >= 0 && (r = sd_bus_message_read(m, "s", &text)) > 0) out.emplace_back(text);
-    return r < 0 ? r : sd_bus_message_exit_container(m);
-}
-
 int read_mode(sd_bus_message* m, ModeRights& mode) {
     const char* name = nullptr;
     int sms = 0, voice = 0, foreground = 0, running = 0;
@@ -26,8 +19,8 @@ int read_mode(sd_bus_message* m, ModeRights& mode) {
     mode.voice = voice != 0;
     mode.foreground = foreground != 0;
     mode.running = running != 0;
-    r = read_texts(m, mode.numbers);
-    return r < 0 ? r : read_texts(m, mode.lines);
+    r = event::read_strings(m, mode.numbers);
+    return r < 0 ? r : event::read_strings(m, mode.lines);
 }
 
 int read_table(sd_bus_message* m, Table& table) {
@@ -45,7 +38,7 @@ int read_table(sd_bus_message* m, Table& table) {
     if (r >= 0) r = sd_bus_message_read(m, "s", &fallback);
     if (r < 0) return r;
     table.fallback = fallback;
-    return read_texts(m, table.emergency);
+    return event::read_strings(m, table.emergency);
 }
 
 int set_table(sd_bus_message* m, void* userdata, sd_bus_error*) {

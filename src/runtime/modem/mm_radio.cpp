@@ -150,7 +150,7 @@ void MmRadio::ask(MessagePtr request, std::chrono::seconds patience, AnswerMessa
         return loop_.soon([answer = std::move(answer)]() mutable {
             answer(fail(Code::unreachable, "there is no system bus"));
         });
-    call_async(bus_.get(), request.get(),
+    call_async(loop_, bus_.get(), request.get(),
                static_cast<std::uint64_t>(std::chrono::microseconds(patience).count()),
                std::move(answer));
 }

@@ -16,6 +16,13 @@ constexpr auto kSend = 120s;  // of a message in many parts
 constexpr auto kEnable = 120s;
 constexpr auto kWake = 5s;
 
+AnswerMessage only_done(Done done) {
+    return [done = std::move(done)](Result<sd_bus_message*> answer) mutable {
+        if (!answer) return done(fail(std::move(answer.error())));
+        done({});
+    };
+}
+
 }  // namespace
 
 // The bus starts it where it can be; where only systemd knows it, systemd does.
@@ -45,11 +52,7 @@ void MmRadio::wake() {
 
 void MmRadio::plain(const std::string& path, const char* interface, const char* member,
                     std::chrono::seconds patience, Done done) {
-    ask(request(path, interface, member), patience,
-        [done = std::move(done)](Result<sd_bus_message*> answer) mutable {
-            if (!answer) return done(fail(std::move(answer.error())));
-            done({});
-        });
+    ask(request(path, interface, member), patience, only_done(std::move(done)));
 }
 
 void MmRadio::create(const std::string& line, const char* interface, const char* member,
@@ -74,10 +77,7 @@ void MmRadio::create(const std::string& line, const char* interface, const char*
 void MmRadio::enable(const std::string& line, Done done) {
     auto call = request(line, mm::kModem, "Enable");
     if (call) sd_bus_message_append(call.get(), "b", 1);
-    ask(std::move(call), kEnable, [done = std::move(done)](Result<sd_bus_message*> answer) mutable {
-        if (!answer) return done(fail(std::move(answer.error())));
-        done({});
-    });
+    ask(std::move(call), kEnable, only_done(std::move(done)));
 }
 
 void MmRadio::create_call(const std::string& line, const std::string& number,
@@ -100,11 +100,7 @@ void MmRadio::hang_up(const std::string& call, Done done) {
 void MmRadio::send_tones(const std::string& call, const std::string& tones, Done done) {
     auto message = request(call, mm::kCall, "SendDtmf");
     if (message) sd_bus_message_append(message.get(), "s", tones.c_str());
-    ask(std::move(message), kCall,
-        [done = std::move(done)](Result<sd_bus_message*> answer) mutable {
-            if (!answer) return done(fail(std::move(answer.error())));
-            done({});
-        });
+    ask(std::move(message), kCall, only_done(std::move(done)));
 }
 
 void MmRadio::delete_call(const std::string& line, const std::string& call) {
@@ -125,11 +121,7 @@ void MmRadio::send_text(const std::string& text, Done done) {
 void MmRadio::delete_text(const std::string& line, const std::string& text, Done done) {
     auto message = request(line, mm::kMessaging, "Delete");
     if (message) sd_bus_message_append(message.get(), "o", text.c_str());
-    ask(std::move(message), kCreate,
-        [done = std::move(done)](Result<sd_bus_message*> answer) mutable {
-            if (!answer) return done(fail(std::move(answer.error())));
-            done({});
-        });
+    ask(std::move(message), kCreate, only_done(std::move(done)));
 }
 
 }  // namespace pmos::modem
