@@ -136,7 +136,9 @@ void Switchboard::add_coming(std::vector<SequenceStep>& steps, Mode& target) {
                      [this, &target](Done done) { freeze(target, std::move(done)); }});
 }
 
+// Of one that runs, and that nothing is done to, there is nothing to look at and nothing to tell.
 void Switchboard::start(Mode& target, Done done) {
+    if (target.alive() && !target.shut() && target.jobs.idle()) return done({});
     if (!target.alive()) target.devices_open = true;
     ensure_started_(target, [&target, done = std::move(done)](Result<> started) mutable {
         if (!started) target.devices_open = false;
@@ -228,10 +230,8 @@ void Switchboard::left(Mode& mode) {
     mode.devices_open = false;
     if (!mode.alive()) return;
     // It goes on in the background once it is unlocked.
-    if (auto shut = ctx_.gate.shut(mode); !shut)
-        ctx_.observer.event("devices-unsettled", mode.name, {{"why", shut.error().message()}});
-    if (auto slowed = throttle_mode(ctx_, mode); !slowed)
-        ctx_.observer.event("throttle-failed", mode.name, {{"why", slowed.error().message()}});
+    tell_failure(ctx_.observer, "devices-unsettled", mode.name, ctx_.gate.shut(mode));
+    tell_failure(ctx_.observer, "throttle-failed", mode.name, throttle_mode(ctx_, mode));
 }
 
 void Switchboard::adopt(Mode& mode) { set_foreground(&mode); }

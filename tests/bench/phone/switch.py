@@ -42,7 +42,7 @@ def row(name, unit, ours, peer=None, goal=None):
 
 
 def cgroup_of(mode):
-    return next(pathlib.Path("/sys/fs/cgroup").glob(f"**/modes/{mode}"))
+    return next(pathlib.Path("/sys/fs/cgroup").glob(f"**/{mode}"))
 
 
 def processes(directory):
@@ -51,13 +51,16 @@ def processes(directory):
 
 def crowd(count):
     """Both modes with so many processes more, until they are ended."""
-    held = [subprocess.Popen(["pmosctl", "exec", mode, "--", "sh", "-c", SLEEPERS.format(count)],
-                             stdin=subprocess.DEVNULL) for mode in MODES]
-    end = time.monotonic() + 120
-    while any(processes(cgroup_of(mode)) < count for mode in MODES):
-        if time.monotonic() > end:
-            sys.exit(f"there are no {count} processes in each mode")
-        time.sleep(0.2)
+    held = []
+    for mode in MODES:
+        run("pmosctl", "switch", mode)  # nobody enters one that is frozen
+        held.append(subprocess.Popen(["pmosctl", "exec", mode, "--", "sh", "-c", SLEEPERS.format(count)],
+                                     stdin=subprocess.DEVNULL))
+        end = time.monotonic() + 120
+        while processes(cgroup_of(mode)) < count:
+            if time.monotonic() > end:
+                sys.exit(f"there are no {count} processes in '{mode}'")
+            time.sleep(0.2)
     return held
 
 

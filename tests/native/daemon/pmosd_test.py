@@ -348,7 +348,9 @@ def test_switch(phone):
     expect("hint:" in refused.stderr, "a frozen mode is refused with a hint")
     both = [subprocess.Popen([f"{phone.build}/cli/pmosctl", "--socket", f"{phone.dir}/run/private", "switch", name])
             for name in ("alpha", "beta") * 10]
-    expect(all(p.wait(60) == 0 for p in both), "twenty switches at once all answer")
+    codes = {p.wait(60) for p in both}
+    # Of several the last counts: one that it overtakes says so (16).
+    expect(0 in codes and codes <= {0, 16}, f"twenty switches at once are carried out or overtaken: {codes}")
     rows = [phone.status("alpha"), phone.status("beta")]
     expect(sum(r["foreground"] for r in rows) == 1, "exactly one is in the foreground")
     expect(sorted(r["state"] for r in rows) == ["frozen", "running"], "one runs, one is frozen")
