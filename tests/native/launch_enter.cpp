@@ -31,11 +31,6 @@ launch::ExitRecord exit_record(const Running& mode) {
     return record;
 }
 
-void stop(const Running& mode) {
-    REQUIRE(sys::sys_pidfd_send_signal(mode.reply.pidfd.get(), SIGTERM) == 0);
-    CHECK(wait_for(mode.reply.pidfd.borrow()) == 128 + SIGTERM);
-}
-
 }  // namespace
 
 TEST_CASE("PID 1 records how the program ended and ends alike") {

@@ -1,6 +1,5 @@
 // native tests: every step of the array failed once (builds with -Dfaults=true only); the machine
 // must look the same before and after.
-#include <signal.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
@@ -124,8 +123,7 @@ TEST_CASE("an entry that fails at any step leaves the mode and the machine as th
         ++failed;
     }
     CHECK(failed == 19);
-    REQUIRE(sys::sys_pidfd_send_signal(mode.reply.pidfd.get(), SIGTERM) == 0);
-    CHECK(wait_for(mode.reply.pidfd.borrow()) == 128 + SIGTERM);
+    stop(mode);
 }
 
 TEST_CASE("a change of devices that fails at any step leaves the launcher where it was") {
@@ -146,6 +144,5 @@ TEST_CASE("a change of devices that fails at any step leaves the launcher where 
         CHECK(reply.reply.step == step);
         CHECK(look_once_quiet(world, launcher_pid, before) == before);
     }
-    REQUIRE(sys::sys_pidfd_send_signal(mode.reply.pidfd.get(), SIGTERM) == 0);
-    CHECK(wait_for(mode.reply.pidfd.borrow()) == 128 + SIGTERM);
+    stop(mode);
 }

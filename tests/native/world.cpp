@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/landlock.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -22,6 +23,7 @@
 
 #include "runtime/launch/prepare.h"
 #include "runtime/network/net_ns.h"
+#include "runtime/sys/process.h"
 
 namespace pmos::test {
 namespace {
@@ -288,6 +290,11 @@ int wait_for(BorrowedFd pidfd) {
     check(::waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &info, WEXITED | __WALL) == 0,
           "cannot wait");
     return info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
+}
+
+void stop(const Running& mode) {
+    check(sys::sys_pidfd_send_signal(mode.reply.pidfd.get(), SIGTERM) == 0, "cannot end the mode");
+    check(wait_for(mode.reply.pidfd.borrow()) == 128 + SIGTERM, "it did not end by SIGTERM");
 }
 
 std::string command_output(const std::string& command) {

@@ -88,6 +88,8 @@ std::string read_all(BorrowedFd fd);
 std::string read_line(BorrowedFd fd);
 // Waits for a process that is ours; its wait status.
 int wait_for(BorrowedFd pidfd);
+// SIGTERM to a mode whose program has no handler for it, which has to end by that.
+void stop(const Running& mode);
 // A file with an ext4 behind a loop device, gone when this is: with the directories of a volume, or
 // empty.
 class LoopVolume {

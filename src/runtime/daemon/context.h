@@ -72,6 +72,12 @@ class Observer {
                        Audience audience = Audience::everyone) = 0;
 };
 
+// An event of that kind, with why; of a success nothing.
+inline void tell_failure(Observer& observer, std::string_view kind, std::string_view mode,
+                         const Result<>& result) {
+    if (!result) observer.event(kind, mode, {{"why", result.error().message()}});
+}
+
 struct Context {
     EventLoop& loop;
     const Paths& paths;

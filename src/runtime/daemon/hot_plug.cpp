@@ -31,8 +31,7 @@ std::string paths_of(const std::vector<policy::DeviceNode>& nodes) {
 }
 
 void tell(const Context& ctx, const Mode& mode, const Result<>& result) {
-    if (result) return;
-    ctx.observer.event("devices-unsettled", mode.name, {{"why", result.error().message()}});
+    tell_failure(ctx.observer, "devices-unsettled", mode.name, result);
 }
 
 // A pmosd that comes adopts the mode with what it has by now. A recording ends with this one.

@@ -81,8 +81,7 @@ void Supervisor::settle_devices(Mode& mode) {
                   [this, &mode](Result<> result) {
                       if (result) return;
                       devices_unsettled_ = true;
-                      ctx_.observer.event("devices-unsettled", mode.name,
-                                          {{"why", result.error().message()}});
+                      tell_failure(ctx_.observer, "devices-unsettled", mode.name, result);
                       look_at_devices_in(1s);
                   });
 }
@@ -132,12 +131,11 @@ void Supervisor::adopt_devices(Mode& mode) {
     }
     if (!attached)
         ctx_.observer.event("denials-lost", mode.name, {{"why", attached.error().message()}});
-    const auto settled = [this, &mode](Result<> result) {
-        if (!result)
-            ctx_.observer.event("devices-unsettled", mode.name,
-                                {{"why", result.error().message()}});
+    const auto settled = [this, &mode](const Result<>& result) {
+        tell_failure(ctx_.observer, "devices-unsettled", mode.name, result);
     };
-    settled(mode.devices_open ? unthrottle_mode(ctx_, mode) : throttle_mode(ctx_, mode));
+    tell_failure(ctx_.observer, "throttle-failed", mode.name,
+                 mode.devices_open ? unthrottle_mode(ctx_, mode) : throttle_mode(ctx_, mode));
     if (mode.devices_open) return gate_.grant(mode, settled);
     settled(gate_.shut(mode));
 }

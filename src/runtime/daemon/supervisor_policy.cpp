@@ -69,7 +69,7 @@ Result<> Supervisor::begin(std::vector<KeptDescriptor> kept) {
     PMOS_TRY(begin_policy());
     for (auto& [name, mode] : modes_) {
         adopt(*mode);
-        settle_devices(*mode);
+        if (mode->alive() && mode->running->digest != mode->digest) settle_devices(*mode);
         timers_.adopt(*mode);
         finish_lock(*mode);
         finish_reencryption(*mode);
@@ -277,7 +277,6 @@ void Supervisor::take_mode(const policy::ModePolicy& policy) {
 // Devices may have come and gone while there was no pmosd.
 bool Supervisor::is_same_but_for_devices(const policy::LaunchPlan& running,
                                          const Mode& mode) const {
-    if (policy::digest(running) == mode.digest) return true;
     const auto change = policy::device_change(running, mode.profile.get(), facts_);
     return change && policy::digest(change->plan) == mode.digest;
 }
@@ -309,7 +308,8 @@ void Supervisor::adopt(Mode& mode) {
     Running running;
     running.plan =
         saved->digest == mode.digest ? mode.plan : read_plan(paths_, mode.name, saved->digest);
-    if (running.plan && is_same_but_for_devices(*running.plan, mode))
+    if (saved->digest == mode.digest ||
+        (running.plan && is_same_but_for_devices(*running.plan, mode)))
         running.profile = mode.profile;
     running.digest = saved->digest;
     running.policy = saved->policy;

@@ -5,9 +5,11 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 
 #include "runtime/daemon/process.h"
@@ -23,22 +25,35 @@ struct Writer {
 };
 
 // Writes for as long as that takes the kernel, which leaves off at a signal: that is what the
-// answer is for. It has none where there is no process to be had; then the weights alone slow the
-// mode.
-UniqueFd write_aside(EventLoop& loop, UniqueFd file, const std::string& value) {
+// answer is for.
+Result<UniqueFd> write_aside(const Context& ctx, const Mode& mode, UniqueFd file,
+                             const policy::CgroupLimit& limit) {
     const pid_t pid = ::fork();
     if (pid == 0) {
-        static_cast<void>(!::write(file.get(), value.data(), value.size()));
-        ::_exit(0);
+        const ssize_t n = ::write(file.get(), limit.value.data(), limit.value.size());
+        ::_exit(n < 0 ? errno : 0);
     }
+    const std::string what = "cannot set '" + limit.file + "' of mode '" + mode.name + "'";
+    if (pid < 0) return fail(errno_error(errno, what));
     auto writer = std::make_shared<Writer>();
-    if (pid > 0) writer->pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-    if (!writer->pidfd) return {};
-    writer->ended = loop.on_io(writer->pidfd.borrow(), EPOLLIN, [writer](std::uint32_t) {
-        static_cast<void>(reap(writer->pidfd.borrow()));
-        writer->ended.reset();
-    });
-    return UniqueFd(::fcntl(writer->pidfd.get(), F_DUPFD_CLOEXEC, 0));
+    writer->pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    UniqueFd mine(writer->pidfd ? ::fcntl(writer->pidfd.get(), F_DUPFD_CLOEXEC, 0) : -1);
+    if (!mine) {
+        const int why = errno;
+        ::kill(pid, SIGKILL);
+        ::waitpid(pid, nullptr, 0);
+        return fail(errno_error(why, what));
+    }
+    writer->ended = ctx.loop.on_io(
+        writer->pidfd.borrow(), EPOLLIN, [&ctx, name = mode.name, what, writer](std::uint32_t) {
+            const auto status = reap(writer->pidfd.borrow());
+            writer->ended.reset();
+            // A signal ends it when the mode is to have its memory back.
+            if (status && WIFEXITED(*status) && WEXITSTATUS(*status) != 0)
+                tell_failure(ctx.observer, "throttle-failed", name,
+                             fail(errno_error(WEXITSTATUS(*status), what)));
+        });
+    return mine;
 }
 
 bool waits(const policy::CgroupLimit& limit) { return limit.file == "memory.high"; }
@@ -72,7 +87,7 @@ Result<> throttle_mode(const Context& ctx, Mode& mode) {
     PMOS_ASSIGN([[maybe_unused]] const auto left_out, mode.cgroup->apply(at_once));
     for (const auto& limit : slow) {
         PMOS_ASSIGN(UniqueFd file, mode.cgroup->open_to_write(limit.file));
-        mode.running->throttling = write_aside(ctx.loop, std::move(file), limit.value);
+        PMOS_ASSIGN(mode.running->throttling, write_aside(ctx, mode, std::move(file), limit));
     }
     return {};
 }

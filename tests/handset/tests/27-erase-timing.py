@@ -58,7 +58,7 @@ def pair():
 
 
 def measure(what, text):
-    """Three pairs cannot be told apart at all: then it is only shown that it works."""
+    """A few pairs cannot be told apart at all: then it is only shown that it works."""
     note(what)
     FILE.write_text(text)
     ctl("reload")
