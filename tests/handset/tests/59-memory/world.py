@@ -146,8 +146,16 @@ def control():
 OURS = ("the key", "the PIN", "the canary", "the file's canary", "the file's name")
 
 
+def looked_at(path):
+    """Whether udev has read what is on it."""
+    told = run("udevadm", "info", "--query=property", path)
+    check(f"udev knows {path}", told.returncode == 0 and "DM_NAME=" in told.stdout, told)
+    return "ID_FS_" in told.stdout
+
+
 def opened(when):
     inside = write_inside()
+    check(f"{when}: udev has not read the volume", not looked_at(f"/dev/mapper/pmos-{MODE}-data"))
     hits = memory()
     for half in ("data", "tweak"):
         present(when, hits, "the key", f"{half} half", f"{half} schedule")
@@ -157,13 +165,13 @@ def opened(when):
     return inside
 
 
-def gone(when, inside=None, but=()):
+def gone(when, inside=None):
     """Nothing of the mode is in memory, and personal runs on."""
     if inside:
         inside.wait(20)
         inside.stdout.close()
     hits = memory()
-    absent(when, hits, *(name for name in OURS if name not in but))
+    absent(when, hits, *OURS)
     state = status("personal")
     check(f"{when}: personal runs on", state["state"] == "running", state)
     present(when, hits, "personal's key", "data schedule", "tweak schedule")
