@@ -51,6 +51,7 @@ class CrossCheck {
     static void volumes(ModePolicy& a, ModePolicy& b);
     static void shares(ModePolicy& a, ModePolicy& b);
     static void devices(ModePolicy& a, ModePolicy& b);
+    static void modem(ModePolicy& a, ModePolicy& b);
 
     std::vector<ModePolicy>& modes_;
     const Node* site_;
@@ -74,6 +75,7 @@ void CrossCheck::pair(ModePolicy& a, ModePolicy& b) {
     volumes(a, b);
     shares(a, b);
     devices(a, b);
+    modem(a, b);
 }
 
 void CrossCheck::images(ModePolicy& a, ModePolicy& b) {
@@ -134,6 +136,27 @@ void CrossCheck::devices(ModePolicy& a, ModePolicy& b) {
                  fmt::format("two modes have {}, and nobody arbitrates it", device_class),
                  fmt::format("deny it to one of them: \"{}\": \"none\"", device_class));
     }
+}
+
+// What comes in is one mode's, or nobody's.
+void CrossCheck::modem(ModePolicy& a, ModePolicy& b) {
+    const auto claims = [&](const std::string& key, const std::string& value,
+                            const std::vector<std::string>& others, std::size_t own) {
+        const auto same = std::ranges::find(others, value);
+        if (same == others.end()) return;
+        both(a, a.profile->where(fmt::format("modem/{}/{}", key, own)), b,
+             b.profile->where(fmt::format("modem/{}/{}", key, same - others.begin())),
+             Rule::claimed_twice, fmt::format("'{}' is claimed twice", shown(value)),
+             "leave it to one of them");
+    };
+    const auto &p = a.profile->modem, &q = b.profile->modem;
+    for (std::size_t i = 0; i < p.numbers.size(); ++i)
+        claims("numbers", p.numbers[i], q.numbers, i);
+    for (std::size_t i = 0; i < p.lines.size(); ++i) claims("lines", p.lines[i], q.lines, i);
+    if (p.rest && q.rest)
+        both(a, a.profile->where("modem/rest"), b, b.profile->where("modem/rest"),
+             Rule::claimed_twice, "two modes claim the rest of what comes in",
+             "leave it to one of them");
 }
 
 }  // namespace

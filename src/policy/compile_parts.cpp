@@ -171,11 +171,16 @@ DeviceNode& add_device_node(std::vector<DeviceNode>& nodes, const HostDevice& de
     return nodes.emplace_back(std::move(n));
 }
 
-std::vector<MountOp> mount_operations(const Profile& profile, const LaunchPlan& plan) {
+std::vector<MountOp> mount_operations(const Profile& profile, const LaunchPlan& plan,
+                                      const std::string& modem_dir) {
     std::vector<MountOp> ops;
     add_base(profile, ops);
     add_volumes(profile, plan, ops);
     add_own(profile, ops);
+    // Root's, and so nobody's inside: a socket may be connected to also where nothing is writable.
+    if (plan.modem.any())
+        ops.push_back(make_mount(MountKind::bind, modem_dir + "/" + profile.mode,
+                                 std::string(kModemPlace), MOUNT_ATTR_RDONLY | kSafest));
     if (!profile.proc_pid_only) add_masks(ops);
     return ops;
 }

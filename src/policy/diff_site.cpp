@@ -221,11 +221,38 @@ void compare_accepted(const DiffSide& a, const DiffSide& b, std::vector<Change>&
     }
 }
 
+// One less is a call for help that is refused; one more lets the number be called in every state.
+void compare_emergency(const DiffSide& a, const DiffSide& b, std::vector<Change>& out) {
+    const Node none;
+    const auto list = [&](const DiffSide& side) -> const Node& {
+        const Node* node = side.site == nullptr ? nullptr : side.site->find("emergencyNumbers");
+        return node == nullptr ? none : *node;
+    };
+    const auto tell = [&](const Node& some, const Node& others, Turn turn, std::string_view does) {
+        for (const auto& number : some.items) {
+            if (has_word(texts(&others), number.text)) continue;
+            const auto words = fmt::format("'{}' {} called in every state", number.text, does);
+            out.push_back({"",
+                           ChangeKind::other,
+                           turn,
+                           Danger::moderate,
+                           "emergencyNumbers",
+                           {number.text},
+                           words,
+                           turn == Turn::loss ? number.at : others.at,
+                           turn == Turn::loss ? others.at : number.at});
+        }
+    };
+    tell(list(a), list(b), Turn::loss, "is no longer");
+    tell(list(b), list(a), Turn::gain, "is");
+}
+
 }  // namespace
 
 void compare_site(const DiffSide& a, const DiffSide& b, std::vector<Change>& out) {
     compare_demands(a, b, out);
     compare_accepted(a, b, out);
+    compare_emergency(a, b, out);
 }
 
 }  // namespace pmos::policy

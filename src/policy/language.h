@@ -42,8 +42,10 @@ enum class Format : std::uint8_t {
     syscall,           // a name
     syscall_or_group,  // a name or @group
     cpu_max,
-    root_hash,   // of dm-verity, SHA-256
-    x25519_key,  // a public one, in base64
+    root_hash,    // of dm-verity, SHA-256
+    x25519_key,   // a public one, in base64
+    number_rule,  // a telephone number, or the beginning of one and "*"
+    emergency_number,
 };
 
 struct KeySpec {

@@ -107,6 +107,20 @@ bool is_x25519_key(std::string_view text) {
            kAll.find(text[kLength - 2]) % 4 == 0;
 }
 
+bool is_digits(std::string_view text, std::size_t least, std::size_t most) {
+    return text.size() >= least && text.size() <= most &&
+           text.find_first_not_of("0123456789") == text.npos;
+}
+
+// E.164 has 15 digits, and some networks prefix them.
+bool is_number_rule(std::string_view text) {
+    if (text.starts_with('+')) text.remove_prefix(1);
+    if (text.ends_with('*')) text.remove_suffix(1);
+    return is_digits(text, 1, 20);
+}
+
+bool is_emergency_number(std::string_view text) { return is_digits(text, 2, 6); }
+
 MaybeFault check_format(Format format, std::string_view text) {
     switch (format) {
         case Format::free:
@@ -145,6 +159,13 @@ MaybeFault check_format(Format format, std::string_view text) {
         case Format::x25519_key:
             return expect(is_x25519_key(text), text, "an X25519 public key",
                           "32 bytes in base64, as wg pubkey prints them");
+        case Format::number_rule:
+            return expect(is_number_rule(text), text, "a telephone number",
+                          "as the network tells it, such as +4930123456, or a beginning and *: "
+                          "+4930*");
+        case Format::emergency_number:
+            return expect(is_emergency_number(text), text, "an emergency number",
+                          "2 to 6 digits, such as 110");
         case Format::cpu_max:
             return expect(is_cpu_max(text), text, "a CPU limit", "such as \"50000 100000\"");
         case Format::mount_option:

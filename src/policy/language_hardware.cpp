@@ -49,7 +49,7 @@ constexpr std::array kDeviceKeys{
             .fallback = "\"none\""},
     KeySpec{.path = "devices/modem",
             .types = kStr | kArr,
-            .doc = "port: the serial port itself. A list: by the broker.",
+            .doc = "port: the serial port itself. A list: by the broker, as docs/modem.md says.",
             .values = "none|port",
             .max = 8,
             .fallback = "\"none\""},
@@ -57,7 +57,7 @@ constexpr std::array kDeviceKeys{
             .types = kStr,
             .doc = "A service of the modem.",
             .values = "data|sms|voice",
-            .enforced = ""},
+            .enforced = "sms|voice"},
     KeySpec{.path = "devices/gnss",
             .types = kStr,
             .doc = "Position.",
@@ -91,6 +91,34 @@ constexpr std::array kDeviceKeys{
             .values = kPresence,
             .enforced = "none",
             .fallback = "\"none\""},
+};
+
+constexpr std::array kModemKeys{
+    KeySpec{.path = "modem",
+            .types = kObj,
+            .doc = "What of the calls and messages that come in is this mode's. What a mode claims "
+                   "and has no right to is nobody's."},
+    KeySpec{
+        .path = "modem/numbers", .types = kArr, .doc = "What comes from these numbers.", .max = 64},
+    KeySpec{.path = "modem/numbers/[]",
+            .types = kStr,
+            .doc = "A number as the network tells it, or the beginning of one and *; the longest "
+                   "that matches counts.",
+            .format = Format::number_rule,
+            .example = "\"+4930*\""},
+    KeySpec{.path = "modem/lines",
+            .types = kArr,
+            .doc = "What comes in on these lines; no other mode sees or uses them.",
+            .max = 8},
+    KeySpec{.path = "modem/lines/[]",
+            .types = kStr,
+            .doc = "A SIM by its own number, or a modem by its name in udev (ID_MM_PHYSDEV_UID).",
+            .example = "\"+4915112345678\""},
+    KeySpec{.path = "modem/rest",
+            .types = kBool,
+            .doc = "Whatever nothing else is said of; one mode can have it. A call is first that "
+                   "of who is in front, if it may speak.",
+            .fallback = "false"},
 };
 
 constexpr std::array kNetworkKeys{
@@ -134,6 +162,7 @@ constexpr std::array kNetworkKeys{
 }  // namespace
 
 KeySpecs device_keys() { return kDeviceKeys; }
+KeySpecs modem_keys() { return kModemKeys; }
 KeySpecs network_keys() { return kNetworkKeys; }
 
 }  // namespace pmos::policy

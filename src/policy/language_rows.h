@@ -38,6 +38,7 @@ KeySpecs mount_keys();
 KeySpecs seccomp_keys();
 KeySpecs denial_keys();
 KeySpecs device_keys();
+KeySpecs modem_keys();
 KeySpecs network_keys();
 KeySpecs resource_keys();
 KeySpecs session_keys();

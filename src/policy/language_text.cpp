@@ -42,6 +42,10 @@ std::string_view format_pattern(Format format) {
             return "^[0-9a-f]{64}$";
         case Format::x25519_key:
             return "^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$";
+        case Format::number_rule:
+            return "^\\+?[0-9]{1,20}\\*?$";
+        case Format::emergency_number:
+            return "^[0-9]{2,6}$";
         case Format::cpu_max:
             return "^(max|[0-9]{1,9})( [0-9]{1,9})?$";
         case Format::free:

@@ -29,6 +29,12 @@ struct MountOp {
     bool idmapped = false;                                     // shifted into the mode's id range
 };
 
+// Where a mode finds the directory that the modem's broker has for it: no part of the host's files.
+inline constexpr std::string_view kModemPlace = "/run/pmos/modem";
+inline bool is_modems(const MountOp& op) {
+    return op.kind == image::MountKind::bind && op.target == kModemPlace;
+}
+
 struct DeviceNode {
     std::string path;  // below /dev: "dri/renderD128"
     image::NodeType type{};
@@ -81,10 +87,11 @@ enum class HookPoint : std::uint8_t {
     switch_out,
     lock,
     unlock,
+    modem_call,
 };
 // As profiles and hooks write them, in the order of the enumeration.
 inline constexpr std::string_view kHookPointNames =
-    "volumeCheck|preStart|postStart|postStop|switchIn|switchOut|lock|unlock";
+    "volumeCheck|preStart|postStart|postStop|switchIn|switchOut|lock|unlock|modemCall";
 std::string_view hook_point_name(HookPoint point);
 
 struct Hook {
@@ -128,6 +135,13 @@ struct Volume {
     std::uint32_t pcrs = 0;           // of tpm2, one bit for each
     bool tpm_throttle = false;        // the TPM counts every wrong PIN, or it is not tried
     std::string escrow;               // X25519 public key in base64; "": nobody else gets a way
+};
+
+// What the modem's broker lets the mode have.
+struct ModemRights {
+    bool sms = false, voice = false;
+
+    bool any() const { return sms || voice; }
 };
 
 struct Session {
@@ -181,7 +195,8 @@ struct LaunchPlan {
     // What of these is something else behind another mode.
     std::vector<CgroupLimit> background_cgroup;
     std::vector<std::uint8_t> device_filter;  // struct bpf_insn[], BPF_PROG_TYPE_CGROUP_DEVICE
-    std::string network;                      // "none" or "loopback"
+    ModemRights modem;
+    std::string network;  // "none" or "loopback"
     Session session;
     std::vector<Hook> hooks;
 };

@@ -145,6 +145,10 @@ void take_readable(const nlohmann::json& j, LaunchPlan& plan) {
     }
     plan.cgroup = limits(j.at("cgroup"));
     plan.background_cgroup = limits(j.at("backgroundCgroup"));
+    for (const std::string service : j.value("modem", nlohmann::json::array())) {
+        plan.modem.sms = plan.modem.sms || service == "sms";
+        plan.modem.voice = plan.modem.voice || service == "voice";
+    }
     plan.network = j.at("network");
     const auto& session = j.at("session");
     plan.session.autostart = session.at("autostart");

@@ -158,6 +158,10 @@ void write_limits(JsonWriter& w, const char* key, const std::vector<CgroupLimit>
 void write_life(JsonWriter& w, const LaunchPlan& plan) {
     write_limits(w, "cgroup", plan.cgroup);
     write_limits(w, "backgroundCgroup", plan.background_cgroup);
+    std::vector<std::string> modem;
+    if (plan.modem.sms) modem.emplace_back("sms");
+    if (plan.modem.voice) modem.emplace_back("voice");
+    if (!modem.empty()) w.key("modem").texts(modem);
     w.key("network").text(plan.network);
     const Session& s = plan.session;
     w.key("session").open_object().key("autostart").boolean(s.autostart);

@@ -11,6 +11,7 @@
 #include "policy/lint.h"
 #include "policy/names.h"
 #include "policy/profile.h"
+#include "policy/profile_reader.h"
 #include "policy/question.h"
 #include "policy/resolve.h"
 #include "policy/separation.h"
@@ -78,6 +79,7 @@ PolicySet read_policy(std::span<const SourceFile> profiles, const SourceFile* si
     for (const auto& file : profiles) set.modes.push_back(read_mode(file, demands, read_block));
     const auto shared = demands ? std::make_shared<const Node>(*demands) : nullptr;
     for (auto& mode : set.modes) mode.demands = shared;
+    if (shared) set.emergency_numbers = texts(shared->find("emergencyNumbers"));
     check_between(set.modes, shared.get());
     std::ranges::stable_sort(set.modes, {}, &ModePolicy::mode);
     set.separation =

@@ -41,8 +41,9 @@ struct ModePolicy {
 };
 
 struct PolicySet {
-    std::vector<ModePolicy> modes;        // by name
-    std::vector<Diagnostic> diagnostics;  // of the site policy
+    std::vector<ModePolicy> modes;               // by name
+    std::vector<Diagnostic> diagnostics;         // of the site policy
+    std::vector<std::string> emergency_numbers;  // the owner's
     // What flows between the modes on a phone that has everything.
     std::shared_ptr<const Separation> separation;
 };

@@ -82,6 +82,7 @@ Profile ProfileReader::read() {
     if (const Node* list = get("seccomp/rules"))
         for (const auto& item : list->items) seccomp_rule(item);
     devices();
+    modem();
     network();
     resources();
     session();
@@ -131,6 +132,24 @@ void ProfileReader::devices() {
     for (const auto& member : node->members)
         p_.devices[member.key] =
             member.value.is(Node::Kind::string) ? member.value.text : std::string("broker");
+}
+
+void ProfileReader::modem() {
+    const auto services = texts(get("devices/modem"));
+    p_.modem.rights.sms = has_word(services, "sms");
+    p_.modem.rights.voice = has_word(services, "voice");
+    p_.modem.numbers = texts(get("modem/numbers"));
+    p_.modem.lines = texts(get("modem/lines"));
+    p_.modem.rest = bool_or(get("modem/rest"), false);
+    const Node* node = p_.source.find("modem");
+    if (node != nullptr && p_.devices.contains("modem") && p_.devices["modem"] == "port")
+        fault(Rule::contradiction, node->at, "who has the port has all that comes in by it",
+              "leave 'modem' out, or write \"modem\": [\"sms\", \"voice\"] in devices",
+              {p_.where("devices/modem")});
+    else if (p_.modem.rest && !p_.modem.rights.any())
+        fault(Rule::contradiction, p_.where("modem/rest"),
+              "the mode may have neither calls nor messages",
+              "give it a right: \"devices\": { \"modem\": [\"sms\", \"voice\"] }");
 }
 
 void ProfileReader::network() {

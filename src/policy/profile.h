@@ -49,6 +49,14 @@ struct LimitSpec {
     Location at;
 };
 
+struct ModemSpec {
+    ModemRights rights;
+    // What comes in that is this mode's: from these numbers, on these lines, and whatever nothing
+    // else is said of.
+    std::vector<std::string> numbers, lines;
+    bool rest = false;
+};
+
 struct HookSpec {
     HookPoint point{};
     std::string path;  // absolute, or below the hooks directory
@@ -74,6 +82,7 @@ struct Profile {
     bool tell_arguments = false;  // of refusals that they decide
     bool tell_capabilities = false, tell_landlock = false;
     std::map<std::string, std::string> devices;  // class to right, where it is a word
+    ModemSpec modem;                             // of the broker
     std::string network;                         // "none", "loopback", "direct", "tunnel"
     std::vector<LimitSpec> limits;
     std::vector<LimitSpec> background_limits;  // of a mode that runs on throttled

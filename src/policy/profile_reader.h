@@ -41,6 +41,7 @@ class ProfileReader {
     void mount(const Node& node);
     void seccomp_rule(const Node& node);
     void devices();
+    void modem();
     void network();
     void resources();
     void limit(std::vector<LimitSpec>& limits, std::string_view path, std::string file,

@@ -6,6 +6,7 @@
 
 #include "policy/language.h"
 #include "policy/names.h"
+#include "policy/profile_reader.h"
 #include "policy/question_change.h"
 
 namespace pmos::policy {
@@ -121,8 +122,11 @@ Result<Answer> ask_device(const Subject& s, const std::string& device_class,
     const std::string key = "devices/" + device_class;
     const auto has = s.profile.devices.find(device_class);
     const auto granted = has == s.profile.devices.end() ? "none" : has->second;
+    const Node* list = s.profile.source.at_path(key);
+    const auto have = texts(list);  // of a class whose rights are services
     // Any right: the one that there is, else the first that there could be.
     const std::string right = !wanted.empty()     ? wanted
+                              : !have.empty()     ? have.front()
                               : granted != "none" ? granted
                                                   : std::string(rights.front());
     if (find_key(profile_language(), key + "/" + right) != nullptr)
@@ -144,7 +148,7 @@ Result<Answer> ask_device(const Subject& s, const std::string& device_class,
         spec->enforced == "*" || std::ranges::find(enforced, granted) != enforced.end()
             ? node
             : granted != "none";
-    if (granted == right && meant)
+    if ((granted == right && meant) || has_word(have, right))
         return Answer{Ruling::allowed,
                       "device-class",
                       fmt::format("'{}' is granted", right),
@@ -154,16 +158,20 @@ Result<Answer> ask_device(const Subject& s, const std::string& device_class,
                       {}};
     Answer answer{Ruling::refused,
                   "device-class",
-                  fmt::format("the class has '{}'", granted),
+                  fmt::format("the class has '{}'",
+                              have.empty() ? granted : fmt::format("{}", fmt::join(have, ", "))),
                   s.profile.where(key),
                   {},
                   "",
                   {}};
-    answer.change = service ? fmt::format("write \"{}\": [\"{}\"] in devices", device_class, right)
-                            : fmt::format("write \"{}\": \"{}\" in devices", device_class, right);
+    std::string write = service ? "[" : "";
+    for (const auto& other : have)
+        if (service) write += fmt::format("\"{}\", ", other);
+    write += fmt::format("\"{}\"{}", right, service ? "]" : "");
+    answer.change = fmt::format("write \"{}\": {} in devices", device_class, write);
     weigh(s, answer, [&](Node& tree) {
         Node& value = make_key(tree, key, Node::Kind::string);
-        value = text_node(right);
+        if (!service || !value.is(Node::Kind::array)) value = text_node(right);
         if (!service) return;
         value.items.push_back(text_node(right));
         value.kind = Node::Kind::array;

@@ -132,6 +132,9 @@ constexpr std::array kRules{
              "What one leaves in it the other finds: settings, memory, messages. The site policy "
              "can refuse it (noSharedDevice).",
              R"("devices": { "modem": "port" })"},
+    RuleInfo{Rule::claimed_twice, "claimed-twice", kError, "calls or messages of two modes",
+             "What comes in is one mode's, or nobody's; no order of the profiles decides it.",
+             R"("devices": { "modem": ["sms"] }, "modem": { "rest": true })"},
     RuleInfo{Rule::open_flow, "open-flow", kWarning, "a way from one mode to another",
              "Nobody stands between: what the one does or writes the other can find out. 'pmosctl "
              "policy separation' shows both ends, and the site policy can refuse it (separate) or "

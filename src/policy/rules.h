@@ -55,6 +55,7 @@ enum class Rule : std::uint8_t {
     shared_volume,
     writable_share,
     shared_device,
+    claimed_twice,
     open_flow,
     // The owner's demands.
     site_policy,

@@ -20,7 +20,7 @@ std::string shipped(const std::string& file) {
     return read_text(std::string(PMOS_SOURCE_ROOT) + "/profiles/" + file);
 }
 
-policy::HostFacts facts() {
+policy::HostFacts facts(const std::string& dir) {
     policy::HostFacts f;
     const long abi = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, 1U);
     f.landlock_abi = abi > 0 ? static_cast<std::uint32_t>(abi) : 0;
@@ -29,12 +29,13 @@ policy::HostFacts facts() {
     f.filesystems = {"ext4", "erofs"};
     f.device_mapper_targets = {"crypt"};
     f.memory_bytes = 1ULL << 30;
+    f.modem_dir = dir + "/modem";
     f.devices = {{"gpu", "render", "dri/renderD128", false, 226, 128},
                  {"modem", "port", "ttyS2", false, 4, 66}};
     return f;
 }
 
-policy::LaunchPlan compiled(const std::string& mode) {
+policy::LaunchPlan compiled(const std::string& mode, const std::string& dir) {
     const policy::SourceFile file{mode + ".json", shipped(mode + ".json")};
     const policy::SourceFile site{"site.json", shipped("site.json")};
     const auto set = policy::read_policy({&file, 1}, &site, [](const std::string& path) {
@@ -42,7 +43,7 @@ policy::LaunchPlan compiled(const std::string& mode) {
     });
     REQUIRE(set.modes.size() == 1);
     REQUIRE(set.modes[0].profile != nullptr);
-    const policy::Compiled result = policy::compile(*set.modes[0].profile, facts());
+    const policy::Compiled result = policy::compile(*set.modes[0].profile, facts(dir));
     std::string text;
     for (const auto& d : result.diagnostics) text += policy::to_text(d) + "\n";
     INFO(text);
@@ -61,7 +62,8 @@ TEST_CASE("the shipped profiles start and confine as they say") {
     });
     const LoopVolume volume(world.dir() + "/volume.img");
 
-    policy::LaunchPlan plan = compiled(mode);
+    std::filesystem::create_directories(world.dir() + "/modem/secure");
+    policy::LaunchPlan plan = compiled(mode, world.dir());
     world.use_id_maps(plan);
     for (policy::MountOp& op : plan.mounts)
         if (op.kind == policy::image::MountKind::volume) op.source = volume.device();
@@ -77,6 +79,6 @@ TEST_CASE("the shipped profiles start and confine as they say") {
     CHECK(r["attempts"]["sethostname"] == EPERM);
     CHECK(r["attempts"]["write /proc/sys/kernel/core_pattern"] != 0);
     CHECK(r["dev"].contains("/dev/dri/renderD128") == (mode == "personal"));
-    CHECK(r["dev"].contains("/dev/ttyS2") == (mode == "secure"));
+    CHECK_FALSE(r["dev"].contains("/dev/ttyS2"));
     CHECK(r["hostname"] == plan.hostname);
 }

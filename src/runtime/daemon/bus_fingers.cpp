@@ -1,6 +1,7 @@
 // daemon: the fingerprints of the Mode objects. Translates, decides nothing; never reads a secret.
 #include "runtime/daemon/bus.h"
 #include "runtime/daemon/bus_args.h"
+#include "runtime/event/bus_pieces.h"
 
 namespace pmos::daemon {
 namespace {
@@ -45,10 +46,7 @@ int remove(sd_bus_message* message, void* userdata, sd_bus_error*) {
 void reply_fingers(const Call& call, const std::vector<std::string>& fingers) {
     sd_bus_message* reply = nullptr;
     int r = sd_bus_message_new_method_return(call.get(), &reply);
-    if (r >= 0) r = sd_bus_message_open_container(reply, 'a', "s");
-    for (const auto& finger : fingers)
-        if (r >= 0) r = sd_bus_message_append(reply, "s", finger.c_str());
-    if (r >= 0) r = sd_bus_message_close_container(reply);
+    if (r >= 0) r = event::append_strings(reply, fingers);
     if (r >= 0) sd_bus_send(nullptr, reply, nullptr);
     sd_bus_message_unref(reply);
 }

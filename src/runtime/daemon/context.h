@@ -50,6 +50,9 @@ struct Paths {
     std::string mode_dir(std::string_view mode) const {
         return run + "/modes/" + std::string(mode);
     }
+    // Of the modem's broker: its sockets, and of each mode the directory that is bound into it.
+    std::string modem() const { return run + "/modem"; }
+    std::string modem_modes() const { return modem() + "/modes"; }
     // Where a root is mounted ahead.
     std::string root_place(std::string_view mode) const { return mode_dir(mode) + "/root"; }
 };

@@ -88,6 +88,7 @@ struct Mode {
     bool provisioned = false;
     bool locked = false;
     bool suspended = false;  // locked: a volume's key has left the kernel
+    bool on_call = false;    // the modem has a call of it
     bool held = false;       // locked by freeze, or a lock of it is not at its end
     int last_exit = -1;
 
@@ -109,9 +110,9 @@ struct Mode {
     // Locked, and its processes wait for it to be unlocked.
     bool shut() const noexcept { return suspended || held; }
     bool alive() const noexcept { return running.has_value(); }
-    // Behind another mode.
+    // Behind another mode. Who speaks, or is called, does not: nobody could answer, or hang up.
     bool freezes() const {
-        return running && running->session().background == policy::Background::freeze;
+        return running && !on_call && running->session().background == policy::Background::freeze;
     }
     bool recorded() const noexcept { return running && running->recording != nullptr; }
     bool needs_secret() const noexcept;

@@ -14,6 +14,7 @@
 #include "runtime/daemon/launcher.h"
 #include "runtime/daemon/mode_files.h"
 #include "runtime/daemon/mode_stop.h"
+#include "runtime/daemon/modem_link.h"
 #include "runtime/daemon/policy_source.h"
 #include "runtime/daemon/prepared.h"
 #include "runtime/daemon/process_stat.h"
@@ -131,6 +132,9 @@ class Start : public std::enable_shared_from_this<Start> {
     }
 
     void files(Done done) {
+        if (plan_->modem.any())
+            if (auto made = make_modem_place(ctx_.paths, mode_.name); !made)
+                return done(std::move(made));
         auto opened = open_mode_files(ctx_.paths, mode_.name);
         if (!opened) return done(fail(std::move(opened.error())));
         files_ = std::move(*opened);

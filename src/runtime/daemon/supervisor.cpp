@@ -48,7 +48,12 @@ Supervisor::Supervisor(EventLoop& loop, const Paths& paths, Observer& observer,
       timers_(ctx_,
               [this](Mode& mode, bool evict, std::string_view why) { lock_due(mode, evict, why); }),
       switchboard_(
-          ctx_, {&gate_}, [this] { look_at_clocks(); }, [this] { bring_foreground_back(); },
+          ctx_, {&gate_},
+          [this] {
+              look_at_clocks();
+              tell_modem();
+          },
+          [this] { bring_foreground_back(); },
           [this](Mode& mode, Done done) {
               start(mode, [done = std::move(done)](Result<bool> started) mutable {
                   if (!started) return done(fail(std::move(started.error())));
@@ -109,6 +114,7 @@ void Supervisor::after_job(Mode& mode, const std::string& verb, const Result<>& 
     if (leaves) switchboard_.left(mode);
     after_lock(mode);
     timers_.look(mode);
+    tell_modem();
     if (left_front) bring_foreground_back();
     ctx_.observer.mode_changed(mode);
     watch_trial();

@@ -18,6 +18,7 @@
 #include "runtime/daemon/launcher.h"
 #include "runtime/daemon/lock_timers.h"
 #include "runtime/daemon/mode.h"
+#include "runtime/daemon/modem_link.h"
 #include "runtime/daemon/policy_source.h"
 #include "runtime/daemon/recorder.h"
 #include "runtime/daemon/sessions.h"
@@ -162,6 +163,11 @@ class Supervisor {
     // False: it has no other image, or uses it already.
     bool fall_back(Mode& mode, const std::string& why);
     void on_corrupt_block(const std::string& mode, const CorruptBlock& block);
+    void begin_modem();
+    void tell_modem();
+    void on_call(const std::vector<std::string>& modes);
+    void on_call_came(const std::string& mode);
+    void add_modem_findings(std::vector<host::Finding>& findings) const;
     void add_image_findings(std::vector<host::Finding>& findings) const;
     std::optional<Denied> whose(std::uint32_t uid) const;
     Denied about(const Mode& mode) const;
@@ -238,6 +244,7 @@ class Supervisor {
     EventSource devices_later_;
     bool devices_unsettled_ = false;
     std::unique_ptr<ImageWatch> image_watch_;
+    std::unique_ptr<ModemLink> modem_;
     policy::HostFacts facts_;
     PolicySource source_;
     std::optional<bundle::Report> bundle_;  // none: the policy is a directory

@@ -88,6 +88,7 @@ Result<> Supervisor::begin(std::vector<KeptDescriptor> kept) {
     if (front && (*front)->alive()) bring_back(**front);
     look_at_clocks();
     watch_trial();
+    begin_modem();
     return {};
 }
 
@@ -190,6 +191,7 @@ Result<policy::HostFacts> Supervisor::read_facts() const {
     facts.hooks_dir = paths_.hooks;
     facts.volumes_dir = paths_.state + "/volumes";
     facts.keys_dir = paths_.state + "/keys";
+    facts.modem_dir = paths_.modem_modes();
     return facts;
 }
 
@@ -230,6 +232,7 @@ std::vector<std::string> Supervisor::take_policy() {
     for (const auto& [name, mode] : modes_)
         if (before[name] != mode->digest) changed.push_back(name);
     for (const auto& [name, mode] : modes_) recheck_recording(*mode);
+    tell_modem();
     return changed;
 }
 
@@ -381,6 +384,7 @@ std::vector<host::Finding> Supervisor::doctor() {
     host::read_traces(facts_);  // a sysctl may have come since
     auto findings = host::examine(facts_, policy_);
     add_image_findings(findings);
+    add_modem_findings(findings);
     denials_.add_findings(findings);
     if (bundle_)
         std::ranges::move(policy_findings(*bundle_), std::back_inserter(findings));

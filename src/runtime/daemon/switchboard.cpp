@@ -196,6 +196,25 @@ void Switchboard::let_run(Mode& mode, Done done) {
         std::move(done));
 }
 
+// Its devices stay shut: what is for the foreground is whose it was. Who comes to the front just
+// now has them open.
+void Switchboard::settle_call(Mode& mode) {
+    mode.jobs.add(
+        [this, &mode](Done done) {
+            if (!mode.alive() || mode.shut() || mode.devices_open) return done({});
+            if (mode.on_call && mode.state == State::frozen) {
+                ctx_.observer.event("thawed-for-call", mode.name, {}, Audience::listeners);
+                return done(thaw_mode(ctx_, mode));
+            }
+            if (mode.freezes() && mode.state == State::running)
+                return freeze_mode(ctx_, mode, Late::leave, std::move(done));
+            done({});
+        },
+        [this, &mode](Result<> result) {
+            tell_failure(ctx_.observer, "call-unsettled", mode.name, result);
+        });
+}
+
 void Switchboard::set_foreground(Mode* mode) {
     if (mode == foreground_) return;
     Mode* const before = foreground_;

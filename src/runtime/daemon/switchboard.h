@@ -29,6 +29,8 @@ class Switchboard {
     // target null: everything to the background. Of what is asked for while a switch is under way
     // the last counts: those before it are cancelled.
     void switch_to(Mode* target, Done done);
+    // Of who got a call: it goes on behind another, for as long as the call lasts.
+    void settle_call(Mode& mode);
     // The foreground mode has ended or is locked: nobody is in front any more.
     void left(Mode& mode);
     void adopt(Mode& mode);

@@ -30,4 +30,11 @@ int read_strings(sd_bus_message* message, std::vector<std::string>& out) {
     return r < 0 ? r : sd_bus_message_exit_container(message);
 }
 
+int append_strings(sd_bus_message* message, const std::vector<std::string>& texts) {
+    int r = sd_bus_message_open_container(message, 'a', "s");
+    for (const auto& text : texts)
+        if (r >= 0) r = sd_bus_message_append(message, "s", text.c_str());
+    return r < 0 ? r : sd_bus_message_close_container(message);
+}
+
 }  // namespace pmos::event

@@ -21,7 +21,8 @@ using BusPtr = std::unique_ptr<sd_bus, UnrefBus>;
 int set_error(sd_bus_error* out, const Error& error);
 void reply_error(sd_bus_message* call, const Error& error);
 
-// An array of strings, behind what has been read.
+// An array of strings, behind what has been read or written.
 int read_strings(sd_bus_message* message, std::vector<std::string>& out);
+int append_strings(sd_bus_message* message, const std::vector<std::string>& texts);
 
 }  // namespace pmos::event

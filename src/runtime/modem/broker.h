@@ -55,6 +55,8 @@ class Broker : public Radio::Listener {
     const View* view(const std::string& mode) const;
     const std::map<std::string, View>& views() const noexcept { return views_; }
     const Radio& radio() const noexcept { return radio_; }
+    // Modes that have a call which rings or is spoken, by name.
+    std::vector<std::string> on_call() const;
     // Incoming calls that ring now, and messages in the store, that are no mode's.
     std::size_t nobodys_calls() const;
     std::size_t nobodys_texts() const;

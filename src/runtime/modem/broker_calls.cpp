@@ -25,6 +25,14 @@ bool comes_in(const RadioCall& call) {
 
 }  // namespace
 
+std::vector<std::string> Broker::on_call() const {
+    std::vector<std::string> out;
+    for (const auto& [mode, view] : views_)
+        if (std::ranges::any_of(view.calls, [](const auto& call) { return is_live(call.second); }))
+            out.push_back(mode);
+    return out;
+}
+
 Result<OwnCall*> Broker::find_call(const std::string& mode, unsigned call) {
     View* view = own(mode);
     if (view == nullptr) return gone();
@@ -81,8 +89,8 @@ void Broker::judge_call(const std::string& path) {
     call.reason = now.reason;
     call.direction = Direction::incoming;
     view->calls.emplace(number, std::move(call));
+    listener_->call_came(owner);  // first: who hears it may look what the mode is doing
     listener_->call_added(owner, number);
-    listener_->call_came(owner);
 }
 
 void Broker::judge_waiting() {

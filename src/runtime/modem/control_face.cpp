@@ -42,15 +42,23 @@ int read_table(sd_bus_message* m, Table& table) {
 }
 
 int set_table(sd_bus_message* m, void* userdata, sd_bus_error*) {
+    auto& broker = *static_cast<Broker*>(userdata);
     Table table;
     if (const int r = read_table(m, table); r < 0) return r;
-    static_cast<Broker*>(userdata)->set_table(std::move(table));
-    return sd_bus_reply_method_return(m, nullptr);
+    broker.set_table(std::move(table));
+    sd_bus_message* made = nullptr;
+    if (const int r = sd_bus_message_new_method_return(m, &made); r < 0) return r;
+    const MessagePtr reply(made);
+    const int r = event::append_strings(made, broker.on_call());
+    return r < 0 ? r : sd_bus_send(sd_bus_message_get_bus(m), made, nullptr);
 }
 
-const sd_bus_vtable kVtable[] = {
-    SD_BUS_VTABLE_START(0), SD_BUS_METHOD("SetTable", "a(suubbbbasas)sas", "", set_table, 0),
-    SD_BUS_SIGNAL("CallCame", "s", 0), SD_BUS_SIGNAL("MessageCame", "s", 0), SD_BUS_VTABLE_END};
+const sd_bus_vtable kVtable[] = {SD_BUS_VTABLE_START(0),
+                                 SD_BUS_METHOD("SetTable", "a(suubbbbasas)sas", "as", set_table, 0),
+                                 SD_BUS_SIGNAL("CallCame", "s", 0),
+                                 SD_BUS_SIGNAL("CallsChanged", "as", 0),
+                                 SD_BUS_SIGNAL("MessageCame", "s", 0),
+                                 SD_BUS_VTABLE_END};
 
 }  // namespace
 
@@ -59,6 +67,7 @@ bool admits_root(const ucred& who) { return who.uid == 0; }
 Result<std::unique_ptr<ControlFace>> ControlFace::make(event::EventLoop& loop, Broker& broker,
                                                        const std::string& path) {
     auto made = std::make_unique<ControlFace>();
+    made->broker_ = &broker;
     Face::Rules rules;
     rules.admits = admits_root;
     rules.prepare = [&broker](Face::Peer& peer) {
@@ -70,6 +79,19 @@ Result<std::unique_ptr<ControlFace>> ControlFace::make(event::EventLoop& loop, B
     };
     PMOS_ASSIGN(made->face_, Face::make(loop, path, std::move(rules)));
     return made;
+}
+
+void ControlFace::look_at_calls() {
+    auto now = broker_->on_call();
+    if (now == on_call_) return;
+    on_call_ = std::move(now);
+    face_->each([this](sd_bus* bus) {
+        sd_bus_message* made = nullptr;
+        if (sd_bus_message_new_signal(bus, &made, kPath, kControlInterface, "CallsChanged") < 0)
+            return;
+        const MessagePtr signal(made);
+        if (event::append_strings(made, on_call_) >= 0) sd_bus_send(bus, made, nullptr);
+    });
 }
 
 void ControlFace::call_came(const std::string& mode) {

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -82,11 +83,15 @@ bool Face::start(Peer& peer, UniqueFd client) {
     if (sd_bus_set_server(bus, 1, id) < 0 || sd_bus_set_anonymous(bus, 1) < 0 ||
         sd_bus_set_trusted(bus, 1) < 0 || sd_bus_negotiate_fds(bus, 0) < 0)
         return false;
-    if (rules_.prepare(peer) < 0 || sd_bus_start(bus) < 0) return false;
+    if (rules_.prepare(peer) < 0 || sd_bus_set_connected_signal(bus, 1) < 0 ||
+        sd_bus_start(bus) < 0)
+        return false;
     if (rules_.guarded && sd_bus_add_filter(bus, nullptr, on_message, &peer) < 0) return false;
     if (sd_bus_match_signal(bus, nullptr, nullptr, "/org/freedesktop/DBus/Local",
                             "org.freedesktop.DBus.Local", "Disconnected", on_disconnected,
                             &peer) < 0 ||
+        sd_bus_match_signal(bus, nullptr, nullptr, "/org/freedesktop/DBus/Local",
+                            "org.freedesktop.DBus.Local", "Connected", on_connected, &peer) < 0 ||
         sd_bus_attach_event(bus, loop_.get(), SD_EVENT_PRIORITY_NORMAL) < 0)
         return false;
     peer.ready = true;
@@ -101,6 +106,22 @@ void Face::drop_soon(Peer& peer) {
         rules_.gone(*which);
         peers_.remove_if([which](const Peer& one) { return &one == which; });
     });
+}
+
+// What came in one piece with the end of the authentication has been read by then, and sd-bus (252)
+// would look at it when more comes.
+void Face::process_soon(Peer& peer) {
+    loop_.soon([this, alive = alive_, which = &peer] {
+        if (!*alive || std::ranges::none_of(peers_, [&](const Peer& p) { return &p == which; }))
+            return;
+        while (which->ready && sd_bus_process(which->bus.get(), nullptr) > 0) continue;
+    });
+}
+
+int Face::on_connected(sd_bus_message*, void* userdata, sd_bus_error*) {
+    auto& peer = *static_cast<Peer*>(userdata);
+    peer.face->process_soon(peer);
+    return 0;
 }
 
 int Face::on_disconnected(sd_bus_message*, void* userdata, sd_bus_error*) {

@@ -60,6 +60,8 @@ class Face {
     void accept();
     bool start(Peer& peer, UniqueFd client);
     void drop_soon(Peer& peer);
+    void process_soon(Peer& peer);
+    static int on_connected(sd_bus_message* message, void* userdata, sd_bus_error* error);
     static int on_disconnected(sd_bus_message* message, void* userdata, sd_bus_error* error);
     static int on_message(sd_bus_message* message, void* userdata, sd_bus_error* error);
 

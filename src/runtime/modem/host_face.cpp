@@ -18,10 +18,7 @@ int append_line(sd_bus_message* reply, const Line& line) {
                                   static_cast<std::int32_t>(line.state), line.failed_reason,
                                   line.operator_name.c_str(), line.signal,
                                   line.operator_code.c_str());
-    if (r >= 0) r = sd_bus_message_open_container(reply, 'a', "s");
-    for (const auto& number : line.names.numbers)
-        if (r >= 0) r = sd_bus_message_append(reply, "s", number.c_str());
-    if (r >= 0) r = sd_bus_message_close_container(reply);
+    if (r >= 0) r = event::append_strings(reply, line.names.numbers);
     if (r >= 0) r = sd_bus_message_append(reply, "b", static_cast<int>(line.voice));
     return r >= 0 ? sd_bus_message_close_container(reply) : r;
 }

@@ -56,18 +56,22 @@ class Faces : public Broker::Listener {
             else
                 say_error(made.error());
         }
+        control_->look_at_calls();
     }
     void lines_changed(const std::string& mode) override {
         if (auto* face = of(mode)) face->lines_changed();
     }
     void call_added(const std::string& mode, unsigned call) override {
         if (auto* face = of(mode)) face->call_added(call);
+        control_->look_at_calls();
     }
     void call_changed(const std::string& mode, unsigned call, CallState before) override {
         if (auto* face = of(mode)) face->call_changed(call, before);
+        control_->look_at_calls();
     }
     void call_removed(const std::string& mode, unsigned call) override {
         if (auto* face = of(mode)) face->call_removed(call);
+        control_->look_at_calls();
     }
     void text_added(const std::string& mode, unsigned text) override {
         if (auto* face = of(mode)) face->text_added(text);

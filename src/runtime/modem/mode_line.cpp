@@ -31,13 +31,6 @@ int append_paths(sd_bus_message* reply, const Object& object, Kind kind) {
     return r >= 0 ? sd_bus_message_close_container(reply) : r;
 }
 
-int append_texts(sd_bus_message* reply, const std::vector<std::string>& texts) {
-    int r = sd_bus_message_open_container(reply, 'a', "s");
-    for (const auto& text : texts)
-        if (r >= 0) r = sd_bus_message_append(reply, "s", text.c_str());
-    return r >= 0 ? sd_bus_message_close_container(reply) : r;
-}
-
 int get_line(sd_bus*, const char*, const char*, const char* property, sd_bus_message* reply,
              void* userdata, sd_bus_error*) {
     const auto& object = *static_cast<Object*>(userdata);
@@ -49,7 +42,7 @@ int get_line(sd_bus*, const char*, const char*, const char* property, sd_bus_mes
     if (name == "SignalQuality")
         return sd_bus_message_append(reply, "(ub)", line.signal,
                                      static_cast<int>(line.signal_recent));
-    if (name == "OwnNumbers") return append_texts(reply, line.names.numbers);
+    if (name == "OwnNumbers") return event::append_strings(reply, line.names.numbers);
     if (name == "StateFailedReason") return sd_bus_message_append(reply, "u", line.failed_reason);
     if (name == "AccessTechnologies") return sd_bus_message_append(reply, "u", line.technologies);
     if (name == "UnlockRequired") return sd_bus_message_append(reply, "u", line.lock);

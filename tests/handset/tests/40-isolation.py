@@ -185,9 +185,9 @@ def sight(mode, seen):
               "/dev/ptmx", "/dev/pts/ptmx", "/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr",
               "/dev/console", "/dev/core"}
     granted = {p for p in seen["dev"] if p not in common and not re.match(r"/dev/(fd|pts)/", p)}
-    wanted = r"/dev/dri/renderD\d+" if mode == "personal" else r"/dev/(ttyS2|pmos-modem|modem\S*)"
-    check(f"{mode}: /dev holds what is granted", granted and all(re.fullmatch(wanted, p) for p in granted),
-          granted)
+    wanted = {"personal": r"/dev/dri/renderD\d+"}.get(mode)
+    check(f"{mode}: /dev holds what is granted",
+          bool(granted) == bool(wanted) and all(re.fullmatch(wanted, p) for p in granted), granted)
     foreign = [m for m in seen["mounts"] if re.search(r" (devtmpfs|sysfs|cgroup2|debugfs|bpf)$", m)]
     check(f"{mode}: no kernel file system but proc", not foreign, foreign)
 
@@ -229,9 +229,8 @@ def from_outside(mode, other):
 
 def device_filter(mode, group):
     """A process of the host's, put into the mode's cgroup: the filter alone says no."""
-    granted = "/dev/dri/renderD128" if mode == "personal" else "/dev/ttyS2"
-    withheld = "/dev/ttyS2" if mode == "personal" else "/dev/dri/renderD128"
-    for path, good in (("/dev/null", True), (granted, True), (withheld, False), ("/dev/vda", False),
+    for path, good in (("/dev/null", True), ("/dev/dri/renderD128", mode == "personal"),
+                       ("/dev/ttyS2", False), ("/dev/vda", False),
                        ("/dev/kmsg", False), ("/dev/dri/card0", False), ("/dev/input/event0", False),
                        ("/dev/mem", False), ("/dev/mapper/control", False)):
         code = ("import os,sys\nopen(sys.argv[1]+'/cgroup.procs','w').write(str(os.getpid()))\n"

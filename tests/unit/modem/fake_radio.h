@@ -104,6 +104,10 @@ struct World {
         broker.set_table(table);
         broker.lines_changed();
     }
+    void set_operator(const std::string& name) {
+        radio.all_lines["sim"].operator_name = name;
+        broker.lines_changed();
+    }
     void ring(const std::string& path, const std::string& number) {
         radio.all_calls[path] = {"sim", number, CallState::ringing_in, 0, Direction::incoming};
         broker.call_changed(path);

@@ -51,6 +51,7 @@ constexpr const char* kFull = R"({
     "audio": {"playback": "foreground", "capture": "foreground"}, "camera": "foreground",
     "modem": ["sms"], "gnss": "foreground", "sensors": "foreground", "usb": "foreground",
     "bluetooth": "foreground", "vibrator": "foreground", "torch": "foreground"},
+  "modem": {"numbers": ["+4930*"], "lines": ["+4915112345678"], "rest": true},
   "network": {"tunnel": "wg0", "dns": ["10.0.0.1"],
               "egress": {"allow": ["10.0.0.0/8"], "deny": ["10.1.0.0/16"]}},
   "resources": {"memory": {"max": "1GiB", "high": "512MiB", "swapMax": "1MiB"},
@@ -94,6 +95,7 @@ constexpr const char* kSite = R"({
     "execOnlyFromRoot": true, "noSharedDevice": true, "noSharedSegment": true, "separate": true,
     "separateIdRanges": true},
     {"noWritableShare": true}],
+  "emergencyNumbers": ["110"],
   "accept": [{"from": "a", "to": "b", "through": "/srv/music", "why": "songs"}]
 })";
 
@@ -164,6 +166,10 @@ std::vector<json> of_format(Format format) {
             return {"B7sPvuD6AFrKzdqqEO8jxxoPQRHWcUfJYlk9tJ5pI3k="};
         case Format::cpu_max:
             return {"1000 100000"};
+        case Format::number_rule:
+            return {"+1555"};
+        case Format::emergency_number:
+            return {"119"};
         case Format::free:
             return {"other"};
     }

@@ -366,7 +366,7 @@ TEST_CASE("device filter: base nodes, the granted node, nothing else") {
         {kChar, 136, 1048575, kRw, true, true},
         {kChar, 226, 128, kRw, true, false},         // render node
         {kChar, 226, 0, device_read, false, false},  // card0
-        {kChar, 4, 66, kRw, false, true},            // modem
+        {kChar, 4, 66, kRw, false, false},           // modem: by its broker
         {kChar, 4, 65, kRw, false, false},
         {kChar, 1, 1, device_read, false, false},  // mem
         {kChar, 1, 11, kRw, false, false},         // kmsg

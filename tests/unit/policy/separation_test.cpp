@@ -176,7 +176,7 @@ TEST_CASE("devices and networks flow by who arbitrates them") {
     const auto services = separation({sms, R"(, "devices": {"modem": ["sms"]})"});
     CHECK(lines(services) == std::vector<std::string>{"alpha->blpha modem-sms arbitrated",
                                                       "blpha->alpha modem-sms arbitrated"});
-    CHECK_FALSE(services.access(services.flows.front().from).enforced);
+    CHECK(services.access(services.flows.front().from).enforced);
 }
 
 TEST_CASE("a way over a third mode is shown where there is no straight one") {

@@ -377,7 +377,8 @@ TEST_CASE("lists that name the same things agree") {
     CHECK(split_list(find_key(profile_language(), "namespaces/[]")->values) == namespaces);
     CHECK(hook_point_name(HookPoint::volume_check) == "volumeCheck");
     CHECK(hook_point_name(HookPoint::unlock) == "unlock");
-    CHECK(split_list(kHookPointNames).size() == static_cast<std::size_t>(HookPoint::unlock) + 1);
+    CHECK(split_list(kHookPointNames).size() ==
+          static_cast<std::size_t>(HookPoint::modem_call) + 1);
 }
 
 TEST_CASE("names, sizes and paths") {

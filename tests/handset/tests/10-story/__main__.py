@@ -26,7 +26,7 @@ STEPS = [
      life.unlock),
     ("Side by side the modes share nothing", "two worlds that share nothing",
      separation.tell_separation),
-    ("The GPU is personal's, the modem is secure's", "GPU and modem, each refused to the other",
+    ("The GPU is personal's, the modem is secure's", "GPU and modem's broker, each refused to the other",
      hardware.tell_hardware),
     ("secure is locked", "lock leaves ciphertext, a wrong PIN opens nothing", lock.tell_lock),
     ("Everything stops", "stop leaves the phone as it was", life.stop_all),

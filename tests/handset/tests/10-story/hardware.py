@@ -1,8 +1,15 @@
-"""Step 6: the GPU answers one mode and the modem the other, and each is refused the other's."""
+"""Step 6: the GPU answers one mode and the modem's broker the other, and each is refused the other's."""
+
+import json
+import os
+import time
 
 import life
 import phone
 from life import PERSONAL, SECURE
+
+BROKER = "/run/pmos/modem/bus"
+PORT = "/dev/ttyS2"
 
 REFUSED = {"EPERM", "EACCES", "ENOENT", "ENXIO"}
 
@@ -14,35 +21,49 @@ def granted(mode, device_class):
             if n.get("class") == device_class}
 
 
+def services(mode):
+    return phone.inspect(mode)["plan"].get("modem", [])
+
+
 def tell_hardware(tell, facts):
-    gpu, modem = granted(PERSONAL, "gpu"), granted(SECURE, "modem")
+    gpu = granted(PERSONAL, "gpu")
     tell.check("personal's plan grants the GPU's render node", bool(gpu), "a node", ", ".join(gpu))
-    tell.check("secure's plan grants the modem's port", bool(modem), "a node", ", ".join(modem))
-    tell.equal("and neither grants the other's", ({}, {}),
-               (granted(SECURE, "gpu"), granted(PERSONAL, "modem")))
+    tell.equal("secure's plan grants messages and calls", ["sms", "voice"], services(SECURE))
+    tell.equal("and neither grants the other's", ({}, []), (granted(SECURE, "gpu"), services(PERSONAL)))
+    tell.equal("nor the modem's port to anybody", ({}, {}),
+               (granted(SECURE, "modem"), granted(PERSONAL, "modem")))
     life.switch(tell, SECURE)
-    if modem:
-        talk_to_modem(tell, sorted(modem)[0])
+    talk_to_modem(tell)
     for path, numbers in gpu.items():
         check_refused(tell, SECURE, path, numbers)
     life.switch(tell, PERSONAL)
     if gpu:
         draw(tell, sorted(gpu))
-    for path, numbers in modem.items():
-        check_refused(tell, PERSONAL, path, numbers)
+    there = phone.run("pmosctl", "exec", PERSONAL, "--", "ls", BROKER)
+    tell.check("personal has no broker to ask", "No such file" in there.text, "no such file",
+               there.text.strip())
+    status = os.stat(PORT)
+    check_refused(tell, PERSONAL, PORT, (os.major(status.st_rdev), os.minor(status.st_rdev)))
 
 
-def talk_to_modem(tell, path):
-    tell.command(f"pmosctl exec secure -- python3 - modem {path}")
-    answers = phone.inside(SECURE, "modem", path, "AT", "ATI", "AT+CSQ")
-    for command, lines in answers.items():
-        tell.block(f"{command:8} -> {' / '.join(lines)}")
-    tell.equal("secure talks to the modem: AT is answered", ["OK"], answers["AT"])
-    tell.check("ATI names it", answers["ATI"][-1:] == ["OK"] and len(answers["ATI"]) > 1,
-               "a name and OK", " / ".join(answers["ATI"]))
-    strength = [line for line in answers["AT+CSQ"] if line.startswith("+CSQ: ")]
-    tell.check("AT+CSQ tells the signal's strength", len(strength) == 1, "+CSQ: ...",
-               " / ".join(answers["AT+CSQ"]))
+def registered():
+    told = phone.run("pmosctl", "modem", "status", "--json")
+    return told.code == 0 and [line["state"] for line in json.loads(told.out)["lines"]] == ["registered"]
+
+
+def talk_to_modem(tell):
+    phone.run("systemctl", "start", "ModemManager")
+    end = time.monotonic() + 120
+    while not registered() and time.monotonic() < end:
+        time.sleep(1)
+    tell.command(f"pmosctl exec secure -- python3 - modem {BROKER}")
+    seen = phone.inside(SECURE, "modem", BROKER)
+    tell.block(json.dumps(seen))
+    tell.check("secure asks the broker for modems, and is shown one", seen["greeted"] and seen["modem"],
+               "a modem", "a modem" if seen["modem"] else "none")
+    tell.equal("with the network that it is in", "TestNet", seen["network"])
+    tell.equal("and not with its IMEI", False, seen["identity"])
+    phone.run("systemctl", "stop", "ModemManager", "polkit")
 
 
 def draw(tell, paths):

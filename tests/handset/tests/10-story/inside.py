@@ -11,6 +11,7 @@ import os
 import pathlib
 import re
 import select
+import socket
 import stat
 import struct
 import sys
@@ -149,23 +150,40 @@ def draw(path):
     return {"driver": driver, "resource": resource, "bytes": side * side * 4, "kept": kept}
 
 
-def ask_modem(path, *commands):
-    """One AT exchange a command, over the port itself."""
-    import termios
-    import tty
+MANAGED = ("/org/freedesktop/ModemManager1", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects")
 
-    port = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
-    tty.setraw(port)
-    termios.tcflush(port, termios.TCIOFLUSH)
-    answers = {}
-    for command in commands:
-        os.write(port, command.encode() + b"\r")
-        answer, end = b"", time.monotonic() + 10
-        while not re.search(rb"\r\n(OK|.*ERROR.*)\r\n$", answer) and time.monotonic() < end:
-            if select.select([port], [], [], 0.5)[0]:
-                answer += os.read(port, 4096)
-        answers[command] = [line for line in answer.decode(errors="replace").split("\r\n") if line]
-    return answers
+
+def header_field(code, kind, value):
+    data = value.encode()
+    length = struct.pack("=I", len(data)) if kind in "os" else bytes([len(data)])
+    return bytes([code, 1, ord(kind), 0]) + length + data + b"\0"
+
+
+def ask_modem(place):
+    """The modems that the broker shows: one call over D-Bus, by hand."""
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    client.settimeout(20)
+    client.connect(place)
+    client.sendall(b"\0AUTH ANONYMOUS 70\r\n")
+    greeted = client.recv(256).startswith(b"OK ")
+    client.sendall(b"BEGIN\r\n")
+    path, interface, member = MANAGED
+    fields = b""
+    for code, kind, value in ((1, "o", path), (2, "s", interface), (3, "s", member)):
+        fields += b"\0" * (-len(fields) % 8) + header_field(code, kind, value)
+    client.sendall(b"l\1\0\1" + struct.pack("=III", 0, 1, len(fields)) + fields +
+                   b"\0" * (-(12 + 4 + len(fields)) % 8))
+    answer, end = b"", time.monotonic() + 20
+    # The names of what it has stand in the answer as they are.
+    while b"OperatorName" not in answer and time.monotonic() < end:
+        if select.select([client], [], [], 0.5)[0]:
+            part = client.recv(65536)
+            if not part:
+                break
+            answer += part
+    network = re.search(rb"OperatorName\x00\x01s\x00+?[^\x00]\x00\x00\x00([ -~]+)\x00", answer)
+    return {"greeted": greeted, "modem": b"/Modem/0" in answer,
+            "network": network[1].decode() if network else "", "identity": b"Imei" in answer}
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
-// modem: calls over sd-bus that are answered later. Knows none of the interfaces.
-#include "runtime/modem/bus_pieces.h"
+// event: calls over sd-bus that are answered later. Knows none of the interfaces.
+#include "runtime/event/bus_call.h"
+
+#include <utility>
 
 #include "base/text.h"
 
-namespace pmos::modem {
+namespace pmos::event {
 namespace {
 
 struct Pending {
@@ -28,14 +30,14 @@ int on_reply(sd_bus_message* message, void* userdata, sd_bus_error*) {
 
 }  // namespace
 
-void call_async(event::EventLoop& loop, sd_bus* bus, sd_bus_message* request,
-                std::uint64_t timeout_us, AnswerMessage answer) {
+void call_async(EventLoop& loop, sd_bus* bus, sd_bus_message* request, std::uint64_t timeout_us,
+                AnswerMessage answer) {
     auto pending = std::make_unique<Pending>(std::move(answer));
     sd_bus_slot* slot = nullptr;
     const int r = sd_bus_call_async(bus, &slot, request, on_reply, pending.get(), timeout_us);
     if (r < 0) {
         return loop.soon([failed = std::move(pending->answer), r]() mutable {
-            failed(fail(errno_error(-r, "cannot ask ModemManager")));
+            failed(fail(errno_error(-r, "cannot send a call")));
         });
     }
     sd_bus_slot_set_destroy_callback(slot, destroy);
@@ -44,4 +46,4 @@ void call_async(event::EventLoop& loop, sd_bus* bus, sd_bus_message* request,
     sd_bus_slot_unref(slot);
 }
 
-}  // namespace pmos::modem
+}  // namespace pmos::event

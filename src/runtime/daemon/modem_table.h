@@ -1,0 +1,21 @@
+// daemon: what the modem's broker has to know of the policy and of the modes. Pure.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "policy/policy_set.h"
+#include "runtime/daemon/mode.h"
+#include "runtime/modem/protocol.h"
+
+namespace pmos::daemon {
+
+using Modes = std::map<std::string, std::unique_ptr<Mode>, std::less<>>;
+
+// What a mode may do is as its plan says, of one that runs the plan that it runs with; what comes
+// in is whose the policy says now. Where a profile of it cannot be read, nobody knows what that one
+// claims: then nothing that no other claims is anybody's.
+modem::Table modem_table(const Modes& modes, const policy::PolicySet& policy);
+
+}  // namespace pmos::daemon
