@@ -205,17 +205,19 @@ run("systemctl", "start", "ModemManager")
 check("it comes back", registered(), status())
 check("with secure's text", until(lambda: texts("secure") == ["for secure"], PATIENCE), texts("secure"))
 
-note("no SIM")
-run("systemctl", "stop", "ModemManager")
-event("no-sim on")
-run("systemctl", "start", "ModemManager")
-check("the modem has none", until(lambda: [line["state"] for line in status()["lines"]] ==
-                                  ["failed (no SIM)"], 90), status())
-check("112 is taken", pmosctl("modem", "call", "--no-wait", "112").returncode == 0)
-check("and dialled without a SIM", until(lambda: heard("dial 112", 4), PATIENCE), status())
-check("somebody answers it too", answered(4), status()["emergency"])
-hang_up()
-event("no-sim off")
+for times, (fault, end, state) in enumerate((("no-sim on", "no-sim off", "failed (no SIM)"),
+                                             ("pin 4711", "pin off", "locked")), 4):
+    note(f"the SIM: {state}")
+    run("systemctl", "stop", "ModemManager")
+    event(fault)
+    run("systemctl", "start", "ModemManager")
+    check("ModemManager says so", until(lambda: [line["state"] for line in status()["lines"]] == [state], 90),
+          status())
+    check("112 is taken", pmosctl("modem", "call", "--no-wait", "112").returncode == 0)
+    check("and dialled", until(lambda: heard("dial 112", times), PATIENCE), status())
+    check("somebody answers it too", answered(times), status()["emergency"])
+    hang_up()
+    event(end)
 event("answer-after 1")
 
 for mode in IDS:
