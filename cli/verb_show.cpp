@@ -38,6 +38,7 @@ Json to_json(const ModeInfo& mode) {
         {"mode", mode.name},
         {"state", mode.state},
         {"recording", mode.recording},
+        {"onCall", mode.on_call},
         {"foreground", mode.foreground},
         {"locked", mode.locked},
         {"lockedBy", mode.locked_by},
@@ -68,7 +69,7 @@ Style style_of_state(std::string_view state) {
 // Who looks must not miss that a mode's filter is open.
 Cell state_cell(const ModeInfo& mode) {
     if (mode.recording) return {printable(mode.state) + ", RECORDING", Style::bad};
-    return {printable(mode.state), style_of_state(mode.state)};
+    return {printable(mode.state) + (mode.on_call ? ", on call" : ""), style_of_state(mode.state)};
 }
 
 std::string lock_word(const ModeInfo& mode) {

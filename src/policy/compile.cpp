@@ -199,7 +199,7 @@ void Compiler::devices() {
     plan_.device_nodes = base_device_nodes();
     for (const auto& [device_class, right] : p_.devices) {
         if (right == "none") continue;
-        if (device_class == "modem" && plan_.modem.any()) continue;  // no device of it
+        if (device_class == "modem" && right == "broker") continue;  // no device of it
         const bool front = foreground_only(device_class, right);
         bool found = false;
         for (const auto& device : facts_.devices) {

@@ -44,6 +44,7 @@ enum class Format : std::uint8_t {
     cpu_max,
     root_hash,    // of dm-verity, SHA-256
     x25519_key,   // a public one, in base64
+    line_name,    // a SIM's own number, or a modem's name
     number_rule,  // a telephone number, or the beginning of one and "*"
     emergency_number,
 };

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 
 #include "policy/language.h"
 #include "policy/names.h"
@@ -119,6 +120,17 @@ bool is_number_rule(std::string_view text) {
     return is_digits(text, 1, 20);
 }
 
+// What begins like a number is compared with numbers, in which nothing but digits stands.
+bool is_line_name(std::string_view text) {
+    if (text.starts_with('+') || is_digits(text.substr(0, 1), 1, 1)) {
+        if (text.starts_with('+')) text.remove_prefix(1);
+        return is_digits(text, 1, 20);
+    }
+    return !text.empty() && text.size() <= 64 &&
+           std::isalpha(static_cast<unsigned char>(text[0])) != 0 &&
+           std::ranges::all_of(text, [](char c) { return c > ' ' && c < 127; });
+}
+
 bool is_emergency_number(std::string_view text) { return is_digits(text, 2, 6); }
 
 MaybeFault check_format(Format format, std::string_view text) {
@@ -159,6 +171,10 @@ MaybeFault check_format(Format format, std::string_view text) {
         case Format::x25519_key:
             return expect(is_x25519_key(text), text, "an X25519 public key",
                           "32 bytes in base64, as wg pubkey prints them");
+        case Format::line_name:
+            return expect(
+                is_line_name(text), text, "a SIM's number or a modem's name",
+                "digits with a + before them or not; or a name that begins with a letter");
         case Format::number_rule:
             return expect(is_number_rule(text), text, "a telephone number",
                           "as the network tells it, such as +4930123456, or a beginning and *: "

@@ -113,6 +113,7 @@ constexpr std::array kModemKeys{
     KeySpec{.path = "modem/lines/[]",
             .types = kStr,
             .doc = "A SIM by its own number, or a modem by its name in udev (ID_MM_PHYSDEV_UID).",
+            .format = Format::line_name,
             .example = "\"+4915112345678\""},
     KeySpec{.path = "modem/rest",
             .types = kBool,

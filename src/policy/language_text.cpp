@@ -42,6 +42,8 @@ std::string_view format_pattern(Format format) {
             return "^[0-9a-f]{64}$";
         case Format::x25519_key:
             return "^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$";
+        case Format::line_name:
+            return "^(\\+?[0-9]{1,20}|[A-Za-z][!-~]{0,63})$";
         case Format::number_rule:
             return "^\\+?[0-9]{1,20}\\*?$";
         case Format::emergency_number:

@@ -182,14 +182,11 @@ void ProfileReader::check_targets() {
     };
     for (const auto& v : p_.volumes) check(v.target, v.at);
     for (const auto& m : p_.mounts) check(m.target, m.at);
-    if (!has_word(texts(get("devices/modem")), "sms") &&
-        !has_word(texts(get("devices/modem")), "voice"))
-        return;
     for (const auto& other : seen)
         if (other.path == kModemPlace || other.path.starts_with(std::string(kModemPlace) + "/"))
             fault(Rule::duplicate_target, other.at,
-                  fmt::format("'{}' is where the mode finds the modem's broker", kModemPlace),
-                  "choose another directory", {p_.where("devices/modem")});
+                  fmt::format("'{}' is where a mode finds the modem's broker", kModemPlace),
+                  "choose another directory");
 }
 
 }  // namespace pmos::policy

@@ -256,6 +256,7 @@ int get_flag(sd_bus*, const char*, const char*, const char* property, sd_bus_mes
     if (name == "Autostart") flag = mode.plan && mode.plan->session.autostart;
     if (name == "NeedsSecret") flag = mode.needs_secret();
     if (name == "Recording") flag = mode.recorded();
+    if (name == "OnCall") flag = mode.on_call;
     return sd_bus_message_append(reply, "b", static_cast<int>(flag));
 }
 
@@ -337,6 +338,7 @@ constexpr sd_bus_vtable kVtable[] = {
     SD_BUS_PROPERTY("Suspended", "b", get_flag, 0, kChanges),
     SD_BUS_PROPERTY("Provisioned", "b", get_flag, 0, kChanges),
     SD_BUS_PROPERTY("Recording", "b", get_flag, 0, kChanges),
+    SD_BUS_PROPERTY("OnCall", "b", get_flag, 0, kChanges),
     SD_BUS_PROPERTY("Autostart", "b", get_flag, 0, 0),
     SD_BUS_PROPERTY("NeedsSecret", "b", get_flag, 0, 0),
     SD_BUS_PROPERTY("FingerprintUntil", "t", get_finger, 0, 0),

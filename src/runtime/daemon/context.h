@@ -59,9 +59,9 @@ struct Paths {
 
 using Details = std::vector<std::pair<std::string, std::string>>;
 
-// Who hears of an event: whoever listens on the bus now, or the journal as well, which is kept on a
-// storage that no mode's key protects.
-enum class Audience : std::uint8_t { everyone, listeners };
+// Who hears of an event. The journal is kept on a storage that no mode's key protects: of what is
+// for listeners it gets the outline, of what is for the bus alone nothing.
+enum class Audience : std::uint8_t { everyone, listeners, bus };
 
 // Hears what changed. The bus and the journal are behind it.
 class Observer {
@@ -77,8 +77,8 @@ class Observer {
 
 // An event of that kind, with why; of a success nothing.
 inline void tell_failure(Observer& observer, std::string_view kind, std::string_view mode,
-                         const Result<>& result) {
-    if (!result) observer.event(kind, mode, {{"why", result.error().message()}});
+                         const Result<>& result, Audience audience = Audience::everyone) {
+    if (!result) observer.event(kind, mode, {{"why", result.error().message()}}, audience);
 }
 
 struct Context {

@@ -182,7 +182,9 @@ class Herald : public Observer {
     }
     void event(std::string_view kind, std::string_view mode, const Details& details,
                Audience audience) override {
-        journal_event(kind, mode, audience == Audience::everyone ? details : outline_of(details));
+        if (audience != Audience::bus)
+            journal_event(kind, mode,
+                          audience == Audience::everyone ? details : outline_of(details));
         bus_.event(kind, mode, details);
     }
 

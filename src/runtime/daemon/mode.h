@@ -89,6 +89,8 @@ struct Mode {
     bool locked = false;
     bool suspended = false;  // locked: a volume's key has left the kernel
     bool on_call = false;    // the modem has a call of it
+    bool call_held = false;  // it stands still for all that: this kernel could not take its devices
+    bool for_call = false;   // it runs behind another for a call, and stands still after it
     bool held = false;       // locked by freeze, or a lock of it is not at its end
     int last_exit = -1;
 
@@ -112,8 +114,10 @@ struct Mode {
     bool alive() const noexcept { return running.has_value(); }
     // Behind another mode. Who speaks, or is called, does not: nobody could answer, or hang up.
     bool freezes() const {
-        return running && !on_call && running->session().background == policy::Background::freeze;
+        return running && !goes_on_for_call() &&
+               running->session().background == policy::Background::freeze;
     }
+    bool goes_on_for_call() const noexcept { return on_call && !call_held; }
     bool recorded() const noexcept { return running && running->recording != nullptr; }
     bool needs_secret() const noexcept;
     bool takes_secret() const noexcept;  // one volume at least has a use for one

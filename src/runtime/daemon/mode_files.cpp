@@ -170,6 +170,15 @@ std::string read_fallen(const Paths& paths, const std::string& mode) {
     return std::string(value_of(read_run_file(paths.state + "/images/" + mode), "fallen"));
 }
 
+Result<> write_for_call(const Paths& paths, const std::string& mode, bool for_call) {
+    const std::string path = paths.mode_dir(mode) + "/for-call";
+    return for_call ? replace_file(path, "1\n") : remove_file(path);
+}
+
+bool read_for_call(const Paths& paths, const std::string& mode) {
+    return !read_run_file(paths.mode_dir(mode) + "/for-call").empty();
+}
+
 Result<> write_foreground(const Paths& paths, const std::string& mode) {
     return replace_file(paths.run + "/foreground", "mode=" + mode + "\n");
 }

@@ -56,6 +56,10 @@ std::vector<policy::Volume> read_opened(const Paths& paths, const std::string& m
 Result<> write_fallen(const Paths& paths, const std::string& mode, const std::string& digest);
 std::string read_fallen(const Paths& paths, const std::string& mode);
 
+// That the mode runs behind another for a call alone.
+Result<> write_for_call(const Paths& paths, const std::string& mode, bool for_call);
+bool read_for_call(const Paths& paths, const std::string& mode);
+
 Result<> write_foreground(const Paths& paths, const std::string& mode);
 void remove_foreground(const Paths& paths);
 std::string read_foreground(const Paths& paths);

@@ -8,9 +8,11 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 namespace pmos::daemon {
 namespace {
@@ -21,10 +23,12 @@ using event::MessagePtr;
 constexpr std::uint64_t kAnswerLimit = 10000000;  // µs
 constexpr auto kPause = 100ms;
 constexpr unsigned kTries = 8;    // each after twice the pause: half a minute
-constexpr auto kStaysAway = 30s;  // as systemd starts it again at once
+constexpr auto kStaysAway = 30s;  // systemd starts it again at once
+constexpr auto kReads = 5s;       // until a new one knows what ModemManager has
 
 Result<> make_directory(const std::string& path, mode_t mode) {
-    if (::mkdir(path.c_str(), mode) == 0 || errno == EEXIST) return {};
+    if (::mkdir(path.c_str(), mode) == 0 ? ::chmod(path.c_str(), mode) == 0 : errno == EEXIST)
+        return {};
     return fail(errno_error(errno, "cannot make '" + path + "'"));
 }
 
@@ -61,6 +65,7 @@ ModemLink::ModemLink(EventLoop& loop, std::string dir, Heard heard)
     : loop_(loop), dir_(std::move(dir)), heard_(std::move(heard)) {
     watch();
     try_in(0ms);
+    given_up_ = loop_.after(kStaysAway, [this] { hear_calls(); });
 }
 
 // Its sockets appear when it starts; without a broker nothing is done again and again.
@@ -92,7 +97,7 @@ void ModemLink::connect() {
         return;
     }
     bus_ = std::move(*bus);
-    tries_ = 0;
+    fresh_ = true;
     send();
 }
 
@@ -128,12 +133,12 @@ Result<event::BusPtr> ModemLink::open() {
 void ModemLink::tell(modem::Table table) {
     if (table == wanted_) return;
     wanted_ = std::move(table);
-    if (bus_) return send();
-    if (why_not_.empty()) why_not_ = "pmos-modem is gone";
+    if (bus_) send();
 }
 
 // One behind the other: the last one counts.
 void ModemLink::send() {
+    why_not_ = "pmos-modem has not answered yet";
     sd_bus_message* made = nullptr;
     int r = sd_bus_message_new_method_call(bus_.get(), &made, nullptr, modem::kPath,
                                            modem::kControlInterface, "SetTable");
@@ -149,24 +154,42 @@ void ModemLink::send() {
 
 void ModemLink::answered(const modem::Table& told, Result<sd_bus_message*> reply) {
     if (!reply) return lost(reply.error().message());
-    given_up_.reset();
+    tries_ = 0;
+    if (std::exchange(fresh_, false)) {
+        given_up_.reset();
+        if (lost_) given_up_ = loop_.after(kReads, [this] { hear_calls(); });
+    }
     if (told == wanted_) why_not_.clear();
     take_calls(*reply);
 }
 
 void ModemLink::take_calls(sd_bus_message* message) {
     std::vector<std::string> modes;
-    if (event::read_strings(message, modes) >= 0) heard_.on_call(modes);
+    if (event::read_strings(message, modes) < 0) return;
+    latest_ = modes;
+    if (!given_up_) return hear_calls();
+    // Calls outlive the broker: none is over because a new one does not know it yet.
+    for (const auto& mode : passed_on_)
+        if (std::ranges::find(modes, mode) == modes.end()) modes.push_back(mode);
+    passed_on_ = std::move(modes);
+    heard_.on_call(passed_on_);
 }
 
-// Not from within its own dispatch. What a mode does for a call goes on for a while: calls outlive
-// the broker.
+void ModemLink::hear_calls() {
+    given_up_.reset();
+    passed_on_ = latest_;
+    heard_.on_call(passed_on_);
+}
+
+// Not from within its own dispatch.
 void ModemLink::lost(std::string why) {
     why_not_ = std::move(why);
-    if (!given_up_) given_up_ = loop_.after(kStaysAway, [this] { heard_.on_call({}); });
+    lost_ = true;
+    latest_.clear();
+    given_up_ = loop_.after(kStaysAway, [this] { hear_calls(); });
     loop_.soon([this, gone = std::shared_ptr(std::move(bus_))] {
-        tries_ = 0;
-        try_in(kPause);
+        try_in(kPause * (1U << tries_));
+        tries_ = std::min(tries_ + 1, kTries);
     });
 }
 

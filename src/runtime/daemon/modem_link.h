@@ -42,6 +42,7 @@ class ModemLink {
     void answered(const modem::Table& told, Result<sd_bus_message*> reply);
     void lost(std::string why);
     void take_calls(sd_bus_message* message);
+    void hear_calls();
     static int on_signal(sd_bus_message* message, void* userdata, sd_bus_error* error);
     static int on_disconnected(sd_bus_message* message, void* userdata, sd_bus_error* error);
 
@@ -52,6 +53,10 @@ class ModemLink {
     std::string why_not_ = "it was not told yet";
     event::BusPtr bus_;
     unsigned tries_ = 0;
+    bool fresh_ = false;  // connected, and not answered yet
+    bool lost_ = false;   // there was another broker before
+    // As the broker said last, and as was passed on.
+    std::vector<std::string> latest_, passed_on_;
     UniqueFd inotify_;
     EventSource appeared_, later_, given_up_;
 };

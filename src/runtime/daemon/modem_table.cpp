@@ -1,8 +1,7 @@
 // daemon: what the modem's broker has to know of the policy and of the modes. Pure.
 #include "runtime/daemon/modem_table.h"
 
-#include <algorithm>
-
+#include "policy/names.h"
 #include "policy/profile.h"
 
 namespace pmos::daemon {
@@ -20,31 +19,34 @@ void add_rights(const Mode& mode, modem::ModeRights& rights) {
 
 }  // namespace
 
-modem::Table modem_table(const Modes& modes, const policy::PolicySet& policy) {
+modem::Table modem_table(const Modes& modes, const policy::PolicySet& policy,
+                         std::vector<std::string> emergency_numbers) {
     modem::Table table;
-    table.emergency = policy.emergency_numbers;
+    table.emergency = std::move(emergency_numbers);
     bool known = true;
+    std::vector<std::string> rest;
+    for (const auto& one : policy.modes) {
+        const auto& profile = one.profile ? one.profile : one.disputed;
+        known = known && profile != nullptr;
+        if (profile && profile->modem.rest) rest.push_back(one.mode);
+    }
     for (const auto& [name, mode] : modes) {
+        // Of a profile that cannot be read that may be any file's.
+        if (!policy::is_mode_name(name)) continue;
         modem::ModeRights rights;
         rights.name = name;
         add_rights(*mode, rights);
-        rights.foreground = mode->foreground && mode->alive() && !mode->shut();
-        rights.running = mode->alive();
-        const auto found = std::ranges::find(policy.modes, name, &policy::ModePolicy::mode);
-        if (found != policy.modes.end()) {
-            const auto& profile = found->profile ? found->profile : found->disputed;
-            known = known && profile != nullptr;
-            if (profile) {
+        rights.running = mode->alive() && !mode->shut();
+        rights.foreground = known && mode->foreground && rights.running;
+        for (const auto& one : policy.modes)
+            if (const auto& profile = one.profile ? one.profile : one.disputed;
+                one.mode == name && profile) {
                 rights.numbers = profile->modem.numbers;
                 rights.lines = profile->modem.lines;
-                if (profile->modem.rest) table.fallback = name;
             }
-        }
         table.modes.push_back(std::move(rights));
     }
-    if (known) return table;
-    table.fallback.clear();
-    for (auto& rights : table.modes) rights.foreground = false;
+    if (known && rest.size() == 1) table.fallback = rest.front();
     return table;
 }
 

@@ -115,6 +115,7 @@ void Supervisor::after_job(Mode& mode, const std::string& verb, const Result<>& 
     after_lock(mode);
     timers_.look(mode);
     tell_modem();
+    switchboard_.settle_call(mode);
     if (left_front) bring_foreground_back();
     ctx_.observer.mode_changed(mode);
     watch_trial();
@@ -317,6 +318,7 @@ void Supervisor::restart(Mode& mode, Done done) {
             stop_job(mode, 0,
                      [this, &mode, job_done = std::move(job_done)](Result<> stopped) mutable {
                          if (!stopped) return job_done(std::move(stopped));
+                         tell_modem();  // what it spoke ends
                          static_cast<void>(settle_prepared(ctx_, mode));
                          start_job(mode, nullptr, std::move(job_done));
                      });

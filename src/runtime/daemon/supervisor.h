@@ -253,7 +253,8 @@ class Supervisor {
     EventSource confirm_later_;
     std::string confirm_what_;  // the trial that confirm_later_ is about
     policy::PolicySet policy_;
-    std::vector<PolicyFile> files_;  // what policy_ was read from
+    std::vector<std::string> emergency_numbers_;  // of the last site policy that could be read
+    std::vector<PolicyFile> files_;               // what policy_ was read from
     std::map<std::string, std::unique_ptr<Mode>, std::less<>> modes_;
     // One for all logs: closing an inotify instance takes the kernel ten milliseconds.
     UniqueFd inotify_;

@@ -1,8 +1,11 @@
 // daemon: this phone's devices as they come and go, and whom they are granted. Opens none.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
 #include "policy/language.h"
+#include "policy/profile_reader.h"
 #include "runtime/daemon/hot_plug.h"
 #include "runtime/daemon/mode_files.h"
 #include "runtime/daemon/supervisor.h"
@@ -108,6 +111,9 @@ Result<std::vector<ClassGrant>> Supervisor::device_grants(const Mode& mode) cons
         if (const auto right = profile.devices.find(grant.device_class);
             right != profile.devices.end())
             grant.right = right->second;
+        // Of services, which.
+        if (const auto* list = profile.source.at_path(key); list != nullptr && !list->items.empty())
+            grant.right = fmt::format("{}", fmt::join(policy::texts(list), ", "));
         if (profile.source.at_path(key) != nullptr) grant.at = policy::to_text(profile.where(key));
         for (const auto& device : facts_.devices)
             if (device.device_class == name && node_of(mode, device) != nullptr)

@@ -14,20 +14,30 @@ void Supervisor::begin_modem() {
         ModemLink::Heard{[this](const std::string& mode) { on_call_came(mode); },
                          // When somebody writes to a mode is its own affair: not for the journal.
                          [this](const std::string& mode) {
-                             ctx_.observer.event("message-came", mode, {}, Audience::listeners);
+                             ctx_.observer.event("message-came", mode, {}, Audience::bus);
                          },
                          [this](const std::vector<std::string>& modes) { on_call(modes); }});
     tell_modem();
 }
 
 void Supervisor::tell_modem() {
-    if (modem_) modem_->tell(modem_table(modes_, policy_));
+    if (modem_) modem_->tell(modem_table(modes_, policy_, emergency_numbers_));
 }
 
+// Where the kernel cannot take away what a mode has open, standing still is what keeps it from it.
 void Supervisor::on_call(const std::vector<std::string>& modes) {
     for (auto& [name, mode] : modes_) {
         const bool now = std::ranges::find(modes, name) != modes.end();
-        if (std::exchange(mode->on_call, now) != now) switchboard_.settle_call(*mode);
+        if (std::exchange(mode->on_call, now) == now) continue;
+        mode->call_held = now && !gate_.why_not().empty() && has_foreground_devices(*mode);
+        if (mode->call_held && mode->state == State::frozen)
+            tell_failure(ctx_.observer, "call-unsettled", name,
+                         fail(Code::unsupported,
+                              "it stands still, called or not: its devices cannot be taken away",
+                              gate_.why_not()),
+                         Audience::bus);
+        switchboard_.settle_call(*mode);
+        ctx_.observer.mode_changed(*mode);
     }
 }
 
@@ -37,9 +47,9 @@ void Supervisor::on_call_came(const std::string& name) {
     if (found == modes_.end()) return;
     Mode& mode = *found->second;
     ctx_.observer.event("call-came", name, {{"state", std::string(state_name(mode.state))}},
-                        Audience::listeners);
+                        Audience::bus);
     run_hooks(ctx_, mode, policy::HookPoint::modem_call, [this, &mode](Result<> result) {
-        tell_failure(ctx_.observer, "hook-failed", mode.name, result);
+        tell_failure(ctx_.observer, "hook-failed", mode.name, result, Audience::bus);
     });
 }
 

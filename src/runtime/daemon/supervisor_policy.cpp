@@ -196,6 +196,8 @@ Result<policy::HostFacts> Supervisor::read_facts() const {
 }
 
 std::vector<std::string> Supervisor::take_policy() {
+    // A slip in the site policy takes no call for help away.
+    if (!policy::has_errors(policy_.diagnostics)) emergency_numbers_ = policy_.emergency_numbers;
     // Finding out takes reading what the kernel says of itself: not where nobody wants to know.
     if (std::ranges::any_of(policy_.modes, [](const policy::ModePolicy& policy) {
             return policy.profile &&
@@ -325,6 +327,8 @@ void Supervisor::adopt(Mode& mode) {
     adopt_devices(mode);
     mode.state =
         mode.cgroup->is_frozen() || mode.cgroup->freezes() ? State::frozen : State::running;
+    // Until the modem's broker says that the call is over.
+    mode.for_call = mode.on_call = read_for_call(paths_, mode.name);
     static_cast<void>(watch_exit(ctx_, mode, [this](Mode& ended) { on_exit(ended); }));
     watch_log(mode);
     ctx_.observer.event("adopted", mode.name, {{"pid", std::to_string(saved->pid)}});

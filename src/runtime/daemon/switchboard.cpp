@@ -37,17 +37,23 @@ void Switchboard::begin(Wanted wanted) {
     if (target == nullptr) previous_ = nullptr;
     if (target == foreground_ && (target == nullptr || target->state == State::running))
         return ctx_.loop.soon([then = std::move(then)]() mutable { then({}); });
+    leaving_ = foreground_ != target ? foreground_ : nullptr;
+    for (Mode* mode : {leaving_, target})
+        if (mode != nullptr) unsettled_.insert(mode);
     last_ = std::make_shared<std::vector<StepTime>>();
     run_sequence(ctx_.loop, "switch", steps(target), std::move(then), last_);
 }
 
 void Switchboard::ended(Wanted wanted, Result<> result) {
     busy_ = false;
+    if (Mode* const left = std::exchange(leaving_, nullptr)) left_running(*left);
     // Who does not come back is not tried again.
     if (!result && foreground_ == nullptr && wanted.target == previous_) previous_ = nullptr;
     if (auto next = std::exchange(next_, std::nullopt)) begin(std::move(*next));
     for (auto& done : wanted.done) done(result);
-    if (!busy_ && foreground_ == nullptr) left_empty_();
+    if (busy_) return;
+    for (Mode* mode : std::exchange(unsettled_, {})) settle_call(*mode);
+    if (foreground_ == nullptr) left_empty_();
 }
 
 // Deny, freeze, revoke, repaint, grant, thaw: at no moment have two modes a device in hand.
@@ -196,23 +202,53 @@ void Switchboard::let_run(Mode& mode, Done done) {
         std::move(done));
 }
 
-// Its devices stay shut: what is for the foreground is whose it was. Who comes to the front just
-// now has them open.
+// One that would stand still behind another, and had a call when it left.
+void Switchboard::left_running(Mode& mode) {
+    if (mode.alive() && foreground_ != &mode && mode.state == State::running &&
+        mode.running->session().background == policy::Background::freeze)
+        mark_for_call(mode, true);
+}
+
+void Switchboard::mark_for_call(Mode& mode, bool for_call) {
+    if (std::exchange(mode.for_call, for_call) == for_call) return;
+    tell_failure(ctx_.observer, "state-not-kept", mode.name,
+                 write_for_call(ctx_.paths, mode.name, for_call), Audience::bus);
+}
+
 void Switchboard::settle_call(Mode& mode) {
-    mode.jobs.add(
-        [this, &mode](Done done) {
-            if (!mode.alive() || mode.shut() || mode.devices_open) return done({});
-            if (mode.on_call && mode.state == State::frozen) {
-                ctx_.observer.event("thawed-for-call", mode.name, {}, Audience::listeners);
-                return done(thaw_mode(ctx_, mode));
-            }
-            if (mode.freezes() && mode.state == State::running)
-                return freeze_mode(ctx_, mode, Late::leave, std::move(done));
-            done({});
-        },
-        [this, &mode](Result<> result) {
-            tell_failure(ctx_.observer, "call-unsettled", mode.name, result);
-        });
+    if (busy_) {
+        unsettled_.insert(&mode);
+        return;
+    }
+    if (!mode.alive() || foreground_ == &mode) return mark_for_call(mode, false);
+    const bool wakes = mode.goes_on_for_call() && mode.state == State::frozen;
+    const bool ends = mode.for_call && !mode.goes_on_for_call();
+    if (mode.shut() || (!wakes && !ends)) return;
+    mode.jobs.add([this, &mode](Done done) { settle_call_now(mode, std::move(done)); },
+                  [this, &mode](Result<> result) {
+                      tell_failure(ctx_.observer, "call-unsettled", mode.name, result,
+                                   Audience::bus);
+                  });
+}
+
+// What is for the foreground stays shut to it.
+void Switchboard::settle_call_now(Mode& mode, Done done) {
+    if (busy_) unsettled_.insert(&mode);
+    if (busy_ || !mode.alive() || mode.shut() || foreground_ == &mode) return done({});
+    if (mode.goes_on_for_call() && mode.state == State::frozen) {
+        mark_for_call(mode, true);
+        ctx_.observer.event("thawed-for-call", mode.name, {}, Audience::bus);
+        return done(thaw_mode(ctx_, mode));
+    }
+    if (!mode.for_call || mode.goes_on_for_call()) return done({});
+    if (mode.state != State::running) {
+        mark_for_call(mode, false);
+        return done({});
+    }
+    freeze_mode(ctx_, mode, Late::leave, [this, &mode, done = std::move(done)](Result<> r) mutable {
+        if (r) mark_for_call(mode, false);
+        done(std::move(r));
+    });
 }
 
 void Switchboard::set_foreground(Mode* mode) {

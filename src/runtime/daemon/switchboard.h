@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,7 +30,8 @@ class Switchboard {
     // target null: everything to the background. Of what is asked for while a switch is under way
     // the last counts: those before it are cancelled.
     void switch_to(Mode* target, Done done);
-    // Of who got a call: it goes on behind another, for as long as the call lasts.
+    // Who has a call goes on behind another, for as long as it lasts. Nothing where nothing is to
+    // be done; in the middle of a switch, behind it.
     void settle_call(Mode& mode);
     // The foreground mode has ended or is locked: nobody is in front any more.
     void left(Mode& mode);
@@ -59,6 +61,9 @@ class Switchboard {
     void thaw(Mode& mode, Done done);
     void let_run(Mode& mode, Done done);
     void set_foreground(Mode* mode);
+    void left_running(Mode& mode);
+    void mark_for_call(Mode& mode, bool for_call);
+    void settle_call_now(Mode& mode, Done done);
 
     Context& ctx_;
     std::vector<DeviceOwner*> owners_;
@@ -68,6 +73,8 @@ class Switchboard {
     std::optional<Wanted> next_;
     Mode* foreground_ = nullptr;
     Mode* previous_ = nullptr;
+    Mode* leaving_ = nullptr;    // of the switch that is under way
+    std::set<Mode*> unsettled_;  // of whom a call may have come or gone meanwhile
     std::shared_ptr<std::vector<StepTime>> last_ = std::make_shared<std::vector<StepTime>>();
 };
 

@@ -198,7 +198,8 @@ std::string nodes_of(const HostFacts& f, const policy::DeviceClass& device_class
 
 std::string hint_for(std::string_view device_class) {
     if (device_class == "gpu") return "load the GPU's driver: /sys/class/drm has no render node";
-    if (device_class == "modem") return "name its port in /etc/pmos/handset.json";
+    if (device_class == "modem")
+        return "where a profile has \"modem\": \"port\", name it in /etc/pmos/handset.json";
     return "describe it in /etc/pmos/handset.json: see 'pmosctl handset detect'";
 }
 
@@ -211,7 +212,10 @@ void examine_class(const HostFacts& f, const policy::DeviceClass& device_class, 
                                nodes.empty() ? "and none on this phone" : nodes));
     else
         report.require(!nodes.empty(), subject.c_str(), nodes, "note",
-                       "none on this phone: every mode is denied it", hint_for(device_class.name));
+                       // Calls and messages come by the broker.
+                       device_class.name == "modem" ? "no port of it is named: no mode has it raw"
+                                                    : "none on this phone: every mode is denied it",
+                       hint_for(device_class.name));
 }
 
 void examine_devices(const HostFacts& f, Report& report) {

@@ -23,6 +23,17 @@ bool comes_in(const RadioCall& call) {
     return call.direction == Direction::incoming && !is_over(call.state);
 }
 
+bool rings(CallState state) {
+    return state == CallState::ringing_in || state == CallState::waiting;
+}
+
+// What is left of it when nobody knows any more who was in front at the ring.
+Table only_claims(Table table) {
+    table.fallback.clear();
+    for (auto& mode : table.modes) mode.foreground = false;
+    return table;
+}
+
 }  // namespace
 
 std::vector<std::string> Broker::on_call() const {
@@ -77,7 +88,10 @@ void Broker::judge_call(const std::string& path) {
     judged_.insert(path);
     const auto line = radio_.lines().find(now.line);
     const LineNames names = line == radio_.lines().end() ? LineNames{} : line->second.names;
-    const auto owner = owner_of(table_, Service::voice, now.number, names);
+    // One that was taken before a broker that died.
+    const bool fresh = rings(now.state);
+    const auto owner =
+        owner_of(fresh ? table_ : only_claims(table_), Service::voice, now.number, names);
     View* view = own(owner);
     if (view == nullptr || !view->rights.voice) return listener_->emergency_changed();
     const unsigned number = view->next_call++;
@@ -89,7 +103,7 @@ void Broker::judge_call(const std::string& path) {
     call.reason = now.reason;
     call.direction = Direction::incoming;
     view->calls.emplace(number, std::move(call));
-    listener_->call_came(owner);  // first: who hears it may look what the mode is doing
+    if (fresh) listener_->call_came(owner);  // first: who hears it may look what the mode is doing
     listener_->call_added(owner, number);
 }
 

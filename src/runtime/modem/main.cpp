@@ -92,6 +92,7 @@ class Faces : public Broker::Listener {
             sd_journal_print(LOG_NOTICE, "emergency call: %s", said_.c_str());
         }
         host_->emergency_changed();
+        control_->look_at_calls();
     }
 
   private:

@@ -17,22 +17,37 @@ bool claims(const ModeRights& mode, const LineNames& line) {
     });
 }
 
-const ModeRights* by_number(const Table& table, std::string_view number) {
-    const ModeRights* best = nullptr;
+// Whose it is; of what two claim alike it is nobody's, for no order of theirs decides.
+struct Claim {
+    const ModeRights* whose = nullptr;
+    bool disputed = false;
+
+    bool any() const { return whose != nullptr || disputed; }
+    void add(const ModeRights& mode) {
+        disputed = disputed || (whose != nullptr && whose != &mode);
+        whose = disputed ? nullptr : &mode;
+    }
+};
+
+Claim by_number(const Table& table, std::string_view number) {
+    Claim best;
     unsigned how_well = 0;
     for (const auto& mode : table.modes)
-        for (const auto& rule : mode.numbers)
-            if (const auto match = rule_matches(rule, number); match > how_well) {
-                best = &mode;
-                how_well = match;
-            }
+        for (const auto& rule : mode.numbers) {
+            const auto match = rule_matches(rule, number);
+            if (match == 0 || match < how_well) continue;
+            if (match > how_well) best = {};
+            how_well = match;
+            best.add(mode);
+        }
     return best;
 }
 
-const ModeRights* claimant(const Table& table, const LineNames& line) {
-    const auto it = std::ranges::find_if(
-        table.modes, [&](const ModeRights& mode) { return claims(mode, line); });
-    return it == table.modes.end() ? nullptr : &*it;
+Claim by_line(const Table& table, const LineNames& line) {
+    Claim claim;
+    for (const auto& mode : table.modes)
+        if (claims(mode, line)) claim.add(mode);
+    return claim;
 }
 
 }  // namespace
@@ -71,20 +86,21 @@ bool has_right(const ModeRights& mode, Service service) {
 }
 
 bool may_use(const Table& table, std::string_view mode, const LineNames& line) {
-    const ModeRights* whose = claimant(table, line);
-    return whose == nullptr || whose->name == mode;
+    const auto claim = by_line(table, line);
+    return !claim.any() || (claim.whose != nullptr && claim.whose->name == mode);
 }
 
 std::string owner_of(const Table& table, Service service, std::string_view number,
                      const LineNames& line) {
     const auto plain = plain_number(number);
-    const ModeRights* whose = by_number(table, plain);
-    if (whose == nullptr) whose = claimant(table, line);
-    if (whose != nullptr) return has_right(*whose, service) ? whose->name : "";
+    auto claim = by_number(table, plain);
+    if (!claim.any()) claim = by_line(table, line);
+    if (claim.disputed) return "";
+    if (claim.whose != nullptr) return has_right(*claim.whose, service) ? claim.whose->name : "";
     if (service == Service::voice)
         for (const auto& mode : table.modes)
             if (mode.foreground && mode.voice) return mode.name;
-    whose = find_mode(table, table.fallback);
+    const ModeRights* whose = find_mode(table, table.fallback);
     return whose != nullptr && has_right(*whose, service) ? whose->name : "";
 }
 

@@ -34,7 +34,8 @@ struct LineNames {
 bool may_use(const Table& table, std::string_view mode, const LineNames& line);
 
 // The mode that what comes in from this number on this line belongs to; "" nobody. A number or a
-// line that a mode claims is never another's, also where that mode has not the right.
+// line that a mode claims is never another's, also where that mode has not the right; one that two
+// claim is nobody's.
 std::string owner_of(const Table& table, Service service, std::string_view number,
                      const LineNames& line);
 

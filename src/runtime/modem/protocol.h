@@ -24,7 +24,8 @@ struct ModeRights {
     std::string name;
     std::uint32_t id_start = 0, id_count = 0;  // of the host, that its processes have
     bool sms = false, voice = false;
-    bool foreground = false, running = false;
+    bool foreground = false;
+    bool running = false;  // and not locked: its programs can speak
     std::vector<std::string> numbers;
     std::vector<std::string> lines;
     friend bool operator==(const ModeRights&, const ModeRights&) = default;

@@ -93,6 +93,11 @@ def inside(mode):
     return pmosctl("exec", mode, "--", "python3", "-c", GREET)
 
 
+def doctor_says(severity):
+    return bool(until(lambda: any(f["subject"] == "modem broker" and f["severity"] == severity
+                                  for f in json.loads(pmosctl("doctor", "--json").stdout)), 20))
+
+
 def over():
     event("hangup")
     check("the call is over", until(lambda: not any(live().values()), PATIENCE), live())
@@ -101,9 +106,11 @@ def over():
 HOOK.write_text("#!/bin/sh\nstate=$(sed 's/.*\"status\":\"\\([a-z]*\\)\".*/\\1/')\n"
                 f"echo \"$PMOS_MODE:$state\" >>{TOLD}\n")
 HOOK.chmod(0o755)
-check("the broker is told by pmosd", until(lambda: any(
-    f["subject"] == "modem broker" and f["severity"] == "ok"
-    for f in json.loads(pmosctl("doctor", "--json").stdout)), 20), pmosctl("doctor").stdout)
+check("the broker is told by pmosd", doctor_says("ok"), pmosctl("doctor").stdout)
+run("systemctl", "stop", "pmos-modem")
+check("without a broker the doctor warns", doctor_says("warning"), pmosctl("doctor").stdout)
+run("systemctl", "start", "pmos-modem")
+check("it may come later", doctor_says("ok"), pmosctl("doctor").stdout)
 ctl("provision", "secure", pin=PIN)
 ctl("unlock", "secure", pin=PIN)
 run("systemctl", "start", "ModemManager")
@@ -145,6 +152,7 @@ event(f"ring {SECURES}")
 check("it rings in secure", until(lambda: ringing("secure"), PATIENCE), live())
 check("which goes on", becomes("secure", "running", False), state("secure"))
 check("behind personal", state("personal") == ("running", True))
+check("status says why", status("secure")["onCall"] and "running, on call" in pmosctl("status").stdout)
 check("where it rings not", not paths("personal", "call"))
 check("the host's program is told, with the state it was in", until(lambda: hooks() == ["secure:frozen"], 10),
       hooks())
@@ -166,7 +174,8 @@ check("and over a broker that dies", until(lambda: pmosctl("modem", "status").re
                                            state("secure") == ("running", False), 20), state("secure"))
 check("which is told again", until(lambda: len(broker()["modes"]) == 2, PATIENCE), broker())
 event("hangup")
-check("after the call secure stands still again", becomes("secure", "frozen", False), (state("secure"), live()))
+check("after the call secure stands still again", becomes("secure", "frozen", False) and
+      not status("secure")["onCall"], (state("secure"), live()))
 stop_if_failed()
 
 note("who is in front has the calls that nobody claims")
@@ -235,6 +244,10 @@ check("the owner's emergency number is called", until(
     lambda: pmosctl("modem", "call", "--no-wait", "110").returncode == 0, 10))
 check("and dialled", until(lambda: "dial 110" in LOG.read_text(), PATIENCE))
 pmosctl("modem", "hangup")
+
+journal = run("journalctl", "--no-pager", "-u", "pmosd").stdout
+check("the journal knows of no call and no message", "start personal" in journal and not any(
+    word in journal for word in ("call-came", "message-came", "thawed-for-call", "hook-failed")))
 
 for mode in IDS:
     run("umount", f"/run/modem-test/{mode}")

@@ -333,6 +333,7 @@ const sd_bus_vtable kModeTable[] = {
     SD_BUS_PROPERTY("Foreground", "b", get_flag, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("Locked", "b", get_flag, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("Provisioned", "b", get_flag, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("OnCall", "b", get_flag, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("NeedsSecret", "b", get_flag, 0, SD_BUS_VTABLE_PROPERTY_CONST),
     SD_BUS_PROPERTY("Failures", "u", get_attempts, 0, 0),
     SD_BUS_PROPERTY("RetryAfter", "t", get_attempts, 0, 0),

@@ -139,6 +139,34 @@ TEST_CASE("who is called is heard, and when that is over") {
     CHECK(std::ranges::find(ends.heard, "call berta") == ends.heard.end());
 }
 
+TEST_CASE("a call outlives the broker that knew of it") {
+    Ends ends;
+    ends.far = std::make_unique<FarEnd>(ends.dir);
+    ends.link.tell(table_of("anna"));
+    ends.far->world.ring("c1", "+15551");
+    REQUIRE(ends.has_heard("on call: berta"));
+    ends.far.reset();
+    REQUIRE(ends.until([&] { return !ends.link.why_not().empty(); }));
+    ends.heard.clear();
+    ends.far = std::make_unique<FarEnd>(ends.dir);
+    REQUIRE(ends.until([&] { return ends.link.why_not().empty(); }));
+    // The new one has not found it yet.
+    CHECK(ends.has_heard("on call: berta"));
+    CHECK(std::ranges::find(ends.heard, "on call:") == ends.heard.end());
+}
+
+TEST_CASE("a broker that refuses is not asked again and again") {
+    Ends ends;
+    ends.far = std::make_unique<FarEnd>(ends.dir);
+    auto table = table_of("anna");
+    table.modes[0].name = "No Mode";
+    ends.link.tell(table);
+    REQUIRE(ends.until([&] { return ends.link.why_not().contains("nvalid"); }));
+    ends.until([] { return false; });
+    CHECK(ends.far->world.broker.table().modes.empty());
+    CHECK_FALSE(ends.link.why_not().empty());
+}
+
 TEST_CASE("a pmosd that comes in the middle of a call is told of it") {
     Ends ends;
     ends.far = std::make_unique<FarEnd>(ends.dir);

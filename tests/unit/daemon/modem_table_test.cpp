@@ -32,7 +32,7 @@ struct Phone {
         }
         return *mode;
     }
-    modem::Table table() const { return modem_table(modes, policy); }
+    modem::Table table() const { return modem_table(modes, policy, {"110"}); }
 };
 
 policy::ModemSpec claims(std::vector<std::string> numbers, bool rest) {
@@ -46,7 +46,6 @@ policy::ModemSpec claims(std::vector<std::string> numbers, bool rest) {
 
 TEST_CASE("the broker's table has the rights of plans and the claims of profiles") {
     Phone phone;
-    phone.policy.emergency_numbers = {"110"};
     phone.add("alpha", {true, false}, claims({"+49*"}, false));
     Mode& beta = phone.add("beta", {true, true}, claims({}, true));
     beta.foreground = true;
@@ -65,8 +64,9 @@ TEST_CASE("the broker's table has the rights of plans and the claims of profiles
     CHECK_FALSE(phone.table().modes[1].voice);  // started by a plan that nobody knows any more
     beta.running->plan = beta.plan;
     CHECK((phone.table().modes[1].foreground && phone.table().modes[1].running));
+    // Locked: nobody is left to speak.
     beta.held = true;
-    CHECK((!phone.table().modes[1].foreground && phone.table().modes[1].running));
+    CHECK((!phone.table().modes[1].foreground && !phone.table().modes[1].running));
 }
 
 TEST_CASE("a mode that runs keeps its rights, and what comes in is whose the policy says now") {
@@ -78,6 +78,23 @@ TEST_CASE("a mode that runs keeps its rights, and what comes in is whose the pol
     phone.policy.modes[0].profile = std::make_shared<policy::Profile>();
     CHECK((phone.table().modes[0].sms && phone.table().modes[0].voice));
     CHECK(phone.table().modes[0].numbers.empty());
+    CHECK(phone.table().fallback.empty());
+}
+
+TEST_CASE("the rest that two claim is nobody's") {
+    Phone phone;
+    phone.add("alpha", {true, true}, claims({}, true));
+    CHECK(phone.table().fallback == "alpha");
+    phone.add("beta", {true, true}, claims({}, true));
+    CHECK(phone.table().fallback.empty());
+}
+
+TEST_CASE("a file that is no mode is not named to the broker, and claims what nobody knows") {
+    Phone phone;
+    phone.add("alpha", {true, true}, claims({}, true));
+    phone.add("My_Profile", {}, std::nullopt);
+    REQUIRE(phone.table().modes.size() == 1);
+    CHECK(phone.table().modes[0].name == "alpha");
     CHECK(phone.table().fallback.empty());
 }
 

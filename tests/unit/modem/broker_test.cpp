@@ -57,6 +57,19 @@ TEST_CASE("nothing is given to anybody before there is a table") {
     CHECK(w.broker.nobodys_texts() == 0);
 }
 
+TEST_CASE("a call that was taken before a broker that died is nobody else's") {
+    World w;
+    w.table.modes[1].numbers = {"+1555*"};
+    w.table.modes[0].foreground = true;
+    for (const auto& [path, number] : {std::pair{"c1", "+15551"}, {"c2", "+1666"}})
+        w.radio.all_calls[path] = {"sim", number, CallState::active, 0, Direction::incoming};
+    w.begin();
+    CHECK(w.broker.view("berta")->calls.size() == 1);
+    CHECK(w.broker.view("anna")->calls.empty());
+    CHECK(w.broker.on_call() == std::vector<std::string>{"berta"});
+    CHECK(w.broker.nobodys_calls() == 1);
+}
+
 TEST_CASE("a call that comes is who was in front at the ring's") {
     World w;
     w.table.modes[1].foreground = true;

@@ -43,6 +43,23 @@ TEST_CASE("numbers as people and networks write them") {
     for (const char* number : {"", "1125", "+112", "115"}) CHECK_FALSE(is_emergency(number, {}));
 }
 
+TEST_CASE("what two claim alike is nobody's") {
+    Table table{{mode("anna", {"+1777*", "+15550001"}, {"second"}),
+                 mode("berta", {"+1777*"}, {"+19990001"}), mode("carla", {"+17775*"})},
+                "carla",
+                {}};
+    const LineNames line{"second", {"+1 999-0001"}}, other{"first", {}};
+    const auto call = [&](const char* number, const LineNames& on) {
+        return owner_of(table, Service::voice, number, on);
+    };
+    CHECK(call("+17771", other).empty());
+    CHECK(call("+17775", other) == "carla");  // the longer beginning
+    CHECK(call("+15550001", line) == "anna");
+    CHECK(call("+16660000", line).empty());
+    CHECK(call("+16660000", other) == "carla");
+    for (const char* name : {"anna", "berta", "carla"}) CHECK_FALSE(may_use(table, name, line));
+}
+
 TEST_CASE("by number, by line, by who is in front, by default, or nobody's") {
     Table table{{mode("anna", {"+15550001", "+1777*"}), mode("berta", {"+17775*"}, {"second"}),
                  mode("carla"), mode("dora")},

@@ -166,6 +166,8 @@ std::vector<json> of_format(Format format) {
             return {"B7sPvuD6AFrKzdqqEO8jxxoPQRHWcUfJYlk9tJ5pI3k="};
         case Format::cpu_max:
             return {"1000 100000"};
+        case Format::line_name:
+            return {"other"};
         case Format::number_rule:
             return {"+1555"};
         case Format::emergency_number:

@@ -67,9 +67,11 @@ TEST_CASE("claims on calls and messages that cannot be") {
              {R"(, "modem": {"numbers": ["+4*9"]})", "bad-value", "/modem/numbers/0"},
              {R"(, "modem": {"numbers": ["+123456789012345678901"]})", "bad-value",
               "/modem/numbers/0"},
-             {std::string(kBoth) +
-                  R"(, "mounts": [{"type": "tmpfs", "target": "/run/pmos/modem"}])",
-              "duplicate-target", "/mounts/0"},
+             {R"(, "modem": {"lines": [""]})", "bad-value", "/modem/lines/0"},
+             {R"(, "modem": {"lines": ["+49 151"]})", "bad-value", "/modem/lines/0"},
+             {R"(, "modem": {"lines": ["1-usb"]})", "bad-value", "/modem/lines/0"},
+             {R"(, "mounts": [{"type": "tmpfs", "target": "/run/pmos/modem"}])", "duplicate-target",
+              "/mounts/0"},
              {std::string(kBoth) +
                   R"(, "mounts": [{"type": "tmpfs", "target": "/run/pmos/modem/bus"}])",
               "duplicate-target", "/mounts/0"},
@@ -81,7 +83,7 @@ TEST_CASE("claims on calls and messages that cannot be") {
     }
     // Who claims and has no right: what comes from there is nobody's.
     CHECK(one(R"(, "modem": {"numbers": ["+4930*"], "lines": ["usb-1"]})").profile);
-    CHECK(one(R"(, "mounts": [{"type": "tmpfs", "target": "/run/pmos/modem"}])").profile);
+    CHECK(one(R"(, "modem": {"lines": ["+49151", "0049", "modem:1"]})").profile);
 }
 
 TEST_CASE("two modes that claim the same disable each other") {
