@@ -186,7 +186,8 @@ void ModemLink::lost(std::string why) {
     why_not_ = std::move(why);
     lost_ = true;
     latest_.clear();
-    given_up_ = loop_.after(kStaysAway, [this] { hear_calls(); });
+    // Not put off by one that comes and goes.
+    if (!given_up_) given_up_ = loop_.after(kStaysAway, [this] { hear_calls(); });
     loop_.soon([this, gone = std::shared_ptr(std::move(bus_))] {
         try_in(kPause * (1U << tries_));
         tries_ = std::min(tries_ + 1, kTries);
