@@ -341,6 +341,8 @@ def locked():
 
 
 def main():
+    # The broker enables what it finds disabled; here ModemManager is to be seen as it is without it.
+    run("systemctl", "stop", "pmos-modem")
     at_boot()
     try:
         with listening():
