@@ -13,7 +13,8 @@ namespace pmos::cli {
 struct ModeInfo {
     std::string name, file, plan_digest, state, reason, locked_by;
     bool foreground = false, locked = false, suspended = false, provisioned = false,
-         autostart = false, recording = false, on_call = false;
+         autostart = false, recording = false, on_call = false, uses_microphone = false,
+         uses_loudspeaker = false;
     bool needs_secret = true;         // asking once too often is safer than passing an empty secret
     std::uint32_t failures = 0;       // wrong secrets in a row
     std::uint64_t retry_after_s = 0;  // bus::kNever: never

@@ -39,6 +39,8 @@ Json to_json(const ModeInfo& mode) {
         {"state", mode.state},
         {"recording", mode.recording},
         {"onCall", mode.on_call},
+        {"usesMicrophone", mode.uses_microphone},
+        {"usesLoudspeaker", mode.uses_loudspeaker},
         {"foreground", mode.foreground},
         {"locked", mode.locked},
         {"lockedBy", mode.locked_by},
@@ -69,7 +71,10 @@ Style style_of_state(std::string_view state) {
 // Who looks must not miss that a mode's filter is open.
 Cell state_cell(const ModeInfo& mode) {
     if (mode.recording) return {printable(mode.state) + ", RECORDING", Style::bad};
-    return {printable(mode.state) + (mode.on_call ? ", on call" : ""), style_of_state(mode.state)};
+    std::string words = printable(mode.state);
+    if (mode.on_call) words += ", on call";
+    if (mode.uses_microphone) words += ", microphone";
+    return {std::move(words), mode.uses_microphone ? Style::warn : style_of_state(mode.state)};
 }
 
 std::string lock_word(const ModeInfo& mode) {

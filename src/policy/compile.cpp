@@ -74,6 +74,7 @@ void Compiler::identity() {
     plan_.uid_map = {{0, p_.id_start, p_.id_count}};
     plan_.gid_map = plan_.uid_map;
     plan_.modem = p_.modem.rights;
+    plan_.audio = p_.audio;
     plan_.network = p_.network;
     plan_.session = p_.session;
 }
@@ -199,7 +200,7 @@ void Compiler::devices() {
     plan_.device_nodes = base_device_nodes();
     for (const auto& [device_class, right] : p_.devices) {
         if (right == "none") continue;
-        if (device_class == "modem" && right == "broker") continue;  // no device of it
+        if (right == "broker") continue;  // no device of it
         const bool front = foreground_only(device_class, right);
         bool found = false;
         for (const auto& device : facts_.devices) {
@@ -339,7 +340,7 @@ void Compiler::build() {
     unlock_recent();
     namespaces();
     devices();
-    plan_.mounts = mount_operations(p_, plan_, facts_.modem_dir);
+    plan_.mounts = mount_operations(p_, plan_, facts_);
     seccomp();
     confinement();
     denials();

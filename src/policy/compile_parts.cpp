@@ -172,15 +172,18 @@ DeviceNode& add_device_node(std::vector<DeviceNode>& nodes, const HostDevice& de
 }
 
 std::vector<MountOp> mount_operations(const Profile& profile, const LaunchPlan& plan,
-                                      const std::string& modem_dir) {
+                                      const HostFacts& facts) {
     std::vector<MountOp> ops;
     add_base(profile, ops);
     add_volumes(profile, plan, ops);
     add_own(profile, ops);
     // Root's, and so nobody's inside: a socket may be connected to also where nothing is writable.
-    if (plan.modem.any())
-        ops.push_back(make_mount(MountKind::bind, modem_dir + "/" + profile.mode,
-                                 std::string(kModemPlace), MOUNT_ATTR_RDONLY | kSafest));
+    const auto brokers = [&](const std::string& dir, std::string_view place) {
+        ops.push_back(make_mount(MountKind::bind, dir + "/" + profile.mode, std::string(place),
+                                 MOUNT_ATTR_RDONLY | kSafest));
+    };
+    if (plan.modem.any()) brokers(facts.modem_dir, kModemPlace);
+    if (plan.audio.any()) brokers(facts.audio_dir, kAudioPlace);
     if (!profile.proc_pid_only) add_masks(ops);
     return ops;
 }

@@ -16,10 +16,10 @@ std::vector<DeviceNode> base_device_nodes();
 // The node and the directories above it that are not there yet. The node is returned.
 DeviceNode& add_device_node(std::vector<DeviceNode>& nodes, const HostDevice& device);
 
-// Root, /dev and what is in it, /proc, /tmp, /run, volumes, the profile's own, the modem's, then
+// Root, /dev and what is in it, /proc, /tmp, /run, volumes, the profile's own, the brokers', then
 // masks.
 std::vector<MountOp> mount_operations(const Profile& profile, const LaunchPlan& plan,
-                                      const std::string& modem_dir);
+                                      const HostFacts& facts);
 
 // Every file system right that an ABI of Landlock knows.
 std::uint64_t landlock_handled(std::uint32_t abi);

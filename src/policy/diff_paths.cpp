@@ -167,7 +167,7 @@ void compare_arbiters(Teller& t) {
 const MountOp* mount_at(const Half& half, const std::string& target) {
     const auto it = std::ranges::find_if(half.plan.mounts, [&](const MountOp& op) {
         const bool store = op.kind == MountKind::volume ||
-                           (op.kind == MountKind::bind && !is_modems(op)) ||
+                           (op.kind == MountKind::bind && !is_brokers(op)) ||
                            (op.kind == MountKind::filesystem && op.source == "tmpfs");
         return store && op.target == target;
     });

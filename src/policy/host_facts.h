@@ -47,7 +47,7 @@ struct HostFacts {
     std::string volumes_dir = "/var/lib/pmos/volumes";
     std::string keys_dir = "/var/lib/pmos/keys";
     std::string hooks_dir = "/usr/share/pmos/hooks";
-    std::string modem_dir = "/run/pmos/modem/modes";
+    std::string modem_dir = "/run/pmos/modem/modes", audio_dir = "/run/pmos/audio/modes";
 };
 
 }  // namespace pmos::policy

@@ -28,24 +28,21 @@ constexpr std::array kDeviceKeys{
             .fallback = "\"none\""},
     KeySpec{.path = "devices/audio",
             .types = kStr | kObj,
-            .doc = "Sound, by the broker.",
-            .values = "none|broker",
-            .enforced = "none",
+            .doc = "Sound, by the broker, as docs/audio.md says. none, or its parts.",
+            .values = "none",
             .fallback = "\"none\""},
     KeySpec{.path = "devices/audio/playback",
             .types = kStr,
             .doc = "Loudspeaker.",
-            .values = kPresence,
-            .enforced = "none"},
+            .values = kPresenceNames},
     KeySpec{.path = "devices/audio/capture",
             .types = kStr,
             .doc = "Microphone.",
-            .values = kPresence,
-            .enforced = "none"},
+            .values = kPresenceNames},
     KeySpec{.path = "devices/camera",
             .types = kStr,
             .doc = "Cameras.",
-            .values = kPresence,
+            .values = kPresenceNames,
             .fallback = "\"none\""},
     KeySpec{.path = "devices/modem",
             .types = kStr | kArr,
@@ -61,36 +58,47 @@ constexpr std::array kDeviceKeys{
     KeySpec{.path = "devices/gnss",
             .types = kStr,
             .doc = "Position.",
-            .values = kPresence,
+            .values = kPresenceNames,
             .fallback = "\"none\""},
     KeySpec{.path = "devices/sensors",
             .types = kStr,
             .doc = "Motion, light, proximity.",
-            .values = kPresence,
+            .values = kPresenceNames,
             .fallback = "\"none\""},
     KeySpec{.path = "devices/usb",
             .types = kStr,
             .doc = "USB devices.",
-            .values = kPresence,
+            .values = kPresenceNames,
             .fallback = "\"none\""},
     KeySpec{.path = "devices/bluetooth",
             .types = kStr,
             .doc = "Bluetooth.",
-            .values = kPresence,
+            .values = kPresenceNames,
             .enforced = "none",
             .fallback = "\"none\""},
     KeySpec{.path = "devices/vibrator",
             .types = kStr,
             .doc = "Vibration motor.",
-            .values = kPresence,
+            .values = kPresenceNames,
             .enforced = "none",
             .fallback = "\"none\""},
     KeySpec{.path = "devices/torch",
             .types = kStr,
             .doc = "Torch.",
-            .values = kPresence,
+            .values = kPresenceNames,
             .enforced = "none",
             .fallback = "\"none\""},
+};
+
+constexpr std::array kAudioKeys{
+    KeySpec{.path = "audio", .types = kObj, .doc = "How the mode's programs meet sound."},
+    KeySpec{.path = "audio/whenTaken",
+            .types = kStr,
+            .doc = "Of what is the mode's in the foreground only, behind another. silence: a "
+                   "program plays and records on, silence. error: what it uses ends, and can be "
+                   "opened again in the foreground.",
+            .values = kWhenTakenNames,
+            .fallback = "\"silence\""},
 };
 
 constexpr std::array kModemKeys{
@@ -163,6 +171,7 @@ constexpr std::array kNetworkKeys{
 }  // namespace
 
 KeySpecs device_keys() { return kDeviceKeys; }
+KeySpecs audio_keys() { return kAudioKeys; }
 KeySpecs modem_keys() { return kModemKeys; }
 KeySpecs network_keys() { return kNetworkKeys; }
 

@@ -10,7 +10,6 @@ inline constexpr std::uint8_t kStr = type_string, kInt = type_integer, kBool = t
                               kArr = type_array, kObj = type_object;
 inline constexpr std::uint8_t kSize = kStr | kInt, kLimit = kStr | kInt | kObj;
 
-inline constexpr std::string_view kPresence = "none|foreground|background";
 inline constexpr std::string_view kUnlockMethods =
     "pin|passphrase|device-key|tpm2|tpm2+pin|fido2|fingerprint|recovery-key";
 
@@ -38,6 +37,7 @@ KeySpecs mount_keys();
 KeySpecs seccomp_keys();
 KeySpecs denial_keys();
 KeySpecs device_keys();
+KeySpecs audio_keys();
 KeySpecs modem_keys();
 KeySpecs network_keys();
 KeySpecs resource_keys();

@@ -31,8 +31,11 @@ struct MountOp {
 
 // Where a mode finds the directory that the modem's broker has for it: no part of the host's files.
 inline constexpr std::string_view kModemPlace = "/run/pmos/modem";
-inline bool is_modems(const MountOp& op) {
-    return op.kind == image::MountKind::bind && op.target == kModemPlace;
+// And the one that the sound's broker has for it, with the socket of the mode's own PipeWire.
+inline constexpr std::string_view kAudioPlace = "/run/pmos/audio";
+inline bool is_brokers(const MountOp& op) {
+    return op.kind == image::MountKind::bind &&
+           (op.target == kModemPlace || op.target == kAudioPlace);
 }
 
 struct DeviceNode {
@@ -144,6 +147,18 @@ struct ModemRights {
     bool any() const { return sms || voice; }
 };
 
+// What the sound's broker lets the mode have, and when.
+enum class Presence : std::uint8_t { none, foreground, background };
+inline constexpr std::string_view kPresenceNames = "none|foreground|background";
+enum class WhenTaken : std::uint8_t { silence, error };
+inline constexpr std::string_view kWhenTakenNames = "silence|error";
+struct AudioRights {
+    Presence playback = Presence::none, capture = Presence::none;
+    WhenTaken when_taken = WhenTaken::silence;
+
+    bool any() const { return playback != Presence::none || capture != Presence::none; }
+};
+
 struct Session {
     bool autostart = false;
     Background background = Background::freeze;
@@ -196,6 +211,7 @@ struct LaunchPlan {
     std::vector<CgroupLimit> background_cgroup;
     std::vector<std::uint8_t> device_filter;  // struct bpf_insn[], BPF_PROG_TYPE_CGROUP_DEVICE
     ModemRights modem;
+    AudioRights audio;
     std::string network;  // "none" or "loopback"
     Session session;
     std::vector<Hook> hooks;

@@ -275,6 +275,10 @@ std::string unarbitrated(const Profile& p, std::string_view device_class) {
     if (right == p.devices.end()) return "";
     if (right->first == "modem" && right->second == "port")
         return "the mode has the serial port itself";
+    if (device_class == "audio")
+        return p.audio.capture == Presence::background && p.session.background != Background::freeze
+                   ? "the mode hears what is said in another"
+                   : "";
     if (right->second == "background" && p.session.background != Background::freeze)
         return "the mode keeps it in the background";
     return "";

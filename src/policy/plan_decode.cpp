@@ -149,6 +149,10 @@ void take_readable(const nlohmann::json& j, LaunchPlan& plan) {
         plan.modem.sms = plan.modem.sms || service == "sms";
         plan.modem.voice = plan.modem.voice || service == "voice";
     }
+    if (const auto audio = j.find("audio"); audio != j.end())
+        plan.audio = {value_in<Presence>(kPresenceNames, audio->at("playback")),
+                      value_in<Presence>(kPresenceNames, audio->at("capture")),
+                      value_in<WhenTaken>(kWhenTakenNames, audio->at("whenTaken"))};
     plan.network = j.at("network");
     const auto& session = j.at("session");
     plan.session.autostart = session.at("autostart");

@@ -162,6 +162,12 @@ void write_life(JsonWriter& w, const LaunchPlan& plan) {
     if (plan.modem.sms) modem.emplace_back("sms");
     if (plan.modem.voice) modem.emplace_back("voice");
     if (!modem.empty()) w.key("modem").texts(modem);
+    if (plan.audio.any()) {
+        w.key("audio").open_object().key("playback");
+        w.text(word_at(kPresenceNames, plan.audio.playback)).key("capture");
+        w.text(word_at(kPresenceNames, plan.audio.capture)).key("whenTaken");
+        w.text(word_at(kWhenTakenNames, plan.audio.when_taken)).close();
+    }
     w.key("network").text(plan.network);
     const Session& s = plan.session;
     w.key("session").open_object().key("autostart").boolean(s.autostart);

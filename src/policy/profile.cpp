@@ -83,6 +83,7 @@ Profile ProfileReader::read() {
         for (const auto& item : list->items) seccomp_rule(item);
     devices();
     modem();
+    audio();
     network();
     resources();
     session();
@@ -150,6 +151,26 @@ void ProfileReader::modem() {
         fault(Rule::contradiction, p_.where("modem/rest"),
               "the mode may have neither calls nor messages",
               "give it a right: \"devices\": { \"modem\": [\"sms\", \"voice\"] }");
+}
+
+void ProfileReader::audio() {
+    const auto part = [&](const char* name) {
+        const auto right = text_or(get(fmt::format("devices/audio/{}", name)), "none");
+        return right == "background"   ? Presence::background
+               : right == "foreground" ? Presence::foreground
+                                       : Presence::none;
+    };
+    const bool error = text_or(get("audio/whenTaken"), "silence") == "error";
+    p_.audio = {part("playback"), part("capture"), error ? WhenTaken::error : WhenTaken::silence};
+    if (!p_.audio.any()) {
+        p_.devices.erase("audio");
+        return;
+    }
+    // Where its programs look for their sound server, unless the profile knows better.
+    constexpr std::string_view kWhere = "PIPEWIRE_RUNTIME_DIR=";
+    auto& env = p_.process.env;
+    if (std::ranges::none_of(env, [&](const auto& entry) { return entry.starts_with(kWhere); }))
+        env.push_back(fmt::format("{}{}", kWhere, kAudioPlace));
 }
 
 void ProfileReader::network() {

@@ -83,6 +83,7 @@ struct Profile {
     bool tell_capabilities = false, tell_landlock = false;
     std::map<std::string, std::string> devices;  // class to right, where it is a word
     ModemSpec modem;                             // of the broker
+    AudioRights audio;                           // of its broker
     std::string network;                         // "none", "loopback", "direct", "tunnel"
     std::vector<LimitSpec> limits;
     std::vector<LimitSpec> background_limits;  // of a mode that runs on throttled

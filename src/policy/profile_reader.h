@@ -42,6 +42,7 @@ class ProfileReader {
     void seccomp_rule(const Node& node);
     void devices();
     void modem();
+    void audio();
     void network();
     void resources();
     void limit(std::vector<LimitSpec>& limits, std::string_view path, std::string file,

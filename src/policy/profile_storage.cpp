@@ -183,10 +183,12 @@ void ProfileReader::check_targets() {
     for (const auto& v : p_.volumes) check(v.target, v.at);
     for (const auto& m : p_.mounts) check(m.target, m.at);
     for (const auto& other : seen)
-        if (other.path == kModemPlace || other.path.starts_with(std::string(kModemPlace) + "/"))
-            fault(Rule::duplicate_target, other.at,
-                  fmt::format("'{}' is where a mode finds the modem's broker", kModemPlace),
-                  "choose another directory");
+        for (const auto& [place, whose] :
+             {std::pair{kModemPlace, "modem's"}, {kAudioPlace, "sound's"}})
+            if (other.path == place || other.path.starts_with(std::string(place) + "/"))
+                fault(Rule::duplicate_target, other.at,
+                      fmt::format("'{}' is where a mode finds the {} broker", place, whose),
+                      "choose another directory");
 }
 
 }  // namespace pmos::policy

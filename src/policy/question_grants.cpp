@@ -124,6 +124,15 @@ Result<Answer> ask_device(const Subject& s, const std::string& device_class,
     const auto granted = has == s.profile.devices.end() ? "none" : has->second;
     const Node* list = s.profile.source.at_path(key);
     const auto have = texts(list);  // of a class whose rights are services
+    // A class in parts, of which no particular one is meant: one that there is, or the first.
+    const auto parts = child_keys(profile_language(), key);
+    if (wanted.empty() && rights.empty() && !parts.empty() && list != nullptr) {
+        const auto part = std::ranges::find_if(
+            list->members, [](const auto& member) { return member.value.text != "none"; });
+        if (part != list->members.end()) return ask_device_part(s, device_class, part->key);
+    }
+    if (wanted.empty() && rights.empty() && !parts.empty())
+        return ask_device_part(s, device_class, std::string(parts.front()));
     // Any right: the one that there is, else the first that there could be.
     const std::string right = !wanted.empty()     ? wanted
                               : !have.empty()     ? have.front()

@@ -95,7 +95,7 @@ void Reach::files() {
         add(Resource::image, plan_.fallback.path, right_read | right_execute | right_signal, "/",
             p_.where("root/fallback/image"));
     for (const auto& op : plan_.mounts)
-        if (op.kind == MountKind::bind && !is_modems(op)) tree(op);
+        if (op.kind == MountKind::bind && !is_brokers(op)) tree(op);
     for (std::size_t i = 0; i < plan_.volumes.size(); ++i) {
         const Volume& v = plan_.volumes[i];
         const auto op = std::ranges::find(plan_.mounts, v.target, &MountOp::target);
@@ -105,7 +105,7 @@ void Reach::files() {
     }
 }
 
-constexpr std::string_view kBrokers[][2] = {{"audio", "the audio broker"},
+constexpr std::string_view kBrokers[][2] = {{"audio", "the sound's broker"},
                                             {"modem", "the modem's broker"},
                                             {"display", "the panel"},
                                             {"input", "the panel"}};
@@ -127,8 +127,9 @@ void Reach::device_words(const Node& node, const std::string& device_class) {
         Access& a = add(Resource::device, device_class + "-" + name, right_read | right_write,
                         "devices/" + device_class, at);
         a.by = arbiter_of(p_, device_class);
-        a.enforced = device_class == "modem" &&
-                     ((name == "sms" && plan_.modem.sms) || (name == "voice" && plan_.modem.voice));
+        a.enforced = device_class == "audio" ||
+                     (device_class == "modem" && ((name == "sms" && plan_.modem.sms) ||
+                                                  (name == "voice" && plan_.modem.voice)));
     };
     for (const auto& item : node.items) part(item.text, item.at);
     for (const auto& member : node.members)

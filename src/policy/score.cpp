@@ -106,7 +106,7 @@ void Scorer::network() {
 void Scorer::files() {
     unsigned shown = 0, writable = 0;
     for (const auto& op : plan_.mounts) {
-        if (op.kind != MountKind::bind || is_modems(op)) continue;
+        if (op.kind != MountKind::bind || is_brokers(op)) continue;
         ++shown;
         if ((op.attributes & MOUNT_ATTR_RDONLY) == 0) ++writable;
     }

@@ -9,7 +9,7 @@ import sys
 TOP = pathlib.Path(__file__).resolve().parents[2]
 INCLUDE = re.compile(r'\s*#\s*include\s+"([^"]+)"')
 
-ROOMS = ("bundle", "launch", "volume", "device", "network", "host", "init", "modem", "oci", "probe", "refusals", "unpack")
+ROOMS = ("audio", "bundle", "launch", "volume", "device", "network", "host", "init", "modem", "oci", "probe", "refusals", "unpack")
 # What of a room the others may see: its wire format and the caller's end of it.
 DOORS = re.compile(r"(^|.*_)(protocol|client|api|messages)\.h$")
 
@@ -19,13 +19,15 @@ BELOW = {
     "policy": ("base",),
     "runtime/sys": ("base",),
     "runtime/bpf": ("base", "runtime/sys"),
-    "runtime/event": ("base",),
+    "runtime/event": ("base", "runtime/sys"),
+    "runtime/peer": ("base", "runtime/event"),
     # What workers share, and pmosd does not link.
     "runtime/tpm": ("base",),
     **{f"runtime/{room}": ("base", "policy", "runtime/sys", "runtime/bpf") for room in ROOMS},
     "runtime/bundle": ("base", "policy", "runtime/sys", "runtime/tpm"),
     "runtime/volume": ("base", "policy", "runtime/sys", "runtime/bpf", "runtime/tpm"),
-    "runtime/modem": ("base", "policy", "runtime/sys", "runtime/event"),
+    "runtime/audio": ("base", "policy", "runtime/sys", "runtime/event", "runtime/peer"),
+    "runtime/modem": ("base", "policy", "runtime/sys", "runtime/event", "runtime/peer"),
     "runtime/daemon": ("base", "policy", "runtime/sys", "runtime/bpf", "runtime/event", *[f"runtime/{room}" for room in ROOMS]),
     "cli": ("base", "policy"),
 }

@@ -249,7 +249,8 @@ void Bus::mode_changed(const Mode& mode) {
             sd_bus_emit_properties_changed(
                 connection.handle.get(), mode_path(mode.name).c_str(), bus::kModeInterface, "State",
                 "Reason", "Foreground", "Locked", "LockedBy", "Suspended", "Provisioned",
-                "Recording", "OnCall", "Pid", "StartedAt", "ExitStatus", "PlanDigest", nullptr);
+                "Recording", "OnCall", "UsesMicrophone", "UsesLoudspeaker", "Pid", "StartedAt",
+                "ExitStatus", "PlanDigest", nullptr);
 }
 
 void Bus::foreground_changed() {

@@ -257,6 +257,8 @@ int get_flag(sd_bus*, const char*, const char*, const char* property, sd_bus_mes
     if (name == "NeedsSecret") flag = mode.needs_secret();
     if (name == "Recording") flag = mode.recorded();
     if (name == "OnCall") flag = mode.on_call;
+    if (name == "UsesMicrophone") flag = mode.records;
+    if (name == "UsesLoudspeaker") flag = mode.plays;
     return sd_bus_message_append(reply, "b", static_cast<int>(flag));
 }
 
@@ -339,6 +341,8 @@ constexpr sd_bus_vtable kVtable[] = {
     SD_BUS_PROPERTY("Provisioned", "b", get_flag, 0, kChanges),
     SD_BUS_PROPERTY("Recording", "b", get_flag, 0, kChanges),
     SD_BUS_PROPERTY("OnCall", "b", get_flag, 0, kChanges),
+    SD_BUS_PROPERTY("UsesMicrophone", "b", get_flag, 0, kChanges),
+    SD_BUS_PROPERTY("UsesLoudspeaker", "b", get_flag, 0, kChanges),
     SD_BUS_PROPERTY("Autostart", "b", get_flag, 0, 0),
     SD_BUS_PROPERTY("NeedsSecret", "b", get_flag, 0, 0),
     SD_BUS_PROPERTY("FingerprintUntil", "t", get_finger, 0, 0),

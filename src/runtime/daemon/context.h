@@ -53,6 +53,9 @@ struct Paths {
     // Of the modem's broker: its sockets, and of each mode the directory that is bound into it.
     std::string modem() const { return run + "/modem"; }
     std::string modem_modes() const { return modem() + "/modes"; }
+    // Of the sound's broker, alike.
+    std::string audio() const { return run + "/audio"; }
+    std::string audio_modes() const { return audio() + "/modes"; }
     // Where a root is mounted ahead.
     std::string root_place(std::string_view mode) const { return mode_dir(mode) + "/root"; }
 };

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -90,8 +91,9 @@ struct Mode {
     bool suspended = false;  // locked: a volume's key has left the kernel
     bool on_call = false;    // the modem has a call of it
     bool call_held = false;  // it stands still for all that: this kernel could not take its devices
-    bool for_call = false;   // it runs behind another for a call, and stands still after it
-    bool held = false;       // locked by freeze, or a lock of it is not at its end
+    bool records = false, plays = false;  // by the phone's microphone, its loudspeaker
+    bool for_call = false;  // it runs behind another for a call, and stands still after it
+    bool held = false;      // locked by freeze, or a lock of it is not at its end
     int last_exit = -1;
 
     Prepared prepared;
@@ -128,5 +130,7 @@ struct Mode {
     std::unexpected<Error> locked_error() const;
     std::unexpected<Error> disabled_error() const;
 };
+
+using Modes = std::map<std::string, std::unique_ptr<Mode>, std::less<>>;
 
 }  // namespace pmos::daemon

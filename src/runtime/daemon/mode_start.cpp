@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <csignal>
 
+#include "runtime/daemon/audio_link.h"
 #include "runtime/daemon/denials.h"
 #include "runtime/daemon/device_gate.h"
 #include "runtime/daemon/hook_runner.h"
@@ -134,6 +135,9 @@ class Start : public std::enable_shared_from_this<Start> {
     void files(Done done) {
         if (plan_->modem.any())
             if (auto made = make_modem_place(ctx_.paths, mode_.name); !made)
+                return done(std::move(made));
+        if (plan_->audio.any())
+            if (auto made = make_audio_place(ctx_.paths, mode_.name); !made)
                 return done(std::move(made));
         auto opened = open_mode_files(ctx_.paths, mode_.name);
         if (!opened) return done(fail(std::move(opened.error())));

@@ -1,16 +1,7 @@
-// daemon: pmosd's end of the modem's broker, which comes and goes as it likes: nobody waits for it,
-// and a new one is told all of it again.
+// daemon: what goes to the modem's broker and comes from it. A new one is told all of it again.
 #include "runtime/daemon/modem_link.h"
 
-#include <sys/epoll.h>
-#include <sys/inotify.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <string_view>
 #include <utility>
 
@@ -18,19 +9,10 @@ namespace pmos::daemon {
 namespace {
 
 using namespace std::chrono_literals;
-using event::MessagePtr;
 
-constexpr std::uint64_t kAnswerLimit = 10000000;  // µs
-constexpr auto kPause = 100ms;
-constexpr unsigned kTries = 8;    // each after twice the pause: half a minute
+constexpr auto kAnswerLimit = 10s;
 constexpr auto kStaysAway = 30s;  // systemd starts it again at once
 constexpr auto kReads = 5s;       // until a new one knows what ModemManager has
-
-Result<> make_directory(const std::string& path, mode_t mode) {
-    if (::mkdir(path.c_str(), mode) == 0 ? ::chmod(path.c_str(), mode) == 0 : errno == EEXIST)
-        return {};
-    return fail(errno_error(errno, "cannot make '" + path + "'"));
-}
 
 int append(sd_bus_message* m, const modem::ModeRights& mode) {
     int r = sd_bus_message_open_container(m, 'r', modem::kModeFields);
@@ -56,110 +38,53 @@ int append(sd_bus_message* m, const modem::Table& table) {
 
 // What a mode finds there is the broker's, and nothing else is below it.
 Result<> make_modem_place(const Paths& paths, const std::string& mode) {
-    PMOS_TRY(make_directory(paths.modem(), 0700));
-    PMOS_TRY(make_directory(paths.modem_modes(), 0755));
-    return make_directory(paths.modem_modes() + "/" + mode, 0755);
+    PMOS_TRY(make_broker_directory(paths.modem(), 0700));
+    PMOS_TRY(make_broker_directory(paths.modem_modes(), 0755));
+    return make_broker_directory(paths.modem_modes() + "/" + mode, 0755);
 }
 
 ModemLink::ModemLink(EventLoop& loop, std::string dir, Heard heard)
-    : loop_(loop), dir_(std::move(dir)), heard_(std::move(heard)) {
-    watch();
-    try_in(0ms);
-    given_up_ = loop_.after(kStaysAway, [this] { hear_calls(); });
-}
+    : loop_(loop),
+      heard_(std::move(heard)),
+      given_up_(loop_.after(kStaysAway, [this] { hear_calls(); })),
+      link_(loop, {"pmos-modem", std::move(dir), modem::kPath, modem::kControlInterface},
+            {[this] { connected(); }, [this] { lost(); },
+             [this](std::string_view member, sd_bus_message* m) { signal(member, m); }}) {}
 
-// Its sockets appear when it starts; without a broker nothing is done again and again.
-void ModemLink::watch() {
-    static_cast<void>(make_directory(dir_, 0700));
-    inotify_.reset(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-    if (!inotify_ || ::inotify_add_watch(inotify_.get(), dir_.c_str(), IN_CREATE) < 0) {
-        why_not_ = errno_error(errno, "cannot watch '" + dir_ + "'").message();
-        return;
-    }
-    appeared_ = loop_.on_io(inotify_.borrow(), EPOLLIN, [this](std::uint32_t) {
-        char events[4096];
-        while (::read(inotify_.get(), events, sizeof events) > 0) continue;
-        tries_ = 0;
-        if (!bus_) try_in(kPause);
-    });
-}
-
-void ModemLink::try_in(std::chrono::milliseconds delay) {
-    later_ = loop_.after(delay, [this] { connect(); });
-}
-
-void ModemLink::connect() {
-    if (bus_) return;
-    auto bus = open();
-    if (!bus) {
-        why_not_ = bus.error().message();
-        if (tries_ < kTries) try_in(kPause * (1U << tries_++));
-        return;
-    }
-    bus_ = std::move(*bus);
+void ModemLink::connected() {
     fresh_ = true;
     send();
 }
 
-Result<event::BusPtr> ModemLink::open() {
-    const std::string path = dir_ + "/control";
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof address.sun_path)
-        return fail(Code::usage, "the path '" + path + "' is too long for a socket");
-    std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-    UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!fd || ::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
-        return fail(errno_error(errno, "cannot reach pmos-modem"));
-    sd_bus* made = nullptr;
-    int r = sd_bus_new(&made);
-    if (r < 0) return fail(errno_error(-r, "cannot make a connection"));
-    event::BusPtr bus(made);
-    r = sd_bus_set_fd(made, fd.get(), fd.get());
-    if (r >= 0) static_cast<void>(fd.release());
-    if (r >= 0) r = sd_bus_start(made);
-    if (r >= 0)
-        r = sd_bus_match_signal(made, nullptr, nullptr, "/org/freedesktop/DBus/Local",
-                                "org.freedesktop.DBus.Local", "Disconnected", on_disconnected,
-                                this);
-    if (r >= 0)
-        r = sd_bus_match_signal(made, nullptr, nullptr, modem::kPath, modem::kControlInterface,
-                                nullptr, on_signal, this);
-    if (r >= 0) r = sd_bus_attach_event(made, loop_.get(), SD_EVENT_PRIORITY_NORMAL);
-    if (r < 0) return fail(errno_error(-r, "cannot talk to pmos-modem"));
-    return bus;
+std::string ModemLink::why_not() const {
+    if (!link_.connected()) return link_.why_not();
+    return goes_by_it_ ? "" : "pmos-modem has not answered yet";
 }
 
 void ModemLink::tell(modem::Table table) {
     if (table == wanted_) return;
     wanted_ = std::move(table);
-    if (bus_) send();
+    send();
 }
 
 // One behind the other: the last one counts.
 void ModemLink::send() {
-    why_not_ = "pmos-modem has not answered yet";
-    sd_bus_message* made = nullptr;
-    int r = sd_bus_message_new_method_call(bus_.get(), &made, nullptr, modem::kPath,
-                                           modem::kControlInterface, "SetTable");
-    if (r < 0) return lost("cannot make a message");
-    const MessagePtr call(made);
-    r = append(made, wanted_);
-    if (r < 0) return lost("cannot make a message");
-    event::call_async(loop_, bus_.get(), made, kAnswerLimit,
-                      [this, told = wanted_](Result<sd_bus_message*> reply) {
-                          answered(told, std::move(reply));
-                      });
+    goes_by_it_ = false;
+    link_.call(
+        "SetTable", [this](sd_bus_message* m) { return append(m, wanted_); }, kAnswerLimit,
+        [this, told = wanted_](Result<sd_bus_message*> reply) {
+            answered(told, std::move(reply));
+        });
 }
 
 void ModemLink::answered(const modem::Table& told, Result<sd_bus_message*> reply) {
-    if (!reply) return lost(reply.error().message());
-    tries_ = 0;
+    if (!reply) return link_.lose(reply.error().message());
+    link_.settled();
     if (std::exchange(fresh_, false)) {
         given_up_.reset();
         if (lost_) given_up_ = loop_.after(kReads, [this] { hear_calls(); });
     }
-    if (told == wanted_) why_not_.clear();
+    if (told == wanted_) goes_by_it_ = true;
     take_calls(*reply);
 }
 
@@ -181,36 +106,20 @@ void ModemLink::hear_calls() {
     heard_.on_call(passed_on_);
 }
 
-// Not from within its own dispatch.
-void ModemLink::lost(std::string why) {
-    why_not_ = std::move(why);
+void ModemLink::lost() {
+    goes_by_it_ = false;
     lost_ = true;
     latest_.clear();
     // Not put off by one that comes and goes.
     if (!given_up_) given_up_ = loop_.after(kStaysAway, [this] { hear_calls(); });
-    loop_.soon([this, gone = std::shared_ptr(std::move(bus_))] {
-        try_in(kPause * (1U << tries_));
-        tries_ = std::min(tries_ + 1, kTries);
-    });
 }
 
-int ModemLink::on_disconnected(sd_bus_message*, void* userdata, sd_bus_error*) {
-    static_cast<ModemLink*>(userdata)->lost("pmos-modem has gone");
-    return 0;
-}
-
-int ModemLink::on_signal(sd_bus_message* message, void* userdata, sd_bus_error*) {
-    auto& self = *static_cast<ModemLink*>(userdata);
-    const std::string_view member = sd_bus_message_get_member(message);
-    if (member == "CallsChanged") {
-        self.take_calls(message);
-        return 0;
-    }
+void ModemLink::signal(std::string_view member, sd_bus_message* message) {
+    if (member == "CallsChanged") return take_calls(message);
     const char* mode = nullptr;
-    if (sd_bus_message_read(message, "s", &mode) < 0) return 0;
-    if (member == "CallCame") self.heard_.call_came(mode);
-    if (member == "MessageCame") self.heard_.message_came(mode);
-    return 0;
+    if (sd_bus_message_read(message, "s", &mode) < 0) return;
+    if (member == "CallCame") heard_.call_came(mode);
+    if (member == "MessageCame") heard_.message_came(mode);
 }
 
 }  // namespace pmos::daemon

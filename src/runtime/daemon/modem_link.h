@@ -1,15 +1,11 @@
-// daemon: pmosd's end of the modem's broker, which comes and goes as it likes: nobody waits for it,
-// and a new one is told all of it again.
+// daemon: what goes to the modem's broker and comes from it. A new one is told all of it again.
 #pragma once
 
 #include <functional>
-#include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "runtime/daemon/context.h"
-#include "runtime/event/bus_call.h"
+#include "runtime/daemon/broker_link.h"
 #include "runtime/modem/protocol.h"
 
 namespace pmos::daemon {
@@ -31,34 +27,27 @@ class ModemLink {
     // From now on the broker goes by this.
     void tell(modem::Table table);
     // Why it does not go by what it was told last; "": it does.
-    const std::string& why_not() const noexcept { return why_not_; }
+    std::string why_not() const;
 
   private:
-    void watch();
-    void try_in(std::chrono::milliseconds delay);
-    void connect();
-    Result<event::BusPtr> open();
+    void connected();
+    void lost();
+    void signal(std::string_view member, sd_bus_message* message);
     void send();
     void answered(const modem::Table& told, Result<sd_bus_message*> reply);
-    void lost(std::string why);
     void take_calls(sd_bus_message* message);
     void hear_calls();
-    static int on_signal(sd_bus_message* message, void* userdata, sd_bus_error* error);
-    static int on_disconnected(sd_bus_message* message, void* userdata, sd_bus_error* error);
 
     EventLoop& loop_;
-    std::string dir_;
     Heard heard_;
     modem::Table wanted_;
-    std::string why_not_ = "it was not told yet";
-    event::BusPtr bus_;
-    unsigned tries_ = 0;
+    bool goes_by_it_ = false;
     bool fresh_ = false;  // connected, and not answered yet
     bool lost_ = false;   // there was another broker before
     // As the broker said last, and as was passed on.
     std::vector<std::string> latest_, passed_on_;
-    UniqueFd inotify_;
-    EventSource appeared_, later_, given_up_;
+    EventSource given_up_;
+    BrokerLink link_;
 };
 
 }  // namespace pmos::daemon

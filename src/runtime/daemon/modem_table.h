@@ -1,17 +1,14 @@
 // daemon: what the modem's broker has to know of the policy and of the modes. Pure.
 #pragma once
 
-#include <map>
-#include <memory>
 #include <string>
+#include <vector>
 
 #include "policy/policy_set.h"
 #include "runtime/daemon/mode.h"
 #include "runtime/modem/protocol.h"
 
 namespace pmos::daemon {
-
-using Modes = std::map<std::string, std::unique_ptr<Mode>, std::less<>>;
 
 // What a mode may do is as its plan says, of one that runs the plan that it runs with; what comes
 // in is whose the policy says now. Where a profile of it cannot be read, nobody knows what that one

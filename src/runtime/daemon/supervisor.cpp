@@ -34,7 +34,8 @@ Supervisor::Supervisor(EventLoop& loop, const Paths& paths, Observer& observer,
     : loop_(loop),
       paths_(paths),
       launcher_(loop, paths.libexec),
-      ctx_{loop,     paths, launcher_, observer,
+      observer_(observer, [this] { audio_.look_soon(); }),
+      ctx_{loop,     paths, launcher_, observer_,
            denials_, gate_, pinned_,   [this](Mode& mode) { keys_ended(mode); }},
       denials_(
           ctx_, [this](std::uint32_t uid) { return whose(uid); },
@@ -47,11 +48,13 @@ Supervisor::Supervisor(EventLoop& loop, const Paths& paths, Observer& observer,
       recorder_(ctx_),
       timers_(ctx_,
               [this](Mode& mode, bool evict, std::string_view why) { lock_due(mode, evict, why); }),
+      audio_(loop, paths.audio(), modes_, [this](const audio::Users& users) { on_sound(users); }),
       switchboard_(
-          ctx_, {&gate_},
+          ctx_, {&gate_, &audio_},
           [this] {
               look_at_clocks();
               tell_modem();
+              audio_.set_front(switchboard_.foreground());
           },
           [this] { bring_foreground_back(); },
           [this](Mode& mode, Done done) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "policy/policy_set.h"
+#include "runtime/daemon/audio_link.h"
 #include "runtime/daemon/context.h"
 #include "runtime/daemon/denials.h"
 #include "runtime/daemon/device_gate.h"
@@ -19,6 +20,7 @@
 #include "runtime/daemon/lock_timers.h"
 #include "runtime/daemon/mode.h"
 #include "runtime/daemon/modem_link.h"
+#include "runtime/daemon/observer_tap.h"
 #include "runtime/daemon/policy_source.h"
 #include "runtime/daemon/recorder.h"
 #include "runtime/daemon/sessions.h"
@@ -167,6 +169,8 @@ class Supervisor {
     void tell_modem();
     void on_call(const std::vector<std::string>& modes);
     void on_call_came(const std::string& mode);
+    void on_sound(const audio::Users& users);
+    void add_audio_findings(std::vector<host::Finding>& findings) const;
     void add_modem_findings(std::vector<host::Finding>& findings) const;
     void add_image_findings(std::vector<host::Finding>& findings) const;
     std::optional<Denied> whose(std::uint32_t uid) const;
@@ -231,12 +235,14 @@ class Supervisor {
     const Paths& paths_;
     Launcher launcher_;
     PinnedFiles pinned_;
+    ObserverTap observer_;
     Context ctx_;
     Denials denials_;
     DeviceGate gate_;
     Sessions sessions_;
     Recorder recorder_;
     LockTimers timers_;
+    AudioLink audio_;
     Switchboard switchboard_;
     VolumeWorks works_;
     FingerReader* reader_ = nullptr;
@@ -255,7 +261,7 @@ class Supervisor {
     policy::PolicySet policy_;
     std::vector<std::string> emergency_numbers_;  // of the last site policy that could be read
     std::vector<PolicyFile> files_;               // what policy_ was read from
-    std::map<std::string, std::unique_ptr<Mode>, std::less<>> modes_;
+    Modes modes_;
     // One for all logs: closing an inotify instance takes the kernel ten milliseconds.
     UniqueFd inotify_;
     EventSource log_written_;

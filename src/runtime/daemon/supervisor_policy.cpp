@@ -89,6 +89,7 @@ Result<> Supervisor::begin(std::vector<KeptDescriptor> kept) {
     look_at_clocks();
     watch_trial();
     begin_modem();
+    audio_.begin();
     return {};
 }
 
@@ -192,6 +193,7 @@ Result<policy::HostFacts> Supervisor::read_facts() const {
     facts.volumes_dir = paths_.state + "/volumes";
     facts.keys_dir = paths_.state + "/keys";
     facts.modem_dir = paths_.modem_modes();
+    facts.audio_dir = paths_.audio_modes();
     return facts;
 }
 
@@ -389,6 +391,7 @@ std::vector<host::Finding> Supervisor::doctor() {
     auto findings = host::examine(facts_, policy_);
     add_image_findings(findings);
     add_modem_findings(findings);
+    add_audio_findings(findings);
     denials_.add_findings(findings);
     if (bundle_)
         std::ranges::move(policy_findings(*bundle_), std::back_inserter(findings));

@@ -196,7 +196,16 @@ std::string nodes_of(const HostFacts& f, const policy::DeviceClass& device_class
     return text;
 }
 
+std::string_view missing_words(std::string_view device_class) {
+    // Calls and messages come by the broker, and so does sound.
+    if (device_class == "modem") return "no port of it is named: no mode has it raw";
+    if (device_class == "audio")
+        return "none on this phone: modes play to nobody, and hear silence";
+    return "none on this phone: every mode is denied it";
+}
+
 std::string hint_for(std::string_view device_class) {
+    if (device_class == "audio") return "load the sound card's driver: there is no ALSA device";
     if (device_class == "gpu") return "load the GPU's driver: /sys/class/drm has no render node";
     if (device_class == "modem")
         return "where a profile has \"modem\": \"port\", name it in /etc/pmos/handset.json";
@@ -212,10 +221,7 @@ void examine_class(const HostFacts& f, const policy::DeviceClass& device_class, 
                                nodes.empty() ? "and none on this phone" : nodes));
     else
         report.require(!nodes.empty(), subject.c_str(), nodes, "note",
-                       // Calls and messages come by the broker.
-                       device_class.name == "modem" ? "no port of it is named: no mode has it raw"
-                                                    : "none on this phone: every mode is denied it",
-                       hint_for(device_class.name));
+                       std::string(missing_words(device_class.name)), hint_for(device_class.name));
 }
 
 void examine_devices(const HostFacts& f, Report& report) {

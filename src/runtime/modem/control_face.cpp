@@ -2,8 +2,9 @@
 #include "runtime/modem/control_face.h"
 
 #include "policy/names.h"
-#include "runtime/modem/bus_driver.h"
+#include "runtime/modem/mm_names.h"
 #include "runtime/modem/protocol.h"
+#include "runtime/peer/bus_driver.h"
 
 namespace pmos::modem {
 namespace {
@@ -62,22 +63,20 @@ const sd_bus_vtable kVtable[] = {SD_BUS_VTABLE_START(0),
 
 }  // namespace
 
-bool admits_root(const ucred& who) { return who.uid == 0; }
-
 Result<std::unique_ptr<ControlFace>> ControlFace::make(event::EventLoop& loop, Broker& broker,
                                                        const std::string& path) {
     auto made = std::make_unique<ControlFace>();
     made->broker_ = &broker;
-    Face::Rules rules;
-    rules.admits = admits_root;
-    rules.prepare = [&broker](Face::Peer& peer) {
+    peer::Face::Rules rules;
+    rules.admits = peer::admits_root;
+    rules.prepare = [&broker](peer::Face::Peer& peer) {
         // For tools that know no bus without one, such as busctl.
-        const int r = add_bus_driver(peer.bus.get(), peer.name.c_str());
+        const int r = peer::add_bus_driver(peer, mm::kService);
         return r < 0 ? r
                      : sd_bus_add_object_vtable(peer.bus.get(), nullptr, kPath, kControlInterface,
                                                 kVtable, &broker);
     };
-    PMOS_ASSIGN(made->face_, Face::make(loop, path, std::move(rules)));
+    PMOS_ASSIGN(made->face_, peer::Face::make(loop, path, std::move(rules)));
     return made;
 }
 

@@ -5,7 +5,8 @@
 #include <string>
 
 #include "runtime/modem/broker.h"
-#include "runtime/modem/face.h"
+#include "runtime/modem/bus_pieces.h"
+#include "runtime/peer/face.h"
 
 namespace pmos::modem {
 
@@ -21,10 +22,7 @@ class ControlFace {
   private:
     Broker* broker_ = nullptr;
     std::vector<std::string> on_call_;  // as told last
-    std::unique_ptr<Face> face_;
+    std::unique_ptr<peer::Face> face_;
 };
-
-// Root and nobody else.
-bool admits_root(const ucred& who);
 
 }  // namespace pmos::modem

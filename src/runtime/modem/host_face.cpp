@@ -4,9 +4,10 @@
 
 #include <algorithm>
 
-#include "runtime/modem/bus_driver.h"
 #include "runtime/modem/control_face.h"
+#include "runtime/modem/mm_names.h"
 #include "runtime/modem/protocol.h"
+#include "runtime/peer/bus_driver.h"
 
 namespace pmos::modem {
 namespace {
@@ -85,16 +86,16 @@ const sd_bus_vtable kVtable[] = {
 Result<std::unique_ptr<HostFace>> HostFace::make(event::EventLoop& loop, Broker& broker,
                                                  const std::string& path) {
     std::unique_ptr<HostFace> made(new HostFace(broker));
-    Face::Rules rules;
-    rules.admits = admits_root;
-    rules.prepare = [&broker](Face::Peer& peer) {
+    peer::Face::Rules rules;
+    rules.admits = peer::admits_root;
+    rules.prepare = [&broker](peer::Face::Peer& peer) {
         // For tools that know no bus without one, such as busctl.
-        const int r = add_bus_driver(peer.bus.get(), peer.name.c_str());
+        const int r = peer::add_bus_driver(peer, mm::kService);
         return r < 0 ? r
                      : sd_bus_add_object_vtable(peer.bus.get(), nullptr, kPath, kHostInterface,
                                                 kVtable, &broker);
     };
-    PMOS_ASSIGN(made->face_, Face::make(loop, path, std::move(rules)));
+    PMOS_ASSIGN(made->face_, peer::Face::make(loop, path, std::move(rules)));
     return made;
 }
 

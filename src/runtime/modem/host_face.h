@@ -6,7 +6,8 @@
 #include <string>
 
 #include "runtime/modem/broker.h"
-#include "runtime/modem/face.h"
+#include "runtime/modem/bus_pieces.h"
+#include "runtime/peer/face.h"
 
 namespace pmos::modem {
 
@@ -19,7 +20,7 @@ class HostFace {
   private:
     explicit HostFace(Broker& broker) : broker_(broker) {}
     Broker& broker_;
-    std::unique_ptr<Face> face_;
+    std::unique_ptr<peer::Face> face_;
     std::string told_;
 };
 

@@ -10,8 +10,8 @@
 #include <cstring>
 #include <set>
 
-#include "runtime/modem/bus_driver.h"
 #include "runtime/modem/mm_names.h"
+#include "runtime/peer/bus_driver.h"
 
 namespace pmos::modem {
 namespace {
@@ -79,7 +79,7 @@ const Line* ModeFace::Object::radio_line() const {
 Result<std::unique_ptr<ModeFace>> ModeFace::make(event::EventLoop& loop, Broker& broker,
                                                  const std::string& mode, const std::string& dir) {
     std::unique_ptr<ModeFace> made(new ModeFace(broker, mode));
-    Face::Rules rules;
+    peer::Face::Rules rules;
     rules.mode = 0666;
     rules.most_peers = kMostPeers;
     rules.guarded = true;
@@ -88,13 +88,13 @@ Result<std::unique_ptr<ModeFace>> ModeFace::make(event::EventLoop& loop, Broker&
         return view != nullptr && who.uid >= view->rights.id_start &&
                who.uid - view->rights.id_start < view->rights.id_count;
     };
-    rules.prepare = [self = made.get()](Face::Peer& peer) { return self->prepare(peer); };
-    PMOS_ASSIGN(made->face_, Face::make(loop, dir + "/" + kModeSocket, std::move(rules)));
+    rules.prepare = [self = made.get()](peer::Face::Peer& peer) { return self->prepare(peer); };
+    PMOS_ASSIGN(made->face_, peer::Face::make(loop, dir + "/" + kModeSocket, std::move(rules)));
     made->lines_changed();
     return made;
 }
 
-int ModeFace::prepare(Face::Peer& peer) {
+int ModeFace::prepare(peer::Face::Peer& peer) {
     sd_bus* bus = peer.bus.get();
     struct Entry {
         const char *prefix, *interface;
@@ -108,8 +108,8 @@ int ModeFace::prepare(Face::Peer& peer) {
         Entry{mm::kModemPrefix, mm::kVoice, voice_vtable(), find_object<Kind::line>},
         Entry{mm::kCallPrefix, mm::kCall, call_vtable(), find_object<Kind::call>},
         Entry{mm::kTextPrefix, mm::kText, text_vtable(), find_object<Kind::text>}};
-    int r = sd_bus_set_sender(bus, kOwnName);
-    if (r >= 0) r = add_bus_driver(bus, peer.name.c_str());
+    int r = sd_bus_set_sender(bus, peer::kOwnName);
+    if (r >= 0) r = peer::add_bus_driver(peer, mm::kService);
     for (const auto& entry : entries)
         if (r >= 0)
             r = sd_bus_add_fallback_vtable(bus, nullptr, entry.prefix, entry.interface,

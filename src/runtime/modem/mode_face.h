@@ -9,7 +9,8 @@
 #include <string>
 
 #include "runtime/modem/broker.h"
-#include "runtime/modem/face.h"
+#include "runtime/modem/bus_pieces.h"
+#include "runtime/peer/face.h"
 
 namespace pmos::modem {
 
@@ -53,14 +54,14 @@ class ModeFace {
 
   private:
     ModeFace(Broker& broker, std::string mode) : broker_(broker), mode_(std::move(mode)) {}
-    int prepare(Face::Peer& peer);
+    int prepare(peer::Face::Peer& peer);
     Object* remember(Kind kind, unsigned number, std::string line);
     std::string line_path(const std::string& line) const;
     void tell(Kind kind, unsigned number, const char* member, bool with_flag, bool flag);
 
     Broker& broker_;
     std::string mode_;
-    std::unique_ptr<Face> face_;
+    std::unique_ptr<peer::Face> face_;
     std::map<std::pair<Kind, unsigned>, Object> objects_;
     std::map<unsigned, Line> shown_;  // lines, as they were told last
     std::shared_ptr<unsigned> awaited_ = std::make_shared<unsigned>(0);

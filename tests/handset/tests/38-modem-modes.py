@@ -36,10 +36,11 @@ def event(line):
 
 def policy(personal, secure, restart=()):
     """The members `modem` of devices and of the profile, of each."""
-    grants = {"personal": '"devices": { "gpu": "render", "modem": %s },\n  "modem": %s,\n',
-              "secure": '"devices": { "modem": %s },\n  "modem": %s,\n'}
-    before = {"personal": '"devices": { "gpu": "render" },\n',
-              "secure": '"devices": { "modem": ["sms", "voice"] },\n  "modem": { "rest": true },\n'}
+    grants = {"personal": '"gpu": "render", "modem": %s\n  },\n  "modem": %s,\n',
+              "secure": '"modem": %s\n  },\n  "modem": %s,\n'}
+    before = {"personal": ('"gpu": "render",\n    '
+                           '"audio": { "playback": "foreground", "capture": "foreground" }\n  },\n'),
+              "secure": '"modem": ["sms", "voice"]\n  },\n  "modem": { "rest": true },\n'}
     for mode, (rights, claims) in (("personal", personal), ("secure", secure)):
         text = replaced(SHIPPED[mode], before[mode], grants[mode] % (json.dumps(rights), json.dumps(claims)))
         text = replaced(text, '"hooks": {', '"hooks": { "modemCall": ["told-of-calls"], ')

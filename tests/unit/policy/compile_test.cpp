@@ -182,7 +182,7 @@ TEST_CASE("what this build cannot enforce refuses the start by name") {
     for (const auto& [extra, pointer] :
          {std::pair<std::string, std::string>{", \"devices\": {\"torch\": \"foreground\"}",
                                               "/devices/torch"},
-          {", \"devices\": {\"audio\": {\"capture\": \"foreground\"}}", "/devices/audio/capture"},
+          {", \"devices\": {\"display\": \"foreground\"}", "/devices/display"},
           {", \"devices\": {\"modem\": [\"sms\", \"data\"]}", "/devices/modem/1"},
           {", \"devices\": {\"gpu\": \"full\"}", "/devices/gpu"},
           {", \"resources\": {\"io\": {\"max\": \"x\"}}", "/resources/io/max"}}) {

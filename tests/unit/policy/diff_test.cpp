@@ -117,7 +117,9 @@ TEST_CASE("gains are told by their danger, with both places", "[diff]") {
     CHECK(lines(found) ==
           "severe gain confinement: a's AppArmor profile is 'unconfined' instead of 'pmos-mode'\n"
           "serious gain device: a gains the microphone in the background\n"
-          "slight gain device: a gains the torch in the foreground\n");
+          "slight gain device: a gains the torch in the foreground\n"
+          "none change process: a's variable PIPEWIRE_RUNTIME_DIR is '/run/pmos/audio' instead of "
+          "not set\n");
     CHECK(to_text(found[2].a) == "a.json:8:41");
     CHECK(found[1].b.pointer == "/devices/audio/capture");
     CHECK(to_text(found[1].b) == "a.json:9:22");
@@ -126,7 +128,9 @@ TEST_CASE("gains are told by their danger, with both places", "[diff]") {
 
 TEST_CASE("the other way round gains are losses", "[diff]") {
     CHECK(lines(R"(, "devices": {"audio": {"capture": "background"}})", "") ==
-          "none loss device: a loses the microphone in the background\n");
+          "none loss device: a loses the microphone in the background\n"
+          "none change process: a's variable PIPEWIRE_RUNTIME_DIR is not set instead of "
+          "'/run/pmos/audio'\n");
     CHECK(lines(R"(, "devices": {"camera": "background"})",
                 R"(, "devices": {"camera": "foreground"})") ==
           "none loss device: a has the cameras in the foreground instead of in the background\n");

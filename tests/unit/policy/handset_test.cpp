@@ -159,5 +159,6 @@ TEST_CASE("every class that handset.json knows is one of the profiles") {
     CHECK(is_arbitrated("gpu"));
     CHECK(is_arbitrated("modem"));
     CHECK(is_arbitrated("camera"));
-    CHECK_FALSE(is_arbitrated("audio"));
+    CHECK(is_arbitrated("audio"));
+    CHECK_FALSE(is_arbitrated("bluetooth"));
 }

@@ -36,7 +36,7 @@ TEST_CASE("rights to the modem are in the plan, and the broker's place in the mo
     REQUIRE(compiled.plan);
     CHECK(compiled.diagnostics.empty());
     CHECK((compiled.plan->modem.sms && compiled.plan->modem.voice));
-    const auto place = std::ranges::find_if(compiled.plan->mounts, is_modems);
+    const auto place = std::ranges::find_if(compiled.plan->mounts, is_brokers);
     REQUIRE(place != compiled.plan->mounts.end());
     CHECK(place->source == "/run/pmos/modem/modes/alpha");
     CHECK_FALSE(place->idmapped);
@@ -51,7 +51,7 @@ TEST_CASE("rights to the modem are in the plan, and the broker's place in the mo
     REQUIRE(calls.plan);
     CHECK((!calls.plan->modem.sms && calls.plan->modem.voice));
     const auto none = compile(*one("").profile, fixed_facts());
-    CHECK(std::ranges::none_of(none.plan->mounts, is_modems));
+    CHECK(std::ranges::none_of(none.plan->mounts, is_brokers));
 }
 
 TEST_CASE("claims on calls and messages that cannot be") {

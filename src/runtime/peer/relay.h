@@ -1,4 +1,4 @@
-// modem: between a client and who serves it: bytes and no descriptors, of messages that are not too
+// peer: between a client and who serves it: bytes and no descriptors, of messages that are not too
 // large. Ends when either side does.
 #pragma once
 
@@ -9,9 +9,9 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "runtime/event/loop.h"
-#include "runtime/modem/frame_guard.h"
+#include "runtime/peer/frame_guard.h"
 
-namespace pmos::modem {
+namespace pmos::peer {
 
 class Relay {
   public:
@@ -42,4 +42,4 @@ class Relay {
     std::uint32_t client_events_ = 0, inner_events_ = 0;
 };
 
-}  // namespace pmos::modem
+}  // namespace pmos::peer

@@ -1,4 +1,4 @@
-// modem: a socket on which D-Bus is spoken peer to peer. Who may come in, how many, and how much
+// peer: a socket on which D-Bus is spoken peer to peer. Who may come in, how many, and how much
 // they may say. Knows no interface.
 #pragma once
 
@@ -13,19 +13,23 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "runtime/event/bus_call.h"
 #include "runtime/event/loop.h"
-#include "runtime/modem/bus_pieces.h"
-#include "runtime/modem/relay.h"
+#include "runtime/peer/relay.h"
 
-namespace pmos::modem {
+namespace pmos::peer {
+
+// Root and nobody else.
+inline bool admits_root(const ucred& who) { return who.uid == 0; }
 
 class Face {
   public:
     struct Peer {
         Face* face = nullptr;
-        BusPtr bus;
+        event::BusPtr bus;
         std::unique_ptr<Relay> relay;
-        std::string name;  // unique on this face
+        std::string name;          // unique on this face
+        const char* service = "";  // who it speaks to, by the name that others know
         bool ready = false;
     };
     struct Rules {
@@ -75,4 +79,4 @@ class Face {
     std::uint64_t next_ = 1;
 };
 
-}  // namespace pmos::modem
+}  // namespace pmos::peer

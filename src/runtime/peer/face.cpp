@@ -1,6 +1,6 @@
-// modem: a socket on which D-Bus is spoken peer to peer. Who may come in, how many, and how much
+// peer: a socket on which D-Bus is spoken peer to peer. Who may come in, how many, and how much
 // they may say. Knows no interface.
-#include "runtime/modem/face.h"
+#include "runtime/peer/face.h"
 
 #include <fmt/format.h>
 #include <sys/epoll.h>
@@ -12,7 +12,7 @@
 #include <cstring>
 #include <utility>
 
-namespace pmos::modem {
+namespace pmos::peer {
 namespace {
 
 constexpr std::uint64_t kMostUnread = 256;  // messages that a client leaves lying
@@ -139,4 +139,4 @@ int Face::on_message(sd_bus_message*, void* userdata, sd_bus_error*) {
     return 0;
 }
 
-}  // namespace pmos::modem
+}  // namespace pmos::peer

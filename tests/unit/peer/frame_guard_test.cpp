@@ -1,5 +1,5 @@
 // tests: what bytes of a client are let on to the bus.
-#include "runtime/modem/frame_guard.h"
+#include "runtime/peer/frame_guard.h"
 
 #include <catch2/catch.hpp>
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace {
 
-using pmos::modem::FrameGuard;
+using pmos::peer::FrameGuard;
 
 const std::string kHello("\0AUTH EXTERNAL 30\r\nBEGIN\r\n", 26);
 

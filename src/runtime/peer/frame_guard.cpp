@@ -1,11 +1,11 @@
-// modem: looks at the bytes that a client of D-Bus sends, before anything reads them: none may have
+// peer: looks at the bytes that a client of D-Bus sends, before anything reads them: none may have
 // a message larger than a mode needs. Pure.
-#include "runtime/modem/frame_guard.h"
+#include "runtime/peer/frame_guard.h"
 
 #include <algorithm>
 #include <string_view>
 
-namespace pmos::modem {
+namespace pmos::peer {
 namespace {
 
 constexpr std::string_view kBegin = "\r\nBEGIN\r\n";
@@ -65,4 +65,4 @@ bool FrameGuard::take(std::span<const std::byte> bytes) noexcept {
     return state_ != State::broken;
 }
 
-}  // namespace pmos::modem
+}  // namespace pmos::peer

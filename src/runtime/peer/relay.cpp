@@ -1,6 +1,6 @@
-// modem: between a client and who serves it: bytes and no descriptors, of messages that are not too
+// peer: between a client and who serves it: bytes and no descriptors, of messages that are not too
 // large. Ends when either side does.
-#include "runtime/modem/relay.h"
+#include "runtime/peer/relay.h"
 
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -9,7 +9,7 @@
 #include <memory>
 #include <utility>
 
-namespace pmos::modem {
+namespace pmos::peer {
 
 Result<std::unique_ptr<Relay>> Relay::make(event::EventLoop& loop, UniqueFd client,
                                            UniqueFd& server) {
@@ -76,4 +76,4 @@ void Relay::stop() {
     inner_.reset();
 }
 
-}  // namespace pmos::modem
+}  // namespace pmos::peer

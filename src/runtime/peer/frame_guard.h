@@ -1,4 +1,4 @@
-// modem: looks at the bytes that a client of D-Bus sends, before anything reads them: none may have
+// peer: looks at the bytes that a client of D-Bus sends, before anything reads them: none may have
 // a message larger than a mode needs. Pure.
 #pragma once
 
@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <span>
 
-namespace pmos::modem {
+namespace pmos::peer {
 
 class FrameGuard {
   public:
@@ -31,4 +31,4 @@ class FrameGuard {
     std::uint32_t left_ = 0;  // of the message after its header
 };
 
-}  // namespace pmos::modem
+}  // namespace pmos::peer

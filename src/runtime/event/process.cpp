@@ -1,5 +1,5 @@
-// daemon: starting and reaping the helper processes. Never waits for one.
-#include "runtime/daemon/process.h"
+// event: starting and reaping the helper processes. Never waits for one.
+#include "runtime/event/process.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -17,7 +17,7 @@
 
 #include "runtime/sys/process.h"
 
-namespace pmos::daemon {
+namespace pmos::event {
 namespace {
 
 std::vector<char*> pointers(const std::vector<std::string>& texts) {
@@ -278,4 +278,4 @@ Result<RunResult> run_helper_now(RunRequest request) {
     return process.finish();
 }
 
-}  // namespace pmos::daemon
+}  // namespace pmos::event

@@ -1,0 +1,71 @@
+// audio: pmos-audio's end of one direction of a mode: a ring of frames on the mode's side, a stream
+// in the phone's PipeWire on the other. Here it is decided what flows.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "runtime/audio/hardware.h"
+#include "runtime/audio/protocol.h"
+#include "runtime/audio/ring.h"
+
+namespace pmos::audio {
+
+class End : Hardware::Listener {
+  public:
+    // changed: used() has changed.
+    static Result<std::unique_ptr<End>> make(event::EventLoop& loop, Hardware& hardware,
+                                             std::string mode, Direction direction,
+                                             std::function<void()> changed);
+    ~End();
+    End(const End&) = delete;
+    End& operator=(const End&) = delete;
+
+    Direction direction() const noexcept { return direction_; }
+    // Once it returns, not one frame more passes a gate that is not open. moves: the mode runs.
+    void set(Gate gate, bool moves);
+    // The mode uses the phone's device now.
+    bool used() const noexcept { return used_; }
+    // The mode's side has ended without a word.
+    void port_gone();
+
+    // For the port.
+    BorrowedFd ring() const noexcept { return ring_.fd(); }
+    BorrowedFd wake() const noexcept { return wake_.borrow(); }
+    BorrowedFd told() const noexcept { return told_.borrow(); }
+
+  private:
+    End(event::EventLoop& loop, Hardware& hardware, std::string mode, Direction direction,
+        RingMemory ring, std::function<void()> changed);
+    Result<> begin();
+    void connected() override { look(); }
+    void lost() override;
+    void look();
+    void flow(bool now);
+    void use(bool now);
+    bool open_stream();
+    void move(std::span<Frame> frames);
+    void keep_time();
+    void tick();
+
+    event::EventLoop& loop_;
+    Hardware& hardware_;
+    std::string mode_;
+    Direction direction_;
+    RingMemory ring_;
+    RingWriter writer_;
+    RingReader reader_;
+    UniqueFd wake_, told_, timer_;
+    std::function<void()> changed_;
+    Gate gate_ = Gate::absent;
+    bool moves_ = false, used_ = false, timed_ = false;
+    // Whether the phone's PipeWire moves the frames, or the timer does. Never both: the ring's ends
+    // are one thread's at a time.
+    std::atomic<bool> flows_ = false;
+    std::unique_ptr<Stream> stream_;
+    event::EventSource on_told_, on_timer_;
+};
+
+}  // namespace pmos::audio

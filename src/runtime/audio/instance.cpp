@@ -1,0 +1,175 @@
+// audio: a mode's own PipeWire: the socket that its programs find, and what serves it.
+#include "runtime/audio/instance.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <systemd/sd-journal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+namespace pmos::audio {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr int kListener = 3;  // sd_listen_fds(3)
+constexpr auto kPause = 200ms;
+constexpr unsigned kMostDoublings = 7;  // 25 s
+constexpr auto kLasted = 30s;           // what ran so long was no failure of its start
+
+}  // namespace
+
+Result<std::unique_ptr<Instance>> Instance::make(event::EventLoop& loop, Hardware& hardware,
+                                                 const Programs& programs, std::string dir,
+                                                 const ModeSound& mode,
+                                                 std::function<void()> changed) {
+    std::unique_ptr<Instance> made(new Instance(loop, hardware, programs, std::move(dir), mode));
+    PMOS_TRY(made->begin(changed));
+    made->set(mode);
+    return made;
+}
+
+Result<> Instance::begin(const std::function<void()>& changed) {
+    for (const auto direction : kDirections) {
+        PMOS_ASSIGN(ends_[static_cast<std::size_t>(direction)],
+                    End::make(loop_, hardware_, name_, direction, changed));
+    }
+    PMOS_TRY(listen());
+    wait_for_one();
+    return {};
+}
+
+Instance::~Instance() {
+    stop();
+    if (!listener_) return;
+    static_cast<void>(own(0));
+    ::unlink((dir_ + "/" + kModeSocket).c_str());
+}
+
+void Instance::set(const ModeSound& mode) {
+    end(Direction::playback).set(mode.playback, mode.moves);
+    end(Direction::capture).set(mode.capture, mode.moves);
+}
+
+Result<> Instance::own(std::uint32_t id) const {
+    if (::chown(dir_.c_str(), id, id) == 0) return {};
+    return fail(errno_error(errno, "cannot change whose '" + dir_ + "' is"));
+}
+
+// PipeWire locks its socket with a file beside it, so the directory is its own in the end.
+Result<> Instance::listen() {
+    if (::mkdir(dir_.c_str(), 0755) != 0 && errno != EEXIST)
+        return fail(errno_error(errno, "cannot make '" + dir_ + "'"));
+    PMOS_TRY(own(0));
+    const UniqueFd back(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!back || ::chdir(dir_.c_str()) != 0)
+        return fail(errno_error(errno, "cannot enter '" + dir_ + "'"));
+    PMOS_TRY(bind_here());
+    if (::fchdir(back.get()) != 0) return fail(errno_error(errno, "cannot leave '" + dir_ + "'"));
+    return own(id_);
+}
+
+// By a path from where it is: as the mode, PipeWire could not follow one from the root, and it
+// takes a socket that it is given by the path that this was bound to.
+Result<> Instance::bind_here() {
+    const std::string path = std::string("./") + kModeSocket;
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+    ::unlink(path.c_str());
+    listener_.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!listener_ ||
+        ::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
+        return fail(errno_error(errno, "cannot bind a socket in '" + dir_ + "'"));
+    // All of the mode's ids; the directory is the door.
+    if (::chmod(path.c_str(), 0666) != 0 || ::listen(listener_.get(), 128) != 0)
+        return fail(errno_error(errno, "cannot listen in '" + dir_ + "'"));
+    return {};
+}
+
+void Instance::wait_for_one() {
+    somebody_ = loop_.on_io(listener_.borrow(), EPOLLIN, [this](std::uint32_t) {
+        somebody_.reset();
+        start();
+    });
+}
+
+void Instance::start() {
+    hardware_.want();
+    started_ = std::chrono::steady_clock::now();
+    if (const auto started = start_all(); !started) {
+        sd_journal_print(LOG_ERR, "%s has no sound: %s", name_.c_str(),
+                         started.error().message().c_str());
+        stop();
+        again_ = loop_.after(kPause * (1U << std::min(failures_++, kMostDoublings)),
+                             [this] { wait_for_one(); });
+    }
+}
+
+Result<> Instance::start_all() {
+    PMOS_TRY(start_child(programs_.pipewire, {"-c", programs_.data + "/mode.conf"},
+                         {BorrowedFd(), BorrowedFd(2), BorrowedFd(2), listener_.borrow()}, true));
+    PMOS_TRY(start_child(programs_.wireplumber, {"-c", "mode.conf"},
+                         {BorrowedFd(), BorrowedFd(2), BorrowedFd(2)}, false));
+    std::vector<std::string> args;
+    std::vector<BorrowedFd> descriptors{BorrowedFd(), BorrowedFd(2), BorrowedFd(2)};
+    for (const auto& end : ends_) {
+        const auto at = descriptors.size();
+        args.push_back(
+            fmt::format("{}={},{},{}", direction_name(end->direction()), at, at + 1, at + 2));
+        descriptors.insert(descriptors.end(), {end->ring(), end->wake(), end->told()});
+    }
+    return start_child(programs_.port, std::move(args), std::move(descriptors), false);
+}
+
+Result<> Instance::start_child(std::string program, std::vector<std::string> args,
+                               std::vector<BorrowedFd> descriptors, bool listens) {
+    event::SpawnRequest request;
+    request.path = programs_.start;
+    request.args = {std::to_string(id_), dir_, listens ? std::to_string(kListener) : "-",
+                    std::move(program)};
+    request.args.insert(request.args.end(), args.begin(), args.end());
+    request.env = {
+        "PIPEWIRE_RUNTIME_DIR=.", "XDG_RUNTIME_DIR=.", "XDG_CONFIG_HOME=" + programs_.data,
+        "HOME=/nonexistent",      "LC_ALL=C.UTF-8",    "PATH=/usr/bin:/bin"};
+    request.descriptors = std::move(descriptors);
+    PMOS_ASSIGN(auto process, event::spawn(request));
+    Child child{std::move(process), {}};
+    child.ended =
+        loop_.on_io(child.process.pidfd.borrow(), EPOLLIN, [this](std::uint32_t) { on_ended(); });
+    children_.push_back(std::move(child));
+    return {};
+}
+
+// None is of use without the others, and what PipeWire knew is gone with it.
+void Instance::on_ended() {
+    if (std::chrono::steady_clock::now() - started_ > kLasted) failures_ = 0;
+    stop();
+    again_ = loop_.after(kPause * (1U << std::min(failures_++, kMostDoublings)),
+                         [this] { wait_for_one(); });
+}
+
+void Instance::stop() {
+    for (auto& child : children_) {
+        child.ended.reset();
+        static_cast<void>(event::send_signal(child.process.pidfd.borrow(), SIGKILL));
+    }
+    for (auto& child : children_) {
+        siginfo_t info{};
+        ::waitid(P_PIDFD, static_cast<id_t>(child.process.pidfd.get()), &info, WEXITED);
+    }
+    children_.clear();
+    for (const auto& end : ends_)
+        if (end) end->port_gone();
+}
+
+}  // namespace pmos::audio
