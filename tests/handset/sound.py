@@ -87,6 +87,11 @@ def signs_of(samples, hz):
     return "".join("." if not any(piece) else "T" if is_tone(piece, hz) else "x" for piece in pieces)
 
 
-def mostly(sign, signs):
-    """Of what was recorded, all but the edges."""
-    return len(signs) >= 8 and signs.count(sign) >= 0.6 * len(signs)
+def hears(signs):
+    """Whether the tone was there all along: beside another phone it has many holes."""
+    return len(signs) >= 8 and signs.count("T") >= 0.3 * len(signs)
+
+
+def is_silent(signs):
+    """Not one sample that is not zero."""
+    return len(signs) >= 8 and set(signs) == {"."}

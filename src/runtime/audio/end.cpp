@@ -4,13 +4,14 @@
 
 #include <fmt/format.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <systemd/sd-journal.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <utility>
+
+#include "runtime/audio/line.h"
 
 namespace pmos::audio {
 
@@ -35,12 +36,13 @@ End::End(event::EventLoop& loop, Hardware& hardware, std::string mode, Direction
       changed_(std::move(changed)) {}
 
 Result<> End::begin() {
-    for (auto* fd : {&wake_, &told_}) fd->reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    PMOS_ASSIGN(auto ends, make_line());
+    line_ = std::move(ends[0]);
+    far_end_ = std::move(ends[1]);
     timer_.reset(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-    if (!wake_ || !told_ || !timer_) return fail(errno_error(errno, "cannot make an event"));
-    on_told_ = loop_.on_io(told_.borrow(), EPOLLIN, [this](std::uint32_t) {
-        eventfd_t count = 0;
-        static_cast<void>(::eventfd_read(told_.get(), &count));
+    if (!timer_) return fail(errno_error(errno, "cannot make a timer"));
+    on_line_ = loop_.on_io(line_.borrow(), EPOLLIN, [this](std::uint32_t) {
+        hear_out(line_.borrow());
         look();
     });
     on_timer_ = loop_.on_io(timer_.borrow(), EPOLLIN, [this](std::uint32_t) { tick(); });
@@ -58,7 +60,7 @@ void End::set(Gate gate, bool moves) {
     moves_ = moves;
     ring_->present.store(gate != Gate::absent ? 1 : 0, std::memory_order_release);
     look();
-    static_cast<void>(::eventfd_write(wake_.get(), 1));
+    ring_up(line_.borrow());
 }
 
 void End::port_gone() {
@@ -124,7 +126,7 @@ void End::move(std::span<Frame> frames) {
         std::ranges::fill(frames, Frame{});
         return;
     }
-    static_cast<void>(::eventfd_write(wake_.get(), 1));
+    ring_up(line_.borrow());
 }
 
 // Where the phone's clock does not drive it, and somebody in the mode waits, this does.
@@ -144,7 +146,7 @@ void End::tick() {
         writer_.push_silence(kQuantum);
     else
         reader_.drop(kQuantum);
-    static_cast<void>(::eventfd_write(wake_.get(), 1));
+    ring_up(line_.borrow());
 }
 
 }  // namespace pmos::audio

@@ -33,8 +33,7 @@ class End : Hardware::Listener {
 
     // For the port.
     BorrowedFd ring() const noexcept { return ring_.fd(); }
-    BorrowedFd wake() const noexcept { return wake_.borrow(); }
-    BorrowedFd told() const noexcept { return told_.borrow(); }
+    BorrowedFd line() const noexcept { return far_end_.borrow(); }
 
   private:
     End(event::EventLoop& loop, Hardware& hardware, std::string mode, Direction direction,
@@ -57,7 +56,7 @@ class End : Hardware::Listener {
     RingMemory ring_;
     RingWriter writer_;
     RingReader reader_;
-    UniqueFd wake_, told_, timer_;
+    UniqueFd line_, far_end_, timer_;
     std::function<void()> changed_;
     Gate gate_ = Gate::absent;
     bool moves_ = false, used_ = false, timed_ = false;
@@ -65,7 +64,7 @@ class End : Hardware::Listener {
     // are one thread's at a time.
     std::atomic<bool> flows_ = false;
     std::unique_ptr<Stream> stream_;
-    event::EventSource on_told_, on_timer_;
+    event::EventSource on_line_, on_timer_;
 };
 
 }  // namespace pmos::audio

@@ -124,9 +124,8 @@ Result<> Instance::start_all() {
     std::vector<BorrowedFd> descriptors{BorrowedFd(), BorrowedFd(2), BorrowedFd(2)};
     for (const auto& end : ends_) {
         const auto at = descriptors.size();
-        args.push_back(
-            fmt::format("{}={},{},{}", direction_name(end->direction()), at, at + 1, at + 2));
-        descriptors.insert(descriptors.end(), {end->ring(), end->wake(), end->told()});
+        args.push_back(fmt::format("{}={},{}", direction_name(end->direction()), at, at + 1));
+        descriptors.insert(descriptors.end(), {end->ring(), end->line()});
     }
     return start_child(programs_.port, std::move(args), std::move(descriptors), false);
 }

@@ -1,10 +1,10 @@
 // audio: one device in a mode's PipeWire: the loudspeaker or the microphone.
 #include "runtime/audio/port.h"
 
-#include <sys/eventfd.h>
-
 #include <cerrno>
 #include <utility>
+
+#include "runtime/audio/line.h"
 
 namespace pmos::audio {
 namespace {
@@ -52,35 +52,40 @@ Result<> Connection::run() {
 }
 
 Result<std::unique_ptr<Port>> Port::make(Connection& connection, Direction direction,
-                                         RingMemory ring, UniqueFd wake, UniqueFd told) {
-    std::unique_ptr<Port> made(
-        new Port(connection, direction, std::move(ring), std::move(wake), std::move(told)));
-    made->source_ = pw_loop_add_io(
-        connection.loop(), made->wake_.get(), SPA_IO_IN, false,
-        [](void* data, int, std::uint32_t) { static_cast<Port*>(data)->on_wake(); }, made.get());
-    if (made->source_ == nullptr) return fail(errno_error(errno, "cannot wait for pmos-audio"));
+                                         RingMemory ring, UniqueFd line) {
+    std::unique_ptr<Port> made(new Port(connection, direction, std::move(ring), std::move(line)));
+    pw_loop* loop = connection.loop();
+    made->on_line_ = pw_loop_add_io(
+        loop, made->line_.get(), SPA_IO_IN, false,
+        [](void* data, int, std::uint32_t) { static_cast<Port*>(data)->on_ring(); }, made.get());
+    made->again_ = pw_loop_add_event(
+        loop, [](void* data, std::uint64_t) { static_cast<Port*>(data)->turn(); }, made.get());
+    if (made->on_line_ == nullptr || made->again_ == nullptr)
+        return fail(errno_error(errno, "cannot wait for pmos-audio"));
     PMOS_TRY(made->look());
     return made;
 }
 
-Port::Port(Connection& connection, Direction direction, RingMemory ring, UniqueFd wake,
-           UniqueFd told)
+Port::Port(Connection& connection, Direction direction, RingMemory ring, UniqueFd line)
     : connection_(connection),
       direction_(direction),
       ring_(std::move(ring)),
-      wake_(std::move(wake)),
-      told_(std::move(told)),
+      line_(std::move(line)),
       writer_(*ring_),
       reader_(*ring_) {}
 
 Port::~Port() {
-    if (source_ != nullptr) pw_loop_destroy_source(connection_.loop(), source_);
+    for (spa_source* source : {on_line_, again_})
+        if (source != nullptr) pw_loop_destroy_source(connection_.loop(), source);
 }
 
-void Port::on_wake() {
-    eventfd_t count = 0;
-    static_cast<void>(::eventfd_read(wake_.get(), &count));
+void Port::on_ring() {
+    hear_out(line_.borrow());
     static_cast<void>(look());
+    turn();
+}
+
+void Port::turn() {
     if (running_ && due() && stream_->is_driving()) stream_->trigger();
 }
 
@@ -98,7 +103,7 @@ void Port::move(std::span<Frame> frames) {
         reader_.pull(frames);
     else
         writer_.push(frames);
-    if (due()) static_cast<void>(::eventfd_write(wake_.get(), 1));
+    if (due()) pw_loop_signal_event(connection_.loop(), again_);
 }
 
 // The device comes and goes as pmos-audio says.
@@ -130,7 +135,7 @@ Result<> Port::appear() {
 void Port::runs(bool now) {
     if (std::exchange(running_, now) == now) return;
     ring_->wanted.store(now ? 1 : 0, std::memory_order_release);
-    static_cast<void>(::eventfd_write(told_.get(), 1));
+    ring_up(line_.borrow());
 }
 
 }  // namespace pmos::audio

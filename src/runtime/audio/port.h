@@ -1,5 +1,6 @@
 // audio: one device in a mode's PipeWire: the loudspeaker or the microphone. It is the clock of who
-// uses it, and its own clock is the phone's: each wake-up says that frames have moved there.
+// uses it, and its own clock is the phone's: each ring on the line says that frames have moved
+// there.
 #pragma once
 
 #include <atomic>
@@ -38,15 +39,15 @@ class Connection {
 class Port {
   public:
     static Result<std::unique_ptr<Port>> make(Connection& connection, Direction direction,
-                                              RingMemory ring, UniqueFd wake, UniqueFd told);
+                                              RingMemory ring, UniqueFd line);
     ~Port();
     Port(const Port&) = delete;
     Port& operator=(const Port&) = delete;
 
   private:
-    Port(Connection& connection, Direction direction, RingMemory ring, UniqueFd wake,
-         UniqueFd told);
-    void on_wake();
+    Port(Connection& connection, Direction direction, RingMemory ring, UniqueFd line);
+    void on_ring();
+    void turn();
     Result<> look();
     Result<> appear();
     void runs(bool now);
@@ -56,10 +57,10 @@ class Port {
     Connection& connection_;
     Direction direction_;
     RingMemory ring_;
-    UniqueFd wake_, told_;
+    UniqueFd line_;
     RingWriter writer_;
     RingReader reader_;
-    spa_source* source_ = nullptr;
+    spa_source *on_line_ = nullptr, *again_ = nullptr;
     std::unique_ptr<Stream> stream_;
     bool running_ = false;
 };

@@ -2,7 +2,6 @@
 // PipeWire. Runs as the mode, holds two rings of frames and reaches nothing of the phone: what
 // flows in them is pmos-audio's to say.
 #include <fmt/format.h>
-#include <sys/eventfd.h>
 #include <systemd/sd-journal.h>
 
 #include <charconv>
@@ -19,10 +18,10 @@ namespace {
 
 struct Wires {
     Direction direction;
-    int ring, wake, told;
+    int ring, line;
 };
 
-// DIRECTION=RING,WAKE,TOLD: descriptors that it was given.
+// DIRECTION=RING,LINE: descriptors that it was given.
 std::optional<Wires> parse(std::string_view text) {
     Wires wires{};
     if (text.starts_with("playback="))
@@ -33,7 +32,7 @@ std::optional<Wires> parse(std::string_view text) {
         return std::nullopt;
     const char* at = text.data() + text.find('=') + 1;
     const char* const end = text.data() + text.size();
-    for (int* fd : {&wires.ring, &wires.wake, &wires.told}) {
+    for (int* fd : {&wires.ring, &wires.line}) {
         const auto [next, error] = std::from_chars(at, end, *fd);
         if (error != std::errc{} || *fd < 3) return std::nullopt;
         at = next != end && *next == ',' ? next + 1 : next;
@@ -47,7 +46,7 @@ Result<> serve(const std::vector<Wires>& all) {
     for (const auto& wires : all) {
         PMOS_ASSIGN(auto ring, RingMemory::map(UniqueFd(wires.ring)));
         PMOS_ASSIGN(auto port, Port::make(*connection, wires.direction, std::move(ring),
-                                          UniqueFd(wires.wake), UniqueFd(wires.told)));
+                                          UniqueFd(wires.line)));
         ports.push_back(std::move(port));
     }
     return connection->run();

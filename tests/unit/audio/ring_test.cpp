@@ -2,11 +2,14 @@
 #include "runtime/audio/ring.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/mman.h>
 
 #include <catch2/catch.hpp>
 #include <random>
 #include <vector>
+
+#include "runtime/audio/line.h"
 
 using namespace pmos;
 using namespace pmos::audio;
@@ -110,4 +113,29 @@ TEST_CASE("the memory can be made no smaller, and what is no ring is not taken f
     UniqueFd other(::memfd_create("other", MFD_CLOEXEC));
     REQUIRE(::ftruncate(other.get(), 4096) == 0);
     CHECK_FALSE(RingMemory::map(std::move(other)));
+}
+
+TEST_CASE("nothing that the other side does to a line makes this one wait or turn") {
+    auto made = make_line();
+    REQUIRE(made);
+    const auto& [own, other] = *made;
+    const auto rings = [&] {
+        pollfd poll_fd{.fd = own.get(), .events = POLLIN, .revents = 0};
+        return ::poll(&poll_fd, 1, 0) > 0;
+    };
+    ring_up(other.borrow());
+    CHECK(rings());
+    hear_out(own.borrow());
+    CHECK_FALSE(rings());
+    // It is full, and its other side would wait.
+    ::fcntl(other.get(), F_SETFL, 0);
+    for (int i = 0; i < 100000; ++i) ring_up(own.borrow());
+    hear_out(own.borrow());
+    // Hung up.
+    ::shutdown(other.get(), SHUT_RDWR);
+    CHECK_FALSE(rings());
+    ring_up(own.borrow());
+    made->at(1).reset();
+    CHECK_FALSE(rings());
+    ring_up(own.borrow());
 }
