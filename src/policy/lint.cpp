@@ -275,12 +275,13 @@ std::string unarbitrated(const Profile& p, std::string_view device_class) {
     if (right == p.devices.end()) return "";
     if (right->first == "modem" && right->second == "port")
         return "the mode has the serial port itself";
+    // Who has a call runs on behind another, whatever it does otherwise.
+    const bool runs_on = p.session.background != Background::freeze || p.modem.rights.voice;
     if (device_class == "audio")
-        return p.audio.capture == Presence::background && p.session.background != Background::freeze
+        return p.audio.capture == Presence::background && runs_on
                    ? "the mode hears what is said in another"
                    : "";
-    if (right->second == "background" && p.session.background != Background::freeze)
-        return "the mode keeps it in the background";
+    if (right->second == "background" && runs_on) return "the mode keeps it in the background";
     return "";
 }
 

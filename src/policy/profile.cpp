@@ -162,6 +162,13 @@ void ProfileReader::audio() {
     };
     const bool error = text_or(get("audio/whenTaken"), "silence") == "error";
     p_.audio = {part("playback"), part("capture"), error ? WhenTaken::error : WhenTaken::silence};
+    const Node* own = p_.source.find("audio");
+    const Node* taken = own == nullptr ? nullptr : own->find("whenTaken");
+    if (taken != nullptr && p_.audio.playback != Presence::foreground &&
+        p_.audio.capture != Presence::foreground)
+        fault(Rule::contradiction, taken->at, "nothing of the mode's sound is ever taken from it",
+              "leave 'whenTaken' out, or write \"foreground\" in devices/audio",
+              {p_.where("devices/audio")});
     if (!p_.audio.any()) {
         p_.devices.erase("audio");
         return;

@@ -146,6 +146,8 @@ Result<Answer> ask_device(const Subject& s, const std::string& device_class,
     const bool service = std::ranges::find(services, right) != services.end();
     if (!service && std::ranges::find(rights, right) == rights.end()) {
         rights.insert(rights.end(), services.begin(), services.end());
+        for (const auto part : parts)
+            if (part != "[]") rights.push_back(part);
         return fail(Code::usage, fmt::format("{} has no right '{}'", device_class, shown(right)),
                     "", fmt::format("one of: {}", fmt::join(rights, ", ")));
     }

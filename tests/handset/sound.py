@@ -54,9 +54,20 @@ def make_tone(path, hz, seconds):
                                            for i in range(seconds * RATE))).tobytes())
 
 
-def voice(path):
-    """Somebody speaks into the microphone, until they are ended."""
-    return subprocess.Popen(["aplay", "-q", "-D", "plughw:Loopback,1,0", str(path)])
+class Voice:
+    """Somebody speaks into the microphone. A PipeWire that starts takes no card that anybody uses: be
+    quiet then."""
+
+    def __init__(self, path):
+        self.path = path
+        self.speak()
+
+    def speak(self):
+        self.process = subprocess.Popen(["aplay", "-q", "-D", "plughw:Loopback,1,0", str(self.path)])
+
+    def quiet(self):
+        self.process.terminate()
+        self.process.wait()
 
 
 def listen(path, seconds):

@@ -35,7 +35,8 @@ void Broker::set_table(const Table& table) {
         if (const auto found = instances_.find(mode.name); found != instances_.end())
             found->second->set(mode);
     const std::string all = run_ + "/" + kModesDir;
-    if (::mkdir(all.c_str(), 0755) != 0 && errno != EEXIST)
+    // From the one mode's no way leads to another's.
+    if ((::mkdir(all.c_str(), 0700) != 0 && errno != EEXIST) || ::chmod(all.c_str(), 0700) != 0)
         sd_journal_print(LOG_ERR, "cannot make '%s'", all.c_str());
     for (const auto& mode : table.modes) {
         if (instances_.contains(mode.name)) continue;

@@ -23,8 +23,9 @@ class Broker : Hardware::Listener {
     Users users() const;
 
   private:
-    void connected() override { look(); }
-    void lost() override { look(); }
+    void connected() override {}
+    void lost() override {}
+    void reachable_changed() override { look(); }
     void look();
 
     event::EventLoop& loop_;

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <systemd/sd-journal.h>
 
@@ -14,6 +15,15 @@
 #include "runtime/audio/line.h"
 
 namespace pmos::audio {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kPause = 50ms;
+constexpr auto kFall = 1s;
+constexpr auto kStalls = 1s;
+
+}  // namespace
 
 Result<std::unique_ptr<End>> End::make(event::EventLoop& loop, Hardware& hardware, std::string mode,
                                        Direction direction, std::function<void()> changed) {
@@ -41,9 +51,16 @@ Result<> End::begin() {
     far_end_ = std::move(ends[1]);
     timer_.reset(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
     if (!timer_) return fail(errno_error(errno, "cannot make a timer"));
-    on_line_ = loop_.on_io(line_.borrow(), EPOLLIN, [this](std::uint32_t) {
-        hear_out(line_.borrow());
+    told_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!told_) return fail(errno_error(errno, "cannot make an event"));
+    // However often it is told, it looks twenty times a second.
+    on_told_ = loop_.on_io(told_.borrow(), EPOLLIN | EPOLLET, [this](std::uint32_t) {
+        if (later_) return;
         look();
+        later_ = loop_.after(kPause, [this] {
+            later_.reset();
+            look();
+        });
     });
     on_timer_ = loop_.on_io(timer_.borrow(), EPOLLIN, [this](std::uint32_t) { tick(); });
     hardware_.listen(*this);
@@ -83,9 +100,11 @@ void End::look() {
     const bool there = open ? open_stream() : stream_ != nullptr;
     if (there) stream_->set_active(open);
     flow(open && there && stream_->runs());
-    use(open && there);
+    use(open && there, !open_to_it());
     keep_time();
 }
+
+bool End::open_to_it() const noexcept { return gate_ == Gate::open && moves_; }
 
 bool End::open_stream() {
     if (stream_) return true;
@@ -106,17 +125,47 @@ bool End::open_stream() {
     return true;
 }
 
-void End::use(bool now) {
-    if (std::exchange(used_, now) != now) changed_();
+// A short use is seen, too, and one that comes and goes is one.
+void End::use(bool now, bool at_once) {
+    if (now == used_) return fall_.reset();
+    if (!now && !at_once) {
+        if (!fall_) fall_ = loop_.after(kFall, [this] { use(false, true); });
+        return;
+    }
+    fall_.reset();
+    used_ = now;
+    changed_();
 }
 
 void End::flow(bool now) {
-    if (flows_.exchange(now) != now && !now) hardware_.settle();
+    if (flows_.exchange(now) == now) return;
+    watching_.reset();
+    if (now)
+        watch_flow();
+    else
+        hardware_.settle();
+}
+
+// A PipeWire that says that it runs and does not move: the mode gets silence, and a new stream is
+// tried.
+void End::watch_flow() {
+    watching_ = loop_.after(kStalls, [this, before = moved_.load()] {
+        if (moved_.load() != before) return watch_flow();
+        sd_journal_print(LOG_WARNING, "the phone's PipeWire stands still");
+        flow(false);
+        stream_.reset();
+        keep_time();
+        later_ = loop_.after(kPause, [this] {
+            later_.reset();
+            look();
+        });
+    });
 }
 
 // In PipeWire's data thread.
 void End::move(std::span<Frame> frames) {
     const bool flows = flows_.load();
+    moved_.fetch_add(1);
     if (direction_ == Direction::capture) {
         if (!flows) return;
         writer_.push(frames);

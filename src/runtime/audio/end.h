@@ -34,6 +34,7 @@ class End : Hardware::Listener {
     // For the port.
     BorrowedFd ring() const noexcept { return ring_.fd(); }
     BorrowedFd line() const noexcept { return far_end_.borrow(); }
+    BorrowedFd told() const noexcept { return told_.borrow(); }
 
   private:
     End(event::EventLoop& loop, Hardware& hardware, std::string mode, Direction direction,
@@ -42,8 +43,10 @@ class End : Hardware::Listener {
     void connected() override { look(); }
     void lost() override;
     void look();
+    bool open_to_it() const noexcept;
     void flow(bool now);
-    void use(bool now);
+    void use(bool now, bool at_once);
+    void watch_flow();
     bool open_stream();
     void move(std::span<Frame> frames);
     void keep_time();
@@ -56,15 +59,16 @@ class End : Hardware::Listener {
     RingMemory ring_;
     RingWriter writer_;
     RingReader reader_;
-    UniqueFd line_, far_end_, timer_;
+    UniqueFd line_, far_end_, told_, timer_;
     std::function<void()> changed_;
     Gate gate_ = Gate::absent;
     bool moves_ = false, used_ = false, timed_ = false;
     // Whether the phone's PipeWire moves the frames, or the timer does. Never both: the ring's ends
     // are one thread's at a time.
     std::atomic<bool> flows_ = false;
+    std::atomic<std::uint32_t> moved_ = 0;  // turns of the phone's PipeWire, for the watch over it
     std::unique_ptr<Stream> stream_;
-    event::EventSource on_line_, on_timer_;
+    event::EventSource on_told_, later_, fall_, on_timer_, watching_;
 };
 
 }  // namespace pmos::audio

@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <utility>
 
 namespace pmos::audio {
@@ -56,11 +57,11 @@ Hardware::~Hardware() {
 }
 
 void Hardware::connect() {
-    why_not_ = "it has not answered yet";
+    say("it has not answered yet");
     pw_properties* where = pw_properties_new(PW_KEY_REMOTE_NAME, remote_.c_str(), nullptr);
     core_ = pw_context_connect(context_, where, 0);
     if (core_ == nullptr) {
-        why_not_ = errno_error(errno, "cannot reach PipeWire at '" + remote_ + "'").message();
+        say(errno_error(errno, "cannot reach PipeWire at '" + remote_ + "'").message());
         again_ = loop_.after(kAgain, [this] { connect(); });
         return;
     }
@@ -73,8 +74,8 @@ void Hardware::on_done(void* data, std::uint32_t id, int) {
     auto& self = *static_cast<Hardware*>(data);
     if (id != PW_ID_CORE || self.told_) return;
     self.told_ = true;
-    self.why_not_.clear();
     for (auto* listener : self.listeners_) listener->connected();
+    self.say("");
 }
 
 void Hardware::on_error(void* data, std::uint32_t id, int, int res, const char* message) {
@@ -83,7 +84,7 @@ void Hardware::on_error(void* data, std::uint32_t id, int, int res, const char* 
 
 // Not from within its own dispatch.
 void Hardware::lose(const char* why) {
-    why_not_ = std::string("PipeWire has gone: ") + why;
+    say(std::string("PipeWire has gone: ") + why);
     again_ = loop_.after(0ms, [this] {
         if (std::exchange(told_, false))
             for (auto* listener : listeners_) listener->lost();
@@ -93,11 +94,20 @@ void Hardware::lose(const char* why) {
     });
 }
 
+void Hardware::say(std::string why_not) {
+    if (std::exchange(why_not_, std::move(why_not)) == why_not_) return;
+    for (auto* listener : listeners_) listener->reachable_changed();
+}
+
+// Whoever asked rests upon it: without an answer all sound ends.
 void Hardware::settle() noexcept {
-    const auto nothing = [](spa_loop*, bool, std::uint32_t, const void*, std::size_t, void*) {
+    const auto note = [](spa_loop*, bool, std::uint32_t, const void*, std::size_t, void* data) {
+        *static_cast<bool*>(data) = true;
         return 0;
     };
-    pw_data_loop_invoke(pw_context_get_data_loop(context_), nothing, 0, nullptr, 0, true, nullptr);
+    bool settled = false;
+    pw_data_loop_invoke(pw_context_get_data_loop(context_), note, 0, nullptr, 0, true, &settled);
+    if (!settled) std::abort();
 }
 
 }  // namespace pmos::audio

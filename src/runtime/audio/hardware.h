@@ -19,6 +19,7 @@ class Hardware {
       public:
         virtual void connected() = 0;
         virtual void lost() = 0;
+        virtual void reachable_changed() {}
 
       protected:
         ~Listener() = default;
@@ -45,6 +46,7 @@ class Hardware {
     Result<> begin();
     void connect();
     void lose(const char* why);
+    void say(std::string why_not);
     static void on_error(void* data, std::uint32_t id, int seq, int res, const char* message);
     static void on_done(void* data, std::uint32_t id, int seq);
     static const pw_core_events kEvents;

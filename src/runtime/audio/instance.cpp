@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <filesystem>
 
 namespace pmos::audio {
 namespace {
@@ -50,9 +51,7 @@ Result<> Instance::begin(const std::function<void()>& changed) {
 
 Instance::~Instance() {
     stop();
-    if (!listener_) return;
-    static_cast<void>(own(0));
-    ::unlink((dir_ + "/" + kModeSocket).c_str());
+    if (listener_) static_cast<void>(take_back());
 }
 
 void Instance::set(const ModeSound& mode) {
@@ -60,38 +59,53 @@ void Instance::set(const ModeSound& mode) {
     end(Direction::capture).set(mode.capture, mode.moves);
 }
 
-Result<> Instance::own(std::uint32_t id) const {
-    if (::chown(dir_.c_str(), id, id) == 0) return {};
-    return fail(errno_error(errno, "cannot change whose '" + dir_ + "' is"));
-}
-
-// PipeWire locks its socket with a file beside it, so the directory is its own in the end.
-Result<> Instance::listen() {
+// PipeWire locks its socket with a file beside it, so the directory is its own while it may run.
+// What it leaves there goes.
+Result<> Instance::take_back() {
     if (::mkdir(dir_.c_str(), 0755) != 0 && errno != EEXIST)
         return fail(errno_error(errno, "cannot make '" + dir_ + "'"));
-    PMOS_TRY(own(0));
+    place_.reset(::open(dir_.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!place_ && errno == EACCES && ::lchown(dir_.c_str(), 0, 0) == 0 &&
+        ::chmod(dir_.c_str(), 0755) == 0)
+        place_.reset(::open(dir_.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!place_ || ::fchown(place_.get(), 0, 0) != 0 || ::fchmod(place_.get(), 0755) != 0)
+        return fail(errno_error(errno, "cannot take '" + dir_ + "'"));
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(dir_, error))
+        std::filesystem::remove_all(entry.path(), error);
+    return {};
+}
+
+Result<> Instance::listen() {
+    PMOS_TRY(take_back());
     const UniqueFd back(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (!back || ::chdir(dir_.c_str()) != 0)
+    if (!back || ::fchdir(place_.get()) != 0)
         return fail(errno_error(errno, "cannot enter '" + dir_ + "'"));
-    PMOS_TRY(bind_here());
+    auto bound = bind_here();
     if (::fchdir(back.get()) != 0) return fail(errno_error(errno, "cannot leave '" + dir_ + "'"));
-    return own(id_);
+    PMOS_TRY(std::move(bound));
+    if (::fchown(place_.get(), id_, id_) != 0)
+        return fail(errno_error(errno, "cannot give '" + dir_ + "' to the mode"));
+    return {};
 }
 
 // By a path from where it is: as the mode, PipeWire could not follow one from the root, and it
-// takes a socket that it is given by the path that this was bound to.
+// takes a socket that it is given by the path that this was bound to. For all of the mode's ids:
+// the directory is the door.
 Result<> Instance::bind_here() {
     const std::string path = std::string("./") + kModeSocket;
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-    ::unlink(path.c_str());
     listener_.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!listener_ ||
-        ::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
-        return fail(errno_error(errno, "cannot bind a socket in '" + dir_ + "'"));
-    // All of the mode's ids; the directory is the door.
-    if (::chmod(path.c_str(), 0666) != 0 || ::listen(listener_.get(), 128) != 0)
+    if (!listener_) return fail(errno_error(errno, "cannot make a socket"));
+    const mode_t before = ::umask(0111);
+    const int bound =
+        ::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address);
+    const int why = errno;
+    ::umask(before);
+    if (bound != 0) return fail(errno_error(why, "cannot bind a socket in '" + dir_ + "'"));
+    if (::listen(listener_.get(), 128) != 0)
         return fail(errno_error(errno, "cannot listen in '" + dir_ + "'"));
     return {};
 }
@@ -117,15 +131,16 @@ void Instance::start() {
 
 Result<> Instance::start_all() {
     PMOS_TRY(start_child(programs_.pipewire, {"-c", programs_.data + "/mode.conf"},
-                         {BorrowedFd(), BorrowedFd(2), BorrowedFd(2), listener_.borrow()}, true));
-    PMOS_TRY(start_child(programs_.wireplumber, {"-c", "mode.conf"},
-                         {BorrowedFd(), BorrowedFd(2), BorrowedFd(2)}, false));
+                         {BorrowedFd(), BorrowedFd(), BorrowedFd(), listener_.borrow()}, true));
+    PMOS_TRY(start_child(programs_.wireplumber, {"-c", "mode.conf"}, {}, false));
     std::vector<std::string> args;
-    std::vector<BorrowedFd> descriptors{BorrowedFd(), BorrowedFd(2), BorrowedFd(2)};
+    // Of theirs none is the journal: names that a mode chooses would outlast it there.
+    std::vector<BorrowedFd> descriptors(3);
     for (const auto& end : ends_) {
         const auto at = descriptors.size();
-        args.push_back(fmt::format("{}={},{}", direction_name(end->direction()), at, at + 1));
-        descriptors.insert(descriptors.end(), {end->ring(), end->line()});
+        args.push_back(
+            fmt::format("{}={},{},{}", direction_name(end->direction()), at, at + 1, at + 2));
+        descriptors.insert(descriptors.end(), {end->ring(), end->line(), end->told()});
     }
     return start_child(programs_.port, std::move(args), std::move(descriptors), false);
 }
@@ -134,8 +149,8 @@ Result<> Instance::start_child(std::string program, std::vector<std::string> arg
                                std::vector<BorrowedFd> descriptors, bool listens) {
     event::SpawnRequest request;
     request.path = programs_.start;
-    request.args = {std::to_string(id_), dir_, listens ? std::to_string(kListener) : "-",
-                    std::move(program)};
+    request.args = {std::to_string(::getpid()), std::to_string(id_), dir_,
+                    listens ? std::to_string(kListener) : "-", std::move(program)};
     request.args.insert(request.args.end(), args.begin(), args.end());
     request.env = {
         "PIPEWIRE_RUNTIME_DIR=.", "XDG_RUNTIME_DIR=.", "XDG_CONFIG_HOME=" + programs_.data,

@@ -49,7 +49,7 @@ class Instance {
           name_(mode.name),
           id_(mode.id) {}
     Result<> begin(const std::function<void()>& changed);
-    Result<> own(std::uint32_t id) const;
+    Result<> take_back();
     Result<> listen();
     Result<> bind_here();
     void wait_for_one();
@@ -68,7 +68,7 @@ class Instance {
     const Programs& programs_;
     std::string dir_, name_;
     std::uint32_t id_;
-    UniqueFd listener_;
+    UniqueFd place_, listener_;
     std::array<std::unique_ptr<End>, 2> ends_;
     std::vector<Child> children_;
     unsigned failures_ = 0;  // in a row

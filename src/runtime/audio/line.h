@@ -1,6 +1,7 @@
-// audio: a line on which pmos-audio and a mode's pmos-audio-port ring each other up. Each end of a
-// socket is its own, and a datagram's is not hung up: whatever the other side does to its
-// descriptor, this one neither waits nor turns round and round.
+// audio: how pmos-audio and a mode's pmos-audio-port ring each other up: by a datagram socket, of
+// which the one end is pmos-audio's own and takes nothing, and by an eventfd that pmos-audio waits
+// for and never reads. Whatever the other side does to its descriptors, or sends, this one neither
+// waits nor turns.
 #pragma once
 
 #include <sys/socket.h>
@@ -13,11 +14,14 @@
 
 namespace pmos::audio {
 
+// The first rings, the second hears.
 inline Result<std::array<UniqueFd, 2>> make_line() {
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends) != 0)
         return fail(errno_error(errno, "cannot make a line"));
-    return std::array{UniqueFd(ends[0]), UniqueFd(ends[1])};
+    std::array line{UniqueFd(ends[0]), UniqueFd(ends[1])};
+    if (::shutdown(ends[0], SHUT_RD) != 0) return fail(errno_error(errno, "cannot shut a line"));
+    return line;
 }
 
 // Where the line is full, the other side has enough to hear.

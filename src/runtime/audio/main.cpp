@@ -35,6 +35,10 @@ void say_error(const Error& error) { sd_journal_print(LOG_ERR, "%s", error.messa
 Result<> serve(const Options& options) {
     ::signal(SIGPIPE, SIG_IGN);
     PMOS_ASSIGN(const auto loop, event::EventLoop::make());
+    // Blocked before there is another thread that would get them.
+    const auto leave = [&] { loop->quit(0); };
+    const auto on_term = loop->on_signal(SIGTERM, leave);
+    const auto on_int = loop->on_signal(SIGINT, leave);
     PMOS_ASSIGN(const auto hardware, Hardware::make(*loop, options.remote));
     Programs programs;
     programs.start = options.libexec + "/pmos-audio-start";
@@ -42,9 +46,6 @@ Result<> serve(const Options& options) {
     programs.data = options.data;
     Broker broker(*loop, *hardware, std::move(programs), options.run);
     PMOS_ASSIGN(const auto control, ControlFace::make(*loop, broker, options.run + "/control"));
-    const auto leave = [&] { loop->quit(0); };
-    const auto on_term = loop->on_signal(SIGTERM, leave);
-    const auto on_int = loop->on_signal(SIGINT, leave);
     sd_event_set_watchdog(loop->get(), 1);
     sd_notify(0, "READY=1");
     const auto ran = loop->run();

@@ -1,6 +1,8 @@
 // audio: one device in a mode's PipeWire: the loudspeaker or the microphone.
 #include "runtime/audio/port.h"
 
+#include <sys/eventfd.h>
+
 #include <cerrno>
 #include <utility>
 
@@ -52,40 +54,37 @@ Result<> Connection::run() {
 }
 
 Result<std::unique_ptr<Port>> Port::make(Connection& connection, Direction direction,
-                                         RingMemory ring, UniqueFd line) {
-    std::unique_ptr<Port> made(new Port(connection, direction, std::move(ring), std::move(line)));
+                                         RingMemory ring, UniqueFd line, UniqueFd told) {
+    std::unique_ptr<Port> made(
+        new Port(connection, direction, std::move(ring), std::move(line), std::move(told)));
     pw_loop* loop = connection.loop();
     made->on_line_ = pw_loop_add_io(
         loop, made->line_.get(), SPA_IO_IN, false,
         [](void* data, int, std::uint32_t) { static_cast<Port*>(data)->on_ring(); }, made.get());
-    made->again_ = pw_loop_add_event(
-        loop, [](void* data, std::uint64_t) { static_cast<Port*>(data)->turn(); }, made.get());
-    if (made->on_line_ == nullptr || made->again_ == nullptr)
-        return fail(errno_error(errno, "cannot wait for pmos-audio"));
+    if (made->on_line_ == nullptr) return fail(errno_error(errno, "cannot wait for pmos-audio"));
     PMOS_TRY(made->look());
     return made;
 }
 
-Port::Port(Connection& connection, Direction direction, RingMemory ring, UniqueFd line)
+Port::Port(Connection& connection, Direction direction, RingMemory ring, UniqueFd line,
+           UniqueFd told)
     : connection_(connection),
       direction_(direction),
       ring_(std::move(ring)),
       line_(std::move(line)),
+      told_(std::move(told)),
       writer_(*ring_),
       reader_(*ring_) {}
 
 Port::~Port() {
-    for (spa_source* source : {on_line_, again_})
-        if (source != nullptr) pw_loop_destroy_source(connection_.loop(), source);
+    if (on_line_ != nullptr) pw_loop_destroy_source(connection_.loop(), on_line_);
 }
 
+// One turn of the graph for each of the phone's, and none on the heels of another: who still works
+// on that would never be done.
 void Port::on_ring() {
     hear_out(line_.borrow());
     static_cast<void>(look());
-    turn();
-}
-
-void Port::turn() {
     if (running_ && due() && stream_->is_driving()) stream_->trigger();
 }
 
@@ -96,14 +95,12 @@ bool Port::due() const noexcept {
     return direction_ == Direction::capture ? filled >= kQuantum : filled < kAhead;
 }
 
-// In PipeWire's data thread. Where the phone's PipeWire moves more at once than this one, the rest
-// comes in further turns.
+// In PipeWire's data thread.
 void Port::move(std::span<Frame> frames) {
     if (direction_ == Direction::capture)
         reader_.pull(frames);
     else
         writer_.push(frames);
-    if (due()) pw_loop_signal_event(connection_.loop(), again_);
 }
 
 // The device comes and goes as pmos-audio says.
@@ -135,7 +132,7 @@ Result<> Port::appear() {
 void Port::runs(bool now) {
     if (std::exchange(running_, now) == now) return;
     ring_->wanted.store(now ? 1 : 0, std::memory_order_release);
-    ring_up(line_.borrow());
+    static_cast<void>(::eventfd_write(told_.get(), 1));
 }
 
 }  // namespace pmos::audio

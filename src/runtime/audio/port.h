@@ -39,15 +39,15 @@ class Connection {
 class Port {
   public:
     static Result<std::unique_ptr<Port>> make(Connection& connection, Direction direction,
-                                              RingMemory ring, UniqueFd line);
+                                              RingMemory ring, UniqueFd line, UniqueFd told);
     ~Port();
     Port(const Port&) = delete;
     Port& operator=(const Port&) = delete;
 
   private:
-    Port(Connection& connection, Direction direction, RingMemory ring, UniqueFd line);
+    Port(Connection& connection, Direction direction, RingMemory ring, UniqueFd line,
+         UniqueFd told);
     void on_ring();
-    void turn();
     Result<> look();
     Result<> appear();
     void runs(bool now);
@@ -57,10 +57,10 @@ class Port {
     Connection& connection_;
     Direction direction_;
     RingMemory ring_;
-    UniqueFd line_;
+    UniqueFd line_, told_;
     RingWriter writer_;
     RingReader reader_;
-    spa_source *on_line_ = nullptr, *again_ = nullptr;
+    spa_source* on_line_ = nullptr;
     std::unique_ptr<Stream> stream_;
     bool running_ = false;
 };

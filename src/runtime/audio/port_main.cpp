@@ -18,10 +18,10 @@ namespace {
 
 struct Wires {
     Direction direction;
-    int ring, line;
+    int ring, line, told;
 };
 
-// DIRECTION=RING,LINE: descriptors that it was given.
+// DIRECTION=RING,LINE,TOLD: descriptors that it was given.
 std::optional<Wires> parse(std::string_view text) {
     Wires wires{};
     if (text.starts_with("playback="))
@@ -32,7 +32,7 @@ std::optional<Wires> parse(std::string_view text) {
         return std::nullopt;
     const char* at = text.data() + text.find('=') + 1;
     const char* const end = text.data() + text.size();
-    for (int* fd : {&wires.ring, &wires.line}) {
+    for (int* fd : {&wires.ring, &wires.line, &wires.told}) {
         const auto [next, error] = std::from_chars(at, end, *fd);
         if (error != std::errc{} || *fd < 3) return std::nullopt;
         at = next != end && *next == ',' ? next + 1 : next;
@@ -46,7 +46,7 @@ Result<> serve(const std::vector<Wires>& all) {
     for (const auto& wires : all) {
         PMOS_ASSIGN(auto ring, RingMemory::map(UniqueFd(wires.ring)));
         PMOS_ASSIGN(auto port, Port::make(*connection, wires.direction, std::move(ring),
-                                          UniqueFd(wires.line)));
+                                          UniqueFd(wires.line), UniqueFd(wires.told)));
         ports.push_back(std::move(port));
     }
     return connection->run();

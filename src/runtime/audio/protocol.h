@@ -49,6 +49,5 @@ struct Users {
 // UsersChanged says later, which modes record, which play, and why nobody can.
 inline constexpr const char* kModeSignature = "(suyyb)";
 inline constexpr const char* kModeFields = "suyyb";
-inline constexpr const char* kUsersSignature = "asass";
 
 }  // namespace pmos::audio

@@ -2,8 +2,12 @@
 // to be done between fork and exec, in a process of its own: pmos-audio has threads.
 #include <fmt/format.h>
 #include <grp.h>
+#include <linux/keyctl.h>
+#include <sched.h>
+#include <seccomp.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -11,11 +15,13 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <memory>
 
 namespace {
 
 // A mode whose sound server is made to swell harms its own sound.
-constexpr rlim_t kMostData = 128U << 20U, kMostFiles = 1024;
+constexpr rlim_t kMostData = 128U << 20U, kMostFiles = 1024, kMostTasks = 64;
 
 int complain(const char* what) {
     fmt::print(stderr, "pmos-audio-start: {}: {}\n", what, std::strerror(errno));
@@ -27,18 +33,55 @@ bool limit(int what, rlim_t most) {
     return ::setrlimit(static_cast<__rlimit_resource>(what), &value) == 0;
 }
 
+template <class Id>
+bool read_id(const char* text, Id& id) {
+    const char* const end = text + std::strlen(text);
+    return std::from_chars(text, end, id).ptr == end && id > 0;
+}
+
+// Among all processes the first to go, and none to be waited for.
+bool give_way() {
+    std::ofstream("/proc/self/oom_score_adj") << "500";
+    return ::setpriority(PRIO_PROCESS, 0, 0) == 0;
+}
+
+// It has threads and no children, which would outlive the mode; it cannot take back that it ends
+// with pmos-audio; and no key of the host's is its.
+bool confine() {
+    const std::unique_ptr<void, void (*)(scmp_filter_ctx)> filter(::seccomp_init(SCMP_ACT_ALLOW),
+                                                                  ::seccomp_release);
+    if (!filter) return false;
+    const auto deny = [&](int call, auto... when) {
+        return ::seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EPERM), call, sizeof...(when),
+                                  when...) == 0;
+    };
+    const scmp_arg_cmp no_thread{
+        .arg = 0, .op = SCMP_CMP_MASKED_EQ, .datum_a = CLONE_THREAD, .datum_b = 0};
+    const scmp_arg_cmp outlive{
+        .arg = 0, .op = SCMP_CMP_EQ, .datum_a = PR_SET_PDEATHSIG, .datum_b = 0};
+    bool good = deny(SCMP_SYS(fork)) && deny(SCMP_SYS(vfork)) && deny(SCMP_SYS(clone), no_thread) &&
+                deny(SCMP_SYS(prctl), outlive) && deny(SCMP_SYS(keyctl)) &&
+                deny(SCMP_SYS(add_key)) && deny(SCMP_SYS(request_key));
+    // Its flags are in memory; the C library then asks in the old way.
+    good =
+        good && ::seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) == 0;
+    return good && ::seccomp_load(filter.get()) == 0;
+}
+
 }  // namespace
 
-// pmos-audio-start ID DIR LISTENER|- PROGRAM [ARG...]
+// pmos-audio-start PARENT ID DIR LISTENER|- PROGRAM [ARG...]
 int main(int argc, char** argv) {
-    if (argc < 5) return fmt::print(stderr, "pmos-audio-start is pmos-audio's to start\n"), 2;
+    if (argc < 6) return fmt::print(stderr, "pmos-audio-start is pmos-audio's to start\n"), 2;
+    pid_t parent = 0;
     uid_t id = 0;
-    const char* const end = argv[1] + std::strlen(argv[1]);
-    if (std::from_chars(argv[1], end, id).ptr != end || id == 0)
-        return fmt::print(stderr, "pmos-audio-start: '{}' is no id to become\n", argv[1]), 2;
-    const pid_t parent = ::getppid();
+    if (!read_id(argv[1], parent) || !read_id(argv[2], id))
+        return fmt::print(stderr, "pmos-audio-start: '{}' is no id to become\n", argv[2]), 2;
     // While it still may: what lies above is root's.
-    if (::chdir(argv[2]) != 0) return complain(argv[2]);
+    if (::chdir(argv[3]) != 0) return complain(argv[3]);
+    if (!give_way()) return complain("cannot become an ordinary process");
+    if (::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) < 0)
+        return complain("cannot have a keyring of its own");
     if (::setgroups(0, nullptr) != 0 || ::setresgid(id, id, id) != 0 ||
         ::setresuid(id, id, id) != 0)
         return complain("cannot become the mode");
@@ -47,12 +90,13 @@ int main(int argc, char** argv) {
         return complain("cannot end with pmos-audio");
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return complain("cannot give up privileges");
     if (!limit(RLIMIT_DATA, kMostData) || !limit(RLIMIT_NOFILE, kMostFiles) ||
-        !limit(RLIMIT_CORE, 0))
+        !limit(RLIMIT_NPROC, kMostTasks) || !limit(RLIMIT_CORE, 0))
         return complain("cannot set limits");
-    if (std::strcmp(argv[3], "-") != 0) {
+    if (!confine()) return complain("cannot confine itself");
+    if (std::strcmp(argv[4], "-") != 0) {
         ::setenv("LISTEN_FDS", "1", 1);
         ::setenv("LISTEN_PID", std::to_string(::getpid()).c_str(), 1);
     }
-    ::execv(argv[4], argv + 4);
-    return complain(argv[4]);
+    ::execv(argv[5], argv + 5);
+    return complain(argv[5]);
 }

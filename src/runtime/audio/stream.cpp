@@ -82,8 +82,12 @@ Result<std::unique_ptr<Stream>> Stream::connect(pw_core* core, const Setup& setu
     return made;
 }
 
+// First out of the data thread, which asks nobody whether its callbacks are still there.
 Stream::~Stream() {
-    if (stream_) spa_hook_remove(&listener_);
+    runs_now_ = [](bool) {};
+    if (!stream_) return;
+    pw_stream_disconnect(stream_.get());
+    spa_hook_remove(&listener_);
 }
 
 void Stream::process() {

@@ -30,7 +30,7 @@ int append(sd_bus_message* m, const audio::Table& table) {
 // The mode's in the end: pmos-audio gives it to the mode's sound server, and knows as which id.
 Result<> make_audio_place(const Paths& paths, const std::string& mode) {
     PMOS_TRY(make_broker_directory(paths.audio(), 0700));
-    PMOS_TRY(make_broker_directory(paths.audio_modes(), 0755));
+    PMOS_TRY(make_broker_directory(paths.audio_modes(), 0700));
     return make_broker_directory(paths.audio_modes() + "/" + mode, 0755);
 }
 

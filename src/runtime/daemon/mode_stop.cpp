@@ -117,6 +117,7 @@ void collect_mode(const Context& ctx, Mode& mode, Done done) {
     // The run that ended may have been stopped, and another started, while this call waited.
     if (!mode.alive() || !has_ended(mode.running->pidfd.borrow())) return done({});
     mode.state = State::stopping;
+    ctx.observer.mode_changed(mode);
     clean_up(ctx, mode, [&ctx, &mode, done = std::move(done)](Result<> result) mutable {
         const bool good = result && mode.last_exit == 0;
         mode.state = good ? State::stopped : State::failed;

@@ -15,7 +15,7 @@ import time
 
 from handset import (PROFILES, another_pmosd, check, ctl, main_pid, note, pmosctl, replaced, run, status,
                      stop_if_failed, until)
-from handset_sound import RATE, is_tone, make_card, make_tone, samples_of, voice
+from handset_sound import RATE, is_tone, make_card, make_tone, samples_of, Voice
 
 SHIPPED = {mode: (PROFILES / f"{mode}.json").read_text() for mode in ("personal", "secure")}
 SERVER = {"personal": 265534, "secure": 365534}
@@ -196,13 +196,17 @@ def deaths():
     check("it hears, and that is known", recording.hears(40) and records("personal"))
     note("the broker dies, in the middle")
     run("systemctl", "kill", "-s", "KILL", "pmos-audio")
-    check("the doctor knows, or it is back already", doctor_says("warning") or doctor_says("ok"))
     check("its sound servers went with it", until(lambda: run("systemctl", "is-active", "pmos-audio").stdout.strip()
                                                   == "active", 20))
     recording.stop()
     recording = Recording("personal")
     check("a new one is told, and it hears again", recording.hears(60))
     check("the doctor is content", doctor_says("ok"))
+    run("systemctl", "stop", "pmos-audio")
+    check("without one the doctor warns", doctor_says("warning"))
+    check("and no sound server is left", until(lambda: not server("personal"), 10), server("personal"))
+    run("systemctl", "start", "pmos-audio")
+    check("it may come later", doctor_says("ok"))
     note("a broker that is stuck does not hold up a switch")
     stuck = run("systemctl", "show", "-P", "MainPID", "pmos-audio").stdout.strip()
     os.kill(int(stuck), signal.SIGSTOP)
@@ -247,14 +251,13 @@ def main():
     stop_if_failed()
     make_card()
     make_tone(TONE, HZ, 400)
-    speaker = voice(TONE)
+    speaker = Voice(TONE)
     try:
         for step in (in_front, switches, runs_on, deaths, locks):
             step()
             stop_if_failed()
     finally:
-        speaker.terminate()
-        speaker.wait()
+        speaker.quiet()
 
 
 main()

@@ -48,14 +48,22 @@ TEST_CASE("rights to sound are in the plan, and the broker's place in the mode")
 }
 
 TEST_CASE("a mode without sound has no broker's place and no variable") {
-    for (const char* extra :
-         {"", R"(, "devices": {"audio": "none"})",
-          R"(, "devices": {"audio": {"playback": "none"}}, "audio": {"whenTaken": "error"})"}) {
+    for (const char* extra : {"", R"(, "devices": {"audio": "none"})",
+                              R"(, "devices": {"audio": {"playback": "none"}})"}) {
         const auto compiled = compile(*one(extra).profile, fixed_facts());
         REQUIRE(compiled.plan);
         CHECK(std::ranges::none_of(compiled.plan->mounts, is_brokers));
         CHECK_FALSE(has(compiled.plan->process.env, "PIPEWIRE_RUNTIME_DIR=/run/pmos/audio"));
         CHECK_FALSE(compiled.plan->audio.any());
+    }
+}
+
+TEST_CASE("what becomes of sound that is never taken is no question") {
+    for (const char* extra : {R"(, "audio": {"whenTaken": "error"})",
+                              R"(, "devices": {"audio": {"playback": "background"}},
+                                 "audio": {"whenTaken": "error"})"}) {
+        const auto mode = one(extra);
+        CHECK(find_rule(mode.diagnostics, "contradiction").at.pointer == "/audio/whenTaken");
     }
 }
 
@@ -97,8 +105,10 @@ TEST_CASE("who hears what is said in another mode is not arbitrated") {
     const std::string behind = R"(, "devices": {"audio": {"capture": "background"}})";
     CHECK(why(behind + R"(, "session": {"background": "run"})") ==
           "the mode hears what is said in another");
-    // One that stands still behind another hears nothing.
+    // One that stands still behind another hears nothing, unless it has a call.
     CHECK(why(behind).empty());
+    CHECK_FALSE(
+        why(R"(, "devices": {"audio": {"capture": "background"}, "modem": ["voice"]})").empty());
     CHECK(why(R"(, "devices": {"audio": {"playback": "background", "capture": "foreground"}},
         "session": {"background": "run"})")
               .empty());

@@ -21,4 +21,4 @@ module("mixer-api")
 local policy = { ["move"] = true, ["follow"] = true, ["audio.no-dsp"] = false }
 add("create-item.lua", "script/lua", policy)
 add("policy-node.lua", "script/lua", policy)
-add("no-device.lua", "script/lua")
+add("streams.lua", "script/lua")
