@@ -30,6 +30,7 @@ policy::HostFacts facts(const std::string& dir) {
     f.device_mapper_targets = {"crypt"};
     f.memory_bytes = 1ULL << 30;
     f.modem_dir = dir + "/modem";
+    f.audio_dir = dir + "/audio";
     f.devices = {{"gpu", "render", "dri/renderD128", false, 226, 128},
                  {"modem", "port", "ttyS2", false, 4, 66}};
     return f;
@@ -63,6 +64,7 @@ TEST_CASE("the shipped profiles start and confine as they say") {
     const LoopVolume volume(world.dir() + "/volume.img");
 
     std::filesystem::create_directories(world.dir() + "/modem/secure");
+    std::filesystem::create_directories(world.dir() + "/audio/" + mode);
     policy::LaunchPlan plan = compiled(mode, world.dir());
     world.use_id_maps(plan);
     for (policy::MountOp& op : plan.mounts)

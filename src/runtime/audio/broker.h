@@ -10,7 +10,7 @@
 
 namespace pmos::audio {
 
-class Broker : Hardware::Listener {
+class Broker final : Hardware::Listener {
   public:
     Broker(event::EventLoop& loop, Hardware& hardware, Programs programs, std::string run);
     ~Broker();

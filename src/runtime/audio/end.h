@@ -13,7 +13,7 @@
 
 namespace pmos::audio {
 
-class End : Hardware::Listener {
+class End final : Hardware::Listener {
   public:
     // changed: used() has changed.
     static Result<std::unique_ptr<End>> make(event::EventLoop& loop, Hardware& hardware,

@@ -170,6 +170,7 @@ class Supervisor {
     void on_call(const std::vector<std::string>& modes);
     void on_call_came(const std::string& mode);
     void on_sound(const audio::Users& users);
+    void make_audio_places() const;
     void add_audio_findings(std::vector<host::Finding>& findings) const;
     void add_modem_findings(std::vector<host::Finding>& findings) const;
     void add_image_findings(std::vector<host::Finding>& findings) const;

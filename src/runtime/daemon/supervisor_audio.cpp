@@ -18,6 +18,13 @@ void Supervisor::on_sound(const audio::Users& users) {
     }
 }
 
+// They stay, as the modem's do: a start makes what is missing, and says what cannot be.
+void Supervisor::make_audio_places() const {
+    for (const auto& [name, mode] : modes_)
+        if (mode->plan && mode->plan->audio.any())
+            static_cast<void>(make_audio_place(paths_, name));
+}
+
 void Supervisor::add_audio_findings(std::vector<host::Finding>& findings) const {
     const bool wanted = std::ranges::any_of(modes_, [](const auto& entry) {
         return entry.second->plan && entry.second->plan->audio.any();

@@ -236,6 +236,7 @@ std::vector<std::string> Supervisor::take_policy() {
     for (const auto& [name, mode] : modes_)
         if (before[name] != mode->digest) changed.push_back(name);
     for (const auto& [name, mode] : modes_) recheck_recording(*mode);
+    make_audio_places();
     tell_modem();
     return changed;
 }

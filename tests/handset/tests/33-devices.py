@@ -75,7 +75,7 @@ for missing in ("gnss", "sensors", "usb", "bluetooth", "vibrator", "torch"):
 note("who is granted what, by which line")
 grants = {g["class"]: g for g in json.loads(pmosctl("devices", "grants", "personal", "--json").stdout)}
 check("the GPU", grants["gpu"]["right"] == "render" and grants["gpu"]["nodes"] == render, grants["gpu"])
-check("by its line", re.search(r"personal\.json:24:\d+$", grants["gpu"]["at"]), grants["gpu"])
+check("by its line", re.search(r"personal\.json:26:\d+$", grants["gpu"]["at"]), grants["gpu"])
 check("nothing of what it is denied", grants["camera"]["right"] == "none" and not grants["camera"]["nodes"]
       and re.search(r"hardened\.json:\d+:\d+$", grants["camera"]["at"]), grants["camera"])
 

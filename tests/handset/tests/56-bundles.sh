@@ -58,7 +58,7 @@ flip $image "$((at + 100))"
 matches "who reads it has an I/O error" 'Input/output error' \
     "$(pmosctl exec personal -- cat $program 2>&1 >/dev/null)"
 within 10 "it is told, at the line of the bundle's profile" \
-    jq -es 'any(.[]; .kind == "image-corrupt" and (.details.at | test("acme@7/personal\\.json:7:")))' \
+    jq -es 'any(.[]; .kind == "image-corrupt" and (.details.at | test("acme@7/personal\\.json:8:")))' \
     "$desk/events"
 flip $image "$((at + 100))"
 equal "mended, it reads again" "$whole" "$(game)"
