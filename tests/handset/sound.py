@@ -29,19 +29,19 @@ def make_card():
     choose_card()
 
 
-def choose_card():
+def choose_card(wanted=("Audio/Sink", "Audio/Source")):
     """Device 0 of the card is the phone's microphone and loudspeaker; a new PipeWire knows nothing of it."""
     def nodes():
         found = {p["media.class"]: p["node.name"] for p in phone_nodes().values()
                  if "media.class" in p and p.get("api.alsa.pcm.device", p.get("alsa.device")) in (0, "0")}
-        return found if {"Audio/Source", "Audio/Sink"} <= found.keys() else {}
+        return found if sorted(found) == sorted(wanted) else {}
 
     found = until(nodes, 30)
     check("the phone's PipeWire has it", found, run("journalctl", "-u", "pmos-phone-audio*").stdout)
     stop_if_failed()
-    for kind, media_class in (("source", "Audio/Source"), ("sink", "Audio/Sink")):
-        run(*PHONE, "pw-metadata", "0", f"default.configured.audio.{kind}",
-            json.dumps({"name": found[media_class]}))
+    for media_class, name in found.items():
+        kind = media_class.removeprefix("Audio/").lower()
+        run(*PHONE, "pw-metadata", "0", f"default.configured.audio.{kind}", json.dumps({"name": name}))
     note(", ".join(found.values()))
 
 

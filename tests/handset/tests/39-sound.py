@@ -13,11 +13,12 @@ import subprocess
 import time
 
 from handset import check, note, run, stop_if_failed, unmount, until
-from handset_sound import (PHONE, RATE, Voice, choose_card, hears, is_silent, listen, make_card, make_tone,
-                           phone_nodes, samples_of, signs_of)
+from handset_sound import (RATE, Voice, choose_card, hears, is_silent, listen, make_card, make_tone, samples_of,
+                           signs_of)
 
 RUN = pathlib.Path("/run/pmos/audio")
 PLACE = pathlib.Path("/run/sound-test")
+NO_MICROPHONE = pathlib.Path("/usr/share/pmos/audio/wireplumber/phone.lua.d/20-no-microphone.lua")
 IDS = {"personal": 265534, "secure": 365534}
 ABSENT, SILENT, OPEN = "0", "1", "2"
 IN, OUT = 440, 700  # Hz: what the microphone hears, what a mode plays
@@ -123,6 +124,7 @@ def main():
         steps(speaker)
     finally:
         speaker.quiet()
+        NO_MICROPHONE.unlink(missing_ok=True)
         for mode in IDS:
             unmount(str(PLACE / mode))
 
@@ -300,13 +302,15 @@ def both_still():
     return table(("personal", OPEN, OPEN, "false"), ("secure", SILENT, SILENT, "true"))
 
 
-def without_microphone():
+def without_microphone(speaker):
     note("a phone without a microphone")
-    for node, about in phone_nodes().items():
-        if about.get("media.class") == "Audio/Source":
-            run(*PHONE, "pw-cli", "destroy", str(node))
-    check("it has none", until(lambda: phone_nodes() and not [a for a in phone_nodes().values()
-          if a.get("media.class") == "Audio/Source"], 10), phone_nodes())
+    speaker.quiet()
+    NO_MICROPHONE.write_text(
+        'for _, c in ipairs(components) do\n  if c[1] == "monitors/alsa.lua" then\n'
+        '    table.insert(c.args.rules, { matches = { { { "node.name", "matches", "alsa_input.*" } } },\n'
+        '      apply_properties = { ["node.disabled"] = true } })\n  end\nend\n')
+    run("systemctl", "restart", "pmos-phone-audio")
+    choose_card(wanted=("Audio/Sink",))
     both((OPEN, OPEN), (OPEN, OPEN))
     player = subprocess.Popen(command("secure", "pw-play", str(PLACE / "out.wav")), stdin=subprocess.DEVNULL)
     path = PLACE / "played.wav"
@@ -331,7 +335,8 @@ def ends():
 
 
 def steps(speaker):
-    for step in (starts, microphone, loudspeaker, switches, taken_away, apart, stands_still, lambda: deaths(speaker), without_microphone, ends):
+    for step in (starts, microphone, loudspeaker, switches, taken_away, apart, stands_still, lambda: deaths(speaker),
+                 lambda: without_microphone(speaker), ends):
         step()
         stop_if_failed()
 
