@@ -138,8 +138,10 @@ void End::use(bool now, bool at_once) {
 }
 
 void End::flow(bool now) {
-    if (flows_.exchange(now) == now) return;
+    if (flows_.load() == now) return;
     watching_.reset();
+    if (now) fresh_.store(true);
+    flows_.store(now);
     if (now)
         watch_flow();
     else
@@ -170,6 +172,7 @@ void End::move(std::span<Frame> frames) {
         if (!flows) return;
         writer_.push(frames);
     } else if (flows) {
+        if (fresh_.exchange(false)) reader_.drop_all();
         reader_.pull(frames);
     } else {
         std::ranges::fill(frames, Frame{});

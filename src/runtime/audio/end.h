@@ -23,7 +23,6 @@ class End final : Hardware::Listener {
     End(const End&) = delete;
     End& operator=(const End&) = delete;
 
-    Direction direction() const noexcept { return direction_; }
     // Once it returns, not one frame more passes a gate that is not open. moves: the mode runs.
     void set(Gate gate, bool moves);
     // The mode uses the phone's device now.
@@ -66,6 +65,7 @@ class End final : Hardware::Listener {
     // Whether the phone's PipeWire moves the frames, or the timer does. Never both: the ring's ends
     // are one thread's at a time.
     std::atomic<bool> flows_ = false;
+    std::atomic<bool> fresh_ = false;       // it has begun anew: what lies in the ring is of before
     std::atomic<std::uint32_t> moved_ = 0;  // turns of the phone's PipeWire, for the watch over it
     std::unique_ptr<Stream> stream_;
     event::EventSource on_told_, later_, fall_, on_timer_, watching_;

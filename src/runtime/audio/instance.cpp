@@ -136,11 +136,12 @@ Result<> Instance::start_all() {
     std::vector<std::string> args;
     // Of theirs none is the journal: names that a mode chooses would outlast it there.
     std::vector<BorrowedFd> descriptors(3);
-    for (const auto& end : ends_) {
+    // The microphone first: where there is a loudspeaker alone, WirePlumber takes that for one.
+    for (const auto direction : {Direction::capture, Direction::playback}) {
         const auto at = descriptors.size();
-        args.push_back(
-            fmt::format("{}={},{},{}", direction_name(end->direction()), at, at + 1, at + 2));
-        descriptors.insert(descriptors.end(), {end->ring(), end->line(), end->told()});
+        const End& one = end(direction);
+        args.push_back(fmt::format("{}={},{},{}", direction_name(direction), at, at + 1, at + 2));
+        descriptors.insert(descriptors.end(), {one.ring(), one.line(), one.told()});
     }
     return start_child(programs_.port, std::move(args), std::move(descriptors), false);
 }

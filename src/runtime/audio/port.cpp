@@ -97,10 +97,12 @@ bool Port::due() const noexcept {
 
 // In PipeWire's data thread.
 void Port::move(std::span<Frame> frames) {
-    if (direction_ == Direction::capture)
-        reader_.pull(frames);
-    else
+    if (direction_ == Direction::playback) {
         writer_.push(frames);
+        return;
+    }
+    if (fresh_.exchange(false)) reader_.drop_all();
+    reader_.pull(frames);
 }
 
 // The device comes and goes as pmos-audio says.
@@ -131,6 +133,7 @@ Result<> Port::appear() {
 
 void Port::runs(bool now) {
     if (std::exchange(running_, now) == now) return;
+    fresh_.store(now);
     ring_->wanted.store(now ? 1 : 0, std::memory_order_release);
     static_cast<void>(::eventfd_write(told_.get(), 1));
 }

@@ -63,6 +63,7 @@ class Port {
     spa_source* on_line_ = nullptr;
     std::unique_ptr<Stream> stream_;
     bool running_ = false;
+    std::atomic<bool> fresh_ = false;  // begun anew: what lies in the ring is of before
 };
 
 }  // namespace pmos::audio

@@ -84,4 +84,9 @@ void RingReader::drop(std::uint32_t count) noexcept {
     ring_->read.store(at_, std::memory_order_release);
 }
 
+void RingReader::drop_all() noexcept {
+    at_ = ring_->written.load(std::memory_order_acquire);
+    ring_->read.store(at_, std::memory_order_release);
+}
+
 }  // namespace pmos::audio

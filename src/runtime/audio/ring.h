@@ -72,6 +72,8 @@ class RingReader {
     // Fills all of it, with silence where nothing is; how many were there.
     std::uint32_t pull(std::span<Frame> frames) noexcept;
     void drop(std::uint32_t count) noexcept;
+    // What was written up to now is of another time.
+    void drop_all() noexcept;
 
   private:
     std::uint32_t waiting() noexcept;

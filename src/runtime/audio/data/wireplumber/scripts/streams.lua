@@ -1,7 +1,7 @@
 -- What becomes of a program's stream that nobody links. Where there is no such device it is told so: its
 -- stream ends. Without this it would be given the loudspeaker's own sound for a microphone, or wait.
 -- Where there is one, the policy looks again: at the start of an instance WirePlumber (0.4.13) now and
--- then drops a link whose ends were still in the making, and has it forgotten.
+-- then drops a link whose ends were still in the making, and has it forgotten, or stays with another.
 
 local kPatience = 1000 -- ms: all come at the same time when the instance starts
 local kTries = 10
@@ -9,11 +9,14 @@ local kTries = 10
 local metadatas = ObjectManager { Interest { type = "metadata", Constraint { "metadata.name", "=", "default" } } }
 local links = ObjectManager { Interest { type = "link" } }
 
-local function is_linked(node)
+-- To one of these devices. A link to the loudspeaker's own sound is none.
+local function is_linked(node, devices)
+  local ends = {}
+  for device in devices:iterate() do ends[tostring(device["bound-id"])] = true end
+  local id = tostring(node["bound-id"])
   for link in links:iterate() do
-    local p = link.properties
-    local id = tostring(node["bound-id"])
-    if tostring(p["link.input.node"]) == id or tostring(p["link.output.node"]) == id then return true end
+    local from, to = tostring(link.properties["link.output.node"]), tostring(link.properties["link.input.node"])
+    if (from == id and ends[to]) or (to == id and ends[from]) then return true end
   end
   return false
 end
@@ -42,7 +45,7 @@ local function watch(device_class, stream_class)
     local stream = streams:lookup { Constraint { "bound-id", "=", id, type = "gobject" } }
     if not stream then return end
     if devices:get_n_objects() == 0 then return end_all() end
-    if is_linked(stream) or tries == 0 then return end
+    if is_linked(stream, devices) or tries == 0 then return end
     local metadata = metadatas:lookup()
     if metadata then metadata:set(id, "target.object", "Spa:Id", "-1") end
     Core.timeout_add(kPatience, function()
