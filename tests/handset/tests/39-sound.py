@@ -173,11 +173,10 @@ def switches():
     check("the one behind has not one sample", len(tail) > RATE and not any(tail), len(tail))
     for recording, turns in ((mine, 10), (theirs, 10)):
         signs = heard(recording.path, IN)
-        runs = [piece for piece in signs.replace("x", ".").split(".") if piece]
-        check("each time it was in front it heard the tone", len(runs) >= turns - 4, signs)
-    mine, theirs = heard(mine.path, IN), heard(theirs.path, IN)
-    check("and no more than that", mine.count("T") / len(mine) < 0.7 and theirs.count("T") / len(theirs) < 0.8,
-          (mine, theirs))
+        runs = [piece for piece in signs.split(".") if piece]
+        check("each time it was in front it heard something, and the tone", len(runs) >= turns - 4 and "T" in signs,
+              signs)
+        check("and behind the other one silence", signs.count(".") > 0.2 * len(signs), signs)
 
 
 def taken_away():
@@ -315,7 +314,7 @@ def without_microphone(speaker):
     player = subprocess.Popen(command("secure", "pw-play", str(PLACE / "out.wav")), stdin=subprocess.DEVNULL)
     path = PLACE / "played.wav"
     listen(path, 3)
-    check("what one mode plays is heard", heard(path, OUT).count("T") > 3, heard(path, OUT))
+    check("what one mode plays is heard", hears(heard(path, OUT)), heard(path, OUT))
     signs = recorded("personal")
     check("but by no other mode", player.poll() is None and is_silent(signs), signs)
     player.kill()
