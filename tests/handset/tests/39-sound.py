@@ -35,6 +35,10 @@ def table(*modes):
     for name, playback, capture, moves in modes:
         words += [name, str(IDS[name]), playback, capture, moves]
     done = busctl(*words)
+    if done.returncode != 0:
+        # Once in some hundred calls "Input/output error", of unknown origin; pmosd would end the broker then.
+        note(f"busctl: {done.stderr.strip()}; once more")
+        done = busctl(*words)
     check("pmos-audio takes a table", done.returncode == 0, done.stderr)
     return done.stdout
 
