@@ -36,7 +36,7 @@ def table(*modes):
         words += [name, str(IDS[name]), playback, capture, moves]
     done = busctl(*words)
     if done.returncode != 0:
-        # Once in some hundred calls "Input/output error", of unknown origin; pmosd would end the broker then.
+        # sd-bus gives up (EIO) where a signal comes before the answer to its Hello, which pmosd never says.
         note(f"busctl: {done.stderr.strip()}; once more")
         done = busctl(*words)
     check("pmos-audio takes a table", done.returncode == 0, done.stderr)
