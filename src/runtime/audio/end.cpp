@@ -57,10 +57,7 @@ Result<> End::begin() {
     on_told_ = loop_.on_io(told_.borrow(), EPOLLIN | EPOLLET, [this](std::uint32_t) {
         if (later_) return;
         look();
-        later_ = loop_.after(kPause, [this] {
-            later_.reset();
-            look();
-        });
+        look_later();
     });
     on_timer_ = loop_.on_io(timer_.borrow(), EPOLLIN, [this](std::uint32_t) { tick(); });
     hardware_.listen(*this);
@@ -102,6 +99,13 @@ void End::look() {
     flow(open && there && stream_->runs());
     use(open && there, !open_to_it());
     keep_time();
+}
+
+void End::look_later() {
+    later_ = loop_.after(kPause, [this] {
+        later_.reset();
+        look();
+    });
 }
 
 bool End::open_to_it() const noexcept { return gate_ == Gate::open && moves_; }
@@ -157,10 +161,7 @@ void End::watch_flow() {
         flow(false);
         stream_.reset();
         keep_time();
-        later_ = loop_.after(kPause, [this] {
-            later_.reset();
-            look();
-        });
+        look_later();
     });
 }
 

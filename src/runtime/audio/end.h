@@ -42,6 +42,7 @@ class End final : Hardware::Listener {
     void connected() override { look(); }
     void lost() override;
     void look();
+    void look_later();
     bool open_to_it() const noexcept;
     void flow(bool now);
     void use(bool now, bool at_once);

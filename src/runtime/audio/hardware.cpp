@@ -57,7 +57,8 @@ Hardware::~Hardware() {
 }
 
 void Hardware::connect() {
-    say("it has not answered yet");
+    // Said once: where nobody is there, why not is not said anew with each attempt.
+    if (why_not_.empty()) say("it has not answered yet");
     pw_properties* where = pw_properties_new(PW_KEY_REMOTE_NAME, remote_.c_str(), nullptr);
     core_ = pw_context_connect(context_, where, 0);
     if (core_ == nullptr) {

@@ -123,9 +123,7 @@ void Instance::start() {
     if (const auto started = start_all(); !started) {
         sd_journal_print(LOG_ERR, "%s has no sound: %s", name_.c_str(),
                          started.error().message().c_str());
-        stop();
-        again_ = loop_.after(kPause * (1U << std::min(failures_++, kMostDoublings)),
-                             [this] { wait_for_one(); });
+        end_for_now();
     }
 }
 
@@ -168,6 +166,11 @@ Result<> Instance::start_child(std::string program, std::vector<std::string> arg
 // None is of use without the others, and what PipeWire knew is gone with it.
 void Instance::on_ended() {
     if (std::chrono::steady_clock::now() - started_ > kLasted) failures_ = 0;
+    end_for_now();
+}
+
+// The next program that comes finds another, the later the more often it has failed.
+void Instance::end_for_now() {
     stop();
     again_ = loop_.after(kPause * (1U << std::min(failures_++, kMostDoublings)),
                          [this] { wait_for_one(); });

@@ -58,6 +58,7 @@ class Instance {
     Result<> start_child(std::string program, std::vector<std::string> args,
                          std::vector<BorrowedFd> descriptors, bool listens);
     void on_ended();
+    void end_for_now();
     void stop();
     End& end(Direction direction) const noexcept {
         return *ends_[static_cast<std::size_t>(direction)];
