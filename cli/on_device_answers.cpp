@@ -26,23 +26,23 @@ std::string hex(const Address& address) {
     return out;
 }
 
-std::string connect_attempt(const std::string& destination) {
-    const auto colon = destination.rfind(':');
-    if (colon == destination.npos) return "";
-    std::string host = destination.substr(0, colon);
-    std::uint16_t port = 0;
-    std::from_chars(destination.data() + colon + 1, destination.data() + destination.size(), port);
-    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-    sockaddr_in v4{};
-    sockaddr_in6 v6{};
-    v4.sin_family = AF_INET;
-    v6.sin6_family = AF_INET6;
-    v4.sin_port = v6.sin6_port = htons(port);
-    if (::inet_pton(AF_INET, host.c_str(), &v4.sin_addr) == 1)
+// Of TCP: whether a datagram gets out, nobody says who has sent it.
+std::string connect_attempt(const policy::Question& q) {
+    const auto connection = policy::asked_connection(q.what, q.how);
+    if (!connection || connection->protocol != policy::Protocol::tcp) return "";
+    const auto& bytes = connection->address.bytes;
+    if (!connection->address.v6) {
+        sockaddr_in v4{};
+        v4.sin_family = AF_INET;
+        v4.sin_port = htons(connection->port);
+        std::memcpy(&v4.sin_addr, bytes.data(), sizeof v4.sin_addr);
         return fmt::format("connect {} {} 0 {}", AF_INET, static_cast<int>(SOCK_STREAM), hex(v4));
-    if (::inet_pton(AF_INET6, host.c_str(), &v6.sin6_addr) == 1)
-        return fmt::format("connect {} {} 0 {}", AF_INET6, static_cast<int>(SOCK_STREAM), hex(v6));
-    return "";
+    }
+    sockaddr_in6 v6{};
+    v6.sin6_family = AF_INET6;
+    v6.sin6_port = htons(connection->port);
+    std::memcpy(&v6.sin6_addr, bytes.data(), sizeof v6.sin6_addr);
+    return fmt::format("connect {} {} 0 {}", AF_INET6, static_cast<int>(SOCK_STREAM), hex(v6));
 }
 
 struct Parsed {
@@ -89,7 +89,7 @@ std::optional<Ruling> of_connect(const Parsed& p) {
 
 std::string attempt_for(const policy::Question& q) {
     if (q.topic == Topic::path) return fmt::format("{} {}", q.how, q.what);
-    if (q.topic == Topic::connect) return connect_attempt(q.what);
+    if (q.topic == Topic::connect) return connect_attempt(q);
     if (q.topic != Topic::capability) return "";
     const auto bit = policy::value_of(policy::capability_names(), q.what);
     return bit ? fmt::format("capability {}", *bit) : "";

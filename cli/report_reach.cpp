@@ -84,7 +84,7 @@ void Rows::network() {
         for (std::uint32_t a = 0; a < s_.modes[m].accesses.size(); ++a)
             if (s_.modes[m].accesses[a].kind == Resource::network) fill(cell, m, a);
         if (cell.standing != Standing::none) continue;
-        cell.text = profiles_[m]->network;
+        cell.text = policy::word_at(policy::kZoneNames, profiles_[m]->network.zone);
         cell.brief = cell.text == "none" ? "" : "lo";
         if (cell.text != "none") cell.standing = Standing::own;
         cell.at.push_back(profiles_[m]->where("network"));

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "policy/destination.h"
 #include "policy/lint.h"
 #include "policy/names.h"
 #include "policy/site_policy.h"
@@ -52,6 +53,7 @@ class CrossCheck {
     static void shares(ModePolicy& a, ModePolicy& b);
     static void devices(ModePolicy& a, ModePolicy& b);
     static void modem(ModePolicy& a, ModePolicy& b);
+    static void tunnels(ModePolicy& a, ModePolicy& b);
 
     std::vector<ModePolicy>& modes_;
     const Node* site_;
@@ -76,6 +78,7 @@ void CrossCheck::pair(ModePolicy& a, ModePolicy& b) {
     shares(a, b);
     devices(a, b);
     modem(a, b);
+    tunnels(a, b);
 }
 
 void CrossCheck::images(ModePolicy& a, ModePolicy& b) {
@@ -109,7 +112,7 @@ void CrossCheck::volumes(ModePolicy& a, ModePolicy& b) {
                      "give each its own file or device");
 }
 
-bool contains(std::string_view outer, std::string_view inner) {
+bool holds(std::string_view outer, std::string_view inner) {
     return inner == outer || (inner.starts_with(outer) && inner[outer.size()] == '/');
 }
 
@@ -118,7 +121,7 @@ void CrossCheck::shares(ModePolicy& a, ModePolicy& b) {
     for (const auto& m : a.profile->mounts)
         for (const auto& n : b.profile->mounts)
             if (m.type == "bind" && n.type == "bind" && (writable(m) || writable(n)) &&
-                (contains(m.source, n.source) || contains(n.source, m.source)))
+                (holds(m.source, n.source) || holds(n.source, m.source)))
                 both(a, m.at, b, n.at, Rule::writable_share,
                      fmt::format("'{}' is shared and writable", m.source),
                      "drop the option rw from both");
@@ -157,6 +160,26 @@ void CrossCheck::modem(ModePolicy& a, ModePolicy& b) {
         both(a, a.profile->where("modem/rest"), b, b.profile->where("modem/rest"),
              Rule::claimed_twice, "two modes claim the rest of what comes in",
              "leave it to one of them");
+}
+
+// A peer knows a mode by its address: of two with the same it serves one.
+void CrossCheck::tunnels(ModePolicy& a, ModePolicy& b) {
+    const auto &p = a.profile->network.tunnel, &q = b.profile->network.tunnel;
+    const bool same_peer = std::ranges::any_of(p.peers, [&](const TunnelPeer& peer) {
+        return std::ranges::find(q.peers, peer.public_key, &TunnelPeer::public_key) !=
+               q.peers.end();
+    });
+    if (!same_peer) return;
+    for (std::size_t i = 0; i < p.addresses.size(); ++i)
+        for (std::size_t j = 0; j < q.addresses.size(); ++j)
+            if (p.addresses[i].v6 == q.addresses[j].v6 &&
+                p.addresses[i].bytes == q.addresses[j].bytes)
+                both(a, a.profile->where(fmt::format("network/tunnel/addresses/{}", i)), b,
+                     b.profile->where(fmt::format("network/tunnel/addresses/{}", j)),
+                     Rule::shared_address,
+                     fmt::format("the address {} is of two modes at one peer",
+                                 address_text(p.addresses[i])),
+                     "have the peer give each mode an address of its own");
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// policy: diff: devices by class, part and service, and networks. Asks no host.
+// policy: diff: devices by class, part and service. Asks no host.
 #include <fmt/format.h>
 
 #include <map>
@@ -100,38 +100,6 @@ void compare_device(Teller& t, const std::string& key, const std::string& was,
           device_place(t.b, key));
 }
 
-std::vector<std::string> list(const Half& half, std::string_view key) {
-    std::vector<std::string> out;
-    if (const Node* node = half.whole.at_path(key))
-        for (const auto& item : node->items) out.push_back(item.text);
-    return out;
-}
-
-// Destinations of which more is wider (`allow`), or narrower (`deny`).
-void compare_destinations(Teller& t, std::string_view key, bool wider) {
-    const bool had = t.a.whole.at_path(key) != nullptr, has = t.b.whole.at_path(key) != nullptr;
-    if (wider && had != has) {
-        // Without a list there is no bound.
-        t.say(network, had ? Turn::gain : Turn::loss, Danger::serious, std::string(key),
-              had ? fmt::format("{} may connect anywhere its network leads", t.m)
-                  : fmt::format("{} may connect only to: {}", t.m, fmt::join(list(t.b, key), ", ")),
-              key);
-        return;
-    }
-    const auto a = list(t.a, key), b = list(t.b, key);
-    const auto tell = [&](const auto& some, const auto& others, bool added) {
-        for (const auto& destination : some)
-            if (!has_word(others, destination))
-                t.say(network, added == wider ? Turn::gain : Turn::loss, Danger::moderate,
-                      destination,
-                      fmt::format("{} may {}connect to '{}'", t.m,
-                                  added == wider ? "" : "no longer ", shown(destination)),
-                      key);
-    };
-    tell(b, a, true);
-    tell(a, b, false);
-}
-
 }  // namespace
 
 void compare_devices(Teller& t) {
@@ -145,36 +113,6 @@ void compare_devices(Teller& t) {
     };
     for (const auto& key : keys)
         if (right(a, key) != right(b, key)) compare_device(t, key, right(a, key), right(b, key));
-}
-
-void compare_network(Teller& t) {
-    constexpr std::string_view kKinds[] = {"none", "loopback", "tunnel", "direct"};
-    constexpr std::string_view kWords[] = {"no network", "a loopback of its own", "a tunnel",
-                                           "the phone's uplink"};
-    const auto rank = [&](const std::string& kind) {
-        // A profile that names none has none.
-        const auto* it = std::ranges::find(kKinds, kind);
-        return it == std::end(kKinds) ? std::ptrdiff_t{0} : it - std::begin(kKinds);
-    };
-    const auto was = rank(t.a.plan.network), is = rank(t.b.plan.network);
-    if (was != is)
-        t.say(network, turn_of(was, is), std::max(was, is) > 1 ? Danger::serious : Danger::slight,
-              "network", fmt::format("{} has {} instead of {}", t.m, kWords[is], kWords[was]),
-              "network");
-    const auto from = t.a.text("network/tunnel"), to = t.b.text("network/tunnel");
-    if (from != to && !from.empty() && !to.empty())
-        t.say(network, Turn::change, Danger::serious, "network/tunnel",
-              fmt::format("{}'s tunnel is '{}' instead of '{}'", t.m, to, from), "network/tunnel");
-    const auto before = list(t.a, "network/dns"), after = list(t.b, "network/dns");
-    if (before != after)
-        t.say(network, Turn::change, Danger::moderate, "network/dns",
-              fmt::format(
-                  "{} asks for names at {} instead of {}", t.m,
-                  after.empty() ? "no resolver" : shown(fmt::format("{}", fmt::join(after, ", "))),
-                  before.empty() ? "none" : shown(fmt::format("{}", fmt::join(before, ", ")))),
-              "network/dns");
-    compare_destinations(t, "network/egress/allow", true);
-    compare_destinations(t, "network/egress/deny", false);
 }
 
 }  // namespace pmos::policy

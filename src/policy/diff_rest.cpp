@@ -39,8 +39,11 @@ constexpr std::string_view kCompared[] = {
     "devices/gpu", "devices/display", "devices/input", "devices/audio", "devices/audio/playback",
     "devices/audio/capture", "devices/camera", "devices/modem", "devices/modem/[]", "devices/gnss",
     "devices/sensors", "devices/usb", "devices/bluetooth", "devices/vibrator", "devices/torch",
-    "network", "network/tunnel", "network/dns/[]", "network/egress/allow/[]",
-    "network/egress/deny/[]",
+    // diff_network.cpp
+    "network", "network/direct", "network/tunnel/name", "network/tunnel/addresses/[]",
+    "network/tunnel/mtu", "network/tunnel/peers/[]/publicKey", "network/tunnel/peers/[]/endpoint",
+    "network/tunnel/peers/[]/allowedIPs/[]", "network/tunnel/peers/[]/persistentKeepalive",
+    "network/dns/[]", "network/egress/allow/[]", "network/egress/deny/[]", "network/inbound/[]",
     // diff_life.cpp
     "namespaces/[]", "timeOffsets/monotonic", "timeOffsets/boottime", "lsm/apparmor",
     "lsm/required", "landlock/required", "landlock/execute/[]", "resources/*/*",

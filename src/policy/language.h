@@ -47,6 +47,11 @@ enum class Format : std::uint8_t {
     line_name,    // a SIM's own number, or a modem's name
     number_rule,  // a telephone number, or the beginning of one and "*"
     emergency_number,
+    ip_prefix,
+    ip_interface,  // an address with the length of its net
+    destination,   // destination.h
+    flow_source,   // the same, of who comes in
+    endpoint,      // of a tunnel's peer
 };
 
 struct KeySpec {

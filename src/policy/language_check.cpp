@@ -4,9 +4,11 @@
 #include <algorithm>
 #include <cctype>
 
+#include "policy/destination.h"
 #include "policy/language.h"
 #include "policy/names.h"
 #include "policy/syscalls.h"
+#include "policy/x25519.h"
 
 namespace pmos::policy {
 namespace {
@@ -99,13 +101,10 @@ MaybeFault expect(bool good, std::string_view text, std::string_view what, std::
                        std::move(fix)};
 }
 
-bool is_x25519_key(std::string_view text) {
-    constexpr std::string_view kAll =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    constexpr std::size_t kLength = 44;  // of 32 bytes: the last of 43 letters has 4 bits
-    return text.size() == kLength && text.back() == '=' &&
-           text.substr(0, kLength - 1).find_first_not_of(kAll) == text.npos &&
-           kAll.find(text[kLength - 2]) % 4 == 0;
+template <class Value>
+MaybeFault fault_of(const Result<Value>& parsed) {
+    if (parsed) return std::nullopt;
+    return FormatFault{Rule::bad_value, parsed.error().what, parsed.error().fix};
 }
 
 bool is_digits(std::string_view text, std::size_t least, std::size_t most) {
@@ -169,7 +168,7 @@ MaybeFault check_format(Format format, std::string_view text) {
         case Format::root_hash:
             return expect(is_root_hash(text), text, "a root hash", "64 hex digits in lower case");
         case Format::x25519_key:
-            return expect(is_x25519_key(text), text, "an X25519 public key",
+            return expect(parse_key(text).has_value(), text, "an X25519 public key",
                           "32 bytes in base64, as wg pubkey prints them");
         case Format::line_name:
             return expect(
@@ -182,6 +181,16 @@ MaybeFault check_format(Format format, std::string_view text) {
         case Format::emergency_number:
             return expect(is_emergency_number(text), text, "an emergency number",
                           "2 to 6 digits, such as 110");
+        case Format::ip_prefix:
+            return fault_of(parse_prefix(text));
+        case Format::ip_interface:
+            return fault_of(parse_prefix(text, true));
+        case Format::destination:
+            return fault_of(parse_destination(text));
+        case Format::flow_source:
+            return fault_of(parse_source(text));
+        case Format::endpoint:
+            return fault_of(parse_endpoint(text));
         case Format::cpu_max:
             return expect(is_cpu_max(text), text, "a CPU limit", "such as \"50000 100000\"");
         case Format::mount_option:

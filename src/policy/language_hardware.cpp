@@ -1,4 +1,4 @@
-// policy: the language: devices and networks. Reads nothing.
+// policy: the language: devices and what comes in by them. Reads nothing.
 #include <array>
 
 #include "policy/language_rows.h"
@@ -130,49 +130,10 @@ constexpr std::array kModemKeys{
             .fallback = "false"},
 };
 
-constexpr std::array kNetworkKeys{
-    KeySpec{.path = "network",
-            .types = kStr | kObj,
-            .doc = "none: no interface. loopback: lo only. direct: the phone's uplink.",
-            .values = "none|loopback|direct",
-            .enforced = "none|loopback",
-            .required = true},
-    KeySpec{.path = "network/tunnel",
-            .types = kStr,
-            .doc = "WireGuard tunnel by name, alone.",
-            .format = Format::word,
-            .enforced = ""},
-    KeySpec{.path = "network/direct",
-            .types = kBool,
-            .doc = "The uplink, under egress rules.",
-            .enforced = ""},
-    KeySpec{.path = "network/dns", .types = kArr, .doc = "Resolvers.", .enforced = "", .max = 16},
-    KeySpec{.path = "network/dns/[]", .types = kStr, .doc = "Address.", .enforced = ""},
-    KeySpec{
-        .path = "network/egress", .types = kObj, .doc = "Where it may connect.", .enforced = ""},
-    KeySpec{.path = "network/egress/allow",
-            .types = kArr,
-            .doc = "Names, prefixes, ports.",
-            .enforced = "",
-            .max = 256},
-    KeySpec{.path = "network/egress/allow/[]",
-            .types = kStr,
-            .doc = "One destination.",
-            .enforced = ""},
-    KeySpec{.path = "network/egress/deny",
-            .types = kArr,
-            .doc = "Names, prefixes, ports.",
-            .enforced = "",
-            .max = 256},
-    KeySpec{
-        .path = "network/egress/deny/[]", .types = kStr, .doc = "One destination.", .enforced = ""},
-};
-
 }  // namespace
 
 KeySpecs device_keys() { return kDeviceKeys; }
 KeySpecs audio_keys() { return kAudioKeys; }
 KeySpecs modem_keys() { return kModemKeys; }
-KeySpecs network_keys() { return kNetworkKeys; }
 
 }  // namespace pmos::policy

@@ -12,7 +12,7 @@
 namespace pmos::policy {
 namespace {
 
-// Exactly what check_format takes, but for the size of a number.
+// Exactly what check_format takes, but for the size of a number and what an address may be.
 std::string_view format_pattern(Format format) {
     switch (format) {
         case Format::mode_name:
@@ -48,6 +48,17 @@ std::string_view format_pattern(Format format) {
             return "^\\+?[0-9]{1,20}\\*?$";
         case Format::emergency_number:
             return "^[0-9]{2,6}$";
+        case Format::ip_prefix:
+        case Format::ip_interface:
+            return "^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$";
+        case Format::destination:
+            return "^((tcp|udp)(/[0-9]{1,5}(-[0-9]{1,5})?)? to |icmp to "
+                   ")?[0-9A-Fa-f.:]+(/[0-9]{1,3})?$";
+        case Format::flow_source:
+            return "^((tcp|udp)(/[0-9]{1,5}(-[0-9]{1,5})?)? from |icmp from "
+                   ")?[0-9A-Fa-f.:]+(/[0-9]{1,3})?$";
+        case Format::endpoint:
+            return "^([A-Za-z0-9.-]+|\\[[0-9A-Fa-f.:]+\\]):[0-9]{1,5}$";
         case Format::cpu_max:
             return "^(max|[0-9]{1,9})( [0-9]{1,9})?$";
         case Format::free:

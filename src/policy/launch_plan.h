@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "policy/network_plan.h"
 #include "policy/plan_image.h"
 
 namespace pmos::policy {
@@ -212,7 +213,7 @@ struct LaunchPlan {
     std::vector<std::uint8_t> device_filter;  // struct bpf_insn[], BPF_PROG_TYPE_CGROUP_DEVICE
     ModemRights modem;
     AudioRights audio;
-    std::string network;  // "none" or "loopback"
+    NetworkPlan network;
     Session session;
     std::vector<Hook> hooks;
 };

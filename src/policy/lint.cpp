@@ -69,7 +69,6 @@ class Lint {
     void writable_executable();
     void devices();
     void confinement();
-    void network();
 
   private:
     void say(Rule rule, const Location& at, std::string message, std::string fix = "") {
@@ -229,17 +228,6 @@ void Lint::confinement() {
             "leave 'apparmor' out: pmos-mode is the default");
 }
 
-void Lint::network() {
-    if (p_.network == "none" || p_.network.empty()) return;
-    const bool rule = std::ranges::any_of(p_.seccomp_rules, [](const SyscallRule& r) {
-        return r.verdict == verdict_allow() && has_word(r.names, "socket");
-    });
-    if (!rule && !expand_syscalls(p_.seccomp_allow).contains("socket"))
-        say(Rule::unused_right, p_.where("network"),
-            fmt::format("the network '{}' is of no use: no socket can be made", p_.network),
-            "write \"none\", or allow @network-io");
-}
-
 // Each wall alone may have a reason. Three of them opened at once have one name.
 void lint_walls(const Profile& p, std::vector<Diagnostic>& out) {
     std::vector<std::string_view> walls;
@@ -308,7 +296,7 @@ void lint(const Profile& profile, std::vector<Diagnostic>& diagnostics) {
     lint.writable_executable();
     lint.devices();
     lint.confinement();
-    lint.network();
+    lint_network(profile, found);
     lint_walls(profile, found);
     diagnostics.insert(diagnostics.end(), std::make_move_iterator(found.begin()),
                        std::make_move_iterator(found.end()));

@@ -8,6 +8,7 @@
 namespace pmos::policy {
 
 void lint(const Profile& profile, std::vector<Diagnostic>& diagnostics);
+void lint_network(const Profile& profile, std::vector<Diagnostic>& diagnostics);
 void lint_seccomp(const Profile& profile, std::vector<Diagnostic>& diagnostics);
 
 // A class that the mode has open although nothing stands between: no broker, and no freezing

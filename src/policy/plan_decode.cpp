@@ -6,6 +6,7 @@
 
 #include "policy/launch_plan.h"
 #include "policy/names.h"
+#include "policy/plan_network.h"
 #include "policy/syscall_filter.h"
 
 namespace pmos::policy {
@@ -153,7 +154,7 @@ void take_readable(const nlohmann::json& j, LaunchPlan& plan) {
         plan.audio = {value_in<Presence>(kPresenceNames, audio->at("playback")),
                       value_in<Presence>(kPresenceNames, audio->at("capture")),
                       value_in<WhenTaken>(kWhenTakenNames, audio->at("whenTaken"))};
-    plan.network = j.at("network");
+    plan.network = read_network(j.at("network"));
     const auto& session = j.at("session");
     plan.session.autostart = session.at("autostart");
     plan.session.background = value_in<Background>(kBackgroundNames, session.at("background"));

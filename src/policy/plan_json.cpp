@@ -3,6 +3,7 @@
 #include "policy/json_writer.h"
 #include "policy/launch_plan.h"
 #include "policy/names.h"
+#include "policy/plan_network.h"
 
 namespace pmos::policy {
 namespace {
@@ -168,7 +169,7 @@ void write_life(JsonWriter& w, const LaunchPlan& plan) {
         w.text(word_at(kPresenceNames, plan.audio.capture)).key("whenTaken");
         w.text(word_at(kWhenTakenNames, plan.audio.when_taken)).close();
     }
-    w.key("network").text(plan.network);
+    write_network(w, plan.network);
     const Session& s = plan.session;
     w.key("session").open_object().key("autostart").boolean(s.autostart);
     w.key("background").text(word_at(kBackgroundNames, s.background));

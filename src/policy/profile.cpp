@@ -84,9 +84,9 @@ Profile ProfileReader::read() {
     devices();
     modem();
     audio();
-    network();
     resources();
     session();
+    network();
     hooks();
     p_.proc_pid_only = text_or(get("procSubset"), "all") == "pid";
     p_.apparmor = text_or(get("lsm/apparmor"), "");
@@ -178,20 +178,6 @@ void ProfileReader::audio() {
     auto& env = p_.process.env;
     if (std::ranges::none_of(env, [&](const auto& entry) { return entry.starts_with(kWhere); }))
         env.push_back(fmt::format("{}{}", kWhere, kAudioPlace));
-}
-
-void ProfileReader::network() {
-    const Node* node = get("network");
-    if (node == nullptr) return;
-    if (node->is(Node::Kind::string)) {
-        p_.network = node->text;
-        return;
-    }
-    const bool tunnel = node->find("tunnel") != nullptr, direct = node->find("direct") != nullptr;
-    if (tunnel == direct)
-        fault(Rule::contradiction, node->at, "a network is a tunnel or direct",
-              "give one of 'tunnel' and 'direct'");
-    p_.network = tunnel ? "tunnel" : "direct";
 }
 
 void ProfileReader::limit(std::vector<LimitSpec>& limits, std::string_view path, std::string file,

@@ -44,6 +44,10 @@ class ProfileReader {
     void modem();
     void audio();
     void network();
+    void tunnel(const Node& node);
+    void peer(const Node& node);
+    void allowed_ip(const Node& item, TunnelPeer& peer);
+    void tunnel_key(const Node& node);
     void resources();
     void limit(std::vector<LimitSpec>& limits, std::string_view path, std::string file,
                std::string controller);

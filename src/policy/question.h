@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "policy/connection.h"
 #include "policy/policy_set.h"
 #include "policy/profile.h"
 
@@ -43,8 +44,11 @@ Result<Answer> ask_syscall(const Subject& subject, const std::string& name);
 Result<Answer> ask_path(const Subject& subject, const std::string& path, const std::string& access);
 Result<Answer> ask_device(const Subject& subject, const std::string& device_class,
                           const std::string& right);
-// "10.0.0.1:443" or "[fd00::1]:443".
-Result<Answer> ask_connect(const Subject& subject, const std::string& destination);
+// "10.0.0.1:443", "[fd00::1]:443", "10.0.0.1:53/udp"; or an address, and `how` the rest: "53/udp",
+// "icmp".
+Result<Connection> asked_connection(const std::string& destination, const std::string& how = "");
+Result<Answer> ask_connect(const Subject& subject, const std::string& destination,
+                           const std::string& how = "");
 Result<Answer> ask_capability(const Subject& subject, const std::string& name);
 // The same call with these arguments, and zeros for the rest.
 Result<Answer> ask_call(const Subject& subject, const std::string& name,
@@ -57,7 +61,7 @@ inline constexpr std::string_view kTopicNames = "syscall|path|device|connect|cap
 struct Question {
     Topic topic{};
     std::string what;                      // a call, a path, a class, a destination, a mode
-    std::string how = {};                  // of a path the access, of a device the right
+    std::string how = {};                  // a path's access, a device's right, a connection's port
     std::vector<std::uint64_t> args = {};  // of a call
     bool with_args = false;
 };

@@ -1,5 +1,4 @@
-// policy: questions about capabilities, devices and networks. Asks no host.
-#include <arpa/inet.h>
+// policy: questions about capabilities and devices. Asks no host.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -42,45 +41,6 @@ Answer ask_device_part(const Subject& s, const std::string& device_class, const 
         }
         make_key(tree, key, Node::Kind::string) = text_node("foreground");
     });
-    return answer;
-}
-
-Result<std::pair<sa_family_t, bool>> parse_address(const std::string& host) {
-    in_addr v4{};
-    in6_addr v6{};
-    if (::inet_pton(AF_INET, host.c_str(), &v4) == 1)
-        return std::pair<sa_family_t, bool>{AF_INET, ntohl(v4.s_addr) >> 24U == 127};
-    if (::inet_pton(AF_INET6, host.c_str(), &v6) == 1)
-        return std::pair<sa_family_t, bool>{AF_INET6, IN6_IS_ADDR_LOOPBACK(&v6) != 0};
-    return fail(Code::usage, fmt::format("'{}' is not an address", shown(host)),
-                "names are not looked up", "write 10.0.0.1:443 or [fd00::1]:443");
-}
-
-// This very call, with zeros for the other arguments.
-bool lets(const Subject& s, const std::string& call, std::vector<std::uint64_t> args) {
-    const auto tried = call_cases(s, {Topic::syscall, call, "", std::move(args), true});
-    return !tried.empty() && tried.front().verdict == verdict_allow().ret;
-}
-
-// No build has them yet; what they mean is known.
-Answer uplink(const Subject& s, const Location& at) {
-    if (s.plan.network == "tunnel") {
-        const Node* name = s.profile.source.at_path("network/tunnel");
-        const auto tunnel = name == nullptr ? "" : shown(name->text);
-        return {
-            Ruling::depends,
-            "network",
-            "there is the tunnel and no other way",
-            at,
-            {fmt::format("through the tunnel '{}': allowed", tunnel), "by any other way: refused"},
-            "",
-            {}};
-    }
-    Answer answer{Ruling::allowed, "network", "the mode has the phone's uplink", at, {}, "", {}};
-    if (s.profile.source.at_path("network/egress") == nullptr) return answer;
-    answer.ruling = Ruling::depends;
-    answer.why = "the mode has the phone's uplink, under rules that no build reads yet";
-    answer.conditions = {"where network/egress admits it: allowed", "elsewhere: refused"};
     return answer;
 }
 
@@ -187,60 +147,6 @@ Result<Answer> ask_device(const Subject& s, const std::string& device_class,
         value.items.push_back(text_node(right));
         value.kind = Node::Kind::array;
     });
-    return answer;
-}
-
-Result<Answer> ask_connect(const Subject& s, const std::string& destination) {
-    const auto colon = destination.rfind(':');
-    std::string host = destination.substr(0, colon);
-    std::uint32_t port = 0;
-    if (colon != std::string::npos)
-        for (const char c : destination.substr(colon + 1))
-            port = c >= '0' && c <= '9' && port < 65536
-                       ? port * 10 + static_cast<std::uint32_t>(c - '0')
-                       : 65536;
-    if (port == 0 || port > 65535)
-        return fail(Code::usage, fmt::format("'{}' has no port", shown(destination)), "",
-                    "write 10.0.0.1:443 or [fd00::1]:443");
-    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-    PMOS_ASSIGN(const auto address, parse_address(host));
-    const auto [family, loopback] = address;
-    if (!lets(s, "socket", {family, 1}) || !lets(s, "connect", {})) {
-        Answer answer{Ruling::refused,
-                      "seccomp-not-allowed",
-                      "no socket can be made or connected",
-                      s.profile.where("seccomp/allow"),
-                      {},
-                      "add \"@network-io\" to seccomp/allow",
-                      {},
-                      false};
-        weigh(s, answer, [](Node& tree) {
-            make_key(tree, "seccomp/allow", Node::Kind::array)
-                .items.push_back(text_node("@network-io"));
-        });
-        return answer;
-    }
-    const auto at = s.profile.where("network");
-    if (!loopback && (s.plan.network == "direct" || s.plan.network == "tunnel"))
-        return uplink(s, at);
-    if (s.plan.network == "loopback" && loopback)
-        return Answer{Ruling::allowed,
-                      "network",
-                      "the mode has a loopback interface of its own",
-                      at,
-                      {},
-                      "",
-                      {}};
-    const std::string wanted = loopback ? "loopback" : "direct";
-    Answer answer{Ruling::refused,
-                  "network",
-                  fmt::format("the network is '{}': there is no route", s.plan.network),
-                  at,
-                  {},
-                  fmt::format("write \"network\": \"{}\"", wanted),
-                  {}};
-    answer.also = consequences(
-        s, [&](Node& tree) { make_key(tree, "network", Node::Kind::string) = text_node(wanted); });
     return answer;
 }
 

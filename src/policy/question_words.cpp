@@ -219,11 +219,12 @@ Result<Asked> Sentence::parse() {
 
 Result<Asked> by_topic(std::span<const std::string> words, Topic topic) {
     const bool two = topic == Topic::path || topic == Topic::device;
-    if (words.size() != (two ? 3U : 2U))
+    const bool either = topic == Topic::connect && words.size() == 3;  // "10.0.0.1 53/udp"
+    if (words.size() != (two ? 3U : 2U) && !either)
         return fail(Code::usage, fmt::format("'{}' takes {} more", words[0], two ? 2 : 1), "",
                     "such as: syscall ptrace, path /data/x write, device modem port, connect "
                     "10.0.0.1:443, capability CAP_CHOWN, hears personal");
-    return Asked{{topic, words[1], two ? words[2] : ""}, {}};
+    return Asked{{topic, words[1], words.size() == 3 ? words[2] : ""}, {}};
 }
 
 }  // namespace
@@ -246,7 +247,7 @@ Result<Answer> ask(const Subject& s, const Question& q) {
         case Topic::device:
             return ask_device(s, q.what, q.how);
         case Topic::connect:
-            return ask_connect(s, q.what);
+            return ask_connect(s, q.what, q.how);
         case Topic::capability:
             return ask_capability(s, q.what);
         case Topic::hears:

@@ -1,8 +1,8 @@
 // policy: questions in words, to questions. Asks no host.
 //
 // Two ways to ask. By a topic and its words, as a script does:
-//   syscall NAME | path PATH ACCESS | device CLASS RIGHT | connect ADDRESS:PORT | capability NAME |
-//   hears MODE
+//   syscall NAME | path PATH ACCESS | device CLASS RIGHT | connect ADDRESS:PORT[/PROTOCOL] |
+//   capability NAME | hears MODE
 // Or in English, where every word must be one of these, in any order:
 //   a name of a mode              who is asked; none: every mode. Two, with a verb of the last row:
 //                                 whether anything flows from the one to the other

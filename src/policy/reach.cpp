@@ -11,6 +11,7 @@
 #include "policy/lint.h"
 #include "policy/machine_wide.h"
 #include "policy/names.h"
+#include "policy/x25519.h"
 
 namespace pmos::policy {
 namespace {
@@ -153,13 +154,18 @@ void Reach::devices() {
     }
 }
 
+// A tunnel by its name, and who is at its other end: two names may lead to one peer.
 void Reach::network() {
-    if (plan_.network == "none" || plan_.network == "loopback") return;
-    const Node* name = p_.source.at_path("network/tunnel");
-    const bool tunnel = name != nullptr && name->is(Node::Kind::string);
-    Access& a = add(Resource::network, tunnel ? "tunnel " + name->text : "uplink", right_connect,
-                    "network", p_.where("network"));
-    a.enforced = false;
+    const auto& network = plan_.network;
+    if (network.zone == Zone::direct)
+        add(Resource::network, "uplink", right_connect, "network", p_.where("network"));
+    if (network.zone != Zone::tunnel) return;
+    add(Resource::network, "tunnel " + network.tunnel.name, right_connect, "network",
+        p_.where("network/tunnel/name"));
+    for (std::size_t i = 0; i < network.tunnel.peers.size(); ++i)
+        add(Resource::network, "peer " + key_text(network.tunnel.peers[i].public_key),
+            right_connect, "network",
+            p_.where(fmt::format("network/tunnel/peers/{}/publicKey", i)));
 }
 
 void Reach::hooks() {

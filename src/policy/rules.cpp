@@ -132,6 +132,13 @@ constexpr std::array kRules{
              "What one leaves in it the other finds: settings, memory, messages. The site policy "
              "can refuse it (noSharedDevice).",
              R"("devices": { "modem": "port" })"},
+    RuleInfo{Rule::shared_address, "shared-address", kError, "one address of two modes at one peer",
+             "The peer sends what is for that address to one of them: the other's packets.",
+             R"("network": { "tunnel": { "name": "work", "addresses": ["10.8.0.2/32"],)"
+             R"( "peers": [{ "publicKey": "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=",)"
+             R"( "endpoint": "192.0.2.1:51820", "allowedIPs": ["0.0.0.0/0"] }] } },)"
+             R"( "volumes": [{ "name": "d", "target": "/srv", "size": "64MiB",)"
+             R"( "unlock": ["pin"] }])"},
     RuleInfo{Rule::claimed_twice, "claimed-twice", kError, "calls or messages of two modes",
              "What comes in is one mode's, or nobody's; no order of the profiles decides it.",
              R"("devices": { "modem": ["sms"] }, "modem": { "rest": true })"},
@@ -150,7 +157,7 @@ constexpr std::array kRules{
 
     RuleInfo{Rule::not_enforced, "not-enforced", kWarning, "this build cannot enforce it",
              "Nothing is accepted and ignored: the mode does not start while the key is there.",
-             R"("network": { "tunnel": "work" })"},
+             R"("network": { "direct": true, "dns": ["10.0.0.1"] })"},
     RuleInfo{Rule::unsupported, "unsupported", kError, "this phone cannot enforce it",
              "Its kernel lacks what the key needs; 'pmosctl doctor' lists what is missing.",
              R"("timeOffsets": { "boottime": 86400 })"},
@@ -252,6 +259,18 @@ constexpr std::array kRules{
     RuleInfo{Rule::unused_right, "unused-right", kNote, "a right that nothing can use",
              "It does nothing today and opens something on the day that another right is added.",
              R"("process": { "capabilities": ["CAP_SYS_CHROOT"] })"},
+    RuleInfo{Rule::covered_rule, "covered-rule", kNote, "a destination that another one decides",
+             "It changes nothing, and reads as if it did.",
+             R"("network": { "direct": true, "egress": {)"
+             R"( "allow": ["10.0.0.0/8", "tcp/443 to 10.1.0.0/16"] } })"},
+    RuleInfo{
+        Rule::open_inbound, "open-inbound", kWarning, "anybody may connect to the mode",
+        "A program of the mode that listens on any port is open to all who are in the tunnel.",
+        R"("network": { "tunnel": { "name": "work", "addresses": ["10.8.0.2/32"],)"
+        R"( "peers": [{ "publicKey": "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=",)"
+        R"( "endpoint": "192.0.2.1:51820", "allowedIPs": ["0.0.0.0/0"] }] }, "inbound": ["0.0.0.0/0"] },)"
+        R"( "volumes": [{ "name": "d", "target": "/srv", "size": "64MiB",)"
+        R"( "unlock": ["pin"] }])"},
     RuleInfo{Rule::unarbitrated_device, "unarbitrated-device", kNote,
              "a device that nobody arbitrates",
              "The mode has the node itself: no broker sees what it does, and it keeps the device "

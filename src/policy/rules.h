@@ -55,6 +55,7 @@ enum class Rule : std::uint8_t {
     shared_volume,
     writable_share,
     shared_device,
+    shared_address,
     claimed_twice,
     open_flow,
     // The owner's demands.
@@ -85,6 +86,8 @@ enum class Rule : std::uint8_t {
     unreachable_rule,
     libc_start,
     unused_right,
+    covered_rule,
+    open_inbound,
     unarbitrated_device,
     unconfined,
     missing_limit,

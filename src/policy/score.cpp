@@ -95,12 +95,21 @@ void Scorer::devices() {
         15, "devices");
 }
 
+// The more it can reach and be reached: a list of what is allowed bounds it.
 void Scorer::network() {
-    const unsigned points = plan_.network == "none"       ? 0
-                            : plan_.network == "loopback" ? 1
-                            : plan_.network == "tunnel"   ? 4
-                                                          : 10;
-    row("network", plan_.network, points, 10, "network");
+    const auto& network = plan_.network;
+    constexpr unsigned kPoints[] = {0, 1, 10, 4};  // as Zone
+    unsigned points = kPoints[static_cast<std::size_t>(network.zone)];
+    std::string state(word_at(kZoneNames, network.zone));
+    if (network.restricted) {
+        points = network.zone == Zone::direct ? 6 : 3;
+        state += fmt::format(", {} destinations", network.allow.size());
+    }
+    if (!network.inbound.empty()) {
+        points += 2;
+        state += ", others connect to it";
+    }
+    row("network", std::move(state), points, 10, "network");
 }
 
 void Scorer::files() {

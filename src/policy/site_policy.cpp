@@ -89,9 +89,10 @@ void SiteCheck::tpm_throttle(const Node& rule) {
 }
 
 void SiteCheck::network(const Node& admitted) {
-    if (!lists(admitted, p_.network))
+    const auto zone = word_at(kZoneNames, p_.network.zone);
+    if (!lists(admitted, zone))
         broken(p_.where("network"), admitted,
-               fmt::format("the site policy refuses the network '{}'", p_.network),
+               fmt::format("the site policy refuses the network '{}'", zone),
                fmt::format("it admits: {}", words(admitted)));
 }
 
@@ -270,13 +271,18 @@ void check_site_between(const Node& site, const Profile& profile, const Profile&
                            fmt::format("{} is granted to mode", device_class));
             }
         if (const Node* rule = asked_of(demand, "noSharedSegment")) {
-            if (profile.network == "direct" && other.network == "direct")
+            const auto &own = profile.network, &theirs = other.network;
+            if (own.zone == Zone::direct && theirs.zone == Zone::direct)
                 broken(*rule, "network", "the uplink belongs to mode");
-            const Node* tunnel = profile.source.at_path("network/tunnel");
-            const Node* theirs = other.source.at_path("network/tunnel");
-            if (tunnel != nullptr && theirs != nullptr && tunnel->text == theirs->text)
-                broken(*rule, "network/tunnel",
-                       fmt::format("tunnel '{}' belongs to mode", shown(tunnel->text)));
+            for (std::size_t i = 0; i < own.tunnel.peers.size(); ++i)
+                if (std::ranges::find(theirs.tunnel.peers, own.tunnel.peers[i].public_key,
+                                      &TunnelPeer::public_key) != theirs.tunnel.peers.end())
+                    broken(*rule, fmt::format("network/tunnel/peers/{}/publicKey", i),
+                           "this peer is at the other end of the tunnel of mode");
+            if (own.zone == Zone::tunnel && theirs.zone == Zone::tunnel &&
+                own.tunnel.name == theirs.tunnel.name)
+                broken(*rule, "network/tunnel/name",
+                       fmt::format("tunnel '{}' belongs to mode", shown(own.tunnel.name)));
         }
     }
 }

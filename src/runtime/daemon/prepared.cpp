@@ -64,7 +64,8 @@ Result<> settle_prepared(const Context& ctx, Mode& mode) {
         PMOS_ASSIGN(ready.id_ns, launch::make_id_namespace(plan.uid_map, plan.gid_map));
     }
     if (!ready.net_ns) {
-        PMOS_ASSIGN(ready.net_ns, network::make_net_namespace(plan.network == "loopback"));
+        PMOS_ASSIGN(ready.net_ns,
+                    network::make_net_namespace(plan.network.zone != policy::Zone::none));
     }
     if (!ready.filters) {
         PMOS_ASSIGN(ready.filters, ctx.gate.load(plan));

@@ -1,0 +1,47 @@
+// policy: may a mode with this network connect there, or be connected to from there? One function
+// for the offline questions, the policy tests and a phone that runs. Asks no host, opens no socket.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "policy/network_plan.h"
+
+namespace pmos::policy {
+
+// One packet that opens something.
+struct Connection {
+    IpPrefix address;  // of the other end, all of its bits
+    Protocol protocol = Protocol::tcp;
+    std::uint16_t port = 0;  // of who is called; none of icmp
+};
+
+enum class ConnectionReason : std::uint8_t {
+    loopback,      // the mode's own lo, or its own address
+    uplink,        // nothing restricts it
+    tunnel,        // likewise
+    rule,          // a line allows it
+    no_interface,  // the network holds nothing that could carry it
+    no_route,      // no peer of the tunnel has the address
+    denied,        // a line denies it
+    not_allowed,   // there is a list of what is allowed, and it is not in it
+};
+inline constexpr std::string_view kConnectionReasonNames =
+    "loopback|uplink|tunnel|rule|no-interface|no-route|denied|not-allowed";
+
+struct ConnectionVerdict {
+    bool allowed = false;
+    ConnectionReason reason{};
+    // What decides: "network/egress/deny/3", or the nearest key above it.
+    std::string pointer;
+    const FlowRule* rule = nullptr;  // of the plan; nullptr: it is no rule
+};
+
+ConnectionVerdict judge_outbound(const NetworkPlan& network, const Connection& connection);
+ConnectionVerdict judge_inbound(const NetworkPlan& network, const Connection& connection);
+// The peer that has the address, by the longest prefix; nullptr: none.
+const TunnelPeer* route(const TunnelPlan& tunnel, const IpPrefix& address);
+bool matches(const FlowRule& rule, const Connection& connection);
+
+}  // namespace pmos::policy

@@ -1,0 +1,198 @@
+// policy: the network of a profile. Knows no host, and no key but public ones.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "policy/destination.h"
+#include "policy/names.h"
+#include "policy/profile_reader.h"
+#include "policy/x25519.h"
+
+namespace pmos::policy {
+namespace {
+
+// "/network/egress/allow/0" as a plan has it.
+std::string key_of(const Location& at) {
+    return at.pointer.starts_with('/') ? at.pointer.substr(1) : at.pointer;
+}
+
+std::vector<FlowRule> rules_of(const Node* list, Result<FlowRule> (*read)(std::string_view)) {
+    std::vector<FlowRule> out;
+    if (list == nullptr) return out;
+    for (const auto& item : list->items) {
+        auto rule = read(item.text);
+        if (!rule) continue;  // check_shape has said so
+        rule->pointer = key_of(item.at);
+        out.push_back(std::move(*rule));
+    }
+    return out;
+}
+
+// From whoever is next: a packet that nothing sends anywhere.
+bool no_host(const IpPrefix& address) {
+    const auto& b = address.bytes;
+    const bool nothing = std::ranges::all_of(b, [](auto byte) { return byte == 0; });
+    return nothing || is_loopback(masked(address, address.v6 ? 128 : 32)) ||
+           (address.v6 ? b[0] == 0xff : b[0] >= 0xe0);
+}
+
+}  // namespace
+
+void ProfileReader::network() {
+    const Node* node = get("network");
+    if (node == nullptr) return;
+    auto& plan = p_.network;
+    if (node->is(Node::Kind::string)) {
+        const auto zones = split_list(kZoneNames);
+        const auto it = std::ranges::find(zones, std::string_view(node->text));
+        if (it != zones.end()) plan.zone = static_cast<Zone>(it - zones.begin());
+        return;
+    }
+    const Node *tunnel = node->find("tunnel"), *direct = node->find("direct");
+    if (direct != nullptr && !direct->boolean)
+        fault(Rule::bad_value, direct->at, "'direct' is true, or it is not there",
+              "leave it out, or write \"network\": \"none\"");
+    if ((tunnel != nullptr) == (direct != nullptr))
+        fault(Rule::contradiction, node->at, "a network is a tunnel or direct",
+              tunnel != nullptr ? "give one of 'tunnel' and 'direct'"
+                                : "give one of 'tunnel' and 'direct'; what has neither has no "
+                                  "rules: write \"none\" or \"loopback\"");
+    plan.zone = tunnel != nullptr ? Zone::tunnel : Zone::direct;
+    const Node* allow = node->at_path("egress/allow");
+    plan.restricted = allow != nullptr;
+    plan.allow = rules_of(allow, parse_destination);
+    plan.deny = rules_of(node->at_path("egress/deny"), parse_destination);
+    const Node* inbound = node->find("inbound");
+    if (tunnel == nullptr) {
+        if (inbound != nullptr)
+            out_.push_back({Severity::error,
+                            Rule::not_enforced,
+                            inbound->at,
+                            "inbound at the uplink is not built",
+                            "leave 'inbound' out: nobody connects to the mode then",
+                            {}});
+        return;
+    }
+    plan.inbound = rules_of(inbound, parse_source);
+    this->tunnel(*tunnel);
+    tunnel_key(*tunnel);
+}
+
+void ProfileReader::tunnel(const Node& node) {
+    auto& tunnel = p_.network.tunnel;
+    tunnel.name = text_or(node.find("name"), "");
+    tunnel.mtu = u32_or(node.find("mtu"), 0);
+    std::vector<const Node*> places;
+    if (const Node* list = node.find("addresses"))
+        for (const auto& item : list->items) {
+            const auto address = parse_prefix(item.text, true);
+            if (!address) continue;
+            const auto same = [&](const IpPrefix& other) {
+                return other.v6 == address->v6 && other.bytes == address->bytes;
+            };
+            if (no_host(*address))
+                fault(Rule::bad_value, item.at,
+                      fmt::format("'{}' is nobody's address", shown(item.text)),
+                      "write the one that the peer has for this mode");
+            else if (std::ranges::any_of(tunnel.addresses, same))
+                fault(Rule::contradiction, item.at,
+                      fmt::format("the address '{}' is there twice", shown(item.text)),
+                      "remove one");
+            tunnel.addresses.push_back(*address);
+            places.push_back(&item);
+        }
+    if (tunnel.addresses.empty())
+        fault(Rule::bad_value, p_.where("network/tunnel/addresses"),
+              "the mode has no address in the tunnel", "such as [\"10.8.0.2/32\"]");
+    const Node* peers = node.find("peers");
+    if (peers == nullptr || peers->items.empty())
+        fault(Rule::bad_value, p_.where("network/tunnel/peers"), "the tunnel leads to nobody",
+              "give it at least one peer");
+    else
+        for (const auto& item : peers->items) peer(item);
+    for (std::size_t i = 0; i < tunnel.addresses.size(); ++i) {
+        const bool v6 = tunnel.addresses[i].v6;
+        if (!tunnel.peers.empty() && std::ranges::none_of(tunnel.peers, [&](const TunnelPeer& p) {
+                return std::ranges::any_of(p.allowed_ips, [&](auto& a) { return a.v6 == v6; });
+            }))
+            fault(Rule::contradiction, places[i]->at,
+                  fmt::format("no peer takes packets of {}", v6 ? "IPv6" : "IPv4"),
+                  fmt::format("add \"{}\" to a peer's allowedIPs, or remove the address",
+                              v6 ? "::/0" : "0.0.0.0/0"));
+    }
+}
+
+void ProfileReader::peer(const Node& node) {
+    auto& peers = p_.network.tunnel.peers;
+    const auto place = [&](std::string_view key) {
+        const Node* found = node.find(key);
+        return found == nullptr ? node.at : found->at;
+    };
+    TunnelPeer peer;
+    peer.public_key = parse_key(text_or(node.find("publicKey"), "")).value_or(PublicKey{});
+    if (peer.public_key == PublicKey{})
+        fault(Rule::bad_value, place("publicKey"), "a key of zeros is nobody's",
+              "write the peer's own, as wg pubkey prints it");
+    else if (std::ranges::find(peers, peer.public_key, &TunnelPeer::public_key) != peers.end())
+        fault(Rule::contradiction, place("publicKey"), "this peer is there twice",
+              "put all of its allowedIPs into one");
+    if (auto endpoint = parse_endpoint(text_or(node.find("endpoint"), ""))) {
+        peer.host = std::move(endpoint->host);
+        peer.port = endpoint->port;
+    }
+    peer.keepalive = static_cast<std::uint16_t>(u32_or(node.find("persistentKeepalive"), 0));
+    const Node* list = node.find("allowedIPs");
+    if (list != nullptr)
+        for (const auto& item : list->items) allowed_ip(item, peer);
+    if (list != nullptr && list->items.empty())
+        fault(Rule::bad_value, list->at, "nothing is sent to this peer",
+              "such as [\"0.0.0.0/0\", \"::/0\"]");
+    peers.push_back(std::move(peer));
+}
+
+void ProfileReader::allowed_ip(const Node& item, TunnelPeer& peer) {
+    const auto& tunnel = p_.network.tunnel;
+    const auto prefix = parse_prefix(item.text);
+    if (!prefix) return;
+    const auto overlaps = [&](const IpPrefix& other) {
+        return contains(other, *prefix) || contains(*prefix, other);
+    };
+    if (std::ranges::find(peer.allowed_ips, *prefix) != peer.allowed_ips.end())
+        fault(Rule::contradiction, item.at, fmt::format("'{}' is there twice", shown(item.text)),
+              "remove one");
+    // Of one and the same prefix the kernel would forget the first peer's.
+    for (std::size_t i = 0; i < tunnel.peers.size(); ++i)
+        if (std::ranges::any_of(tunnel.peers[i].allowed_ips, overlaps)) {
+            fault(Rule::contradiction, item.at,
+                  fmt::format("'{}' is another peer's too", shown(item.text)),
+                  "name in each peer what is behind it alone",
+                  {p_.where(fmt::format("network/tunnel/peers/{}/allowedIPs", i))});
+            break;
+        }
+    if (!tunnel.addresses.empty() &&
+        std::ranges::none_of(tunnel.addresses, [&](auto& own) { return own.v6 == prefix->v6; }))
+        fault(
+            Rule::contradiction, item.at,
+            fmt::format("the mode has no address of {} to send from", prefix->v6 ? "IPv6" : "IPv4"),
+            fmt::format("add one to 'addresses', or remove '{}'", shown(item.text)));
+    peer.allowed_ips.push_back(*prefix);
+}
+
+// The key lies in the private part of a volume, and in the kernel as long as the tunnel is there.
+void ProfileReader::tunnel_key(const Node& node) {
+    const auto secret = [](const VolumeSpec& v) {
+        return !has_word(v.unlock, "device-key") && !has_word(v.unlock, "tpm2");
+    };
+    if (std::ranges::none_of(p_.volumes, secret))
+        fault(Rule::contradiction, node.at,
+              p_.volumes.empty()
+                  ? "the mode has no volume that could keep the tunnel's key"
+                  : "every volume of the mode opens with nobody there, and so would the tunnel",
+              "add a volume that opens by \"pin\": the key lies in its private part");
+    if (p_.session.on_lock == OnLock::evict) return;
+    fault(Rule::contradiction, p_.where("session/onLock"),
+          "this lock leaves the mode running, and the tunnel's key in the kernel",
+          "write \"evict\" here and in the volumes", {node.at});
+}
+
+}  // namespace pmos::policy
