@@ -78,9 +78,13 @@ std::optional<Ruling> of_path(const policy::Question& q, const policy::Answer& e
     return is_one_of(p.number, {EACCES, EPERM, EROFS}) ? Ruling::refused : Ruling::allowed;
 }
 
-std::optional<Ruling> of_connect(const Parsed& p) {
+std::optional<Ruling> of_connect(const policy::Answer& expected, const Parsed& p) {
     if (p.word == "ok") return Ruling::allowed;
     if (p.word != "errno") return std::nullopt;
+    // What a rule drops on its way looks like what is under way.
+    if (p.number == EINPROGRESS && expected.rule == "network-egress" &&
+        expected.ruling == Ruling::refused)
+        return std::nullopt;
     return is_one_of(p.number, {EINPROGRESS, ECONNREFUSED, ETIMEDOUT, EAGAIN}) ? Ruling::allowed
                                                                                : Ruling::refused;
 }
@@ -103,7 +107,7 @@ std::optional<Ruling> ruling_of(const policy::Question& q, const policy::Answer&
         case Topic::path:
             return of_path(q, expected, p);
         case Topic::connect:
-            return of_connect(p);
+            return of_connect(expected, p);
         case Topic::capability:
             if (p.word != "ok") return std::nullopt;
             return p.number == 1 ? Ruling::allowed : Ruling::refused;

@@ -177,10 +177,10 @@ std::string destination_text(const FlowRule& rule) { return flow_text(rule, kTo)
 std::string source_text(const FlowRule& rule) { return flow_text(rule, kFrom); }
 
 bool covers(const FlowRule& outer, const FlowRule& inner) {
-    return contains(outer.prefix, inner.prefix) &&
-           (outer.protocol == Protocol::any ||
+    return (outer.protocol == Protocol::any ||
             (outer.protocol == inner.protocol && outer.port_first <= inner.port_first &&
-             outer.port_last >= inner.port_last));
+             outer.port_last >= inner.port_last)) &&
+           contains(outer.prefix, inner.prefix);
 }
 
 bool is_dns_name(std::string_view text) {

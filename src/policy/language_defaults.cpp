@@ -1,6 +1,8 @@
 // policy: the defaults of the language's table, put into a tree. Changes no value that is given.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "policy/language.h"
 
 namespace pmos::policy {
@@ -42,11 +44,17 @@ class Filler {
         if (node.is(Node::Kind::object)) object(node, pattern);
         for (auto& item : node.items) value(item, pattern + "/[]");
     }
+    // What has a member that must be given is there when the file has it: a tunnel.
+    bool needs(std::string_view pattern) const {
+        return std::ranges::any_of(child_keys(language_, pattern), [&](std::string_view name) {
+            return find_key(language_, fmt::format("{}/{}", pattern, name))->required;
+        });
+    }
     // A default, or an empty object for those of its members.
     bool make(const KeySpec& spec, Node& out) const {
         if (spec.fallback.empty()) {
             out.kind = Node::Kind::object;
-            return spec.types == type_object;
+            return spec.types == type_object && (spec.required || !needs(spec.path));
         }
         std::vector<Diagnostic> none;
         auto tree = read_json(kFile, spec.fallback, none);

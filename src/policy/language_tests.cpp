@@ -76,7 +76,7 @@ constexpr std::array kTestKeys{
             .example = "\"render\""},
     KeySpec{.path = "expect/[]/connect",
             .types = kArr,
-            .doc = "Destinations, address and port.",
+            .doc = "Destinations, address and port; of UDP with /udp behind it.",
             .max = 256},
     KeySpec{.path = "expect/[]/connect/[]",
             .types = kStr,

@@ -274,15 +274,15 @@ void check_site_between(const Node& site, const Profile& profile, const Profile&
             const auto &own = profile.network, &theirs = other.network;
             if (own.zone == Zone::direct && theirs.zone == Zone::direct)
                 broken(*rule, "network", "the uplink belongs to mode");
+            if (own.zone == Zone::tunnel && theirs.zone == Zone::tunnel &&
+                own.tunnel.name == theirs.tunnel.name)
+                broken(*rule, "network/tunnel/name",
+                       fmt::format("tunnel '{}' belongs to mode", shown(own.tunnel.name)));
             for (std::size_t i = 0; i < own.tunnel.peers.size(); ++i)
                 if (std::ranges::find(theirs.tunnel.peers, own.tunnel.peers[i].public_key,
                                       &TunnelPeer::public_key) != theirs.tunnel.peers.end())
                     broken(*rule, fmt::format("network/tunnel/peers/{}/publicKey", i),
                            "this peer is at the other end of the tunnel of mode");
-            if (own.zone == Zone::tunnel && theirs.zone == Zone::tunnel &&
-                own.tunnel.name == theirs.tunnel.name)
-                broken(*rule, "network/tunnel/name",
-                       fmt::format("tunnel '{}' belongs to mode", shown(own.tunnel.name)));
         }
     }
 }

@@ -1,5 +1,6 @@
 """Profiles for the report to show: two that ship, seven that share much, fifty, and some that mean
 harm."""
+import base64
 import json
 import os
 
@@ -42,6 +43,14 @@ def write(directory, profiles, site=None):
     return directory
 
 
+def tunnel(name, host):
+    """Every mode has its own address at the peer."""
+    key = base64.b64encode(name.encode().ljust(32, b"-")).decode()
+    peer = {"publicKey": key, "endpoint": "192.0.2.1:51820", "allowedIPs": ["0.0.0.0/0"]}
+    return {"network": {"tunnel": {"name": name, "addresses": [f"10.8.{host}.2/32"],
+                                   "peers": [peer]}}}
+
+
 def seven(directory):
     out = []
     for index, mode in enumerate(["personal", "work", "secure", "kids", "bank", "guest", "travel"]):
@@ -51,7 +60,7 @@ def seven(directory):
         if mode in ("travel", "guest"):
             more["mounts"].append(bind("/srv/maps", "/maps", RO))
         if mode in ("work", "bank"):
-            more["network"] = {"tunnel": "corp"}
+            more.update(tunnel("corp", index))
         if mode in ("personal", "travel"):
             more["network"] = "direct"
         if mode == "secure":
@@ -73,7 +82,7 @@ def fifty(directory):
         mounts = [bind(f"/srv/own/{index}", "/own", RW)]
         if index % 7 == 0:
             mounts.append(bind("/srv/maps", "/maps", RO))
-        more = {"network": {"tunnel": f"t{index // 20}"}} if index % 10 == 0 else {}
+        more = tunnel(f"t{index // 20}", index) if index % 10 == 0 else {}
         out.append(profile(index, f"mode-{index}", mounts=mounts,
                            hooks={"volumeCheck": ["volume-check"]}, **more))
     return write(directory, out)

@@ -55,6 +55,7 @@ TEST_CASE("a question becomes one line, or none") {
     CHECK(attempt_for({Topic::connect, "[fd00::1]:53"}) ==
           "connect 10 1 0 0a00003500000000fd00000000000000000000000000000100000000");
     CHECK(attempt_for({Topic::connect, "nowhere"}).empty());
+    CHECK(attempt_for({Topic::connect, "10.0.0.1:53/udp"}).empty());
     CHECK(attempt_for({Topic::syscall, "ptrace"}).empty());
     CHECK(attempt_for({Topic::hears, "personal"}).empty());
 }
@@ -125,6 +126,8 @@ TEST_CASE("answers of the kernel read as rulings, or as nothing") {
         {kConnect, "network", "errno 101 connect", refused},
         {kConnect, "network", "errno 115 connect", allowed},
         {kConnect, "network", "errno 111 connect", allowed},
+        {kConnect, "network-egress", "errno 115 connect", std::nullopt},
+        {kConnect, "network-egress", "errno 1 connect", refused},
         {kCapability, "capability", "ok 0", refused},
         {kCapability, "capability", "ok 1", allowed},
         {kCapability, "capability", "errno 1 prctl", std::nullopt},

@@ -195,13 +195,11 @@ TEST_CASE("what this build cannot enforce refuses the start by name") {
         CHECK(d.at.pointer == pointer);
         CHECK(d.at.line > 0);
     }
-    for (const std::string network : {"\"direct\"", "{\"tunnel\": \"work\"}"}) {
-        auto text = profile_text("alpha", 200000);
-        text.replace(text.find("\"none\""), 6, network);
-        const auto compiled = compile(*load(text), fixed_facts());
-        CHECK_FALSE(compiled.plan.has_value());
-        CHECK(has_rule(compiled.diagnostics, "not-enforced"));
-    }
+    const auto resolver =
+        compile(*load(network_text("alpha", 200000, R"({"direct": true, "dns": ["10.0.0.1"]})")),
+                fixed_facts());
+    CHECK_FALSE(resolver.plan.has_value());
+    CHECK(find_rule(resolver.diagnostics, "not-enforced").at.pointer == "/network/dns");
     // "none" is enforced everywhere: nothing is opened.
     CHECK(
         compile(*with(", \"devices\": {\"camera\": \"none\", \"audio\": \"none\"}"), fixed_facts())
@@ -373,7 +371,7 @@ TEST_CASE("whatever changes in a plan changes its digest") {
         [](LaunchPlan& p) { p.session.stop_timeout_ms = 1; },
         [](LaunchPlan& p) { p.root.path += "x"; },
         [](LaunchPlan& p) { p.process.capabilities.ambient = 1; },
-        [](LaunchPlan& p) { p.network = "loopback"; },
+        [](LaunchPlan& p) { p.network.zone = Zone::loopback; },
     };
     const auto before = digest(*compiled.plan);
     CHECK(before.size() == 64);

@@ -53,8 +53,12 @@ constexpr const char* kFull = R"({
     "bluetooth": "foreground", "vibrator": "foreground", "torch": "foreground"},
   "audio": {"whenTaken": "error"},
   "modem": {"numbers": ["+4930*"], "lines": ["+4915112345678"], "rest": true},
-  "network": {"tunnel": "wg0", "dns": ["10.0.0.1"],
-              "egress": {"allow": ["10.0.0.0/8"], "deny": ["10.1.0.0/16"]}},
+  "network": {"tunnel": {"name": "wg0", "addresses": ["10.8.0.2/32"], "mtu": 1420, "peers": [
+      {"publicKey": "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=",
+       "endpoint": "vpn.example.org:51820", "allowedIPs": ["10.0.0.0/8"],
+       "persistentKeepalive": 25}]},
+              "dns": ["10.0.0.1"], "egress": {"allow": ["10.0.0.0/8"], "deny": ["10.1.0.0/16"]},
+              "inbound": ["tcp/22 from 10.8.0.0/24"]},
   "resources": {"memory": {"max": "1GiB", "high": "512MiB", "swapMax": "1MiB"},
     "pids": {"max": {"value": 64, "optional": false}}, "cpu": {"max": "50000 100000", "weight": 50},
     "io": {"weight": 50, "max": "8:0 rbps=1"}},
@@ -165,6 +169,16 @@ std::vector<json> of_format(Format format) {
             return {"ff112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"};
         case Format::x25519_key:
             return {"B7sPvuD6AFrKzdqqEO8jxxoPQRHWcUfJYlk9tJ5pI3k="};
+        case Format::ip_prefix:
+            return {"10.0.0.0/9"};
+        case Format::ip_interface:
+            return {"10.9.0.2/32"};
+        case Format::destination:
+            return {"tcp/443 to 10.2.0.0/16", "192.0.2.0/24"};
+        case Format::flow_source:
+            return {"tcp/23 from 10.9.0.0/24"};
+        case Format::endpoint:
+            return {"192.0.2.1:51820"};
         case Format::cpu_max:
             return {"1000 100000"};
         case Format::line_name:

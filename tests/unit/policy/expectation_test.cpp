@@ -183,23 +183,22 @@ TEST_CASE("what this build cannot enforce is pending, never passed, and still ca
 
 TEST_CASE("the issue's two promises: nowhere but the tunnel, no microphone behind another mode") {
     const auto connect = [](const std::string& network, const std::string& is) {
-        std::string text = profile_text("alpha", 200000);
-        const std::string none = R"("network": "none")";
-        REQUIRE(text.find(none) != std::string::npos);
-        text.replace(text.find(none), none.size(), "\"network\": " + network);
-        const std::string calls = R"("@default")";
-        text.replace(text.find(calls), calls.size(), calls + R"(, "@network-io")");
-        const std::vector<SourceFile> files{{"alpha.json", text}};
+        const std::vector<SourceFile> files{
+            {"alpha.json", network == "tunnel" ? tunnel_text("alpha", 200000)
+                                               : network_text("alpha", 200000, network)}};
         return Run(read_policy(files, nullptr, {}),
                    R"({"why": "w", "is": ")" + is + R"(", "connect": ["10.0.0.1:443"]})")
             .outcomes();
     };
     CHECK(connect(R"("none")", "refused") == Outcomes{Outcome::passed});
-    CHECK(connect(R"({"tunnel": "work"})", "depends") == Outcomes{Outcome::pending});
-    CHECK(connect(R"({"tunnel": "work"})", "refused") == Outcomes{Outcome::failed});
-    CHECK(connect(R"({"tunnel": "work"})", "allowed") == Outcomes{Outcome::failed});
+    CHECK(connect("tunnel", "allowed") == Outcomes{Outcome::passed});
+    CHECK(connect("tunnel", "refused") == Outcomes{Outcome::failed});
     CHECK(connect(R"("direct")", "refused") == Outcomes{Outcome::failed});
-    CHECK(connect(R"("direct")", "allowed") == Outcomes{Outcome::pending});
+    CHECK(connect(R"("direct")", "allowed") == Outcomes{Outcome::passed});
+    CHECK(connect(R"({"direct": true, "egress": {"allow": ["tcp/443 to 192.0.2.0/24"]}})",
+                  "refused") == Outcomes{Outcome::passed});
+    CHECK(connect(R"({"direct": true, "dns": ["10.0.0.1"]})", "allowed") ==
+          Outcomes{Outcome::pending});
 
     const auto capture = [](const std::string& right, const std::string& background) {
         const std::vector<SourceFile> files{

@@ -157,7 +157,7 @@ const Change kChanges[] = {
      "\"none\", \"volumes\": [{\"name\": \"d\", \"target\": \"/d\", \"size\": \"64MiB\", "
      "\"tpm2\": {\"pcrs\": []}, \"unlock\": [\"pin\"]}]",
      "contradiction", "/volumes/0/tpm2/pcrs", ""},
-    {"\"none\"", "{\"tunnel\": \"work\", \"direct\": true}", "contradiction", "/network", ""},
+    {"\"none\"", "{\"egress\": {\"allow\": []}}", "contradiction", "/network", "loopback"},
 };
 
 }  // namespace
@@ -356,7 +356,7 @@ TEST_CASE("lints warn and do not disable") {
           Row{"\"none\"", volume + "\"unlock\": [\"pin\"], \"options\": [\"exec\"]}]",
               "writable-executable"},
           Row{"\"none\"", "\"none\"", "missing-limit"},
-          Row{"\"none\"", "{\"tunnel\": \"work\"}", "not-enforced"}}) {
+          Row{"\"none\"", "{\"direct\": true, \"dns\": [\"10.0.0.1\"]}", "not-enforced"}}) {
         auto text = profile_text("alpha", 200000);
         text.replace(text.find(row.from), row.from.size(), row.to);
         const auto mode = read_one(text);

@@ -163,11 +163,16 @@ TEST_CASE("the site policy: what two modes may not share") {
     CHECK(check(segment, with_net("alpha", 200000, "\"direct\""),
                 with_net("beta", 400000, "{\"direct\": true}")) ==
           Names{"alpha/network", "beta/network"});
-    CHECK(check(segment, with_net("alpha", 200000, "{\"tunnel\": \"work\"}"),
-                with_net("beta", 400000, "{\"tunnel\": \"work\"}")) ==
-          Names{"alpha/network/tunnel", "beta/network/tunnel"});
-    CHECK(check(segment, with_net("alpha", 200000, "{\"tunnel\": \"work\"}"),
-                with_net("beta", 400000, "{\"tunnel\": \"home\"}"))
+    // By name, and by who is at the other end.
+    const std::string peer = "/network/tunnel/peers/0/publicKey", name = "/network/tunnel/name";
+    CHECK(check(segment, tunnel_text("alpha", 200000, "work"),
+                tunnel_text("beta", 400000, "work", "", 3)) ==
+          Names{"alpha" + name, "beta" + name});
+    CHECK(check(segment, tunnel_text("alpha", 200000, "work"),
+                tunnel_text("beta", 400000, "world", "", 3)) ==
+          Names{"alpha" + peer, "beta" + peer});
+    CHECK(check(segment, tunnel_text("alpha", 200000, "work"),
+                tunnel_text("beta", 400000, "home", "", 3))
               .empty());
 }
 

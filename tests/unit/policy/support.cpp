@@ -1,11 +1,15 @@
 // tests: what the policy tests share.
 #include "support.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
+
+#include "policy/x25519.h"
 
 namespace pmos::policy::test {
 
@@ -93,6 +97,27 @@ std::string profile_text(const std::string& mode, unsigned id_start, const std::
            ".erofs\"},\n\"identity\": {\"uidRange\": {\"start\": " + std::to_string(id_start) +
            ", \"count\": 65536}},\n\"process\": {\"args\": [\"/bin/true\"]},\n" +
            "\"seccomp\": {\"allow\": [\"@default\"]},\n\"network\": \"none\"" + extra + "\n}\n";
+}
+
+std::string network_text(const std::string& mode, unsigned id_start, const std::string& network,
+                         const std::string& extra) {
+    auto text = profile_text(mode, id_start, extra);
+    const std::string none = "\"network\": \"none\"", calls = "\"@default\"";
+    text.replace(text.find(none), none.size(), "\"network\": " + network);
+    return text.replace(text.find(calls), calls.size(), calls + ", \"@network-io\"");
+}
+
+std::string tunnel_text(const std::string& mode, unsigned id_start, const std::string& name,
+                        const std::string& rules, unsigned host) {
+    PublicKey key{};
+    key.fill(static_cast<std::uint8_t>(name[0]));
+    return network_text(
+        mode, id_start,
+        fmt::format(R"({{"tunnel": {{"name": "{}", "addresses": ["10.8.0.{}/32"], "peers": [)"
+                    R"({{"publicKey": "{}", "endpoint": "vpn.example.org:51820", )"
+                    R"("allowedIPs": ["0.0.0.0/0"]}}]}}{}}})",
+                    name, host, key_text(key), rules),
+        R"(, "volumes": [{"name": "d", "target": "/d", "size": "64MiB", "unlock": ["pin"]}])");
 }
 
 std::vector<std::string> rules_of(const std::vector<Diagnostic>& diagnostics) {

@@ -34,6 +34,14 @@ HostFacts fixed_facts();
 
 // A profile without faults as text, with "@@" replaced by `extra` (", \"key\": ...").
 std::string profile_text(const std::string& mode, unsigned id_start, const std::string& extra = "");
+// The same with a network; sockets are allowed.
+std::string network_text(const std::string& mode, unsigned id_start, const std::string& network,
+                         const std::string& extra = "");
+// A tunnel of that name, whose peer and address follow from the name and `host`, with a volume for
+// its key. `rules`: ", \"egress\": ...".
+std::string tunnel_text(const std::string& mode, unsigned id_start,
+                        const std::string& name = "work", const std::string& rules = "",
+                        unsigned host = 2);
 std::vector<std::string> rules_of(const std::vector<Diagnostic>& diagnostics);
 bool has_rule(const std::vector<Diagnostic>& diagnostics, const std::string& rule);
 const Diagnostic& find_rule(const std::vector<Diagnostic>& diagnostics, const std::string& rule);
