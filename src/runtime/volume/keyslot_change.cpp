@@ -58,7 +58,6 @@ Result<void> change_secret(CryptDevice& crypt, const CryptDevice::Unsealed& old,
     PMOS_TRY(crypt.write_token(change.token()));
     auto added = crypt.add_keyslot(change.after, cost, old.key.bytes(), secret);
     if (added) added = crypt.check_keyslot(change.after, secret);
-    if (added) added = bind_tokens(crypt, change.after);
     if (added) return settle_change(crypt, change.after);
     Error cause = std::move(added.error());
     if (auto back = settle_change(crypt, change.before); !back)
@@ -69,12 +68,12 @@ Result<void> change_secret(CryptDevice& crypt, const CryptDevice::Unsealed& old,
 Result<void> settle_change(CryptDevice& crypt, int opened) {
     for (const auto& token : crypt.tokens()) {
         const auto change = KeyslotChange::parse(token.json);
-        if (!change) continue;
         // A keyslot of neither says nothing of which of the two is meant.
-        if (opened == change->after) PMOS_TRY(crypt.destroy_keyslot(change->before));
-        if (opened == change->before) PMOS_TRY(crypt.destroy_keyslot(change->after));
-        if (opened == change->after || opened == change->before)
-            PMOS_TRY(crypt.remove_token(token.number));
+        if (!change || (opened != change->after && opened != change->before)) continue;
+        // A token whose last keyslot is destroyed belongs to none.
+        PMOS_TRY(bind_tokens(crypt, opened));
+        PMOS_TRY(crypt.destroy_keyslot(opened == change->after ? change->before : change->after));
+        PMOS_TRY(crypt.remove_token(token.number));
     }
     return settle_rotation(crypt);
 }

@@ -1,6 +1,8 @@
 // tests: one secret in place of another, on a real LUKS2 header in a file; cut short at every step.
 #include "runtime/volume/keyslot_change.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <catch2/catch.hpp>
 
@@ -8,6 +10,14 @@
 
 using namespace pmos;
 using namespace pmos::volume;
+
+namespace {
+std::string mark_of(const LuksFile& volume) {
+    for (const auto& token : volume.open().tokens())
+        if (token.json.find(R"("type":"pmos")") != std::string::npos) return token.json;
+    return "(none)";
+}
+}  // namespace
 
 TEST_CASE("the mark of a change is read back, and no other token is taken for it") {
     const auto change = KeyslotChange::parse(KeyslotChange{3, 12}.token());
@@ -73,6 +83,9 @@ TEST_CASE("a change that was cut short is settled by the next secret that opens"
         REQUIRE(settle_change(crypt, change.after));
         CHECK(volume.opens("new secret"));
         CHECK_FALSE(volume.opens("old secret"));
+        // The mark that the volume is complete has moved along.
+        CHECK(mark_of(volume).find(fmt::format(R"("keyslots":["{}"])", change.after)) !=
+              std::string::npos);
     }
     SECTION("after the old keyslot was destroyed") {
         const auto change = begin(true);

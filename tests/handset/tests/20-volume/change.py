@@ -11,12 +11,22 @@ from handset import check, note
 from worker import *
 
 
-def keyslots(name="data"):
-    """Numbers of the keyslots that are in use, as cryptsetup sees them."""
+def dumped(name):
     dump = subprocess.run(["cryptsetup", "luksDump", "--dump-json-metadata", f"{DIR}/{name}.img"],
                           capture_output=True, text=True).stdout
-    header = json.loads(dump)
+    return json.loads(dump)
+
+
+def keyslots(name="data"):
+    """Numbers of the keyslots that are in use, as cryptsetup sees them."""
+    header = dumped(name)
     return sorted(header["keyslots"]), [t["type"] for t in header["tokens"].values()]
+
+
+def marked(name="data"):
+    """Numbers of the keyslots to which the mark belongs that the volume is whole."""
+    return sorted(slot for token in dumped(name)["tokens"].values() if token["type"] == "pmos"
+                  for slot in token["keyslots"])
 
 
 def tells_all():
@@ -94,8 +104,8 @@ def killed():
         slots, tokens = keyslots()
         refused = ask(OPEN, pin=other).code
         if not check(f"killed at moment {moment}: one secret opens, and it alone", good
-                     and len(slots) == 1 and tokens == ["pmos-duress", "pmos"] and refused == "wrong_secret",
-                     (good, slots, tokens, refused)):
+                     and len(slots) == 1 and tokens == ["pmos-duress", "pmos"] and marked() == slots
+                     and refused == "wrong_secret", (good, slots, tokens, marked(), refused)):
             subprocess.run(["cryptsetup", "luksDump", f"{DIR}/data.img"])
         ask(OPEN, pin=right), ask(CLOSE)  # the count begins anew
         done += opens
