@@ -86,7 +86,7 @@ bool Face::start(Peer& peer, UniqueFd client) {
     if (rules_.prepare(peer) < 0 || sd_bus_set_connected_signal(bus, 1) < 0 ||
         sd_bus_start(bus) < 0)
         return false;
-    if (rules_.guarded && sd_bus_add_filter(bus, nullptr, on_message, &peer) < 0) return false;
+    if (sd_bus_add_filter(bus, nullptr, on_message, &peer) < 0) return false;
     if (sd_bus_match_signal(bus, nullptr, nullptr, "/org/freedesktop/DBus/Local",
                             "org.freedesktop.DBus.Local", "Disconnected", on_disconnected,
                             &peer) < 0 ||
@@ -130,11 +130,15 @@ int Face::on_disconnected(sd_bus_message*, void* userdata, sd_bus_error*) {
     return 0;
 }
 
-// One that asks and does not listen is let go before it fills the memory.
-int Face::on_message(sd_bus_message*, void* userdata, sd_bus_error*) {
+// One of a mode's that asks and does not listen is let go before it fills the memory.
+int Face::on_message(sd_bus_message* message, void* userdata, sd_bus_error*) {
     auto& peer = *static_cast<Peer*>(userdata);
+    // "Connected" and "Disconnected" are sd-bus's own.
+    if (sd_bus_message_is_signal(message, "org.freedesktop.DBus.Local", nullptr) == 0)
+        peer.spoke = true;
     std::uint64_t unread = 0;
-    if (sd_bus_get_n_queued_write(peer.bus.get(), &unread) >= 0 && unread > kMostUnread)
+    if (peer.face->rules_.guarded && sd_bus_get_n_queued_write(peer.bus.get(), &unread) >= 0 &&
+        unread > kMostUnread)
         peer.face->drop_soon(peer);
     return 0;
 }

@@ -31,6 +31,7 @@ class Face {
         std::string name;          // unique on this face
         const char* service = "";  // who it speaks to, by the name that others know
         bool ready = false;
+        bool spoke = false;
     };
     struct Rules {
         mode_t mode = 0600;
@@ -50,11 +51,12 @@ class Face {
     Face& operator=(const Face&) = delete;
 
     std::list<Peer>& peers() noexcept { return peers_; }
-    // To each of them.
+    // To each of them that has said something: a client of sd-bus gives up where a signal comes
+    // before the answer to its Hello.
     template <class F>
     void each(F f) {
         for (auto& peer : peers_)
-            if (peer.ready) f(peer.bus.get());
+            if (peer.ready && peer.spoke) f(peer.bus.get());
     }
 
   private:

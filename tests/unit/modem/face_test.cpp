@@ -60,3 +60,24 @@ TEST_CASE("who is loud is let go, and the face goes on") {
     for (int i = 0; i < 200 && !wire.heard.contains("Modem/0"); ++i) wire.turn(5000);
     CHECK(wire.heard.contains("Modem/0"));
 }
+
+TEST_CASE("who has said nothing yet is told nothing, and all after that") {
+    Place place;
+    Wire wire(place.path);
+    REQUIRE(wire.connect());
+    wire.say(kGreeting);
+    for (int i = 0; i < 20; ++i) wire.turn(1000);
+    const auto change = [&](const char* name) {
+        wire.world.set_operator(name);
+        wire.face->lines_changed();
+    };
+    change("Early");
+    for (int i = 0; i < 20; ++i) wire.turn(1000);
+    CHECK(wire.heard.starts_with("OK "));
+    CHECK_FALSE(wire.heard.contains("ModemManager1"));
+    wire.say(kList);
+    for (int i = 0; i < 200 && !wire.heard.contains("Early"); ++i) wire.turn(5000);
+    change("Late");
+    for (int i = 0; i < 200 && !wire.heard.contains("Late"); ++i) wire.turn(5000);
+    CHECK(wire.heard.contains("Late"));
+}
