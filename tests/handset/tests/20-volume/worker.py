@@ -1,5 +1,6 @@
 """pmos-volume driven over its socket, as pmosd does it, and what it could leave on the phone."""
 
+import json
 import os
 import secrets
 import socket
@@ -163,6 +164,15 @@ def contains(path, needle):
                 return True
             tail = block[-len(needle):]
     return False
+
+
+def keyslot_areas(path):
+    """What is in each of them on the storage."""
+    dump = subprocess.run(["cryptsetup", "luksDump", "--dump-json-metadata", path], capture_output=True,
+                          text=True, check=True).stdout
+    areas = [slot["area"] for slot in json.loads(dump)["keyslots"].values()]
+    with open(path, "rb") as disk:
+        return [os.pread(disk.fileno(), int(area["size"]), int(area["offset"])) for area in areas]
 
 
 PIN = secrets.token_hex(8)
