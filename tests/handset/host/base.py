@@ -15,7 +15,10 @@ import zipapp
 TOP = pathlib.Path(__file__).resolve().parents[3]
 HANDSET = TOP / "tests" / "handset"
 BUILD = TOP / "build" / "handset"
-CACHE = pathlib.Path(os.environ.get("PMOS_CACHE", TOP / ".cache")).resolve() / "handset"
+# All clones share it, as ./dev has it: what is in it is named by what it is made from.
+CACHE = pathlib.Path(os.environ.get("PMOS_CACHE") or pathlib.Path(
+    os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "pmos").resolve() / "handset"
+UNUSED = 14 * 24 * 3600  # seconds after which a part of another version is dropped
 DEBIAN = "bookworm"
 # mke2fs, debugfs and modprobe are there, and a Debian user's PATH is not.
 os.environ["PATH"] += ":/usr/sbin:/sbin"
@@ -82,19 +85,20 @@ def locked(path):
 
 
 def cached(name, key, make, what):
-    """CACHE/name-key, made by make(path) when it is not there yet; older ones are dropped."""
+    """CACHE/name-key, made by make(path) when it is not there yet; what nobody has used for long
+    is dropped."""
     path = CACHE / f"{name[0]}-{key}{name[1]}"
-    if path.exists():
-        return path
     with locked(CACHE / "lock"):
         if not path.exists():
             say(f"making {what} (kept in {CACHE})")
             start = time.monotonic()
-            old = list(CACHE.glob(f"{name[0]}-*"))
             make(path)
-            for stale in old:
-                shutil.rmtree(stale) if stale.is_dir() else stale.unlink()
+            for stale in CACHE.glob(f"{name[0]}-*"):
+                if stale.stat().st_mtime < time.time() - UNUSED:
+                    shutil.rmtree(stale) if stale.is_dir() else stale.unlink()
             say(f"made {what} in {time.monotonic() - start:.0f} s")
+        for part in CACHE.glob(f"{path.name}*"):
+            os.utime(part)
     return path
 
 

@@ -14,7 +14,9 @@ from . import accel, assemble, base, link, memory, qmp
 CMDLINE = (
     "console=ttyS0 root=/dev/vda rw quiet loglevel=4 panic=-1 net.ifnames=0 "
     "systemd.condition-needs-update=0 systemd.show_status=0 init_on_free=1 apparmor=1 "
-    "security=apparmor lsm=landlock,lockdown,yama,apparmor,bpf"
+    "security=apparmor lsm=landlock,lockdown,yama,apparmor,bpf "
+    # The self-tests of ciphers take seconds of every emulated boot, and are the kernel's to run.
+    "cryptomgr.notests=1"
 )
 # Entered by PVH, the kernel finds no ACPI tables that would tell it of a TPM.
 TPM_CMDLINE = "tpm_tis.force=1"
