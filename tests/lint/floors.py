@@ -27,6 +27,7 @@ BELOW = {
     "runtime/bundle": ("base", "policy", "runtime/sys", "runtime/tpm"),
     "runtime/volume": ("base", "policy", "runtime/sys", "runtime/bpf", "runtime/tpm"),
     "runtime/audio": ("base", "policy", "runtime/sys", "runtime/event", "runtime/peer"),
+    "runtime/network": ("base", "policy", "runtime/sys", "runtime/event", "runtime/peer"),
     "runtime/modem": ("base", "policy", "runtime/sys", "runtime/event", "runtime/peer"),
     "runtime/daemon": ("base", "policy", "runtime/sys", "runtime/bpf", "runtime/event", *[f"runtime/{room}" for room in ROOMS]),
     "cli": ("base", "policy"),

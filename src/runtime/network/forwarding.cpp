@@ -1,0 +1,96 @@
+// network: whether the phone hands packets on, which it does for modes with a wire.
+#include "runtime/network/forwarding.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+#include <string>
+
+#include "base/fd.h"
+#include "runtime/network/rules.h"
+
+namespace pmos::network {
+namespace {
+
+const std::string kIpv6 = "/proc/sys/net/ipv6/conf/";
+
+std::string switch_of(bool v6) {
+    return v6 ? kIpv6 + "all/forwarding" : "/proc/sys/net/ipv4/ip_forward";
+}
+
+Result<char> read_switch(const std::string& path) {
+    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    char value = 0;
+    if (!fd || ::read(fd.get(), &value, 1) != 1)
+        return fail(errno_error(errno, "cannot read '" + path + "'"));
+    return value;
+}
+
+Result<> write_switch(const std::string& path, char value) {
+    const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    if (!fd || ::write(fd.get(), &value, 1) != 1)
+        return fail(errno_error(errno, "cannot write '" + path + "'"));
+    return {};
+}
+
+// A router hears no router advertisements, and forgets what it has heard, unless it is told that it
+// does: 2, which means what 1 does where nothing is forwarded, and so stays.
+Result<> keep_hearing_routers() {
+    const std::unique_ptr<DIR, int (*)(DIR*)> links(::opendir(kIpv6.c_str()), &::closedir);
+    if (!links) return fail(errno_error(errno, "cannot list '" + kIpv6 + "'"));
+    while (const dirent* entry = ::readdir(links.get())) {
+        if (entry->d_name[0] == '.') continue;
+        const auto path = kIpv6 + entry->d_name + "/accept_ra";
+        const auto now = read_switch(path);
+        if (!now || *now != '1') continue;
+        auto wrote = write_switch(path, '2');
+        // The link may be gone by now.
+        if (!wrote && wrote.error().sys_errno != ENOENT) return wrote;
+    }
+    return {};
+}
+
+Result<> forward_family(const Nft& phone, bool v6) {
+    PMOS_ASSIGN(const char now, read_switch(switch_of(v6)));
+    PMOS_ASSIGN(const bool ours, phone.has_table(guard_family(v6), kGuardTable));
+    if (now != '0' && !ours) return {};
+    PMOS_TRY(phone.run(guard_rules(v6), "cannot load the rules of what is forwarded"));
+    if (now != '0') return {};
+    if (v6) PMOS_TRY(keep_hearing_routers());
+    auto wrote = write_switch(switch_of(v6), '1');
+    if (wrote) return {};
+    auto undone = phone.run(no_table(guard_family(v6), kGuardTable), "cannot remove rules");
+    if (!undone) wrote.error().undo_failures.push_back(std::move(undone.error()));
+    return wrote;
+}
+
+}  // namespace
+
+bool has_ipv6() { return ::access(kIpv6.c_str(), F_OK) == 0; }
+
+Result<> allow_ipv6(const std::string& link) {
+    return write_switch(kIpv6 + link + "/disable_ipv6", '0');
+}
+
+Result<> forward(const Nft& phone) {
+    PMOS_TRY(forward_family(phone, false));
+    return has_ipv6() ? forward_family(phone, true) : Result<>();
+}
+
+Result<> stop_forwarding(const Nft& phone) {
+    PMOS_ASSIGN(const auto tables, phone.tables());
+    for (const bool v6 : {false, true}) {
+        const auto guard = std::string(guard_family(v6)) + " " + std::string(kGuardTable);
+        if (std::ranges::find(tables, guard) == tables.end()) continue;
+        if (!v6 || has_ipv6()) PMOS_TRY(write_switch(switch_of(v6), '0'));
+        PMOS_TRY(phone.run(no_table(guard_family(v6), kGuardTable),
+                           "cannot remove the rules of what is forwarded"));
+    }
+    return {};
+}
+
+}  // namespace pmos::network

@@ -1,0 +1,20 @@
+// network: whether the phone hands packets on, which it does for modes with a wire. What pmos has
+// switched on is told by the table that stands guard (rules.h).
+#pragma once
+
+#include "base/result.h"
+#include "runtime/network/nft.h"
+
+namespace pmos::network {
+
+// Of the kernel: it can be started without.
+bool has_ipv6();
+// Also where a phone gives no new link IPv6.
+Result<> allow_ipv6(const std::string& link);
+
+// Both families. What forwarded before is left alone.
+Result<> forward(const Nft& phone);
+// What pmos has switched on, no more.
+Result<> stop_forwarding(const Nft& phone);
+
+}  // namespace pmos::network

@@ -1,0 +1,30 @@
+// network: what is open of a namespace: its links and its tables. Decides nothing.
+#include "runtime/network/place.h"
+
+#include "runtime/network/part.h"
+#include "runtime/network/rules.h"
+
+namespace pmos::network {
+
+Result<Phone> Phone::open() {
+    PMOS_ASSIGN(auto home, Home::here());
+    PMOS_ASSIGN(auto links, Links::open());
+    PMOS_ASSIGN(auto nft, Nft::open());
+    return Phone{std::move(home), std::move(links), std::move(nft)};
+}
+
+Result<Room> Room::open(const Home& home, BorrowedFd netns) {
+    return home.inside(netns, []() -> Result<Room> {
+        PMOS_ASSIGN(auto links, Links::open());
+        PMOS_ASSIGN(auto nft, Nft::open());
+        return Room{std::move(links), std::move(nft)};
+    });
+}
+
+Result<> Room::clear() const {
+    PMOS_ASSIGN(const auto link, links.find(kModeLink));
+    if (link) PMOS_TRY(links.remove(link->index));
+    return nft.run(no_table(kModeFamily, kModeTable), "cannot remove the rules of the mode");
+}
+
+}  // namespace pmos::network

@@ -1,0 +1,31 @@
+// network: what is open of a namespace: its links and its tables. Decides nothing.
+#pragma once
+
+#include <string>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "runtime/network/inside.h"
+#include "runtime/network/links.h"
+#include "runtime/network/nft.h"
+
+namespace pmos::network {
+
+// The namespace that the process is in, which has the uplink.
+struct Phone {
+    Home home;
+    Links links;
+    Nft nft;
+    static Result<Phone> open();
+};
+
+// A mode's.
+struct Room {
+    Links links;
+    Nft nft;
+    static Result<Room> open(const Home& home, BorrowedFd netns);
+    // The link of its wire or tunnel, and then the rules. No error where there is nothing.
+    Result<> clear() const;
+};
+
+}  // namespace pmos::network

@@ -1,0 +1,190 @@
+// network: nftables' text of what a mode may reach and who may reach it. Pure: loads nothing.
+#include "runtime/network/rules.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <tuple>
+#include <vector>
+
+namespace pmos::network {
+namespace {
+
+using policy::FlowRule;
+using policy::NetworkPlan;
+using policy::Protocol;
+
+// Rules of one protocol and the same ports have one set of addresses, so that ten thousand of them
+// cost a packet one look-up.
+using Service = std::tuple<Protocol, std::uint16_t, std::uint16_t>;
+using Services = std::map<Service, std::vector<IpPrefix>>;
+
+Services by_service(const std::vector<FlowRule>& rules) {
+    Services services;
+    for (const auto& rule : rules) {
+        const bool ports = rule.protocol != Protocol::icmp;
+        services[{rule.protocol, ports ? rule.port_first : std::uint16_t{0},
+                  ports ? rule.port_last : std::uint16_t{65535}}]
+            .push_back(rule.prefix);
+    }
+    return services;
+}
+
+std::string service_text(const Service& service, bool v6) {
+    const auto [protocol, first, last] = service;
+    if (protocol == Protocol::icmp) return v6 ? "meta l4proto ipv6-icmp " : "meta l4proto icmp ";
+    const bool all_ports = first == 0 && last == 65535;
+    if (protocol == Protocol::any && all_ports) return "";
+    const std::string_view word = protocol == Protocol::tcp   ? "tcp"
+                                  : protocol == Protocol::udp ? "udp"
+                                                              : "{ tcp, udp }";
+    if (all_ports) return fmt::format("meta l4proto {} ", word);
+    const auto ports = first == last ? std::to_string(first) : fmt::format("{}-{}", first, last);
+    return fmt::format("meta l4proto {} th dport {} ", word, ports);
+}
+
+std::string elements(const std::vector<Range>& ranges) {
+    std::string out;
+    for (const auto& range : ranges) {
+        if (!out.empty()) out += ", ";
+        out += address_text(range.first);
+        if (range.first != range.last) out += "-" + address_text(range.last);
+    }
+    return out;
+}
+
+// A chain with a rule, and its set, for each service and family. side: "daddr" or "saddr".
+std::string flow_chain(std::string_view name, std::string_view side,
+                       const std::vector<FlowRule>& rules, std::string_view verdict) {
+    std::string sets, chain;
+    int number = 0;
+    for (const auto& [service, prefixes] : by_service(rules)) {
+        for (const bool v6 : {false, true}) {
+            const auto ranges = ranges_of(prefixes, v6);
+            if (ranges.empty()) continue;
+            const std::string_view family = v6 ? "ip6" : "ip";
+            std::string match = fmt::format("meta nfproto {} ", v6 ? "ipv6" : "ipv4");
+            if (!ranges.front().whole()) {
+                const auto set = fmt::format("{}-{}", name, number++);
+                sets += fmt::format(
+                    "  set {} {{\n    type {}; flags interval;\n    elements = {{ {} }}\n  }}\n",
+                    set, v6 ? "ipv6_addr" : "ipv4_addr", elements(ranges));
+                match = fmt::format("{} {} @{} ", family, side, set);
+            }
+            chain += fmt::format("    {}{}{}\n", match, service_text(service, v6), verdict);
+        }
+    }
+    return fmt::format("{}  chain {} {{\n{}  }}\n", sets, name, chain);
+}
+
+// What is for all on a link goes nowhere, nor what is for a link alone.
+constexpr std::string_view kOnlyHosts =
+    "    ip daddr { 169.254.0.0/16, 224.0.0.0/3 } drop\n"
+    "    ip6 daddr { fe80::/10, ff00::/8 } drop\n";
+
+// Chains "denied" and "allowed"; and how a chain of new connections ends that has come to them.
+std::string reach_chains(const NetworkPlan& plan, std::string_view refusal) {
+    std::string out = flow_chain("denied", "daddr", plan.deny, refusal);
+    if (plan.restricted) out += flow_chain("allowed", "daddr", plan.allow, "accept");
+    return out;
+}
+std::string reach(const NetworkPlan& plan, std::string_view refusal) {
+    std::string out(kOnlyHosts);
+    out += "    jump denied\n";
+    if (!plan.restricted) return out + "    accept\n";
+    return out + fmt::format("    jump allowed\n    {}\n", refusal);
+}
+
+std::string table(std::string_view family, std::string_view name, std::string_view body) {
+    return fmt::format("{}table {} {} {{\n{}}}\n", no_table(family, name), family, name, body);
+}
+
+}  // namespace
+
+std::string no_table(std::string_view family, std::string_view table) {
+    return fmt::format("add table {0} {1}\ndelete table {0} {1}\n", family, table);
+}
+
+std::string mode_rules(const NetworkPlan& plan) {
+    // Told, so that a program need not wait for what does not come.
+    constexpr std::string_view kRefuse = "reject with icmpx type admin-prohibited";
+    std::string body = reach_chains(plan, kRefuse);
+    const bool tunnel = plan.zone == policy::Zone::tunnel;
+    body +=
+        flow_chain("inbound", "saddr", tunnel ? plan.inbound : std::vector<FlowRule>{}, "accept");
+    body += fmt::format(
+        "  chain output {{\n"
+        "    type filter hook output priority filter; policy drop;\n"
+        "    oifname \"lo\" accept\n"
+        "    oifname != \"{0}\" drop\n"
+        "    ct state established,related accept\n"
+        "    ct state != new drop\n"
+        "{1}  }}\n"
+        "  chain input {{\n"
+        "    type filter hook input priority filter; policy drop;\n"
+        "    iifname \"lo\" accept\n"
+        "    ct state established,related accept\n"
+        "    iifname \"{0}\" ct state new jump inbound\n"
+        "  }}\n"
+        "  chain forward {{\n"
+        "    type filter hook forward priority filter; policy drop;\n"
+        "  }}\n",
+        kModeLink, reach(plan, kRefuse));
+    return table(kModeFamily, kModeTable, body);
+}
+
+std::string wire_table(std::string_view mode) {
+    return fmt::format("{}{}", kWireTablePrefix, mode);
+}
+
+std::string wire_rules(std::string_view mode, const Part& part, const NetworkPlan& plan) {
+    std::string body = reach_chains(plan, "drop");
+    body += fmt::format(
+        "  chain from-mode {{\n"
+        "    oifname \"{prefix}*\" drop\n"
+        "    ct state established,related accept\n"
+        "    ct state != new drop\n"
+        "{reach}  }}\n"
+        "  chain to-mode {{\n"
+        "    ct state established,related accept\n"
+        "    drop\n"
+        "  }}\n"
+        "  chain source {{\n"
+        "    type filter hook prerouting priority raw; policy accept;\n"
+        "    iifname \"{link}\" ip saddr != {mode4} drop\n"
+        "    iifname \"{link}\" ip6 saddr != {mode6} drop\n"
+        "  }}\n"
+        "  chain input {{\n"
+        "    type filter hook input priority filter - 10; policy accept;\n"
+        "    iifname \"{link}\" drop\n"
+        "  }}\n"
+        "  chain output {{\n"
+        "    type filter hook output priority filter - 10; policy accept;\n"
+        "    oifname \"{link}\" jump to-mode\n"
+        "  }}\n"
+        "  chain forward {{\n"
+        "    type filter hook forward priority filter - 10; policy accept;\n"
+        "    iifname \"{link}\" jump from-mode\n"
+        "    oifname \"{link}\" jump to-mode\n"
+        "  }}\n"
+        "  chain nat {{\n"
+        "    type nat hook postrouting priority srcnat; policy accept;\n"
+        "    ip saddr {mode4} masquerade\n"
+        "    ip6 saddr {mode6} masquerade\n"
+        "  }}\n",
+        fmt::arg("prefix", kLinkPrefix), fmt::arg("reach", reach(plan, "drop")),
+        fmt::arg("link", part.link()), fmt::arg("mode4", address_text(part.mode4)),
+        fmt::arg("mode6", address_text(part.mode6)));
+    return table(kWireFamily, wire_table(mode), body);
+}
+
+std::string guard_rules(bool v6) {
+    return table(guard_family(v6), kGuardTable,
+                 fmt::format("  chain forward {{\n"
+                             "    type filter hook forward priority filter; policy accept;\n"
+                             "    iifname != \"{0}*\" oifname != \"{0}*\" drop\n"
+                             "  }}\n",
+                             kLinkPrefix));
+}
+
+}  // namespace pmos::network

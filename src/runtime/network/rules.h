@@ -1,0 +1,32 @@
+// network: nftables' text of what a mode may reach and who may reach it. Pure: loads nothing.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "policy/network_plan.h"
+#include "runtime/network/part.h"
+
+namespace pmos::network {
+
+// Each of these texts is one transaction: what the table had before goes with it, connections that
+// stand go on.
+
+// In a mode's namespace, of a wire or a tunnel.
+inline constexpr std::string_view kModeFamily = "inet", kModeTable = "pmos";
+std::string mode_rules(const policy::NetworkPlan& plan);
+
+// On the phone, for a wire. They enforce once more what the mode's own do.
+inline constexpr std::string_view kWireFamily = "inet", kWireTablePrefix = "pmos-";
+std::string wire_table(std::string_view mode);
+std::string wire_rules(std::string_view mode, const Part& part, const policy::NetworkPlan& plan);
+
+// On a phone that forwarded nothing before: it does so for modes alone.
+inline constexpr std::string_view kGuardTable = "pmos";
+constexpr std::string_view guard_family(bool v6) { return v6 ? "ip6" : "ip"; }
+std::string guard_rules(bool v6);
+
+// Also where there is none.
+std::string no_table(std::string_view family, std::string_view table);
+
+}  // namespace pmos::network

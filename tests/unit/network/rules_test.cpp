@@ -1,0 +1,112 @@
+// tests: addresses, prefixes and the text of rules, without a kernel; and that the kernel takes ten
+// thousand of them.
+#include "runtime/network/rules.h"
+
+#include <fmt/format.h>
+
+#include <catch2/catch.hpp>
+#include <chrono>
+
+#include "world.h"
+
+using namespace pmos;
+using namespace pmos::network;
+using policy::Protocol;
+
+namespace {
+
+std::string texts(const std::vector<std::string>& prefixes, bool v6) {
+    std::vector<IpPrefix> parsed;
+    for (const auto& text : prefixes) parsed.push_back(prefix(text));
+    std::string out;
+    for (const auto& range : ranges_of(parsed, v6))
+        out += fmt::format("{}-{} ", address_text(range.first), address_text(range.last));
+    return out;
+}
+
+bool has(const std::string& text, std::string_view part) {
+    return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("prefixes become ranges that do not touch") {
+    CHECK(texts({"10.0.0.0/8", "10.1.0.0/16", "11.0.0.0/8", "1.2.3.4/32"}, false) ==
+          "1.2.3.4-1.2.3.4 10.0.0.0-11.255.255.255 ");
+    CHECK(texts({"0.0.0.0/1", "128.0.0.0/1", "255.255.255.255/32"}, false) ==
+          "0.0.0.0-255.255.255.255 ");
+    CHECK(texts({"fd00::/8", "fe00::/8", "::/128", "10.0.0.0/8"}, true) ==
+          "::-:: fd00::-feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ");
+    CHECK(texts({"10.0.0.0/8"}, true) == "");
+    // The bits behind a prefix say nothing.
+    CHECK(texts({"10.1.2.3/8"}, false) == "10.0.0.0-10.255.255.255 ");
+    CHECK(meet(prefix("10.0.0.0/8"), prefix("10.2.3.4/32")));
+    CHECK_FALSE(meet(prefix("10.0.0.0/8"), prefix("11.0.0.0/8")));
+    CHECK_FALSE(meet(prefix("0.0.0.0/0"), prefix("::/0")));
+}
+
+TEST_CASE("a part is another where something of the phone meets it") {
+    const std::vector<unsigned> taken{0, 1};
+    CHECK(free_part(taken, {})->number == 2);
+    const std::vector<IpPrefix> used{prefix("0.0.0.0/1"), prefix("128.0.0.0/1"), prefix("8000::/1"),
+                                     prefix("198.18.0.0/28"), prefix("fd70:6d6f:7300:4::/64")};
+    CHECK(free_part(taken, used)->number == 5);
+    const std::vector<IpPrefix> all{prefix("198.16.0.0/12")};
+    CHECK_FALSE(free_part(taken, all));
+    const auto last = part_of(kParts - 1);
+    CHECK(address_text(last.mode4) == "198.19.255.254");
+    CHECK(address_text(last.mode6) == "fd70:6d6f:7300:7fff::2");
+    CHECK(part_number("pmos-32767") == kParts - 1);
+    for (const auto& other : {"pmos-32768", "pmos-", "pmos-x", "pmos-1x", "wlan0"})
+        CHECK_FALSE(part_number(other));
+}
+
+TEST_CASE("rules are one for each service, whatever the number of destinations") {
+    auto plan = restricted({});
+    for (int i = 0; i < 1000; ++i)
+        plan.allow.push_back(
+            flow(fmt::format("10.{}.{}.0/25", i / 250, i % 250), Protocol::tcp, 443, 443));
+    plan.allow.push_back(flow("0.0.0.0/0", Protocol::any, 53, 53));
+    plan.allow.push_back(flow("::/0", Protocol::icmp));
+    plan.deny = {flow("10.0.0.0/8", Protocol::udp)};
+    const auto text = mode_rules(plan);
+    CHECK(has(text, "    meta nfproto ipv4 meta l4proto { tcp, udp } th dport 53 accept\n"));
+    CHECK(has(text, "    ip daddr @allowed-0 meta l4proto tcp th dport 443 accept\n"));
+    CHECK(has(text, "    meta nfproto ipv6 meta l4proto ipv6-icmp accept\n"));
+    CHECK(has(text, "    ip daddr @denied-0 meta l4proto udp reject"));
+    CHECK_FALSE(has(text, "allowed-1"));
+    CHECK(text.find("jump denied") < text.find("jump allowed"));
+    CHECK_FALSE(has(mode_rules(direct()), "allowed"));
+}
+
+TEST_CASE("who may come in is a tunnel's alone") {
+    auto plan = direct();
+    plan.inbound = {flow("10.0.0.0/8", Protocol::tcp, 22, 22)};
+    CHECK_FALSE(has(mode_rules(plan), "saddr"));
+    plan.zone = policy::Zone::tunnel;
+    CHECK(has(mode_rules(plan), "ip saddr @inbound-0 meta l4proto tcp th dport 22 accept\n"));
+}
+
+TEST_CASE("the kernel takes rules, and takes them again, with ten thousand destinations") {
+    const World world;
+    auto plan = restricted({flow("0.0.0.0/0", Protocol::tcp, 1, 65535), flow("::/0"),
+                            flow("255.255.255.255/32"), flow("::/128", Protocol::icmp)});
+    for (int i = 0; i < 10000; ++i) {
+        plan.allow.push_back(flow(fmt::format("10.{}.{}.2/31", i / 250, i % 250)));
+        plan.allow.push_back(flow(fmt::format("2001:db8:2:{:x}::/65", i)));
+        plan.deny.push_back(
+            flow(fmt::format("11.{}.{}.2/31", i / 250, i % 250), Protocol::any, 53, 53));
+    }
+    plan.zone = policy::Zone::tunnel;
+    plan.inbound = plan.deny;
+    const auto begin = std::chrono::steady_clock::now();
+    for (int i = 0; i < 2; ++i) {
+        REQUIRE(world.phone.nft.run(mode_rules(plan), "cannot load"));
+        REQUIRE(world.phone.nft.run(wire_rules("anna", part_of(3), plan), "cannot load"));
+    }
+    CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(60));
+    CHECK(world.tables() == "inet pmos\ninet pmos-anna\n");
+    const auto refused = world.phone.nft.run("add rule inet none none accept", "cannot load");
+    REQUIRE_FALSE(refused);
+    CHECK(has(refused.error().message(), "cannot load: No such file or directory"));
+}

@@ -1,0 +1,238 @@
+// tests: a mode with a wire of its own to the phone's uplink: what it reaches, what it does not,
+// and what is left of it.
+#include "runtime/network/wire.h"
+
+#include <sys/socket.h>
+
+#include <catch2/catch.hpp>
+#include <fstream>
+
+#include "runtime/network/part.h"
+#include "runtime/network/rules.h"
+#include "world.h"
+
+using namespace pmos;
+using namespace pmos::network;
+using policy::Protocol;
+using namespace std::string_literals;
+
+namespace {
+
+std::string setting(const std::string& path) {
+    std::string text;
+    std::ifstream("/proc/sys/net/" + path) >> text;
+    return text;
+}
+
+bool reaches(const World& world, BorrowedFd netns, const std::string& address, int port) {
+    return connect_in(world, netns, address, port).error == 0;
+}
+
+}  // namespace
+
+TEST_CASE("a mode with a wire reaches what the phone reaches, as the phone") {
+    const World world;
+    const auto mode = world.mode();
+    REQUIRE(connect_wire(world.phone, "anna", mode.borrow(), direct()));
+    for (const std::string& to : {std::string("198.51.100.1"), std::string("2001:db8:1::1")}) {
+        INFO(to);
+        const auto listener = listen_in(world, world.peer.borrow(), to, 80);
+        const auto connection = connect_in(world, mode.borrow(), to, 80);
+        REQUIRE(connection.error == 0);
+        CHECK(talks(connection, accept_from(listener.borrow()).borrow()));
+        const auto datagrams = listen_in(world, world.peer.borrow(), to, 53, SOCK_DGRAM);
+        CHECK(datagram(world, mode.borrow(), datagrams.borrow(), to, 53) ==
+              (to[0] == '2' ? "2001:db8::2" : "192.0.2.2"));
+    }
+}
+
+TEST_CASE("neither the phone nor another mode is reached over a wire, nor the mode") {
+    const World world;
+    const auto mode = world.mode(), other = world.mode();
+    REQUIRE(connect_wire(world.phone, "anna", mode.borrow(), direct()));
+    REQUIRE(connect_wire(world.phone, "berta", other.borrow(), direct()));
+    const auto mine = part_of(0), theirs = part_of(1);
+    const auto any4 = listen_in(world, {}, "0.0.0.0", 80);
+    const auto any6 = listen_in(world, {}, "::", 81);
+    const auto other4 = listen_in(world, other.borrow(), "0.0.0.0", 80);
+    const auto other6 = listen_in(world, other.borrow(), "::", 81);
+    for (const auto& to : {"192.0.2.2"s, address_text(mine.phone4), address_text(theirs.phone4),
+                           address_text(theirs.mode4)})
+        CHECK_FALSE(reaches(world, mode.borrow(), to, 80));
+    for (const auto& to : {"2001:db8::2"s, address_text(mine.phone6), address_text(theirs.phone6),
+                           address_text(theirs.mode6)})
+        CHECK_FALSE(reaches(world, mode.borrow(), to, 81));
+    // Nobody comes in: neither the phone nor the peer, were it to send there.
+    CHECK_FALSE(reaches(world, {}, address_text(theirs.mode4), 80));
+    CHECK_FALSE(reaches(world, {}, address_text(theirs.mode6), 81));
+    const auto room = Room::open(world.phone.home, world.peer.borrow());
+    const auto link = room->links.find("peer0");
+    const auto phone = prefix("192.0.2.2");
+    REQUIRE(room->links.add_route(prefix("198.18.0.0/15"), (*link)->index, &phone));
+    CHECK_FALSE(reaches(world, world.peer.borrow(), address_text(theirs.mode4), 80));
+}
+
+TEST_CASE("what says that it comes from elsewhere gets no further than its wire") {
+    const World world;
+    const auto mode = world.mode();
+    REQUIRE(connect_wire(world.phone, "anna", mode.borrow(), direct()));
+    for (const auto& [from, to] :
+         {std::pair{"192.0.2.77"s, "198.51.100.1"s}, std::pair{"2001:db8::77"s, "2001:db8:1::1"s},
+          std::pair{address_text(part_of(1).mode4), "198.51.100.1"s}}) {
+        const auto receiver = listen_in(world, world.peer.borrow(), to, 53, SOCK_DGRAM);
+        CHECK(datagram(world, mode.borrow(), receiver.borrow(), to, 53) != "");
+        CHECK(spoofed(world, mode.borrow(), receiver.borrow(), from, to, 53) == "");
+    }
+}
+
+TEST_CASE("of a restricted network only what is allowed is reached, and nothing that is denied") {
+    const World world;
+    const auto mode = world.mode();
+    auto plan = restricted({flow("198.51.100.0/24", Protocol::tcp, 80, 90), flow("2001:db8:1::1")});
+    plan.deny = {flow("198.51.100.2/31")};
+    REQUIRE(connect_wire(world.phone, "anna", mode.borrow(), plan));
+    std::vector<UniqueFd> listeners;
+    for (const int port : {80, 91}) {
+        listeners.push_back(listen_in(world, world.peer.borrow(), "0.0.0.0", port));
+        listeners.push_back(listen_in(world, world.peer.borrow(), "2001:db8:1::1", port));
+        listeners.push_back(listen_in(world, world.peer.borrow(), "2001:db8:1::2", port));
+    }
+    CHECK(reaches(world, mode.borrow(), "198.51.100.1", 80));
+    CHECK(reaches(world, mode.borrow(), "2001:db8:1::1", 91));
+    CHECK_FALSE(reaches(world, mode.borrow(), "198.51.100.1", 91));
+    CHECK_FALSE(reaches(world, mode.borrow(), "192.0.2.1", 80));
+    CHECK_FALSE(reaches(world, mode.borrow(), "2001:db8:1::2", 80));
+    CHECK_FALSE(reaches(world, mode.borrow(), "198.51.100.2", 80));
+    // A program hears of it at once.
+    CHECK(connect_in(world, mode.borrow(), "198.51.100.1", 91).error != ETIMEDOUT);
+    // The phone holds to it, whatever becomes of the rules inside.
+    const auto room = Room::open(world.phone.home, mode.borrow());
+    REQUIRE(room->nft.run(no_table(kModeFamily, kModeTable), "cannot"));
+    CHECK(reaches(world, mode.borrow(), "198.51.100.1", 80));
+    CHECK_FALSE(reaches(world, mode.borrow(), "198.51.100.1", 91));
+    CHECK_FALSE(reaches(world, mode.borrow(), "198.51.100.2", 80));
+    CHECK_FALSE(reaches(world, mode.borrow(), "2001:db8:1::2", 80));
+}
+
+TEST_CASE("a phone that forwarded nothing does so for modes alone, and then no more") {
+    const World world;
+    REQUIRE(setting("ipv4/ip_forward") == "0");
+    const auto mode = world.mode();
+    REQUIRE(connect_wire(world.phone, "anna", mode.borrow(), direct()));
+    CHECK(setting("ipv4/ip_forward") == "1");
+    CHECK(setting("ipv6/conf/all/forwarding") == "1");
+    CHECK(setting("ipv6/conf/up0/accept_ra") == "2");
+    // Somebody else on a link of the phone's.
+    const auto guest = world.mode();
+    REQUIRE(
+        world.phone.links.make_wire({"guest0", kModeLink, kPhoneMac, kModeMac, guest.borrow()}));
+    const auto outer = world.phone.links.find("guest0");
+    const auto room = Room::open(world.phone.home, guest.borrow());
+    const auto inner = room->links.find(kModeLink);
+    const auto gateway = prefix("192.0.3.1");
+    REQUIRE(world.phone.links.add_address((*outer)->index, prefix("192.0.3.1/24")));
+    REQUIRE(room->links.add_address((*inner)->index, prefix("192.0.3.2/24")));
+    REQUIRE(world.phone.links.set_up((*outer)->index, true));
+    REQUIRE(room->links.set_up((*inner)->index, true));
+    REQUIRE(world.phone.links.add_neighbour((*outer)->index, prefix("192.0.3.2"), kModeMac));
+    REQUIRE(room->links.add_neighbour((*inner)->index, gateway, kPhoneMac));
+    REQUIRE(room->links.add_route(prefix("0.0.0.0/0"), (*inner)->index, &gateway));
+    const auto at_phone = listen_in(world, {}, "0.0.0.0", 80);
+    CHECK(reaches(world, guest.borrow(), "192.0.3.1", 80));
+    const auto receiver = listen_in(world, world.peer.borrow(), "198.51.100.1", 53, SOCK_DGRAM);
+    CHECK(datagram(world, guest.borrow(), receiver.borrow(), "198.51.100.1", 53) == "");
+    REQUIRE(disconnect_wire(world.phone, "anna"));
+    CHECK(setting("ipv4/ip_forward") == "0");
+    CHECK(setting("ipv6/conf/all/forwarding") == "0");
+    CHECK(world.tables() == "");
+}
+
+TEST_CASE("a phone that forwards is left as it is") {
+    const World world;
+    std::ofstream("/proc/sys/net/ipv4/ip_forward") << "1";
+    const auto mode = world.mode();
+    REQUIRE(connect_wire(world.phone, "anna", mode.borrow(), direct()));
+    CHECK(world.tables() == "inet pmos-anna\nip6 pmos\n");
+    REQUIRE(disconnect_wire(world.phone, "anna"));
+    CHECK(setting("ipv4/ip_forward") == "1");
+    CHECK(world.tables() == "");
+}
+
+TEST_CASE("addresses that the phone has are none of a wire") {
+    const World world;
+    const auto up = world.phone.links.find("up0");
+    REQUIRE(world.phone.links.add_address((*up)->index, prefix("198.18.0.1/29")));
+    const auto mode = world.mode();
+    REQUIRE(connect_wire(world.phone, "anna", mode.borrow(), direct()));
+    CHECK((*wire_of(world.phone, "anna"))->name == "pmos-2");
+    REQUIRE(world.phone.links.add_address((*up)->index, prefix("198.18.0.1/15")));
+    const auto other = world.mode();
+    const auto refused = connect_wire(world.phone, "berta", other.borrow(), direct());
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().what == "no addresses are left for a wire");
+    CHECK(world.gone("berta", other.borrow()));
+    CHECK_FALSE(world.gone("anna", mode.borrow()));
+}
+
+TEST_CASE("what fails half-way leaves nothing") {
+    const World world;
+    const auto mode = world.mode();
+    REQUIRE(world.phone.home.inside(mode.borrow(), []() -> Result<> {
+        std::ofstream("/proc/sys/net/ipv6/conf/default/disable_ipv6") << "1";
+        return {};
+    }));
+    const auto refused = connect_wire(world.phone, "anna", mode.borrow(), direct());
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().what == "cannot add the address fd70:6d6f:7300::2/126");
+    CHECK(refused.error().undo_failures.empty());
+    CHECK(world.gone("anna", mode.borrow()));
+    CHECK(world.tables() == "");
+    CHECK(setting("ipv4/ip_forward") == "0");
+}
+
+TEST_CASE("a wire that stands is taken over, and connections go on") {
+    const World world;
+    const auto mode = world.mode();
+    const auto plan = restricted({flow("198.51.100.1/32"), flow("2001:db8:1::1/128")});
+    REQUIRE(connect_wire(world.phone, "anna", mode.borrow(), plan));
+    const auto listener4 = listen_in(world, world.peer.borrow(), "198.51.100.1", 80);
+    const auto listener6 = listen_in(world, world.peer.borrow(), "2001:db8:1::1", 80);
+    const auto four = connect_in(world, mode.borrow(), "198.51.100.1", 80);
+    const auto six = connect_in(world, mode.borrow(), "2001:db8:1::1", 80);
+    const auto at4 = accept_from(listener4.borrow()), at6 = accept_from(listener6.borrow());
+    REQUIRE(talks(four, at4.borrow()));
+    REQUIRE(talks(six, at6.borrow()));
+    const auto before = wire_of(world.phone, "anna");
+    // The rules have become others meanwhile.
+    REQUIRE(world.phone.nft.run("add rule inet pmos-anna input accept", "cannot"));
+    REQUIRE(connect_wire(world.phone, "anna", mode.borrow(), plan));
+    CHECK((*wire_of(world.phone, "anna"))->index == (*before)->index);
+    CHECK(talks(four, at4.borrow()));
+    CHECK(talks(six, at6.borrow()));
+    // An end that has been exchanged is no wire any more.
+    const auto other = world.mode();
+    REQUIRE(connect_wire(world.phone, "anna", other.borrow(), plan));
+    CHECK(reaches(world, other.borrow(), "198.51.100.1", 80));
+    CHECK_FALSE(reaches(world, mode.borrow(), "198.51.100.1", 80));
+}
+
+TEST_CASE("what is nobody's is removed") {
+    const World world;
+    const auto mode = world.mode(), other = world.mode();
+    REQUIRE(connect_wire(world.phone, "anna", mode.borrow(), direct()));
+    REQUIRE(connect_wire(world.phone, "berta", other.borrow(), direct()));
+    // Of one that was cut short, and of somebody else.
+    REQUIRE(world.phone.nft.run("add table inet pmos-carla; add table inet other", "cannot"));
+    const auto third = world.mode();
+    REQUIRE(
+        world.phone.links.make_wire({"pmos-7", kModeLink, kPhoneMac, kModeMac, third.borrow()}));
+    const std::vector<std::string> kept{"berta"};
+    REQUIRE(keep_wires(world.phone, kept));
+    CHECK_FALSE(*wire_of(world.phone, "anna"));
+    CHECK(*wire_of(world.phone, "berta"));
+    CHECK_FALSE(*world.phone.links.find("pmos-7"));
+    CHECK(world.tables() == "inet pmos-berta\nip pmos\nip6 pmos\ninet other\n");
+    REQUIRE(keep_wires(world.phone, {}));
+    CHECK(world.tables() == "inet other\n");
+    CHECK(setting("ipv4/ip_forward") == "0");
+}
