@@ -137,8 +137,11 @@ class HelperProcess {
                 return fail(errno_error(errno, "cannot write a helper's input"));
         }
         request_.spawn.own_group = true;
-        request_.spawn.descriptors = {request_.input_fd.borrow(), output_.borrow(),
-                                      errors_.borrow()};
+        auto& descriptors = request_.spawn.descriptors;
+        descriptors.resize(std::max<std::size_t>(descriptors.size(), 3));
+        descriptors[0] = request_.input_fd.borrow();
+        descriptors[1] = output_.borrow();
+        descriptors[2] = errors_.borrow();
         if (request_.program) {
             // By way of the descriptor, which an interpreter opens once more by that name.
             request_.spawn.descriptors.push_back(request_.program.borrow());

@@ -45,7 +45,7 @@ class Helper;
 // A helper that runs to its end within a time limit, its standard input fed and its standard error
 // kept for the message.
 struct RunRequest {
-    SpawnRequest spawn;
+    SpawnRequest spawn;  // of its descriptors only those behind the third count
     std::string input;
     UniqueFd input_fd = {};  // instead of the text
     UniqueFd program = {};   // what runs, instead of what spawn.path names; also its descriptor 3
@@ -68,6 +68,7 @@ class HelperHandle {
   public:
     HelperHandle() = default;
     void kill() const;
+    bool ended() const noexcept { return helper_.expired(); }
 
   private:
     friend HelperHandle run_helper(EventLoop& loop, RunRequest request, Answer<RunResult> answer);

@@ -81,7 +81,8 @@ bool Face::start(Peer& peer, UniqueFd client) {
         return false;
     static_cast<void>(server.release());
     if (sd_bus_set_server(bus, 1, id) < 0 || sd_bus_set_anonymous(bus, 1) < 0 ||
-        sd_bus_set_trusted(bus, 1) < 0 || sd_bus_negotiate_fds(bus, 0) < 0)
+        sd_bus_set_trusted(bus, 1) < 0 ||
+        sd_bus_negotiate_fds(bus, rules_.takes_descriptors ? 1 : 0) < 0)
         return false;
     if (rules_.prepare(peer) < 0 || sd_bus_set_connected_signal(bus, 1) < 0 ||
         sd_bus_start(bus) < 0)

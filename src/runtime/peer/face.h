@@ -37,6 +37,7 @@ class Face {
         mode_t mode = 0600;
         std::size_t most_peers = 16;
         bool guarded = false;  // peers are a mode's
+        bool takes_descriptors = false;
         // Whether this process may come in.
         std::function<bool(const ucred&)> admits;
         // Puts the objects on a new connection; negative: it cannot be.
