@@ -41,7 +41,7 @@ class Request {
     nlmsghdr* get() noexcept { return message_; }
 
   private:
-    alignas(nlmsghdr) std::array<char, 2048> bytes_{};
+    alignas(nlmsghdr) std::array<char, 4096> bytes_{};
     nlmsghdr* message_;
 };
 

@@ -144,6 +144,15 @@ Result<> keep_wires(const Phone& phone, std::span<const std::string> modes) {
     return stop_forwarding_for_nobody(phone);
 }
 
+Result<bool> wire_stands(const Phone& phone, const Links& inner, const std::string& mode) {
+    PMOS_ASSIGN(const auto links, phone.links.all());
+    PMOS_ASSIGN(const auto end, inner.find(kModeLink));
+    const auto part = standing_part(links, mode, end);
+    return part && end->up && std::ranges::any_of(links, [&](const Link& link) {
+               return link.name == part->link() && link.up;
+           });
+}
+
 Result<std::optional<Link>> wire_of(const Phone& phone, const std::string& mode) {
     PMOS_ASSIGN(auto links, phone.links.all());
     for (auto& link : links)

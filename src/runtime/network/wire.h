@@ -2,6 +2,7 @@
 // in mind: what stands is what the kernel has.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 
@@ -18,6 +19,8 @@ Result<> connect_wire(const Phone& phone, const std::string& mode, BorrowedFd ne
 Result<> disconnect_wire(const Phone& phone, const std::string& mode);
 // All wires and tables that are none of these modes'.
 Result<> keep_wires(const Phone& phone, std::span<const std::string> modes);
+// Both ends are up and each other's.
+Result<bool> wire_stands(const Phone& phone, const Links& inner, const std::string& mode);
 // On the phone; nullopt: the mode has none.
 Result<std::optional<Link>> wire_of(const Phone& phone, const std::string& mode);
 

@@ -20,7 +20,6 @@
 namespace pmos::network {
 namespace {
 
-constexpr int kPatienceMs = 600;
 constexpr Mac kUp{0x02, 0, 0, 0, 0, 1}, kDown{0x02, 0, 0, 0, 0, 2};
 
 struct Address {
@@ -168,7 +167,8 @@ UniqueFd listen_in(const World& world, BorrowedFd netns, const std::string& addr
     return fd;
 }
 
-Connection connect_in(const World& world, BorrowedFd netns, const std::string& address, int port) {
+Connection connect_in(const World& world, BorrowedFd netns, const std::string& address, int port,
+                      int patience_ms) {
     const auto to = address_of(address, port);
     Connection made;
     made.fd = socket_in(world, netns, prefix(address).v6 ? AF_INET6 : AF_INET, SOCK_STREAM);
@@ -178,7 +178,7 @@ Connection connect_in(const World& world, BorrowedFd netns, const std::string& a
         return made;
     }
     pollfd done{.fd = made.fd.get(), .events = POLLOUT, .revents = 0};
-    if (::poll(&done, 1, kPatienceMs) <= 0) {
+    if (::poll(&done, 1, patience_ms) <= 0) {
         made.error = ETIMEDOUT;
         return made;
     }
@@ -189,7 +189,7 @@ Connection connect_in(const World& world, BorrowedFd netns, const std::string& a
 
 UniqueFd accept_from(BorrowedFd listener) {
     pollfd some{.fd = listener.get(), .events = POLLIN, .revents = 0};
-    ::poll(&some, 1, kPatienceMs);
+    ::poll(&some, 1, kPatientMs);
     return UniqueFd(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
 }
 
@@ -199,7 +199,7 @@ bool talks(const Connection& connection, BorrowedFd accepted) {
         char letter = 'x';
         if (::send(from, &letter, 1, MSG_NOSIGNAL) != 1) return false;
         pollfd some{.fd = to, .events = POLLIN, .revents = 0};
-        if (::poll(&some, 1, kPatienceMs) <= 0 || ::recv(to, &letter, 1, 0) != 1) return false;
+        if (::poll(&some, 1, kPatientMs) <= 0 || ::recv(to, &letter, 1, 0) != 1) return false;
     }
     return true;
 }
@@ -208,7 +208,7 @@ namespace {
 
 std::string receive(BorrowedFd receiver) {
     pollfd some{.fd = receiver.get(), .events = POLLIN, .revents = 0};
-    if (::poll(&some, 1, kPatienceMs) <= 0) return "";
+    if (::poll(&some, 1, kShortMs) <= 0) return "";
     sockaddr_storage from{};
     socklen_t size = sizeof from;
     char bytes[16];
@@ -229,10 +229,14 @@ std::string datagram(const World& world, BorrowedFd netns, BorrowedFd receiver,
                      const std::string& address, int port) {
     const auto fd = socket_in(world, netns, prefix(address).v6 ? AF_INET6 : AF_INET, SOCK_DGRAM);
     const auto to = address_of(address, port);
-    if (::sendto(fd.get(), "hello", 5, 0, reinterpret_cast<const sockaddr*>(&to.bytes), to.size) !=
-        5)
-        return "";
-    return receive(receiver);
+    std::string from;
+    for (int i = 0; i < 4 && from.empty(); ++i) {
+        if (::sendto(fd.get(), "hello", 5, 0, reinterpret_cast<const sockaddr*>(&to.bytes),
+                     to.size) != 5)
+            return "";
+        from = receive(receiver);
+    }
+    return from;
 }
 
 std::string spoofed(const World& world, BorrowedFd netns, BorrowedFd receiver,

@@ -47,11 +47,14 @@ struct Connection {
 };
 UniqueFd listen_in(const World& world, BorrowedFd netns, const std::string& address, int port,
                    int type = 1 /* SOCK_STREAM */);
-Connection connect_in(const World& world, BorrowedFd netns, const std::string& address, int port);
+// A link that has just come up may lose what is sent first, and TCP sends it again in a second.
+inline constexpr int kPatientMs = 5000, kShortMs = 500;
+Connection connect_in(const World& world, BorrowedFd netns, const std::string& address, int port,
+                      int patience_ms = kPatientMs);
 // What is said comes out at the other end's accepted socket, and back.
 bool talks(const Connection& connection, BorrowedFd accepted);
 UniqueFd accept_from(BorrowedFd listener);
-// One datagram from the mode; the peer's sender address where it came.
+// A datagram from the mode, a few times where it does not come; the peer's sender address.
 std::string datagram(const World& world, BorrowedFd netns, BorrowedFd receiver,
                      const std::string& address, int port);
 // The same, from an address that is the sender's for this moment only.

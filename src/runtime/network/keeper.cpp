@@ -1,0 +1,128 @@
+// network: who has what network. Of what stands the kernel knows more than this, which is told
+// again after each of its starts.
+#include "runtime/network/keeper.h"
+
+#include <algorithm>
+
+#include "runtime/network/part.h"
+#include "runtime/network/rules.h"
+#include "runtime/network/wire.h"
+
+namespace pmos::network {
+namespace {
+
+using policy::Zone;
+
+void attach(Result<>& cause, Result<> undone) {
+    if (!undone) cause.error().undo_failures.push_back(std::move(undone.error()));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Keeper>> Keeper::make(event::EventLoop& loop, Programs programs) {
+    PMOS_ASSIGN(auto phone, Phone::open());
+    std::unique_ptr<Keeper> made(new Keeper(loop, std::move(phone), std::move(programs)));
+    PMOS_TRY(made->watch_phone());
+    return made;
+}
+
+void Keeper::connect(const std::string& mode, UniqueFd netns, policy::NetworkPlan plan,
+                     UniqueFd key, event::Done done) {
+    if (!policy::has_wire(plan.zone))
+        return done(fail(Code::usage, "the plan of the mode '" + mode + "' has no network"));
+    if (const auto other = phone_.home.check_other(netns.borrow()); !other)
+        return done(fail(other.error()));
+    if (const auto before = held_.find(mode); before != held_.end() && before->second.making)
+        return done(fail(Code::busy, "the network of the mode '" + mode + "' is being made"));
+    held_.erase(mode);
+    auto& held = held_[mode];
+    held.netns = std::move(netns);
+    held.plan = std::move(plan);
+    held.making = true;
+    auto begun = watch_mode(mode, held);
+    if (begun) begun = begin(mode, held);
+    if (!begun || held.plan.zone == Zone::direct)
+        return made(mode, std::move(begun), std::move(done));
+    held.tunnel = std::make_unique<Tunnel>(loop_, phone_, programs_, mode, held.netns.borrow(),
+                                           held.plan.tunnel);
+    held.tunnel->connect(std::move(key),
+                         [this, mode, done = std::move(done)](Result<> so_far) mutable {
+                             made(mode, std::move(so_far), std::move(done));
+                         });
+}
+
+// All of a wire; of a tunnel its rules.
+Result<> Keeper::begin(const std::string& mode, Held& held) {
+    if (held.plan.zone == Zone::direct)
+        return connect_wire(phone_, mode, held.netns.borrow(), held.plan);
+    PMOS_TRY(disconnect_wire(phone_, mode));
+    PMOS_ASSIGN(const auto room, Room::open(phone_.home, held.netns.borrow()));
+    return room.nft.run(mode_rules(held.plan), "cannot load the rules of the mode");
+}
+
+// Whoever took the network away meanwhile has done so whole.
+void Keeper::made(const std::string& mode, Result<> so_far, event::Done done) {
+    const auto at = held_.find(mode);
+    if (at != held_.end()) {
+        at->second.making = false;
+        if (so_far && !at->second.meddled.empty())
+            so_far = fail(Code::failed, "the network was changed while it was being made",
+                          at->second.meddled);
+        at->second.stands = so_far.has_value();
+        if (!so_far) {
+            const auto held = held_.extract(at);
+            attach(so_far, take_away(mode, held.mapped()));
+        }
+    }
+    done(std::move(so_far));
+}
+
+// The link first, so that nothing goes without rules.
+Result<> Keeper::take_away(const std::string& mode, const Held& held) {
+    if (held.tunnel) held.tunnel->stop();
+    auto wire = disconnect_wire(phone_, mode);
+    auto room = Room::open(phone_.home, held.netns.borrow());
+    auto inside = room ? room->clear() : Result<>(fail(std::move(room.error())));
+    if (!wire) attach(wire, std::move(inside));
+    return wire ? inside : wire;
+}
+
+Result<> Keeper::disconnect(const std::string& mode) {
+    if (const auto held = held_.extract(mode)) return take_away(mode, held.mapped());
+    return disconnect_wire(phone_, mode);
+}
+
+Result<> Keeper::keep(const std::vector<std::string>& modes) {
+    std::vector<std::string> gone;
+    for (const auto& [mode, held] : held_)
+        if (std::ranges::find(modes, mode) == modes.end()) gone.push_back(mode);
+    Result<> done;
+    for (const auto& mode : gone)
+        if (auto one = disconnect(mode); !one && done) done = std::move(one);
+    auto rest = keep_wires(phone_, modes);
+    return done ? rest : done;
+}
+
+void Keeper::status(const std::string& mode, event::Answer<NetworkState> answer) {
+    const auto at = held_.find(mode);
+    if (at == held_.end() || !at->second.stands)
+        return answer(fail(Code::not_found, "the mode '" + mode + "' has no network"));
+    const auto links = phone_.home.inside(at->second.netns.borrow(), [] { return Links::open(); });
+    if (!links) return answer(fail(links.error()));
+    auto link = links->find(kModeLink);
+    if (!link) return answer(fail(std::move(link.error())));
+    NetworkState state;
+    if (*link) {
+        state.received = (*link)->received;
+        state.sent = (*link)->sent;
+    }
+    if (!at->second.tunnel) return answer(std::move(state));
+    at->second.tunnel->state(
+        [state = std::move(state), answer = std::move(answer)](Result<TunnelState> tunnel) mutable {
+            if (!tunnel) return answer(fail(std::move(tunnel.error())));
+            state.peers = std::move(tunnel->peers);
+            answer(std::move(state));
+        });
+}
+
+}  // namespace pmos::network

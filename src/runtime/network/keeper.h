@@ -1,0 +1,70 @@
+// network: who has what network. Of what stands the kernel knows more than this, which is told
+// again after each of its starts.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "policy/network_plan.h"
+#include "runtime/network/place.h"
+#include "runtime/network/tunnel.h"
+#include "runtime/network/watch.h"
+
+namespace pmos::network {
+
+struct NetworkState {
+    std::uint64_t received = 0, sent = 0;  // by the mode, bytes
+    std::vector<PeerState> peers;
+};
+
+class Keeper {
+  public:
+    static Result<std::unique_ptr<Keeper>> make(event::EventLoop& loop, Programs programs);
+    Keeper(const Keeper&) = delete;
+    Keeper& operator=(const Keeper&) = delete;
+
+    // As protocol.h says.
+    void connect(const std::string& mode, UniqueFd netns, policy::NetworkPlan plan, UniqueFd key,
+                 event::Done done);
+    Result<> disconnect(const std::string& mode);
+    Result<> keep(const std::vector<std::string>& modes);
+    void status(const std::string& mode, event::Answer<NetworkState> answer);
+    void on_lost(std::function<void(const std::string& mode, const std::string& why)> lost) {
+        lost_ = std::move(lost);
+    }
+
+  private:
+    struct Held {
+        UniqueFd netns;
+        policy::NetworkPlan plan;
+        std::unique_ptr<Tunnel> tunnel;
+        std::unique_ptr<Watch> watch;
+        bool making = false, stands = false;  // neither: it has been cut off
+        std::string meddled;                  // what another did to it while it was being made
+    };
+    Keeper(event::EventLoop& loop, Phone phone, Programs programs)
+        : loop_(loop), phone_(std::move(phone)), programs_(std::move(programs)) {}
+    Result<> begin(const std::string& mode, Held& held);
+    void made(const std::string& mode, Result<> so_far, event::Done done);
+    Result<> take_away(const std::string& mode, const Held& held);
+    Result<> watch_phone();
+    Result<> watch_mode(const std::string& mode, Held& held);
+    void look_at_links();
+    void phone_changed(const Changed& changed);
+    void load_again(const std::string& mode, Held& held);
+    Result<bool> is_right(const std::string& mode, const Held& held) const;
+    void cut(const std::string& mode, Held& held, std::string why);
+
+    event::EventLoop& loop_;
+    Phone phone_;
+    Programs programs_;
+    std::map<std::string, Held> held_;
+    std::unique_ptr<Watch> watch_;
+    std::function<void(const std::string&, const std::string&)> lost_ = [](const auto&,
+                                                                           const auto&) {};
+};
+
+}  // namespace pmos::network

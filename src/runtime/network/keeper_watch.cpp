@@ -1,0 +1,114 @@
+// network: what others do to what pmos has made: whose rules or link are not its own any more is
+// cut off, before anything is asked.
+#include <algorithm>
+
+#include "runtime/network/keeper.h"
+#include "runtime/network/part.h"
+#include "runtime/network/rules.h"
+#include "runtime/network/wire.h"
+
+namespace pmos::network {
+
+using policy::Zone;
+
+Result<> Keeper::watch_phone() {
+    Watch::Told told;
+    told.links = [this] { look_at_links(); };
+    told.tables = [this](const Changed& changed) { phone_changed(changed); };
+    told.missed = [this] {
+        for (auto& [mode, held] : held_)
+            if (held.stands) load_again(mode, held);
+    };
+    PMOS_ASSIGN(watch_, Watch::make(loop_, std::move(told)));
+    return {};
+}
+
+// From before there is anything.
+Result<> Keeper::watch_mode(const std::string& mode, Held& held) {
+    const auto while_it_stands = [this, mode](auto f) {
+        const auto at = held_.find(mode);
+        if (at != held_.end() && at->second.stands) f(at->second);
+    };
+    Watch::Told told;
+    told.links = [this] { look_at_links(); };
+    told.tables = [this, mode, while_it_stands](const Changed& changed) {
+        const auto ours = std::string(kModeFamily) + " " + std::string(kModeTable);
+        if (!changed.tables.contains(ours)) return;
+        const auto why = "its table '" + ours + "' was changed by " + changed.who;
+        while_it_stands([&](Held& now) { cut(mode, now, why); });
+        const auto at = held_.find(mode);
+        if (at != held_.end() && at->second.making) at->second.meddled = why;
+    };
+    told.missed = [this, mode, while_it_stands] {
+        while_it_stands([&](Held& now) { load_again(mode, now); });
+    };
+    PMOS_ASSIGN(held.watch, phone_.home.inside(held.netns.borrow(), [&] {
+        return Watch::make(loop_, std::move(told));
+    }));
+    return {};
+}
+
+Result<bool> Keeper::is_right(const std::string& mode, const Held& held) const {
+    PMOS_ASSIGN(const auto links,
+                phone_.home.inside(held.netns.borrow(), [] { return Links::open(); }));
+    if (held.plan.zone == Zone::direct) return wire_stands(phone_, links, mode);
+    PMOS_ASSIGN(const auto link, links.find(kModeLink));
+    return link && link->up && link->kind == "wireguard" && link->alias == mode;
+}
+
+void Keeper::look_at_links() {
+    for (auto& [mode, held] : held_) {
+        if (!held.stands) continue;
+        const auto right = is_right(mode, held);
+        if (!right) cut(mode, held, right.error().message());
+        if (right && !*right)
+            cut(mode, held, "its link was set down, changed, moved or removed by somebody else");
+    }
+}
+
+void Keeper::phone_changed(const Changed& changed) {
+    bool forwards = false;
+    for (auto& [mode, held] : held_) {
+        if (!held.stands || held.plan.zone != Zone::direct) continue;
+        const auto ours = std::string(kWireFamily) + " " + wire_table(mode);
+        if (changed.tables.contains(ours))
+            cut(mode, held, "its table '" + ours + "' was changed by " + changed.who);
+        else
+            forwards = true;
+    }
+    // What stands guard is no mode's: it is put back, for as long as there is a mode to forward
+    // for. Where that cannot be, nothing is forwarded.
+    for (const bool v6 : {false, true}) {
+        const auto guard = std::string(guard_family(v6)) + " " + std::string(kGuardTable);
+        if (!forwards || !changed.tables.contains(guard)) continue;
+        const auto loaded = phone_.nft.run(guard_rules(v6), "cannot put back '" + guard + "'");
+        if (loaded) continue;
+        for (auto& [mode, held] : held_)
+            if (held.stands && held.plan.zone == Zone::direct)
+                cut(mode, held, loaded.error().message());
+    }
+}
+
+void Keeper::load_again(const std::string& mode, Held& held) {
+    auto loaded = begin(mode, held);
+    if (!loaded) return cut(mode, held, loaded.error().message());
+    look_at_links();
+}
+
+void Keeper::cut(const std::string& mode, Held& held, std::string why) {
+    held.stands = false;
+    if (held.tunnel) held.tunnel->stop();
+    const auto room = Room::open(phone_.home, held.netns.borrow());
+    auto gone = room ? Result<>() : Result<>(fail(room.error()));
+    if (room) {
+        const auto link = room->links.find(kModeLink);
+        if (!link) gone = fail(link.error());
+        if (link && *link) gone = room->links.remove((*link)->index);
+    }
+    const auto wire = disconnect_wire(phone_, mode);
+    if (!gone || !wire)
+        why += "; and it could not be cut off: " + (gone ? wire : gone).error().message();
+    lost_(mode, why);
+}
+
+}  // namespace pmos::network

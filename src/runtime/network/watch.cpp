@@ -1,0 +1,138 @@
+// network: what anybody changes in a namespace's links and tables. Tells; does nothing about it.
+#include "runtime/network/watch.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/rtnetlink.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+#include <vector>
+
+#include "runtime/network/attributes.h"
+
+namespace pmos::network {
+namespace {
+
+// Ten thousand elements of a set that change at a time.
+constexpr int kRoom = 16 << 20;
+
+Result<Netlink> join(int protocol, int group) {
+    PMOS_ASSIGN(auto socket, Netlink::open(protocol));
+    if (::setsockopt(socket.fd().get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group,
+                     sizeof group) != 0 ||
+        ::setsockopt(socket.fd().get(), SOL_SOCKET, SO_RCVBUFFORCE, &kRoom, sizeof kRoom) != 0)
+        return fail(errno_error(errno, "cannot watch a network namespace"));
+    return socket;
+}
+
+enum class Heard { nothing, some, missed };
+
+// Each message that has come by now.
+template <class F>
+Heard hear(BorrowedFd fd, F f) {
+    std::vector<char> bytes(65536);
+    Heard heard = Heard::nothing;
+    for (;;) {
+        const ssize_t n = ::recv(fd.get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && errno == ENOBUFS) {
+            heard = Heard::missed;
+            continue;
+        }
+        if (n <= 0) return heard;
+        if (heard == Heard::nothing) heard = Heard::some;
+        std::span left(bytes.data(), static_cast<std::size_t>(n));
+        while (left.size() >= sizeof(nlmsghdr)) {
+            const auto& message = *reinterpret_cast<const nlmsghdr*>(left.data());
+            if (message.nlmsg_len < sizeof(nlmsghdr) || message.nlmsg_len > left.size()) break;
+            f(message);
+            left = left.subspan(std::min<std::size_t>(NLMSG_ALIGN(message.nlmsg_len), left.size()));
+        }
+    }
+}
+
+std::string_view family_word(std::uint8_t family) {
+    switch (family) {
+        case NFPROTO_INET:
+            return "inet";
+        case NFPROTO_IPV4:
+            return "ip";
+        case NFPROTO_IPV6:
+            return "ip6";
+        default:
+            return "other";
+    }
+}
+
+// Every object of a table names it so.
+static_assert(NFTA_TABLE_NAME == 1 && NFTA_CHAIN_TABLE == 1 && NFTA_RULE_TABLE == 1 &&
+              NFTA_SET_TABLE == 1 && NFTA_SET_ELEM_LIST_TABLE == 1 && NFTA_OBJ_TABLE == 1 &&
+              NFTA_FLOWTABLE_TABLE == 1);
+
+std::string table_of(const nlmsghdr& message) {
+    const auto& header =
+        *reinterpret_cast<const nfgenmsg*>(reinterpret_cast<const char*>(&message) + NLMSG_HDRLEN);
+    std::string name;
+    each_attribute_of(message, sizeof(nfgenmsg), [&](const Attribute& a) {
+        if (a.type() == NFTA_TABLE_NAME) name = a.text();
+    });
+    return fmt::format("{} {}", family_word(header.nfgen_family), name);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Watch>> Watch::make(event::EventLoop& loop, Told told) {
+    PMOS_ASSIGN(auto links, join(NETLINK_ROUTE, RTNLGRP_LINK));
+    PMOS_ASSIGN(auto tables, join(NETLINK_NETFILTER, NFNLGRP_NFTABLES));
+    std::unique_ptr<Watch> made(new Watch(std::move(links), std::move(tables), std::move(told)));
+    made->on_links_ = loop.on_io(made->links_.fd(), EPOLLIN,
+                                 [watch = made.get()](std::uint32_t) { watch->hear_links(); });
+    made->on_tables_ = loop.on_io(made->tables_.fd(), EPOLLIN,
+                                  [watch = made.get()](std::uint32_t) { watch->hear_tables(); });
+    if (!made->on_links_ || !made->on_tables_)
+        return fail(Code::no_space, "cannot watch a network namespace");
+    return made;
+}
+
+void Watch::hear_links() {
+    if (hear(links_.fd(), [](const nlmsghdr&) {}) != Heard::nothing) told_.links();
+}
+
+// Whoever is told may end this.
+void Watch::hear_tables() {
+    constexpr std::uint16_t kNewGeneration = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWGEN;
+    std::vector<Changed> changes;
+    const auto heard = hear(tables_.fd(), [&](const nlmsghdr& message) {
+        if (message.nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES) return;
+        if (message.nlmsg_type != kNewGeneration) {
+            now_.tables.insert(table_of(message));
+            return;
+        }
+        std::uint32_t pid = 0;
+        std::string name;
+        each_attribute_of(message, sizeof(nfgenmsg), [&](const Attribute& a) {
+            if (a.type() == NFTA_GEN_PROC_PID) pid = ntohl(a.value<std::uint32_t>());
+            if (a.type() == NFTA_GEN_PROC_NAME) name = a.text();
+        });
+        auto change = std::exchange(now_, {});
+        if (pid == static_cast<std::uint32_t>(::getpid())) return;
+        change.who = fmt::format("{} ({})", name, pid);
+        changes.push_back(std::move(change));
+    });
+    const auto alive = alive_;
+    for (const auto& change : changes)
+        if (*alive) told_.tables(change);
+    if (*alive && heard == Heard::missed) {
+        now_ = {};
+        told_.missed();
+    }
+}
+
+}  // namespace pmos::network
