@@ -69,7 +69,7 @@ void Face::accept() {
 bool Face::start(Peer& peer, UniqueFd client) {
     UniqueFd server = std::move(client);
     if (rules_.guarded) {
-        auto relay = Relay::make(loop_, std::move(server), server);
+        auto relay = Relay::make(loop_, std::move(server), server, rules_.most_bytes);
         if (!relay) return false;
         peer.relay = std::move(*relay);
     }

@@ -9,7 +9,10 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -22,14 +25,21 @@ namespace pmos::peer {
 // Root and nobody else.
 inline bool admits_root(const ucred& who) { return who.uid == 0; }
 
+// What names there are on such a bus, as one client sees it.
+struct BusNames {
+    std::vector<const char*> served;  // of who it speaks to
+    // A client may have names, of which nobody else learns; none: it asks in vain.
+    std::optional<std::set<std::string, std::less<>>> own;
+};
+
 class Face {
   public:
     struct Peer {
         Face* face = nullptr;
         event::BusPtr bus;
         std::unique_ptr<Relay> relay;
-        std::string name;          // unique on this face
-        const char* service = "";  // who it speaks to, by the name that others know
+        std::string name;  // unique on this face
+        BusNames names;
         bool ready = false;
         bool spoke = false;
     };
@@ -38,6 +48,7 @@ class Face {
         std::size_t most_peers = 16;
         bool guarded = false;  // peers are a mode's
         bool takes_descriptors = false;
+        std::uint32_t most_bytes = FrameGuard::kMostBytes;  // of a message, where it is guarded
         // Whether this process may come in.
         std::function<bool(const ucred&)> admits;
         // Puts the objects on a new connection; negative: it cannot be.

@@ -37,10 +37,10 @@ bool FrameGuard::header() noexcept {
     const std::span<const std::byte, 16> head(head_);
     const auto body = number(head.subspan<4, 4>(), order == 'l');
     const auto fields = number(head.subspan<12, 4>(), order == 'l');
-    if (body > kMostBytes || fields > kMostBytes) return false;
+    if (body > most_ || fields > most_) return false;
     left_ = (fields + 7U) / 8U * 8U + body;
     filled_ = 0;
-    if (left_ + head_.size() > kMostBytes) return false;
+    if (left_ + head_.size() > most_) return false;
     state_ = left_ == 0 ? State::header : State::rest;
     return true;
 }

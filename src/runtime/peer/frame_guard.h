@@ -14,6 +14,8 @@ class FrameGuard {
     static constexpr std::uint32_t kMostBytes = 64U << 10U;  // of a message
     static constexpr std::uint32_t kMostAuth = 1024;         // before the first one
 
+    explicit FrameGuard(std::uint32_t most_bytes = kMostBytes) noexcept : most_(most_bytes) {}
+
     // Whether what has come so far may go on; once not, never again.
     bool take(std::span<const std::byte> bytes) noexcept;
     bool authenticated() const noexcept { return state_ != State::auth; }
@@ -23,6 +25,7 @@ class FrameGuard {
     bool auth(std::byte byte) noexcept;
     bool header() noexcept;
 
+    std::uint32_t most_;
     State state_ = State::auth;
     std::uint32_t seen_ = 0;     // bytes of the authentication
     std::uint32_t matched_ = 0;  // of "\r\nBEGIN\r\n"

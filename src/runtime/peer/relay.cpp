@@ -1,22 +1,23 @@
 // peer: between a client and who serves it: bytes and no descriptors, of messages that are not too
-// large. Ends when either side does.
+// large. Ends when either side does, and keeps nothing of what has gone through.
 #include "runtime/peer/relay.h"
 
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <cstring>
 #include <memory>
 #include <utility>
 
 namespace pmos::peer {
 
 Result<std::unique_ptr<Relay>> Relay::make(event::EventLoop& loop, UniqueFd client,
-                                           UniqueFd& server) {
+                                           UniqueFd& server, std::uint32_t most_bytes) {
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
         return fail(errno_error(errno, "cannot make a pair of sockets"));
-    std::unique_ptr<Relay> relay(new Relay(loop));
+    std::unique_ptr<Relay> relay(new Relay(loop, most_bytes));
     relay->client_ = std::move(client);
     relay->inner_.reset(ends[0]);
     server.reset(ends[1]);
@@ -34,6 +35,7 @@ void Relay::arm() {
                             const UniqueFd& fd) {
         if (source && now == wanted) return;
         now = wanted;
+        source.reset();  // the kernel takes no descriptor twice
         source = loop_.on_io(fd.borrow(), wanted, [this](std::uint32_t) { turn(); });
     };
     set(on_client_, client_events_, events(in_, out_), client_);
@@ -56,6 +58,7 @@ bool Relay::write(int to, Way& way) {
             ::send(to, way.bytes.data() + way.begin, way.end - way.begin, MSG_NOSIGNAL);
         if (n < 0) return errno == EAGAIN || errno == EINTR;
         way.begin += static_cast<std::size_t>(n);
+        if (way.empty()) ::explicit_bzero(way.bytes.data(), way.end);
     }
     return true;
 }

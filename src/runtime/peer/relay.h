@@ -1,5 +1,5 @@
 // peer: between a client and who serves it: bytes and no descriptors, of messages that are not too
-// large. Ends when either side does.
+// large. Ends when either side does, and keeps nothing of what has gone through.
 #pragma once
 
 #include <array>
@@ -17,7 +17,7 @@ class Relay {
   public:
     // The other end of what comes from the client is `server`.
     static Result<std::unique_ptr<Relay>> make(event::EventLoop& loop, UniqueFd client,
-                                               UniqueFd& server);
+                                               UniqueFd& server, std::uint32_t most_bytes);
     Relay(const Relay&) = delete;
     Relay& operator=(const Relay&) = delete;
 
@@ -27,7 +27,7 @@ class Relay {
         std::size_t begin = 0, end = 0;
         bool empty() const { return begin == end; }
     };
-    explicit Relay(event::EventLoop& loop) : loop_(loop) {}
+    Relay(event::EventLoop& loop, std::uint32_t most_bytes) : loop_(loop), guard_(most_bytes) {}
     void arm();
     void turn();
     bool read(int from, Way& way, bool guarded);

@@ -6,40 +6,19 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <cstdint>
-#include <cstring>
 #include <string>
 #include <string_view>
 
+#include "../peer/bytes.h"
 #include "base/fd.h"
 #include "fake_radio.h"
 #include "runtime/modem/mode_face.h"
 
 namespace pmos::modem {
 
-inline constexpr std::string_view kGreeting{"\0AUTH ANONYMOUS 70\r\nBEGIN\r\n", 27};
-
-inline std::string number(std::size_t value) {
-    const auto small = static_cast<std::uint32_t>(value);
-    return {reinterpret_cast<const char*>(&small), sizeof small};
-}
-
-// A call without a body, in the byte order of this machine, which is the little one.
-inline std::string call_bytes(const std::string& path, const std::string& interface,
-                              const std::string& member) {
-    std::string fields;
-    const auto field = [&](char code, char kind, const std::string& value) {
-        fields.resize((fields.size() + 7) / 8 * 8);
-        fields += std::string{code, 1, kind, 0} + number(value.size()) + value + '\0';
-    };
-    field(1, 'o', path);
-    field(2, 's', interface);
-    field(3, 's', member);
-    std::string out = std::string{'l', 1, 0, 1} + number(0) + number(1) + number(fields.size());
-    out += fields;
-    out.resize((out.size() + 7) / 8 * 8);
-    return out;
-}
+using peer::call_bytes;
+using peer::kGreeting;
+using peer::number;
 
 // "anna" of a World has a face, and somebody speaks to it.
 struct Wire {
