@@ -56,7 +56,7 @@ class Rows {
     std::vector<ReportRow> take() {
         network();
         for (const auto kind : {Resource::device, Resource::tree, Resource::volume, Resource::image,
-                                Resource::host_program, Resource::kernel})
+                                Resource::host_program, Resource::notifications, Resource::kernel})
             gather(kind);
         return std::move(out_);
     }

@@ -281,6 +281,33 @@ std::string_view lock_words(OnLock strength) {
     return "lock stops {} and closes its volumes";
 }
 
+namespace {
+
+std::string_view telling_words(Notifications tells) {
+    constexpr std::string_view kWords[] = {
+        "has no notifications", "keeps its notifications to itself",
+        "lets others see how many notifications it has", "lets others read its notifications"};
+    return kWords[static_cast<std::size_t>(tells)];
+}
+
+void compare_session_bus(Teller& t) {
+    const Session &a = t.a.profile.session, &b = t.b.profile.session;
+    if (a.notifications != b.notifications)
+        t.say(session, turn_of(a.notifications, b.notifications),
+              std::max(a.notifications, b.notifications) == Notifications::full ? Danger::serious
+                                                                                : Danger::slight,
+              "session/notifications", fmt::format("{} {}", t.m, telling_words(b.notifications)),
+              "session/notifications");
+    if (a.idle_inhibit != b.idle_inhibit)
+        t.say(session, turn_of(a.idle_inhibit, b.idle_inhibit), Danger::slight,
+              "session/idleInhibit",
+              fmt::format("{} {} keep the screen on while it is in front", t.m,
+                          b.idle_inhibit ? "may" : "may no longer"),
+              "session/idleInhibit");
+}
+
+}  // namespace
+
 void compare_session(Teller& t) {
     const Profile &a = t.a.profile, &b = t.b.profile;
     if (a.session.autostart != b.session.autostart)
@@ -309,6 +336,7 @@ void compare_session(Teller& t) {
     compare_lock_moments(t);
     compare_unlock_recent(t, a.session.fingerprint_within_ms, b.session.fingerprint_within_ms);
     compare_erasure(t, a.session.erase_after_failures, b.session.erase_after_failures);
+    compare_session_bus(t);
     if (a.session.stop_timeout_ms != b.session.stop_timeout_ms)
         t.say(session, Turn::change, Danger::none, "session/stopTimeout",
               fmt::format("{} has {} to stop instead of {}", t.m,

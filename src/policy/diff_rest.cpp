@@ -51,8 +51,8 @@ constexpr std::string_view kCompared[] = {
     "session/throttle/cpu/weight", "session/throttle/io/weight", "session/throttle/memory/high",
     "session/onLock", "session/lockAfter", "session/lockAt/[]", "session/evictAfter",
     "session/unlockRecent/methods/[]", "session/unlockRecent/within", "session/eraseAfterFailures",
-    "session/stopTimeout", "hooks/*/[]", "hooks/*/[]/path", "hooks/*/[]/args/[]",
-    "hooks/*/[]/timeout"};
+    "session/stopTimeout", "session/notifications", "session/idleInhibit", "hooks/*/[]",
+    "hooks/*/[]/path", "hooks/*/[]/args/[]", "hooks/*/[]/timeout"};
 
 // The row's own pattern for a key below an object: itself, or "*".
 std::string pattern_of(const std::string& parent, std::string_view key) {

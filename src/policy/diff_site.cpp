@@ -94,6 +94,9 @@ class DemandReader {
         if (const Node* admitted = demand.find("network"))
             for (const auto& kind : refused("none|loopback|direct|tunnel", *admitted))
                 add("network", kind, admitted->at);
+        if (const Node* admitted = demand.find("notifications"))
+            for (const auto& told : refused(kNotificationsNames, *admitted))
+                add("notifications", told, admitted->at);
         if (const Node* classes = demand.find("devices"))
             for (const auto& member : classes->members)
                 for (const auto& right : refused(rights_of(member.key), member.value))
@@ -124,6 +127,7 @@ std::string demand_words(const std::string& key, const std::vector<std::string>&
                                          : "that lock takes its keys out of memory";
     if (key == "unlock") return "that nothing of this opens its volumes: " + list;
     if (key == "network") return "no network of these: " + list;
+    if (key == "notifications") return "that of notifications none of this is told: " + list;
     if (key == "capabilities") return "none of these capabilities: " + list;
     if (key == "syscalls") return "none of these system calls: " + list;
     return fmt::format("of {} none of these rights: {}", key.substr(key.find('/') + 1), list);

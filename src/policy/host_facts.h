@@ -48,6 +48,7 @@ struct HostFacts {
     std::string keys_dir = "/var/lib/pmos/keys";
     std::string hooks_dir = "/usr/share/pmos/hooks";
     std::string modem_dir = "/run/pmos/modem/modes", audio_dir = "/run/pmos/audio/modes";
+    std::string notify_dir = "/run/pmos/notify/modes";
 };
 
 }  // namespace pmos::policy

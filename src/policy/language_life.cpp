@@ -147,6 +147,18 @@ constexpr std::array kSessionKeys{
             .min = 10,
             .max = 20,
             .example = "20"},
+    KeySpec{.path = "session/notifications",
+            .types = kStr,
+            .doc = "What others learn of the mode's notifications while it is not in front, as "
+                   "docs/notifications.md says. none: nothing. count: how many there are. full: "
+                   "what they say as well. off: its programs have no notifications.",
+            .values = kNotificationsNames,
+            .fallback = "\"off\""},
+    KeySpec{.path = "session/idleInhibit",
+            .types = kStr,
+            .doc = "When its programs may keep the screen on, by org.freedesktop.ScreenSaver.",
+            .values = "never|foreground",
+            .fallback = "\"never\""},
     KeySpec{.path = "session/stopTimeout",
             .types = kStr,
             .doc = "Between SIGTERM and the kill.",

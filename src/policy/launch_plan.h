@@ -34,9 +34,11 @@ struct MountOp {
 inline constexpr std::string_view kModemPlace = "/run/pmos/modem";
 // And the one that the sound's broker has for it, with the socket of the mode's own PipeWire.
 inline constexpr std::string_view kAudioPlace = "/run/pmos/audio";
+// And the one of the notifications' broker, with what its programs take for their session bus.
+inline constexpr std::string_view kNotifyPlace = "/run/pmos/notify";
 inline bool is_brokers(const MountOp& op) {
     return op.kind == image::MountKind::bind &&
-           (op.target == kModemPlace || op.target == kAudioPlace);
+           (op.target == kModemPlace || op.target == kAudioPlace || op.target == kNotifyPlace);
 }
 
 struct DeviceNode {
@@ -160,6 +162,10 @@ struct AudioRights {
     bool any() const { return playback != Presence::none || capture != Presence::none; }
 };
 
+// What others learn of the mode's notifications while it is not in front; off: it has none.
+enum class Notifications : std::uint8_t { off, none, count, full };
+inline constexpr std::string_view kNotificationsNames = "off|none|count|full";
+
 struct Session {
     bool autostart = false;
     Background background = Background::freeze;
@@ -172,6 +178,10 @@ struct Session {
     // Whether a fingerprint lets a mode that was locked by freeze go on, so long after its own
     // secret did; 0: never.
     std::uint32_t fingerprint_within_ms = 0;
+    Notifications notifications = Notifications::off;
+    bool idle_inhibit = false;  // in front its programs may keep the screen on
+
+    bool has_session_bus() const { return notifications != Notifications::off || idle_inhibit; }
 
     bool locks_at(LockAt moment) const {
         return std::ranges::find(lock_at, moment) != lock_at.end();

@@ -164,6 +164,9 @@ void take_readable(const nlohmann::json& j, LaunchPlan& plan) {
     plan.session.evict_after_ms = session.at("evictAfterMs");
     plan.session.erase_after_failures = session.value("eraseAfterFailures", 0U);
     plan.session.fingerprint_within_ms = session.value("fingerprintWithinMs", 0U);
+    plan.session.notifications =
+        value_in<Notifications>(kNotificationsNames, session.value("notifications", "off"));
+    plan.session.idle_inhibit = session.value("idleInhibit", "") == "foreground";
     for (const auto& at : session.at("lockAt"))
         plan.session.lock_at.push_back(value_in<LockAt>(kLockAtNames, at));
     for (const auto& h : j.at("hooks"))

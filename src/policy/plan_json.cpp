@@ -180,6 +180,9 @@ void write_life(JsonWriter& w, const LaunchPlan& plan) {
     w.key("lockAt").texts(moments).key("evictAfterMs").number(s.evict_after_ms);
     w.key("eraseAfterFailures").number(s.erase_after_failures);
     if (s.fingerprint_within_ms != 0) w.key("fingerprintWithinMs").number(s.fingerprint_within_ms);
+    if (s.notifications != Notifications::off)
+        w.key("notifications").text(word_at(kNotificationsNames, s.notifications));
+    if (s.idle_inhibit) w.key("idleInhibit").text("foreground");
     w.key("stopTimeoutMs").number(s.stop_timeout_ms).close().key("hooks").open_array();
     for (const auto& h : plan.hooks) {
         w.open_object().key("point").text(hook_point_name(h.point)).key("path").text(h.path);

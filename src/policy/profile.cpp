@@ -173,11 +173,14 @@ void ProfileReader::audio() {
         p_.devices.erase("audio");
         return;
     }
-    // Where its programs look for their sound server, unless the profile knows better.
-    constexpr std::string_view kWhere = "PIPEWIRE_RUNTIME_DIR=";
+    add_env("PIPEWIRE_RUNTIME_DIR=", kAudioPlace);
+}
+
+// Where its programs look for something, unless the profile knows better.
+void ProfileReader::add_env(std::string_view name, std::string_view value) {
     auto& env = p_.process.env;
-    if (std::ranges::none_of(env, [&](const auto& entry) { return entry.starts_with(kWhere); }))
-        env.push_back(fmt::format("{}{}", kWhere, kAudioPlace));
+    if (std::ranges::none_of(env, [&](const auto& entry) { return entry.starts_with(name); }))
+        env.push_back(fmt::format("{}{}", name, value));
 }
 
 void ProfileReader::limit(std::vector<LimitSpec>& limits, std::string_view path, std::string file,
@@ -247,10 +250,21 @@ void ProfileReader::session() {
     p_.session.evict_after_ms = duration_or(get("session/evictAfter"), 0);
     p_.session.erase_after_failures = u32_or(get("session/eraseAfterFailures"), 0);
     unlock_recent();
+    session_bus();
     const auto moments = split_list(kLockAtNames);
     for (const auto& word : texts(get("session/lockAt")))
         p_.session.lock_at.push_back(static_cast<LockAt>(
             std::ranges::find(moments, std::string_view(word)) - moments.begin()));
+}
+
+void ProfileReader::session_bus() {
+    const auto words = split_list(kNotificationsNames);
+    const auto word = std::ranges::find(words, text_or(get("session/notifications"), "off"));
+    if (word != words.end())
+        p_.session.notifications = static_cast<Notifications>(word - words.begin());
+    p_.session.idle_inhibit = text_or(get("session/idleInhibit"), "never") == "foreground";
+    if (p_.session.has_session_bus())
+        add_env("DBUS_SESSION_BUS_ADDRESS=", fmt::format("unix:path={}/bus", kNotifyPlace));
 }
 
 void ProfileReader::unlock_recent() {

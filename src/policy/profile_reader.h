@@ -43,6 +43,8 @@ class ProfileReader {
     void devices();
     void modem();
     void audio();
+    void session_bus();
+    void add_env(std::string_view name, std::string_view value);
     void network();
     void tunnel(const Node& node);
     void peer(const Node& node);

@@ -183,8 +183,9 @@ void ProfileReader::check_targets() {
     for (const auto& v : p_.volumes) check(v.target, v.at);
     for (const auto& m : p_.mounts) check(m.target, m.at);
     for (const auto& other : seen)
-        for (const auto& [place, whose] :
-             {std::pair{kModemPlace, "modem's"}, {kAudioPlace, "sound's"}})
+        for (const auto& [place, whose] : {std::pair{kModemPlace, "modem's"},
+                                           {kAudioPlace, "sound's"},
+                                           {kNotifyPlace, "notifications'"}})
             if (other.path == place || other.path.starts_with(std::string(place) + "/"))
                 fault(Rule::duplicate_target, other.at,
                       fmt::format("'{}' is where a mode finds the {} broker", place, whose),

@@ -33,6 +33,7 @@ class Reach {
         hooks();
         kernel();
         numbers();
+        notifications();
         std::ranges::stable_sort(out_, [](const Access& a, const Access& b) {
             return std::pair(a.kind, std::string_view(a.resource)) <
                    std::pair(b.kind, std::string_view(b.resource));
@@ -49,6 +50,7 @@ class Reach {
     void hooks();
     void kernel();
     void numbers();
+    void notifications();
 
     Access& add(Resource kind, std::string resource, std::uint8_t rights, std::string how,
                 Location at) {
@@ -212,6 +214,19 @@ void Reach::numbers() {
                         readable ? right_read | right_write : right_write,
                         std::string(counter.counts), p_.where(file ? "" : "seccomp/allow"));
         a.ambient = file || !readable;
+    }
+}
+
+// Every mode that has any may see what the others let be seen, while it is in front.
+void Reach::notifications() {
+    const auto tells = p_.session.notifications;
+    if (tells == Notifications::off) return;
+    for (const auto& [what, least] :
+         {std::pair{"count", Notifications::count}, {"text", Notifications::full}}) {
+        const std::uint8_t rights = tells >= least ? right_read | right_write : right_read;
+        Access& a = add(Resource::notifications, what, rights, "session bus",
+                        p_.where("session/notifications"));
+        a.by = "the notifications' broker";
     }
 }
 

@@ -13,17 +13,18 @@
 namespace pmos::policy {
 
 enum class Resource : std::uint8_t {
-    image,         // the erofs file of the mode's root
-    volume,        // what a LUKS2 volume holds, by its file or block device
-    tree,          // a directory of the host, bound into the mode
-    device,        // a class of devices
-    network,       // a segment: the uplink, a tunnel
-    kernel,        // an object of the kernel that no namespace covers
-    host_program,  // a hook
-    counter,       // a number about the whole machine that a mode can read
+    image,          // the erofs file of the mode's root
+    volume,         // what a LUKS2 volume holds, by its file or block device
+    tree,           // a directory of the host, bound into the mode
+    device,         // a class of devices
+    network,        // a segment: the uplink, a tunnel
+    kernel,         // an object of the kernel that no namespace covers
+    host_program,   // a hook
+    counter,        // a number about the whole machine that a mode can read
+    notifications,  // how many another mode has, or what they say
 };
 inline constexpr std::string_view kResourceNames =
-    "image|volume|tree|device|network|kernel|host-program|counter";
+    "image|volume|tree|device|network|kernel|host-program|counter|notifications";
 
 enum Right : std::uint8_t {
     right_read = 1,

@@ -170,6 +170,11 @@ void Scorer::life() {
                                 std::pair{"runs on throttled", 3U}};  // as Background
     const auto [words, points] = kLives[static_cast<std::size_t>(plan_.session.background)];
     row("background", words, points, 4, "session/background");
+    constexpr std::array kTells{std::pair{"has none", 0U}, std::pair{"keeps them to itself", 0U},
+                                std::pair{"others see how many", 1U},
+                                std::pair{"others read them", 3U}};  // as Notifications
+    const auto [told, weight] = kTells[static_cast<std::size_t>(plan_.session.notifications)];
+    row("notifications", told, weight, 3, "session/notifications");
     row("hooks", fmt::format("{} programs of the host", plan_.hooks.size()),
         static_cast<unsigned>(plan_.hooks.size()), 6, "hooks");
 }

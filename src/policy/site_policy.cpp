@@ -40,6 +40,7 @@ class SiteCheck {
     void unlock(const Node& never);
     void tpm_throttle(const Node& rule);
     void network(const Node& admitted);
+    void notifications(const Node& admitted);
     void capabilities(const Node& never);
     void syscalls(const Node& never);
     void refuse_calls(const std::set<std::string>& refused, const Node& rule, std::string_view why);
@@ -93,6 +94,14 @@ void SiteCheck::network(const Node& admitted) {
     if (!lists(admitted, zone))
         broken(p_.where("network"), admitted,
                fmt::format("the site policy refuses the network '{}'", zone),
+               fmt::format("it admits: {}", words(admitted)));
+}
+
+void SiteCheck::notifications(const Node& admitted) {
+    const auto told = word_at(kNotificationsNames, p_.session.notifications);
+    if (!lists(admitted, std::string(told)))
+        broken(p_.where("session/notifications"), admitted,
+               fmt::format("the site policy refuses notifications '{}'", told),
                fmt::format("it admits: {}", words(admitted)));
 }
 
@@ -196,6 +205,7 @@ void SiteCheck::demand(const Node& demand) {
     if (const Node* never = demand.at_path("unlock/never")) unlock(*never);
     if (const Node* rule = asked("tpmThrottle")) tpm_throttle(*rule);
     if (const Node* admitted = asked("network")) network(*admitted);
+    if (const Node* admitted = demand.find("notifications")) notifications(*admitted);
     if (const Node* never = demand.at_path("capabilities/never")) capabilities(*never);
     if (const Node* never = demand.at_path("syscalls/never")) syscalls(*never);
     if (const Node* classes = demand.find("devices")) devices(*classes);
