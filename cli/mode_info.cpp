@@ -40,6 +40,7 @@ Result<> read_property(const Message& m, std::string_view name, ModeInfo& info) 
     if (name == "OnCall") return read_flag(m, info.on_call);
     if (name == "UsesMicrophone") return read_flag(m, info.uses_microphone);
     if (name == "UsesLoudspeaker") return read_flag(m, info.uses_loudspeaker);
+    if (name == "Notifications") return read(m, "v", "u", &info.notifications);
     if (name == "NeedsSecret") return read_flag(m, info.needs_secret);
     if (name == "Failures") return read(m, "v", "u", &info.failures);
     if (name == "RetryAfter") return read(m, "v", "t", &info.retry_after_s);

@@ -18,6 +18,7 @@ struct ModeInfo {
     bool needs_secret = true;         // asking once too often is safer than passing an empty secret
     std::uint32_t failures = 0;       // wrong secrets in a row
     std::uint64_t retry_after_s = 0;  // bus::kNever: never
+    std::uint32_t notifications = 0;  // that others may know of
     std::uint32_t pid = 0;
     std::uint64_t started_at_us = 0;         // CLOCK_BOOTTIME
     std::uint64_t fingerprint_until_us = 0;  // as above; 0: a finger is not enough

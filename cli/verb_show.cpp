@@ -41,6 +41,7 @@ Json to_json(const ModeInfo& mode) {
         {"onCall", mode.on_call},
         {"usesMicrophone", mode.uses_microphone},
         {"usesLoudspeaker", mode.uses_loudspeaker},
+        {"notifications", mode.notifications},
         {"foreground", mode.foreground},
         {"locked", mode.locked},
         {"lockedBy", mode.locked_by},
@@ -73,6 +74,9 @@ Cell state_cell(const ModeInfo& mode) {
     if (mode.recording) return {printable(mode.state) + ", RECORDING", Style::bad};
     std::string words = printable(mode.state);
     if (mode.on_call) words += ", on call";
+    if (mode.notifications != 0)
+        words += fmt::format(", {} notification{}", mode.notifications,
+                             mode.notifications == 1 ? "" : "s");
     if (mode.uses_microphone) words += ", microphone";
     return {std::move(words), mode.uses_microphone ? Style::warn : style_of_state(mode.state)};
 }

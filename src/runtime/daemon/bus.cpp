@@ -156,6 +156,8 @@ Result<> Bus::connect_system() {
     if (exported && r >= 0) r = sd_bus_request_name(handle, bus::kService, 0);
     if (exported && r >= 0) {
         logind_ = std::make_unique<Logind>(handle, *supervisor_);
+        idle_lock_ = std::make_unique<IdleLock>(handle);
+        supervisor_->set_idle_keeper(idle_lock_.get());
         fprintd_ = std::make_unique<Fprintd>(loop_, handle);
         supervisor_->set_finger_reader(fprintd_.get());
         return {};
@@ -168,6 +170,8 @@ Result<> Bus::connect_system() {
 
 // Everything that has the system bus and speaks for others there.
 void Bus::leave_system() {
+    if (idle_lock_) supervisor_->set_idle_keeper(nullptr);
+    idle_lock_.reset();
     logind_.reset();
     if (!fprintd_) return;
     supervisor_->set_finger_reader(nullptr);
@@ -249,8 +253,8 @@ void Bus::mode_changed(const Mode& mode) {
             sd_bus_emit_properties_changed(
                 connection.handle.get(), mode_path(mode.name).c_str(), bus::kModeInterface, "State",
                 "Reason", "Foreground", "Locked", "LockedBy", "Suspended", "Provisioned",
-                "Recording", "OnCall", "UsesMicrophone", "UsesLoudspeaker", "Pid", "StartedAt",
-                "ExitStatus", "PlanDigest", nullptr);
+                "Recording", "OnCall", "UsesMicrophone", "UsesLoudspeaker", "Notifications", "Pid",
+                "StartedAt", "ExitStatus", "PlanDigest", nullptr);
 }
 
 void Bus::foreground_changed() {

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "runtime/daemon/fprintd.h"
+#include "runtime/daemon/idle_lock.h"
 #include "runtime/daemon/logind.h"
 #include "runtime/daemon/supervisor.h"
 #include "runtime/event/bus_pieces.h"
@@ -72,6 +73,7 @@ class Bus {
     EventSource incoming_, retry_;
     std::list<Connection> connections_;
     std::unique_ptr<Logind> logind_;  // while there is a system bus
+    std::unique_ptr<IdleLock> idle_lock_;
     std::unique_ptr<Fprintd> fprintd_;
     std::map<std::string, std::unique_ptr<ModeObject>, std::less<>> objects_;  // by path
     std::uint64_t next_id_ = 1;

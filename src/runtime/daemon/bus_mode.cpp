@@ -269,6 +269,11 @@ int get_pid(sd_bus*, const char*, const char*, const char*, sd_bus_message* repl
                                  mode.running ? static_cast<std::uint32_t>(mode.running->pid) : 0U);
 }
 
+int get_notifications(sd_bus*, const char*, const char*, const char*, sd_bus_message* reply,
+                      void* userdata, sd_bus_error*) {
+    return sd_bus_message_append(reply, "u", mode_of(userdata).notifications);
+}
+
 int get_started(sd_bus*, const char*, const char*, const char*, sd_bus_message* reply,
                 void* userdata, sd_bus_error*) {
     const Mode& mode = mode_of(userdata);
@@ -343,6 +348,7 @@ constexpr sd_bus_vtable kVtable[] = {
     SD_BUS_PROPERTY("OnCall", "b", get_flag, 0, kChanges),
     SD_BUS_PROPERTY("UsesMicrophone", "b", get_flag, 0, kChanges),
     SD_BUS_PROPERTY("UsesLoudspeaker", "b", get_flag, 0, kChanges),
+    SD_BUS_PROPERTY("Notifications", "u", get_notifications, 0, kChanges),
     SD_BUS_PROPERTY("Autostart", "b", get_flag, 0, 0),
     SD_BUS_PROPERTY("NeedsSecret", "b", get_flag, 0, 0),
     SD_BUS_PROPERTY("FingerprintUntil", "t", get_finger, 0, 0),

@@ -56,6 +56,9 @@ struct Paths {
     // Of the sound's broker, alike.
     std::string audio() const { return run + "/audio"; }
     std::string audio_modes() const { return audio() + "/modes"; }
+    // Of the notifications' broker, alike.
+    std::string notify() const { return run + "/notify"; }
+    std::string notify_modes() const { return notify() + "/modes"; }
     // Where a root is mounted ahead.
     std::string root_place(std::string_view mode) const { return mode_dir(mode) + "/root"; }
 };

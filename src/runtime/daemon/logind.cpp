@@ -6,6 +6,7 @@
 
 #include <string_view>
 
+#include "runtime/daemon/inhibit.h"
 #include "runtime/daemon/journal.h"
 
 namespace pmos::daemon {
@@ -48,16 +49,10 @@ void Logind::hear(Slot& slot, const char* path, const char* interface, const cha
 }
 
 void Logind::delay_sleep() {
-    sd_bus_message* call = nullptr;
-    int r = sd_bus_message_new_method_call(bus_, &call, kLogind, kPath, kManager, "Inhibit");
-    // A phone without logind is not to get one started by the asking.
-    if (r >= 0) r = sd_bus_message_set_auto_start(call, 0);
-    if (r >= 0)
-        r = sd_bus_message_append(call, "ssss", "sleep", "pmosd", "locks the modes", "delay");
     sd_bus_slot* slot = nullptr;
-    if (r >= 0) r = sd_bus_call_async(bus_, &slot, call, on_inhibited, this, 0);
-    sd_bus_message_unref(call);
-    if (r >= 0) asked_.reset(slot);
+    if (ask_to_inhibit(bus_, "sleep", "pmosd", "locks the modes", "delay", on_inhibited, this,
+                       &slot) >= 0)
+        asked_.reset(slot);
 }
 
 int Logind::on_inhibited(sd_bus_message* message, void* userdata, sd_bus_error*) {

@@ -92,6 +92,8 @@ struct Mode {
     bool on_call = false;    // the modem has a call of it
     bool call_held = false;  // it stands still for all that: this kernel could not take its devices
     bool records = false, plays = false;  // by the phone's microphone, its loudspeaker
+    std::uint32_t notifications = 0;      // that others may know of
+    bool wants_awake = false;             // a program asks that the screen stays on
     bool for_call = false;  // it runs behind another for a call, and stands still after it
     bool held = false;      // locked by freeze, or a lock of it is not at its end
     int last_exit = -1;

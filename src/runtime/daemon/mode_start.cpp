@@ -16,6 +16,7 @@
 #include "runtime/daemon/mode_files.h"
 #include "runtime/daemon/mode_stop.h"
 #include "runtime/daemon/modem_link.h"
+#include "runtime/daemon/notify_link.h"
 #include "runtime/daemon/policy_source.h"
 #include "runtime/daemon/prepared.h"
 #include "runtime/daemon/process_stat.h"
@@ -138,6 +139,9 @@ class Start : public std::enable_shared_from_this<Start> {
                 return done(std::move(made));
         if (plan_->audio.any())
             if (auto made = make_audio_place(ctx_.paths, mode_.name); !made)
+                return done(std::move(made));
+        if (plan_->session.has_session_bus())
+            if (auto made = make_notify_place(ctx_.paths, mode_.name); !made)
                 return done(std::move(made));
         auto opened = open_mode_files(ctx_.paths, mode_.name);
         if (!opened) return done(fail(std::move(opened.error())));

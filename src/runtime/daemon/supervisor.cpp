@@ -34,7 +34,12 @@ Supervisor::Supervisor(EventLoop& loop, const Paths& paths, Observer& observer,
     : loop_(loop),
       paths_(paths),
       launcher_(loop, paths.libexec),
-      observer_(observer, [this] { audio_.look_soon(); }),
+      observer_(observer,
+                [this] {
+                    audio_.look_soon();
+                    notify_.look_soon();
+                    look_at_idle();
+                }),
       ctx_{loop,     paths, launcher_, observer_,
            denials_, gate_, pinned_,   [this](Mode& mode) { keys_ended(mode); }},
       denials_(
@@ -49,12 +54,16 @@ Supervisor::Supervisor(EventLoop& loop, const Paths& paths, Observer& observer,
       timers_(ctx_,
               [this](Mode& mode, bool evict, std::string_view why) { lock_due(mode, evict, why); }),
       audio_(loop, paths.audio(), modes_, [this](const audio::Users& users) { on_sound(users); }),
+      notify_(loop, paths.notify(), modes_,
+              [this](const NotifyLink::Uses& uses) { on_notifications(uses); }),
       switchboard_(
           ctx_, {&gate_, &audio_},
           [this] {
               look_at_clocks();
               tell_modem();
               audio_.set_front(switchboard_.foreground());
+              notify_.look_soon();
+              look_at_idle();
           },
           [this] { bring_foreground_back(); },
           [this](Mode& mode, Done done) {

@@ -15,11 +15,13 @@
 #include "runtime/daemon/device_watch.h"
 #include "runtime/daemon/fd_store.h"
 #include "runtime/daemon/finger_reader.h"
+#include "runtime/daemon/idle_keeper.h"
 #include "runtime/daemon/image_watch.h"
 #include "runtime/daemon/launcher.h"
 #include "runtime/daemon/lock_timers.h"
 #include "runtime/daemon/mode.h"
 #include "runtime/daemon/modem_link.h"
+#include "runtime/daemon/notify_link.h"
 #include "runtime/daemon/observer_tap.h"
 #include "runtime/daemon/policy_source.h"
 #include "runtime/daemon/recorder.h"
@@ -86,6 +88,8 @@ class Supervisor {
     std::uint64_t finger_until(const Mode& mode) const;
     // nullptr: none can be asked now.
     void set_finger_reader(FingerReader* reader) noexcept { reader_ = reader; }
+    // As above.
+    void set_idle_keeper(IdleKeeper* keeper);
     // What the lock screen, or who puts the phone to sleep, has to say; answers when every mode
     // that locks then is locked.
     void screen_locked(bool locked, Done done);
@@ -170,6 +174,10 @@ class Supervisor {
     void on_call(const std::vector<std::string>& modes);
     void on_call_came(const std::string& mode);
     void on_sound(const audio::Users& users);
+    void on_notifications(const NotifyLink::Uses& uses);
+    void look_at_idle();
+    void make_notify_places() const;
+    void add_notify_findings(std::vector<host::Finding>& findings) const;
     void make_audio_places() const;
     void add_audio_findings(std::vector<host::Finding>& findings) const;
     void add_modem_findings(std::vector<host::Finding>& findings) const;
@@ -244,9 +252,11 @@ class Supervisor {
     Recorder recorder_;
     LockTimers timers_;
     AudioLink audio_;
+    NotifyLink notify_;
     Switchboard switchboard_;
     VolumeWorks works_;
     FingerReader* reader_ = nullptr;
+    IdleKeeper* idle_keeper_ = nullptr;
     std::unique_ptr<DeviceWatch> device_watch_;
     EventSource devices_later_;
     bool devices_unsettled_ = false;

@@ -90,6 +90,7 @@ Result<> Supervisor::begin(std::vector<KeptDescriptor> kept) {
     watch_trial();
     begin_modem();
     audio_.begin();
+    notify_.begin();
     return {};
 }
 
@@ -194,6 +195,7 @@ Result<policy::HostFacts> Supervisor::read_facts() const {
     facts.keys_dir = paths_.state + "/keys";
     facts.modem_dir = paths_.modem_modes();
     facts.audio_dir = paths_.audio_modes();
+    facts.notify_dir = paths_.notify_modes();
     return facts;
 }
 
@@ -237,6 +239,7 @@ std::vector<std::string> Supervisor::take_policy() {
         if (before[name] != mode->digest) changed.push_back(name);
     for (const auto& [name, mode] : modes_) recheck_recording(*mode);
     make_audio_places();
+    make_notify_places();
     tell_modem();
     return changed;
 }
@@ -393,6 +396,7 @@ std::vector<host::Finding> Supervisor::doctor() {
     add_image_findings(findings);
     add_modem_findings(findings);
     add_audio_findings(findings);
+    add_notify_findings(findings);
     denials_.add_findings(findings);
     if (bundle_)
         std::ranges::move(policy_findings(*bundle_), std::back_inserter(findings));

@@ -79,6 +79,12 @@ int get_flag(sd_bus*, const char* path, const char*, const char* property, sd_bu
     return sd_bus_message_append(reply, "b", value ? 1 : 0);
 }
 
+int get_notifications(sd_bus*, const char* path, const char*, const char*, sd_bus_message* reply,
+                      void* userdata, sd_bus_error*) {
+    const auto& mode = static_cast<World*>(userdata)->modes.at(mode_name(path));
+    return sd_bus_message_append(reply, "u", mode.notifications);
+}
+
 int get_attempts(sd_bus*, const char* path, const char*, const char* property,
                  sd_bus_message* reply, void* userdata, sd_bus_error*) {
     const auto& mode = static_cast<World*>(userdata)->modes.at(mode_name(path));
@@ -334,6 +340,8 @@ const sd_bus_vtable kModeTable[] = {
     SD_BUS_PROPERTY("Locked", "b", get_flag, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("Provisioned", "b", get_flag, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("OnCall", "b", get_flag, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("Notifications", "u", get_notifications, 0,
+                    SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("NeedsSecret", "b", get_flag, 0, SD_BUS_VTABLE_PROPERTY_CONST),
     SD_BUS_PROPERTY("Failures", "u", get_attempts, 0, 0),
     SD_BUS_PROPERTY("RetryAfter", "t", get_attempts, 0, 0),
@@ -425,6 +433,7 @@ int serve(const char* socket_path, const char* log_path) {
     World world;
     world.log_path = log_path;
     world.modes["personal"] = {"running", "", true, false, true, false};
+    world.modes["personal"].notifications = 2;
     world.modes["secure"] = {"stopped", "", false, true, true, true};
     world.modes["fresh"] = {"stopped", "", false, true, false, true};
     world.modes["device"] = {"stopped", "", false, true, true, false};

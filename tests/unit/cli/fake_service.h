@@ -16,7 +16,7 @@ inline constexpr const char* kPin = "2468";
 struct Mode {
     std::string state, reason;
     bool foreground = false, locked = false, provisioned = true, needs_secret = false;
-    std::uint32_t failures = 0;
+    std::uint32_t failures = 0, notifications = 0;
     std::uint64_t retry_after = 0;
 };
 

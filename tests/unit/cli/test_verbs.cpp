@@ -15,8 +15,8 @@ TEST_CASE("status is a table, or an array with booleans") {
     const Service service;
     const auto text = service.run({"status"});
     CHECK(text.status == 0);
-    CHECK_THAT(text.out, Contains("MODE      STATE     FOREGROUND  LOCKED"));
-    CHECK_THAT(text.out, Contains("personal  running   *           no"));
+    CHECK_THAT(text.out, Contains("MODE      STATE                     FOREGROUND  LOCKED"));
+    CHECK_THAT(text.out, Contains("personal  running, 2 notifications  *           no"));
     CHECK_THAT(text.out, Contains("profile is broken\\x1b[2J"));
     CHECK(text.out.find('\x1b') == std::string::npos);  // no terminal, no colours
 
@@ -26,6 +26,8 @@ TEST_CASE("status is a table, or an array with booleans") {
     CHECK(data[4]["state"] == "running");
     CHECK(data[4]["foreground"] == true);
     CHECK(data[4]["locked"] == false);
+    CHECK(data[4]["notifications"] == 2);
+    CHECK(data[5]["notifications"] == 0);
     CHECK(data[5]["mode"] == "secure");
     CHECK(data[5]["locked"] == true);
 }
