@@ -31,6 +31,7 @@ policy::HostFacts facts(const std::string& dir) {
     f.memory_bytes = 1ULL << 30;
     f.modem_dir = dir + "/modem";
     f.audio_dir = dir + "/audio";
+    f.notify_dir = dir + "/notify";
     f.devices = {{"gpu", "render", "dri/renderD128", false, 226, 128},
                  {"modem", "port", "ttyS2", false, 4, 66}};
     return f;
@@ -65,6 +66,7 @@ TEST_CASE("the shipped profiles start and confine as they say") {
 
     std::filesystem::create_directories(world.dir() + "/modem/secure");
     std::filesystem::create_directories(world.dir() + "/audio/" + mode);
+    std::filesystem::create_directories(world.dir() + "/notify/" + mode);
     policy::LaunchPlan plan = compiled(mode, world.dir());
     world.use_id_maps(plan);
     for (policy::MountOp& op : plan.mounts)

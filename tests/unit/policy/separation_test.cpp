@@ -85,6 +85,10 @@ TEST_CASE("nothing that nobody controls flows between the shipped modes") {
     for (const char* way : {"personal->secure ", "secure->personal "})
         for (const auto& what : {hook, std::string("audio-capture"), std::string("audio-playback")})
             wanted.push_back(way + what + " arbitrated");
+    // Personal lets its notifications be read, secure lets them be counted.
+    for (const char* told :
+         {"personal->secure count", "personal->secure text", "secure->personal count"})
+        wanted.push_back(std::string(told) + " arbitrated");
     std::ranges::sort(wanted);
     CHECK(seen == wanted);
 }
