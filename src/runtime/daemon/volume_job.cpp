@@ -59,6 +59,13 @@ const char* verb_name(volume::Verb verb) {
         case volume::Verb::keep_denials:
         case volume::Verb::read_denials:
             return "volume-denials";
+        case volume::Verb::tunnel_key_new:
+        case volume::Verb::tunnel_key_import:
+            return "tunnel-key";
+        case volume::Verb::tunnel_key_read:
+            return "start";
+        case volume::Verb::tunnel_key_show:
+            return "tunnel-key-show";
     }
     return "volume";
 }

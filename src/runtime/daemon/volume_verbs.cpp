@@ -30,7 +30,7 @@ bool mounts(volume::Verb verb) {
 
 bool only_looks(volume::Verb verb) {
     return verb == volume::Verb::info || verb == volume::Verb::auth_list ||
-           verb == volume::Verb::auth_test;
+           verb == volume::Verb::auth_test || verb == volume::Verb::tunnel_key_show;
 }
 
 std::function<void()> call_volume(const Context& ctx, Mode& mode, VolumeCall call,
@@ -55,6 +55,7 @@ std::function<void()> call_volume(const Context& ctx, Mode& mode, VolumeCall cal
     job.secret = std::move(call.secret);
     job.other = std::move(call.other);
     job.ways = std::move(call.ways);
+    job.replaces = call.replaces;
     return run_volume_worker(
         ctx.loop, ctx.paths.libexec, std::move(job),
         [&ctx, &mode, judged, verb, answer = std::move(answer)](Result<VolumeEnd> end) mutable {

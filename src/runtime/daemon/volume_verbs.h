@@ -16,6 +16,7 @@ struct VolumeCall {
     UniqueFd other = {};     // a new secret, or a file
     std::uint64_t size = 0;  // of resize
     volume::Ways ways = {};  // of auth_*
+    bool replaces = false;   // of a tunnel's key
     std::string owner = {};  // who asked: if he leaves, it is ended; "": nobody can
 };
 

@@ -31,8 +31,9 @@ class Worker : public std::enable_shared_from_this<Worker> {
         request.descriptors = {BorrowedFd(), BorrowedFd(), BorrowedFd(2), theirs.borrow()};
         static_assert(volume::kSocketFd == 3);
         PMOS_ASSIGN(process_, spawn(request));
-        PMOS_ASSIGN(const auto wire, volume::make_request(job_.verb, job_.mode, job_.volume,
-                                                          job_.places, job_.ways));
+        PMOS_ASSIGN(auto wire, volume::make_request(job_.verb, job_.mode, job_.volume, job_.places,
+                                                    job_.ways));
+        wire.replaces = job_.replaces ? 1 : 0;
         PMOS_TRY(volume::send_request(socket_.borrow(), wire, job_.secret.borrow(),
                                       job_.other.borrow()));
         job_.secret.reset();

@@ -21,6 +21,7 @@ struct VolumeJob {
     volume::Ways ways = {};
     UniqueFd secret;  // empty for a device key and for verbs that need none
     UniqueFd other;   // as volume::needs_other()
+    bool replaces = false;
     std::move_only_function<void(std::uint32_t permille, std::string_view step)> progress = nullptr;
     std::move_only_function<void()> keys_ended = nullptr;  // before it answers
 };

@@ -66,13 +66,8 @@ Result<std::string> read_all(BorrowedFd file, std::size_t most) {
 }
 
 Result<UniqueFd> open_log(const Request& request, int flags, Channel& channel) {
-    PMOS_TRY(check_complete(request));
-    PMOS_TRY(channel.catch_signals());
-    PMOS_TRY(check_open(request));
-    PMOS_ASSIGN(const UniqueFd root,
-                mount_checked("/dev/mapper/" + std::string(text(request.dm_name)), channel));
-    const std::string path = fmt::format("{}/{}", policy::image::kPrivatePart, kLog);
-    UniqueFd log(::openat(root.get(), path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW));
+    PMOS_ASSIGN(const UniqueFd part, open_private_part(request, channel));
+    UniqueFd log(::openat(part.get(), kLog, flags | O_CLOEXEC | O_NOFOLLOW));
     if (!log) return fail(failed("open"));
     return log;
 }
@@ -85,6 +80,18 @@ Event done() {
 }
 
 }  // namespace
+
+Result<UniqueFd> open_private_part(const Request& request, Channel& channel) {
+    PMOS_TRY(check_complete(request));
+    PMOS_TRY(channel.catch_signals());
+    PMOS_TRY(check_open(request));
+    PMOS_ASSIGN(const UniqueFd root,
+                mount_checked("/dev/mapper/" + std::string(text(request.dm_name)), channel));
+    UniqueFd part(::openat(root.get(), policy::image::kPrivatePart,
+                           O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+    if (!part) return fail(failed("open"));
+    return part;
+}
 
 std::string_view lines_of(std::string_view log) { return log.substr(0, log.find('\0')); }
 

@@ -1,7 +1,7 @@
 // volume: what pmosd asks of one pmos-volume process and what that answers. One request, one
 // process. Plain old data over a SOCK_SEQPACKET pair; a secret only as a descriptor. With the
 // request come at most two: the secret, and the other one that its verb takes (the new secret of
-// passwd, the duress secret, the file of backup and restore, or of denials).
+// passwd, the duress secret, the file of backup and restore, or of denials, a tunnel's key).
 #pragma once
 
 #include <cstddef>
@@ -44,6 +44,12 @@ enum class Verb : std::uint32_t {
     duress,          // another duress secret; without a descriptor for it: none
     keep_denials = 64,  // lines of the other descriptor, into the private part of an open one
     read_denials,       // those that it has, into the other descriptor's file
+    // Of an open one: the key of the mode's tunnel, in the private part. All but read tell the
+    // public one, as a detail "publicKey".
+    tunnel_key_new = 72,
+    tunnel_key_import,  // the other descriptor's, in base64 as wg(8) has it
+    tunnel_key_read,    // 32 bytes, into the other descriptor's pipe
+    tunnel_key_show,
 };
 
 enum class KeyKind : std::uint32_t {
@@ -96,7 +102,9 @@ struct Request {
     // What the TPM seals to, one bit for each PCR.
     std::uint32_t pcrs = 0;
     // Nothing opens by a PIN but what the TPM counts, and keeps a share of.
-    std::uint32_t tpm_throttle = 0, unused = 0;
+    std::uint32_t tpm_throttle = 0;
+    // A tunnel's key that is there already goes; 0: it stays, and the verb fails.
+    std::uint32_t replaces = 0;
     // What is destroyed with it: the mode's other volumes, each "f" (a file) or "b" (a block
     // device), its name, a space, its path, where its header is a file elsewhere a tab and that
     // path, and a newline.

@@ -40,7 +40,8 @@ bool is_verb(Verb verb) {
            (verb >= Verb::info && verb <= Verb::wipe_free) || verb == Verb::reencrypt ||
            verb == Verb::trim || (verb >= Verb::auth_list && verb <= Verb::auth_test) ||
            verb == Verb::erase || verb == Verb::duress || verb == Verb::keep_denials ||
-           verb == Verb::read_denials;
+           verb == Verb::read_denials ||
+           (verb >= Verb::tunnel_key_new && verb <= Verb::tunnel_key_show);
 }
 
 template <std::size_t N>
@@ -124,6 +125,7 @@ Result<void> check_request(const Request& r) {
     if (r.key != KeyKind::descriptor && r.key != KeyKind::device_key && r.key != KeyKind::tpm)
         return bad("unknown kind of key");
     if (r.pcrs >> 24U != 0) return bad("a TPM has the PCRs 0 to 23");
+    if (r.replaces > 1) return bad("a key is replaced or it is not");
     if (r.block_device > 1) return bad("source is neither a file nor a block device");
     PMOS_TRY(check_names(r));
     if (r.verb == Verb::provision) return check_format(r);

@@ -80,7 +80,8 @@ Result<std::string> map_volume(const Request& request, const SecretBuffer& secre
 bool works_on_it(Verb verb) {
     return (verb >= Verb::passwd && verb <= Verb::wipe_free) || verb == Verb::reencrypt ||
            verb == Verb::trim || verb == Verb::auth_enroll || verb == Verb::auth_remove ||
-           verb == Verb::duress || verb == Verb::keep_denials || verb == Verb::read_denials;
+           verb == Verb::duress || verb == Verb::keep_denials || verb == Verb::read_denials ||
+           (verb >= Verb::tunnel_key_new && verb <= Verb::tunnel_key_show);
 }
 
 // What is left of them, where a destruction was cut off, is not to be opened, kept or put back.
@@ -202,6 +203,14 @@ Result<Event> work(Channel& channel) {
             return keep_denials(request, std::move(received.other), channel);
         case Verb::read_denials:
             return read_denials(request, std::move(received.other), channel);
+        case Verb::tunnel_key_new:
+            return new_tunnel_key(request, channel);
+        case Verb::tunnel_key_import:
+            return import_tunnel_key(request, std::move(received.other), channel);
+        case Verb::tunnel_key_read:
+            return read_tunnel_key(request, std::move(received.other), channel);
+        case Verb::tunnel_key_show:
+            return show_tunnel_key(request, channel);
     }
     return fail(Code::usage, "volume request refused", "unknown verb");
 }

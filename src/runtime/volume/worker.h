@@ -32,6 +32,10 @@ Result<Event> auth_remove(const Request& request, UniqueFd secret, Channel& chan
 Result<Event> auth_test(const Request& request, UniqueFd secret, Channel& channel);
 Result<Event> keep_denials(const Request& request, UniqueFd lines, Channel& channel);
 Result<Event> read_denials(const Request& request, UniqueFd file, Channel& channel);
+Result<Event> new_tunnel_key(const Request& request, Channel& channel);
+Result<Event> import_tunnel_key(const Request& request, UniqueFd text, Channel& channel);
+Result<Event> read_tunnel_key(const Request& request, UniqueFd pipe, Channel& channel);
+Result<Event> show_tunnel_key(const Request& request, Channel& channel);
 Result<Event> restore(const Request& request, UniqueFd file, Channel& channel);
 Result<Event> reencrypt(const Request& request, UniqueFd secret, Channel& channel);
 Result<Event> erase(const Request& request, Channel& channel);

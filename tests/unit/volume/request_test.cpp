@@ -7,7 +7,10 @@
 
 #include <array>
 #include <catch2/catch.hpp>
+#include <cctype>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 
 #include "runtime/volume/channel.h"
 #include "runtime/volume/client.h"
@@ -298,4 +301,58 @@ TEST_CASE("discards, integrity and a header of its own are checked") {
     v.integrity = "none";
     v.header = "secure.header";
     CHECK_FALSE(check_request(request_of(v)));
+}
+
+namespace {
+
+// Bytes of what Python's struct calls by that text, without padding: "=IQ64s".
+std::size_t size_of_struct(std::string_view format) {
+    std::size_t size = 0, count = 0;
+    for (const char c : format) {
+        if (std::isdigit(static_cast<unsigned char>(c)) != 0) {
+            count = count * 10 + static_cast<std::size_t>(c - '0');
+            continue;
+        }
+        const std::size_t one = c == 'Q' ? 8 : c == 'I' || c == 'i' ? 4 : c == 's' ? 1 : 0;
+        size += one * (count == 0 ? 1 : count);
+        count = 0;
+    }
+    return size;
+}
+
+// The literals between the brackets of NAME = struct.Struct(...).
+std::string format_of(std::string_view source, const std::string& name) {
+    const auto begin = source.find("\n" + name + " = struct.Struct(");
+    REQUIRE(begin != source.npos);
+    const auto call = source.substr(begin, source.find(')', begin) - begin);
+    std::string format;
+    bool inside = false;
+    for (const char c : call) {
+        if (c == '"') inside = !inside;
+        if (c != '"' && inside) format += c;
+    }
+    return format;
+}
+
+}  // namespace
+
+// Else the phone's tests speak of another request than the one that pmosd sends.
+TEST_CASE("the tests on the phone know the wire as it is") {
+    std::ifstream file(PMOS_WORKER);
+    const std::string source{std::istreambuf_iterator<char>(file), {}};
+    CHECK(size_of_struct(format_of(source, "REQUEST")) == sizeof(Request));
+    CHECK(size_of_struct(format_of(source, "EVENT")) == sizeof(Event));
+}
+
+TEST_CASE("a tunnel's key comes and goes by a descriptor, and is replaced only when asked") {
+    for (const auto verb : {Verb::tunnel_key_new, Verb::tunnel_key_import, Verb::tunnel_key_read,
+                            Verb::tunnel_key_show}) {
+        Request r = request_of(sample(), verb);
+        CHECK(check_request(r));
+        CHECK_FALSE(judges(verb));
+        CHECK_FALSE(needs_secret(r));
+        CHECK(needs_other(r) == (verb == Verb::tunnel_key_import || verb == Verb::tunnel_key_read));
+        r.replaces = 2;
+        CHECK_FALSE(check_request(r));
+    }
 }
