@@ -12,16 +12,30 @@ struct Pending {
     AnswerMessage answer;
 };
 
+// As set_error() has written it, where it is one of ours.
+Error error_of(const sd_bus_error& error) {
+    Error made;
+    const bool late = sd_bus_error_has_name(&error, SD_BUS_ERROR_NO_REPLY) != 0 ||
+                      sd_bus_error_has_name(&error, SD_BUS_ERROR_TIMEOUT) != 0;
+    made.code = code_from_bus_name(error.name);
+    // A deadline that passed at the other end is no answer that is missing.
+    if (made.code == Code::timed_out) made.code = Code::failed;
+    if (late) made.code = Code::timed_out;
+    constexpr std::string_view kHint = "\nhint: ";
+    const std::string_view text = error.message != nullptr ? error.message : error.name;
+    const auto hint = text.find(kHint);
+    made.what = printable(text.substr(0, hint));
+    if (hint != text.npos) made.fix = printable(text.substr(hint + kHint.size()));
+    return made;
+}
+
 void destroy(void* userdata) { delete static_cast<Pending*>(userdata); }
 
 int on_reply(sd_bus_message* message, void* userdata, sd_bus_error*) {
     auto answer = std::exchange(static_cast<Pending*>(userdata)->answer, nullptr);
     if (!answer) return 0;
     if (const auto* error = sd_bus_message_get_error(message); error != nullptr) {
-        const bool late = sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY) != 0 ||
-                          sd_bus_error_has_name(error, SD_BUS_ERROR_TIMEOUT) != 0;
-        answer(fail(late ? Code::timed_out : Code::failed,
-                    printable(error->message != nullptr ? error->message : error->name)));
+        answer(fail(error_of(*error)));
         return 0;
     }
     answer(message);

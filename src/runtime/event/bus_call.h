@@ -20,6 +20,7 @@ inline MessagePtr share(sd_bus_message* message) { return MessagePtr(sd_bus_mess
 
 using AnswerMessage = std::move_only_function<void(Result<sd_bus_message*>)>;
 // Answers exactly once, never from within, or not any more when the bus is closed before.
+// Code::timed_out: nobody has answered. What the other end refuses has its code and its hint.
 void call_async(EventLoop& loop, sd_bus* bus, sd_bus_message* request, std::uint64_t timeout_us,
                 AnswerMessage answer);
 
