@@ -199,6 +199,9 @@ Result<> Bus::export_objects(Connection& connection) {
     if (r >= 0)
         r = sd_bus_add_fallback_vtable(handle, nullptr, bus::kModePrefix, bus::kFingersInterface,
                                        fingers_vtable(), find_mode, this);
+    if (r >= 0)
+        r = sd_bus_add_fallback_vtable(handle, nullptr, bus::kModePrefix, bus::kNetworkInterface,
+                                       network_vtable(), find_mode, this);
     if (r >= 0) r = sd_bus_add_node_enumerator(handle, nullptr, bus::kModePrefix, list_modes, this);
     if (r >= 0) r = sd_bus_add_object_manager(handle, nullptr, bus::kManagerPath);
     if (r >= 0)

@@ -111,5 +111,6 @@ const sd_bus_vtable* manager_vtable();
 const sd_bus_vtable* mode_vtable();
 const sd_bus_vtable* volumes_vtable();
 const sd_bus_vtable* fingers_vtable();
+const sd_bus_vtable* network_vtable();
 
 }  // namespace pmos::daemon

@@ -12,6 +12,7 @@ inline constexpr const char* kManagerInterface = "org.pmos.Runtime1.Manager";
 inline constexpr const char* kModeInterface = "org.pmos.Runtime1.Mode";
 inline constexpr const char* kVolumesInterface = "org.pmos.Runtime1.Volumes";
 inline constexpr const char* kFingersInterface = "org.pmos.Runtime1.Fingerprints";
+inline constexpr const char* kNetworkInterface = "org.pmos.Runtime1.Network";
 // The same API without a bus daemon: D-Bus peer to peer, root only.
 inline constexpr const char* kPrivateSocket = "/run/pmos/private";
 // RetryAfter when no secret is accepted any more.

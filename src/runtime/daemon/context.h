@@ -16,6 +16,7 @@ struct Mode;
 class Denials;
 class DeviceGate;
 class Launcher;
+class NetworkLink;
 class PinnedFiles;
 
 struct Paths {
@@ -59,6 +60,8 @@ struct Paths {
     // Of the notifications' broker, alike.
     std::string notify() const { return run + "/notify"; }
     std::string notify_modes() const { return notify() + "/modes"; }
+    // Of the network's broker: its socket.
+    std::string network() const { return run + "/network"; }
     // Where a root is mounted ahead.
     std::string root_place(std::string_view mode) const { return mode_dir(mode) + "/root"; }
 };
@@ -94,6 +97,7 @@ struct Context {
     Observer& observer;
     Denials& denials;
     DeviceGate& gate;
+    NetworkLink& network;
     const PinnedFiles& pinned;
     // The keys of this mode were destroyed on the storage; the kernel may still have some.
     std::function<void(Mode&)> keys_ended;

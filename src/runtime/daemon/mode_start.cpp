@@ -16,11 +16,13 @@
 #include "runtime/daemon/mode_files.h"
 #include "runtime/daemon/mode_stop.h"
 #include "runtime/daemon/modem_link.h"
+#include "runtime/daemon/network_link.h"
 #include "runtime/daemon/notify_link.h"
 #include "runtime/daemon/policy_source.h"
 #include "runtime/daemon/prepared.h"
 #include "runtime/daemon/process_stat.h"
 #include "runtime/daemon/throttle.h"
+#include "runtime/daemon/tunnel_key.h"
 #include "runtime/daemon/volumes.h"
 #include "runtime/device/filter.h"
 
@@ -51,6 +53,7 @@ class Start : public std::enable_shared_from_this<Start> {
                               {"files", &Start::files, &Start::undo_files},
                               {"cgroup", &Start::cgroup, &Start::undo_cgroup},
                               {"device_filter", &Start::device_filter, nullptr},
+                              {"network", &Start::network, &Start::undo_network},
                               {"launch", &Start::launch, &Start::undo_launch},
                               {"record", &Start::record, nullptr},
                               {"post_start_hooks", &Start::post_start_hooks, nullptr},
@@ -180,6 +183,30 @@ class Start : public std::enable_shared_from_this<Start> {
         done(device::attach_filter(mode_.cgroup->fd(), prepared_.filters->of(mode_.devices_open)));
     }
 
+    // One in which a network was made, or tried, is no other start's.
+    void network(Done done) {
+        net_ns_ = std::move(prepared_.net_ns);
+        if (!has_wire(plan_->network.zone)) return done({});
+        if (plan_->network.zone != policy::Zone::tunnel) return connect({}, std::move(done));
+        read_tunnel_key(
+            ctx_, mode_, *plan_,
+            [self = shared_from_this(), done = std::move(done)](Result<UniqueFd> key) mutable {
+                if (!key) return done(fail(std::move(key.error())));
+                self->connect(std::move(*key), std::move(done));
+            });
+    }
+    void connect(UniqueFd key, Done done) {
+        ctx_.network.connect(mode_.name, {net_ns_.borrow(), plan_image(), std::move(key)},
+                             std::move(done));
+    }
+    void undo_network(Done done) {
+        net_ns_.reset();
+        ctx_.network.disconnect(mode_.name, std::move(done));
+    }
+    BorrowedFd plan_image() const {
+        return recorded_ ? recording_image_.borrow() : prepared_.plan.borrow();
+    }
+
     void launch(Done done) {
         // Waited since it was prepared, and may have been written to since.
         if (auto same = check_pinned(ctx_, root_, prepared_.root->files()); !same)
@@ -189,10 +216,10 @@ class Start : public std::enable_shared_from_this<Start> {
         root_tree_ = std::move(*tree);
         LaunchJob job;
         job.request.verb = launch::Verb::start;
-        job.descriptors.plan = recorded_ ? recording_image_.borrow() : prepared_.plan.borrow();
+        job.descriptors.plan = plan_image();
         job.descriptors.cgroup = mode_.cgroup->fd();
         job.descriptors.root_tree = root_tree_.borrow();
-        job.descriptors.net_ns = prepared_.net_ns.borrow();
+        job.descriptors.net_ns = net_ns_.borrow();
         job.descriptors.id_ns = prepared_.id_ns.borrow();
         job.descriptors.status = files_.status.borrow();
         // No stdin: the mode's own /dev/null, for the phone's is one inode for all modes.
@@ -213,7 +240,7 @@ class Start : public std::enable_shared_from_this<Start> {
             return done(fail(std::move(reply.error())));
         }
         const auto filters = prepared_.filters;
-        prepared_.net_ns.reset();  // one mode, one network namespace, one life
+        net_ns_.reset();  // one mode, one network namespace, one life
         give_back();
         Running running;
         running.plan = plan_;
@@ -265,6 +292,7 @@ class Start : public std::enable_shared_from_this<Start> {
     bool was_locked_ = false;
     Prepared prepared_;
     policy::RootImage root_;  // that is prepared
+    UniqueFd net_ns_;         // of this start
     ModeFiles files_;
     UniqueFd root_tree_;
 };

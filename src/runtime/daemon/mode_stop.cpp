@@ -10,6 +10,7 @@
 #include "runtime/daemon/hook_runner.h"
 #include "runtime/daemon/mode_files.h"
 #include "runtime/daemon/mode_log.h"
+#include "runtime/daemon/network_link.h"
 #include "runtime/daemon/process.h"
 
 namespace pmos::daemon {
@@ -48,6 +49,16 @@ int exit_of_last_run(const Context& ctx, Mode& mode) {
     return reaped ? exit_code(*reaped) : 128 + SIGKILL;
 }
 
+// And the network that they had, once nothing can use it any more.
+void remove_processes(const Context& ctx, Mode& mode, Done done) {
+    remove_cgroup(ctx, mode, [&ctx, &mode, done = std::move(done)](Result<> removed) mutable {
+        ctx.network.disconnect(mode.name, [removed = std::move(removed),
+                                           done = std::move(done)](Result<> disconnected) mutable {
+            done(removed ? std::move(disconnected) : std::move(removed));
+        });
+    });
+}
+
 // Everything after PID 1 is gone. Goes on after an error and answers the first.
 void clean_up(const Context& ctx, Mode& mode, Done done) {
     mode.last_exit = exit_of_last_run(ctx, mode);
@@ -55,16 +66,17 @@ void clean_up(const Context& ctx, Mode& mode, Done done) {
     const auto plan = mode.running->plan;  // of the run that ended, not of the next
     mode.running.reset();
     mode.devices_open = mode.foreground;  // of one that starts again at once
-    remove_cgroup(ctx, mode, [&ctx, &mode, plan, done = std::move(done)](Result<> removed) mutable {
-        Result<> files = remove_run_files(ctx.paths, mode.name);
-        run_hooks(ctx, mode, plan.get(), policy::HookPoint::post_stop,
-                  [removed = std::move(removed), files = std::move(files),
-                   done = std::move(done)](Result<> hooks) mutable {
-                      if (!removed) return done(std::move(removed));
-                      if (!files) return done(std::move(files));
-                      done(std::move(hooks));
-                  });
-    });
+    remove_processes(ctx, mode,
+                     [&ctx, &mode, plan, done = std::move(done)](Result<> removed) mutable {
+                         Result<> files = remove_run_files(ctx.paths, mode.name);
+                         run_hooks(ctx, mode, plan.get(), policy::HookPoint::post_stop,
+                                   [removed = std::move(removed), files = std::move(files),
+                                    done = std::move(done)](Result<> hooks) mutable {
+                                       if (!removed) return done(std::move(removed));
+                                       if (!files) return done(std::move(files));
+                                       done(std::move(hooks));
+                                   });
+                     });
 }
 
 void finish(const Context& ctx, Mode& mode, State state, std::string reason, Done done) {

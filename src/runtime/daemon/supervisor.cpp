@@ -40,8 +40,9 @@ Supervisor::Supervisor(EventLoop& loop, const Paths& paths, Observer& observer,
                     notify_.look_soon();
                     look_at_idle();
                 }),
-      ctx_{loop,     paths, launcher_, observer_,
-           denials_, gate_, pinned_,   [this](Mode& mode) { keys_ended(mode); }},
+      ctx_{loop,      paths,    launcher_,
+           observer_, denials_, gate_,
+           network_,  pinned_,  [this](Mode& mode) { keys_ended(mode); }},
       denials_(
           ctx_, [this](std::uint32_t uid) { return whose(uid); },
           [this](const Mode& mode) { return about(mode); },
@@ -56,6 +57,10 @@ Supervisor::Supervisor(EventLoop& loop, const Paths& paths, Observer& observer,
       audio_(loop, paths.audio(), modes_, [this](const audio::Users& users) { on_sound(users); }),
       notify_(loop, paths.notify(), modes_,
               [this](const NotifyLink::Uses& uses) { on_notifications(uses); }),
+      network_(loop, paths.network(),
+               [this](const std::string& mode, const std::string& why) {
+                   ctx_.observer.event("network-lost", mode, {{"why", why}});
+               }),
       switchboard_(
           ctx_, {&gate_, &audio_},
           [this] {

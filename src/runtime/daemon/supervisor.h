@@ -21,6 +21,7 @@
 #include "runtime/daemon/lock_timers.h"
 #include "runtime/daemon/mode.h"
 #include "runtime/daemon/modem_link.h"
+#include "runtime/daemon/network_link.h"
 #include "runtime/daemon/notify_link.h"
 #include "runtime/daemon/observer_tap.h"
 #include "runtime/daemon/policy_source.h"
@@ -108,6 +109,9 @@ class Supervisor {
     void drop_owners(const std::function<bool(const std::string&)>& gone);
     // One verb on one volume; answers what there is to tell.
     void volume(Mode& mode, VolumeCall call, Answer<Details> answer);
+    // The key of its tunnel: made, taken from `text`, or told the public half of, by verb.
+    void tunnel_key(Mode& mode, VolumeCall call, Answer<std::string> answer);
+    void network_status(Mode& mode, Answer<NetworkStatus> answer);
     void stop_all(Done done);
 
     using Changed = std::vector<std::string>;  // modes whose plan did
@@ -179,6 +183,8 @@ class Supervisor {
     void make_notify_places() const;
     void add_notify_findings(std::vector<host::Finding>& findings) const;
     void make_audio_places() const;
+    void adopt_network(Mode& mode);
+    void add_network_findings(std::vector<host::Finding>& findings) const;
     void add_audio_findings(std::vector<host::Finding>& findings) const;
     void add_modem_findings(std::vector<host::Finding>& findings) const;
     void add_image_findings(std::vector<host::Finding>& findings) const;
@@ -253,6 +259,7 @@ class Supervisor {
     LockTimers timers_;
     AudioLink audio_;
     NotifyLink notify_;
+    NetworkLink network_;
     Switchboard switchboard_;
     VolumeWorks works_;
     FingerReader* reader_ = nullptr;

@@ -91,6 +91,7 @@ Result<> Supervisor::begin(std::vector<KeptDescriptor> kept) {
     begin_modem();
     audio_.begin();
     notify_.begin();
+    network_.begin();
     return {};
 }
 
@@ -331,6 +332,7 @@ void Supervisor::adopt(Mode& mode) {
     if (running.plan) running.watch = denials_.watch(mode, *mode.cgroup, *running.plan);
     mode.running = std::move(running);
     adopt_devices(mode);
+    adopt_network(mode);
     mode.state =
         mode.cgroup->is_frozen() || mode.cgroup->freezes() ? State::frozen : State::running;
     // Until the modem's broker says that the call is over.
@@ -397,6 +399,7 @@ std::vector<host::Finding> Supervisor::doctor() {
     add_modem_findings(findings);
     add_audio_findings(findings);
     add_notify_findings(findings);
+    add_network_findings(findings);
     denials_.add_findings(findings);
     if (bundle_)
         std::ranges::move(policy_findings(*bundle_), std::back_inserter(findings));

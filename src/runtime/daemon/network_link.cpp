@@ -1,0 +1,263 @@
+// daemon: what goes to the network's broker and comes from it. See network_link.h.
+#include "runtime/daemon/network_link.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <utility>
+
+#include "base/text.h"
+#include "runtime/daemon/mode.h"
+#include "runtime/daemon/process.h"
+#include "runtime/network/protocol.h"
+
+namespace pmos::daemon {
+namespace {
+
+using namespace std::chrono_literals;
+
+// How long a start waits for a broker that is not there.
+constexpr auto kPatience = 5s;
+// One that has not answered by then is ended; systemd starts another. What is in the kernel stays.
+constexpr auto kAnswerLimit = 15s;
+constexpr auto kLookLimit = 5s;
+
+UniqueFd copy_of(BorrowedFd fd) { return UniqueFd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 3)); }
+
+int append_connect(sd_bus_message* m, const std::string& mode, int net_ns, int plan, int key) {
+    int r = sd_bus_message_append(m, "shh", mode.c_str(), net_ns, plan);
+    if (r >= 0) r = sd_bus_message_open_container(m, 'a', "h");
+    if (r >= 0 && key >= 0) r = sd_bus_message_append(m, "h", key);
+    return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+int read_peers(sd_bus_message* m, std::vector<NetworkPeer>& out) {
+    const char *key = nullptr, *endpoint = nullptr;
+    std::uint64_t handshake = 0, received = 0;
+    int r = sd_bus_message_enter_container(m, 'a', "(sstt)");
+    while (r >= 0 &&
+           (r = sd_bus_message_read(m, "(sstt)", &key, &endpoint, &handshake, &received)) > 0)
+        out.push_back({printable(key), printable(endpoint), handshake, received});
+    return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+Result<NetworkStatus> read_status(sd_bus_message* m) {
+    NetworkStatus status;
+    int r = sd_bus_message_read(m, "tt", &status.received, &status.sent);
+    if (r >= 0) r = read_peers(m, status.peers);
+    if (r < 0) return fail(errno_error(-r, "cannot read pmos-net's answer"));
+    return status;
+}
+
+}  // namespace
+
+// The number is the mode's as long as its process has not ended, and was so when it was looked up.
+Result<UniqueFd> net_ns_of(const Running& running) {
+    const std::string path = fmt::format("/proc/{}/ns/net", running.pid);
+    UniqueFd ns(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!ns) return fail(errno_error(errno, "cannot open '" + path + "'"));
+    if (has_ended(running.pidfd.borrow())) return fail(Code::not_running, "the mode has ended");
+    return ns;
+}
+
+void NetworkLink::begin() {
+    link_.emplace(loop_,
+                  BrokerLink::Broker{"pmos-net", dir_, network::kPath, network::kControlInterface},
+                  BrokerLink::Heard{[this] { connected_now(); }, [this] { lost_broker(); },
+                                    [this](std::string_view member, sd_bus_message* message) {
+                                        if (member == network::kLost) hear_lost(message);
+                                    }});
+}
+
+std::string NetworkLink::why_not() const {
+    if (!connected()) return link_ ? link_->why_not() : "it was not looked for yet";
+    return ready_ ? "" : "pmos-net has not answered yet";
+}
+
+std::unexpected<Error> NetworkLink::nobody(const std::string& mode) const {
+    return fail(Code::not_found,
+                "mode '" + mode + "' has a network, and nobody is there who makes it", why_not(),
+                "systemctl enable --now pmos-net");
+}
+
+void NetworkLink::connect(const std::string& mode, Wanted wanted, Done done) {
+    Wire wire;
+    wire.net_ns = copy_of(wanted.net_ns);
+    wire.plan = copy_of(wanted.plan);
+    wire.key = std::move(wanted.key);
+    if (!wire.net_ns || !wire.plan) return done(fail(errno_error(errno, "cannot hand a plan on")));
+    wire.start = std::move(done);
+    Wire& kept = wires_[mode] = std::move(wire);
+    if (ready_) return ask(mode, kept);
+    kept.patience = loop_.after(kPatience, [this, mode] { give_up(mode, nobody(mode).error()); });
+}
+
+void NetworkLink::adopt(const std::string& mode, UniqueFd net_ns, UniqueFd plan) {
+    Wire& wire = wires_[mode];
+    wire.stage = Stage::connected;
+    wire.net_ns = std::move(net_ns);
+    wire.plan = std::move(plan);
+}
+
+// First of all, and without a descriptor: sd-bus would wait for the other end's greeting before it
+// takes one.
+void NetworkLink::connected_now() {
+    std::vector<std::string> names;
+    for (const auto& [mode, wire] : wires_)
+        if (wire.stage == Stage::connected) names.push_back(mode);
+    link_->call(
+        network::kKeep, [&](sd_bus_message* m) { return event::append_strings(m, names); },
+        kAnswerLimit,
+        [this, turn = keep_ = ++turn_](Result<sd_bus_message*> reply) {
+            if (turn == keep_) kept(std::move(reply));
+        });
+}
+
+void NetworkLink::kept(Result<sd_bus_message*> reply) {
+    if (!reply) return end_broker(reply.error().message());
+    link_->settled();
+    ready_ = true;
+    std::vector<std::string> names;
+    for (const auto& [mode, wire] : wires_)
+        if (wire.stage != Stage::lost) names.push_back(mode);
+    for (const auto& mode : names)
+        if (const auto it = wires_.find(mode); ready_ && it != wires_.end()) ask(mode, it->second);
+}
+
+void NetworkLink::ask(const std::string& mode, Wire& wire) {
+    wire.patience.reset();
+    wire.stage = Stage::asked;
+    wire.turn = ++turn_;
+    const auto append = [&](sd_bus_message* m) {
+        return append_connect(m, mode, wire.net_ns.get(), wire.plan.get(), wire.key.get());
+    };
+    link_->call(network::kConnect, append, kAnswerLimit,
+                [this, mode, turn = wire.turn](Result<sd_bus_message*> reply) {
+                    if (!reply) return answered(mode, turn, fail(std::move(reply.error())));
+                    answered(mode, turn, {});
+                });
+    // Where it could not be said the broker was let go, and the wire with it.
+    if (const auto still = wires_.find(mode); still != wires_.end()) still->second.key.reset();
+}
+
+void NetworkLink::answered(const std::string& mode, std::uint64_t turn, Result<> result) {
+    const auto found = wires_.find(mode);
+    if (found == wires_.end() || found->second.turn != turn) return;
+    Wire& wire = found->second;
+    if (!result && result.error().code == Code::timed_out)
+        return end_broker("pmos-net does not answer");
+    if (!result && !wire.start) return lose(mode, result.error().message());
+    if (!result) return give_up(mode, std::move(result.error()));
+    wire.stage = Stage::connected;
+    if (auto done = std::exchange(wire.start, nullptr)) done({});
+}
+
+void NetworkLink::give_up(const std::string& mode, Error error) {
+    auto gone = wires_.extract(mode);
+    if (auto done = std::move(gone.mapped().start)) done(fail(std::move(error)));
+}
+
+// It runs on, without: its programs are told by nothing but that.
+void NetworkLink::lose(const std::string& mode, const std::string& why) {
+    Wire& wire = wires_[mode];
+    wire.stage = Stage::lost;
+    wire.why = why;
+    wire.turn = 0;
+    told_lost_(mode, why);
+}
+
+void NetworkLink::hear_lost(sd_bus_message* message) {
+    const char *mode = nullptr, *why = nullptr;
+    if (sd_bus_message_read(message, "ss", &mode, &why) < 0) return;
+    const auto found = wires_.find(mode);
+    if (found == wires_.end() || found->second.stage == Stage::lost) return;
+    const std::string said = printable(why);
+    if (found->second.start)
+        return give_up(found->first, fail(Code::failed, "the network was cut off", said).error());
+    lose(found->first, said);
+}
+
+void NetworkLink::disconnect(const std::string& mode, Done done) {
+    if (wires_.erase(mode) == 0 || !ready_) return done({});
+    const auto turn = ++turn_;
+    leaving_.push_back({turn, std::move(done)});
+    link_->call(
+        network::kDisconnect,
+        [&](sd_bus_message* m) { return sd_bus_message_append(m, "s", mode.c_str()); },
+        kAnswerLimit,
+        [this, turn](Result<sd_bus_message*> reply) {
+            if (!reply && reply.error().code == Code::timed_out)
+                return end_broker("pmos-net does not answer");
+            const auto it = std::ranges::find(leaving_, turn, &Leaving::turn);
+            if (it == leaving_.end()) return;
+            auto leave = std::move(it->done);
+            leaving_.erase(it);
+            if (!reply) return leave(fail(std::move(reply.error())));
+            leave({});
+        });
+}
+
+void NetworkLink::status(const std::string& mode, Answer<NetworkStatus> answer) {
+    const auto found = wires_.find(mode);
+    if (found == wires_.end())
+        return answer(fail(Code::not_running, "mode '" + mode + "' has no network now"));
+    if (found->second.stage == Stage::lost) {
+        NetworkStatus status;
+        status.lost = found->second.why;
+        return answer(std::move(status));
+    }
+    if (!ready_)
+        return answer(fail(Code::not_found, "nobody can tell of the network of '" + mode + "'",
+                           why_not(), "systemctl enable --now pmos-net"));
+    const auto turn = ++turn_;
+    asking_.push_back({turn, std::move(answer)});
+    link_->call(
+        network::kStatus,
+        [&](sd_bus_message* m) { return sd_bus_message_append(m, "s", mode.c_str()); }, kLookLimit,
+        [this, turn](Result<sd_bus_message*> reply) {
+            const auto it = std::ranges::find(asking_, turn, &Asking::turn);
+            if (it == asking_.end()) return;
+            auto ask = std::move(it->answer);
+            asking_.erase(it);
+            if (!reply) return ask(fail(std::move(reply.error())));
+            ask(read_status(*reply));
+        });
+}
+
+// It cannot be told that it is not trusted any more, so it is ended.
+void NetworkLink::end_broker(std::string why) {
+    if (!connected()) return;
+    if (link_->process() && !has_ended(link_->process()))
+        static_cast<void>(send_signal(link_->process(), SIGKILL));
+    link_->lose(std::move(why));
+}
+
+// What was under way may have been done or not: of a start it is given up, and the next broker
+// removes what there is; what runs is told to that one again.
+void NetworkLink::lost_broker() {
+    ready_ = false;
+    keep_ = 0;
+    std::vector<std::string> starts;
+    for (auto& [mode, wire] : wires_) {
+        if (wire.stage != Stage::asked) continue;
+        wire.turn = 0;
+        if (wire.start)
+            starts.push_back(mode);
+        else
+            wire.stage = Stage::connected;
+    }
+    for (const auto& mode : starts)
+        loop_.soon([done = std::move(wires_.extract(mode).mapped().start),
+                    error = nobody(mode).error()]() mutable { done(fail(std::move(error))); });
+    for (auto& one : std::exchange(leaving_, {}))
+        loop_.soon([done = std::move(one.done)]() mutable { done({}); });
+    for (auto& one : std::exchange(asking_, {}))
+        loop_.soon([answer = std::move(one.answer)]() mutable {
+            answer(fail(Code::not_found, "pmos-net has gone"));
+        });
+}
+
+}  // namespace pmos::daemon
