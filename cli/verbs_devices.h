@@ -13,6 +13,8 @@ Action attach_modem_status(CLI::App& app);
 Action attach_modem_call(CLI::App& app);
 Action attach_modem_hangup(CLI::App& app);
 Action attach_modem_sms(CLI::App& app);
+Action attach_net_status(CLI::App& app);
+Action attach_net_key(CLI::App& app);
 Action attach_handset_detect(CLI::App& app);
 Action attach_handset_check(CLI::App& app);
 

@@ -27,6 +27,7 @@ _pmosctl_options() {
         events) echo "$common --count --denials" ;;
         handset) echo "$common --out --format" ;;
         modem) echo "$common --no-wait" ;;
+        net) echo "$common --new --import --show --key-fd --yes" ;;
         image) echo "$common --output --hash-image --root-hash --all-root --limit --unpacker" ;;
         policy)
             echo "$common --format --resolved --origin --mode --dir --all --on-device --output --against --svg --dot --name --version --for --root
@@ -38,15 +39,15 @@ _pmosctl_options() {
 
 _pmosctl() {
     local verbs='status list inspect logs events doctor version start stop restart switch notify
-        provision unlock lock erase duress volume auth exec shell devices modem handset image
-        policy reload'
+        provision unlock lock erase duress volume auth exec shell devices modem net handset
+        image policy reload'
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local verb='' mode='' second='' i word places=()
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-            --socket | --pin-fd | --new-pin-fd | --duress-pin-fd | --out-fd | --volume | --finger | --timeout | -n | --lines | --count | -e | --env | -w | --workdir | -u | --user)
+            --socket | --pin-fd | --new-pin-fd | --duress-pin-fd | --out-fd | --key-fd | --volume | --finger | --timeout | -n | --lines | --count | -e | --env | -w | --workdir | -u | --user)
                 ((i++))
                 ;;
             --) return ;; # the command of exec: files, by the shell's own rules
@@ -54,9 +55,9 @@ _pmosctl() {
             *)
                 if [[ -z $verb ]]; then
                     verb=$word
-                elif [[ $verb == @(volume|auth|duress) && -z $second ]]; then
+                elif [[ $verb == @(volume|auth|duress|net) && -z $second ]]; then
                     second=$word
-                elif [[ $verb == @(volume|auth|duress) ]]; then
+                elif [[ $verb == @(volume|auth|duress|net) ]]; then
                     places+=("$word")
                 else
                     mode=$word
@@ -69,7 +70,7 @@ _pmosctl() {
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return
             ;;
-        --pin-fd | --new-pin-fd | --duress-pin-fd | --out-fd | --volume | --finger | --timeout | -n | --lines | --count | -e | --env | -w | --workdir | -u | --user) return ;;
+        --pin-fd | --new-pin-fd | --duress-pin-fd | --out-fd | --key-fd | --volume | --finger | --timeout | -n | --lines | --count | -e | --env | -w | --workdir | -u | --user) return ;;
     esac
     if [[ $cur == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_pmosctl_options "$verb")" -- "$cur")
@@ -115,6 +116,13 @@ _pmosctl() {
         duress)
             if [[ -z $second ]]; then
                 mapfile -t COMPREPLY < <(compgen -W 'set remove' -- "$cur")
+            elif ((${#places[@]} == 0)); then
+                _pmosctl_modes "$cur"
+            fi
+            ;;
+        net)
+            if [[ -z $second ]]; then
+                mapfile -t COMPREPLY < <(compgen -W 'status key' -- "$cur")
             elif ((${#places[@]} == 0)); then
                 _pmosctl_modes "$cur"
             fi

@@ -399,6 +399,9 @@ int accept_peer(sd_event_source* source, int fd, std::uint32_t, void* userdata) 
     if (r >= 0)
         r = sd_bus_add_fallback_vtable(bus, nullptr, bus::kModePrefix, bus::kFingersInterface,
                                        kFingersTable, find_mode, &world);
+    if (r >= 0)
+        r = sd_bus_add_fallback_vtable(bus, nullptr, bus::kModePrefix, bus::kNetworkInterface,
+                                       network_table(), find_mode, &world);
     if (r >= 0) r = sd_bus_add_node_enumerator(bus, nullptr, bus::kModePrefix, list_modes, &world);
     if (r >= 0) r = sd_bus_add_object_manager(bus, nullptr, bus::kManagerPath);
     if (r >= 0) r = sd_bus_attach_event(bus, sd_event_source_get_event(source), 0);

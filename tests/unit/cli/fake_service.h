@@ -42,6 +42,9 @@ std::string mode_name(const char* path);
 // fake_volumes.cpp
 const sd_bus_vtable* volumes_table();
 
+// fake_network.cpp
+const sd_bus_vtable* network_table();
+
 // fake_auth.cpp: who can open a volume.
 std::string read_all(int fd);
 int list_factors_method(sd_bus_message* m, void* userdata, sd_bus_error* error);

@@ -1,0 +1,88 @@
+// tests: net status and net key: what they ask and print, and that no key is among it.
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "harness.h"
+
+using namespace pmos;
+
+using namespace pmos::cli::test;
+using Catch::Matchers::Contains;
+
+namespace {
+
+bool was_called(const Service& service, const std::string& member) {
+    const auto calls = service.calls();
+    return std::ranges::find(calls, member) != calls.end();
+}
+
+}  // namespace
+
+TEST_CASE("net status shows every mode, its peers, and why one was lost") {
+    const Service service;
+    const auto all = service.run({"net", "status"});
+    CHECK(all.status == 0);
+    CHECK_THAT(all.out,
+               Contains("tunnel") && Contains("2 KiB") && Contains("peer+key= at 192.0.2.1:51820"));
+    CHECK_THAT(all.out, Contains("handshake 1m 0") && Contains("no handshake yet"));
+    CHECK_THAT(all.out, Contains("personal: somebody changed its rules\\x1b[2J"));
+    const auto one = service.run({"net", "status", "secure", "--json"});
+    REQUIRE(one.status == 0);
+    const auto json = nlohmann::json::parse(one.out);
+    REQUIRE(json.size() == 1);
+    CHECK(json[0]["interface"] == "pmos0");
+    CHECK(json[0]["received"] == 2048);
+    CHECK(json[0]["peers"][0]["publicKey"] == "peer+key=");
+    CHECK(json[0]["peers"][1]["handshake"] == 0);
+    CHECK(service.run({"net", "status", "nobody"}).status == 3);
+}
+
+TEST_CASE("net key wants one thing said, and prints the public key") {
+    const Service service;
+    CHECK(service.run({"net", "key", "secure"}).status == 2);
+    CHECK(service.run({"net", "key", "secure", "--new", "--show"}).status == 2);
+    CHECK(service.run({"net", "key", "secure", "--show", "--key-fd", "0"}).status == 2);
+    CHECK(service.run({"net", "key", "secure", "--show"}).out == "old+public=\n");
+    const auto none = service.run({"net", "key", "personal", "--show"});
+    CHECK(none.status == 13);
+    CHECK_THAT(none.err, Contains("hint: make one with"));
+    // Where there is none nobody is asked.
+    CHECK(service.run({"net", "key", "personal", "--new"}).out == "made+public=\n");
+}
+
+TEST_CASE("a key that is there is replaced after a yes only") {
+    const Service service;
+    const auto silent = service.run({"net", "key", "secure", "--new"});
+    CHECK(silent.status == 2);
+    CHECK_THAT(silent.err, Contains("old+public=") && Contains("--yes"));
+    CHECK_FALSE(was_called(service, "MakeKey"));
+    Terminal no(service, {"net", "key", "secure", "--new"});
+    REQUIRE(no.wait_for("type 'yes' to go on: "));
+    no.type("n\n");
+    CHECK(no.finish() == 16);
+    CHECK_FALSE(was_called(service, "MakeKey"));
+    CHECK(service.run({"net", "key", "secure", "--new", "--yes"}).out == "made+public=\n");
+}
+
+TEST_CASE("a key is imported from standard input, a descriptor or the terminal, and never shown") {
+    const Service service;
+    const Args import{"net", "key", "personal", "--import"};
+    CHECK(service.run(import, "private+key=\n").out == "imported+public=\n");
+    CHECK(service.run(import, "something else\n").status == 2);
+    CHECK(service.run(import, "").status == 2);
+    UniqueFd keep;
+    Args by_fd = import;
+    by_fd.insert(by_fd.end(), {"--key-fd", inheritable("private+key=", keep)});
+    CHECK(service.run(by_fd).out == "imported+public=\n");
+    Args closed = import;
+    closed.insert(closed.end(), {"--key-fd", "77"});
+    const auto refused = service.run(closed);
+    CHECK(refused.status == 2);
+    CHECK_THAT(refused.err, Contains("descriptor 77") && !Contains("PIN"));
+    Terminal tty(service, import);
+    REQUIRE(tty.wait_for("key of the tunnel of personal: "));
+    tty.type("private+key=\n");
+    CHECK(tty.finish() == 0);
+    CHECK(tty.seen().find("private+key") == std::string::npos);
+}
