@@ -13,6 +13,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "base/verity.h"
+
 namespace pmos::network {
 namespace {
 
@@ -209,9 +211,9 @@ void add_state(TunnelState& state, const nlmsghdr& message) {
 std::string state_text(const TunnelState& state) {
     std::string text = state.has_key ? "key\n" : "no-key\n";
     for (const auto& peer : state.peers)
-        text += fmt::format("{:02x} {} {} {} {}\n", fmt::join(peer.public_key, ""),
-                            peer.endpoint.empty() ? "-" : peer.endpoint, peer.handshake,
-                            peer.received, peer.sent);
+        text += fmt::format(
+            "{} {} {} {} {}\n", verity::to_hex(std::as_bytes(std::span(peer.public_key))),
+            peer.endpoint.empty() ? "-" : peer.endpoint, peer.handshake, peer.received, peer.sent);
     return text;
 }
 
