@@ -43,6 +43,7 @@ void IdleLock::keep_awake(const std::string& mode) {
     mode_ = mode;
     asked_.reset();
     lock_.reset();
+    if (mode_.empty()) refused_.clear();
     if (!mode_.empty()) ask();
 }
 

@@ -257,7 +257,11 @@ class Start : public std::enable_shared_from_this<Start> {
         Result<> watched;
         if (reply->listener) watched = listen(ctx_, mode_, std::move(reply->listener), Whose::mode);
         if (watched) watched = watch_exit(ctx_, mode_, on_exit_);
-        if (watched) return done({});
+        if (watched) {
+            // Its first programs look for what brokers have for it.
+            ctx_.observer.mode_changed(mode_);
+            return done({});
+        }
         kill_mode(ctx_, mode_,
                   [watched = std::move(watched), done = std::move(done)](Result<>) mutable {
                       done(std::move(watched));

@@ -66,6 +66,7 @@ void clean_up(const Context& ctx, Mode& mode, Done done) {
     const auto plan = mode.running->plan;  // of the run that ended, not of the next
     mode.running.reset();
     mode.devices_open = mode.foreground;  // of one that starts again at once
+    ctx.observer.mode_changed(mode);      // what brokers had for it is of nobody now
     remove_processes(ctx, mode,
                      [&ctx, &mode, plan, done = std::move(done)](Result<> removed) mutable {
                          Result<> files = remove_run_files(ctx.paths, mode.name);

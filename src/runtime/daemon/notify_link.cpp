@@ -1,9 +1,11 @@
 // daemon: what goes to the notifications' broker and comes from it.
 #include "runtime/daemon/notify_link.h"
 
+#include <csignal>
 #include <utility>
 
 #include "runtime/daemon/notify_table.h"
+#include "runtime/daemon/process.h"
 
 namespace pmos::daemon {
 namespace {
@@ -71,7 +73,12 @@ void NotifyLink::send() {
 }
 
 void NotifyLink::answered(std::uint64_t turn, Result<sd_bus_message*> reply) {
-    if (!reply) return link_->lose(reply.error().message());
+    if (!reply) {
+        // What it was told to forget it still has.
+        if (reply.error().code == Code::timed_out && link_->process())
+            static_cast<void>(send_signal(link_->process(), SIGKILL));
+        return link_->lose(reply.error().message());
+    }
     link_->settled();
     answered_ = turn;
     take(*reply);

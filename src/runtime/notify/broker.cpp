@@ -132,7 +132,7 @@ Shown Broker::shown_of(const std::string& name, const Mode& mode, Telling tellin
 std::vector<Shown> Broker::shown_to(const std::string& viewer) const {
     const auto* const own = rights(viewer);
     std::vector<Shown> shown;
-    if (own == nullptr || !own->foreground || own->locked) return shown;
+    if (own == nullptr || !own->notifies || !own->foreground || own->locked) return shown;
     for (const auto& [name, mode] : modes_)
         if (auto one = shown_of(name, mode, mode.rights.telling); name != viewer && one.count != 0)
             shown.push_back(std::move(one));

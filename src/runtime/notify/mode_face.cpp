@@ -90,9 +90,16 @@ int append(sd_bus_message* reply, const Shown& shown) {
     return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+constexpr std::uint64_t kMostLists = 4;
+
 // No sender, no number and no time: of another mode those are nobody's business.
-int list(sd_bus_message* m, void* userdata, sd_bus_error*) {
+int list(sd_bus_message* m, void* userdata, sd_bus_error* error) {
     auto& face = face_of(userdata);
+    // Each answer may be long, and what waits to be read is the broker's memory.
+    std::uint64_t unread = 0;
+    if (sd_bus_get_n_queued_write(sd_bus_message_get_bus(m), &unread) >= 0 && unread > kMostLists)
+        return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED,
+                                "read first what you have asked for");
     sd_bus_message* made = nullptr;
     int r = sd_bus_message_new_method_return(m, &made);
     const event::MessagePtr reply(made);

@@ -14,6 +14,9 @@ constexpr std::string_view kTags[] = {"b", "i", "u", "a", "img"};
 constexpr std::pair<std::string_view, char> kEntities[] = {
     {"&lt;", '<'}, {"&gt;", '>'}, {"&amp;", '&'}, {"&quot;", '"'}, {"&apos;", '\''}};
 
+// What is longer is no tag: who begins many and ends none is not looked through each time.
+constexpr std::size_t kMostTag = 1024;
+
 // Bytes of the tag that text begins with; 0: it begins with none.
 std::size_t tag_at(std::string_view text) {
     std::size_t at = text.starts_with("</") ? 2 : 1;
@@ -22,7 +25,7 @@ std::size_t tag_at(std::string_view text) {
     const auto name = text.substr(begin, at - begin);
     if (std::ranges::find(kTags, name) == std::end(kTags) || at == text.size()) return 0;
     if (text[at] != '>' && text[at] != '/' && text[at] != ' ') return 0;
-    const auto end = text.find('>', at);
+    const auto end = text.substr(0, kMostTag).find('>', at);
     return end == std::string_view::npos ? 0 : end + 1;
 }
 
@@ -59,10 +62,18 @@ bool steers(char32_t c) {
                                [c](const auto& r) { return c >= r.first && c <= r.second; });
 }
 
+// Where what is freed is written over: a short text within the string itself would stay on the
+// stack.
+std::string on_the_heap(std::size_t size) {
+    std::string text;
+    text.reserve(size + sizeof text);
+    return text;
+}
+
 }  // namespace
 
 std::string without_markup(std::string_view text) {
-    std::string out;
+    std::string out = on_the_heap(text.size());
     while (!text.empty()) {
         if (text.front() == '<')
             if (const auto tag = tag_at(text); tag != 0) {
@@ -81,7 +92,7 @@ std::string without_markup(std::string_view text) {
 std::string plain_text(std::string_view text, std::size_t most, Lines lines) {
     const std::string bare = without_markup(text);
     std::string_view rest = bare;
-    std::string out;
+    std::string out = on_the_heap(0);
     while (!rest.empty()) {
         const auto character = character_at(rest);
         if (character.bytes == 0) {

@@ -26,7 +26,7 @@ int read_actions(sd_bus_message* m, Note& note) {
     while (r >= 0 && (r = sd_bus_message_read(m, "s", &key)) > 0) {
         if ((r = sd_bus_message_read(m, "s", &words)) <= 0) return r < 0 ? r : -EINVAL;
         // A key is said again as it was said: it is not cut.
-        if (std::string_view(key).size() > kMostKey || note.actions.size() >= kMostActions)
+        if (note.actions.size() >= kMostActions || plain_text(key, kMostKey, Lines::one) != key)
             return -E2BIG;
         note.actions.emplace_back(key, plain_text(words, kMostWords, Lines::one));
     }

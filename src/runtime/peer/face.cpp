@@ -131,16 +131,20 @@ int Face::on_disconnected(sd_bus_message*, void* userdata, sd_bus_error*) {
     return 0;
 }
 
-// One of a mode's that asks and does not listen is let go before it fills the memory.
+// One of a mode's that does not listen is let go before it fills the memory.
+void Face::drop_if_deaf(Peer& peer) {
+    std::uint64_t unread = 0;
+    if (rules_.guarded && sd_bus_get_n_queued_write(peer.bus.get(), &unread) >= 0 &&
+        unread > kMostUnread)
+        drop_soon(peer);
+}
+
 int Face::on_message(sd_bus_message* message, void* userdata, sd_bus_error*) {
     auto& peer = *static_cast<Peer*>(userdata);
     // "Connected" and "Disconnected" are sd-bus's own.
     if (sd_bus_message_is_signal(message, "org.freedesktop.DBus.Local", nullptr) == 0)
         peer.spoke = true;
-    std::uint64_t unread = 0;
-    if (peer.face->rules_.guarded && sd_bus_get_n_queued_write(peer.bus.get(), &unread) >= 0 &&
-        unread > kMostUnread)
-        peer.face->drop_soon(peer);
+    peer.face->drop_if_deaf(peer);
     return 0;
 }
 

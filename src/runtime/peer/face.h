@@ -68,7 +68,10 @@ class Face {
     template <class F>
     void each(F f) {
         for (auto& peer : peers_)
-            if (peer.ready && peer.spoke) f(peer.bus.get());
+            if (peer.ready && peer.spoke) {
+                f(peer.bus.get());
+                drop_if_deaf(peer);
+            }
     }
 
   private:
@@ -78,6 +81,7 @@ class Face {
     void accept();
     bool start(Peer& peer, UniqueFd client);
     void drop_soon(Peer& peer);
+    void drop_if_deaf(Peer& peer);
     void process_soon(Peer& peer);
     static int on_connected(sd_bus_message* message, void* userdata, sd_bus_error* error);
     static int on_disconnected(sd_bus_message* message, void* userdata, sd_bus_error* error);

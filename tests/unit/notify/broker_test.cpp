@@ -108,6 +108,17 @@ TEST_CASE("a mode whose right goes has none any more") {
     CHECK(world.say("berta", "more") == 0);
 }
 
+TEST_CASE("who has no notifications itself is shown nobody's") {
+    World world;
+    world.begin();
+    world.say("berta", "secret");
+    CHECK(World::seen(world.broker.shown_to("anna")) == "berta 1");
+    world.anna().notifies = false;
+    world.anna().keeps_awake = true;
+    world.begin();
+    CHECK(world.broker.shown_to("anna").empty());
+}
+
 TEST_CASE("what may be seen otherwise is told once for many changes, and no more is told by it") {
     World world;
     world.begin();

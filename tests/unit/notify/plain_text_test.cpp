@@ -2,6 +2,7 @@
 #include "runtime/notify/plain_text.h"
 
 #include <catch2/catch.hpp>
+#include <chrono>
 
 using namespace pmos::notify;
 
@@ -43,4 +44,13 @@ TEST_CASE("too long a text ends before the character that is too much") {
     CHECK(one("a\u00fc\u00fc", 4) == "a\u00fc");
     CHECK(one("a\x01\x01\x01z", 2) == "az");
     CHECK(one(std::string(5000, 'x'), 2048).size() == 2048);
+}
+
+TEST_CASE("tags that are begun and never ended take no longer than other text") {
+    std::string text;
+    for (int i = 0; i < 170000; ++i) text += "<b ";
+    const auto begin = std::chrono::steady_clock::now();
+    CHECK(plain_text(text, 100, Lines::one).size() == 100);
+    // Looked through each time, it would be minutes.
+    CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(10));
 }
