@@ -37,6 +37,16 @@ Result<> write_switch(const std::string& path, char value) {
     return {};
 }
 
+// Forwarding, and what the kernel sets along with it: whether redirects are taken is the phone's
+// affair (inet_forward_change() of net/ipv4/devinet.c).
+Result<> switch_forwarding(bool v6, char value) {
+    if (v6) return write_switch(switch_of(v6), value);
+    const std::string redirects = "/proc/sys/net/ipv4/conf/all/accept_redirects";
+    PMOS_ASSIGN(const char before, read_switch(redirects));
+    PMOS_TRY(write_switch(switch_of(v6), value));
+    return write_switch(redirects, before);
+}
+
 // A router hears no router advertisements, and forgets what it has heard, unless it is told that it
 // does: 2, which means what 1 does where nothing is forwarded, and so stays.
 Result<> keep_hearing_routers() {
@@ -61,7 +71,7 @@ Result<> forward_family(const Nft& phone, bool v6) {
     PMOS_TRY(phone.run(guard_rules(v6), "cannot load the rules of what is forwarded"));
     if (now != '0') return {};
     if (v6) PMOS_TRY(keep_hearing_routers());
-    auto wrote = write_switch(switch_of(v6), '1');
+    auto wrote = switch_forwarding(v6, '1');
     if (wrote) return {};
     auto undone = phone.run(no_table(guard_family(v6), kGuardTable), "cannot remove rules");
     if (!undone) wrote.error().undo_failures.push_back(std::move(undone.error()));
@@ -86,7 +96,7 @@ Result<> stop_forwarding(const Nft& phone) {
     for (const bool v6 : {false, true}) {
         const auto guard = std::string(guard_family(v6)) + " " + std::string(kGuardTable);
         if (std::ranges::find(tables, guard) == tables.end()) continue;
-        if (!v6 || has_ipv6()) PMOS_TRY(write_switch(switch_of(v6), '0'));
+        if (!v6 || has_ipv6()) PMOS_TRY(switch_forwarding(v6, '0'));
         PMOS_TRY(phone.run(no_table(guard_family(v6), kGuardTable),
                            "cannot remove the rules of what is forwarded"));
     }

@@ -2,6 +2,8 @@
 // again after each of its starts.
 #include "runtime/network/keeper.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 
 #include "runtime/network/part.h"
@@ -15,6 +17,13 @@ using policy::Zone;
 
 void attach(Result<>& cause, Result<> undone) {
     if (!undone) cause.error().undo_failures.push_back(std::move(undone.error()));
+}
+
+bool same_file(const UniqueFd& a, const UniqueFd& b) {
+    struct stat first {};
+    struct stat second {};
+    return ::fstat(a.get(), &first) == 0 && ::fstat(b.get(), &second) == 0 &&
+           first.st_dev == second.st_dev && first.st_ino == second.st_ino;
 }
 
 }  // namespace
@@ -34,6 +43,10 @@ void Keeper::connect(const std::string& mode, UniqueFd netns, policy::NetworkPla
         return done(fail(other.error()));
     if (const auto before = held_.find(mode); before != held_.end() && before->second.making)
         return done(fail(Code::busy, "the network of the mode '" + mode + "' is being made"));
+    if (const auto before = held_.find(mode);
+        before != held_.end() && !before->second.stands && same_file(before->second.netns, netns))
+        return done(fail(Code::not_found, "the mode '" + mode + "' was cut off its network",
+                         "somebody else had changed it", "start it again"));
     held_.erase(mode);
     auto& held = held_[mode];
     held.netns = std::move(netns);

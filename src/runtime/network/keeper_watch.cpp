@@ -67,26 +67,26 @@ void Keeper::look_at_links() {
 }
 
 void Keeper::phone_changed(const Changed& changed) {
+    // First of all what stands guard: it is no mode's, and it is what tells that the forwarding is
+    // to be switched off with the last wire. Where it cannot be put back, nothing is forwarded.
+    const auto each_wire = [this](auto f) {
+        for (auto& [mode, held] : held_)
+            if (held.stands && held.plan.zone == Zone::direct) f(mode, held);
+    };
     bool forwards = false;
-    for (auto& [mode, held] : held_) {
-        if (!held.stands || held.plan.zone != Zone::direct) continue;
-        const auto ours = std::string(kWireFamily) + " " + wire_table(mode);
-        if (changed.tables.contains(ours))
-            cut(mode, held, "its table '" + ours + "' was changed by " + changed.who);
-        else
-            forwards = true;
-    }
-    // What stands guard is no mode's: it is put back, for as long as there is a mode to forward
-    // for. Where that cannot be, nothing is forwarded.
+    each_wire([&](const auto&, const Held&) { forwards = true; });
     for (const bool v6 : {false, true}) {
         const auto guard = std::string(guard_family(v6)) + " " + std::string(kGuardTable);
         if (!forwards || !changed.tables.contains(guard)) continue;
         const auto loaded = phone_.nft.run(guard_rules(v6), "cannot put back '" + guard + "'");
         if (loaded) continue;
-        for (auto& [mode, held] : held_)
-            if (held.stands && held.plan.zone == Zone::direct)
-                cut(mode, held, loaded.error().message());
+        each_wire([&](const auto& mode, Held& held) { cut(mode, held, loaded.error().message()); });
     }
+    each_wire([&](const auto& mode, Held& held) {
+        const auto ours = std::string(kWireFamily) + " " + wire_table(mode);
+        if (changed.tables.contains(ours))
+            cut(mode, held, "its table '" + ours + "' was changed by " + changed.who);
+    });
 }
 
 void Keeper::load_again(const std::string& mode, Held& held) {

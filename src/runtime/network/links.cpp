@@ -165,7 +165,9 @@ Result<> Links::set_up(int index, bool up) const {
 
 Result<> Links::remove(int index) const {
     Request request(RTM_DELLINK, 0);
-    return socket_.tell(change(request, index), "cannot remove a link");
+    auto gone = socket_.tell(change(request, index), "cannot remove a link");
+    // With its namespace, or by another's hand.
+    return !gone && gone.error().sys_errno == ENODEV ? Result<>() : gone;
 }
 
 Result<> Links::add_address(int index, const IpPrefix& address) const {

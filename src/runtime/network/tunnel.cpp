@@ -143,9 +143,12 @@ void Tunnel::state(event::Answer<TunnelState> answer) {
     });
 }
 
+// By a socket of its own: on one that is shared, the key may come to who asked something else.
 void Tunnel::run_key(const char* verb, UniqueFd input, Ran ran) {
+    const auto socket = phone_.home.inside(netns_, [] { return Netlink::open(NETLINK_GENERIC); });
+    if (!socket) return ran(fail(socket.error()));
     run(programs_.key, {verb, std::to_string(parts_->wireguard.family()), std::to_string(index_)},
-        std::move(input), parts_->wireguard.fd(), std::move(ran));
+        std::move(input), socket->fd(), std::move(ran));
 }
 
 void Tunnel::run(std::string program, std::vector<std::string> args, UniqueFd input,
@@ -164,7 +167,10 @@ void Tunnel::run(std::string program, std::vector<std::string> args, UniqueFd in
         ran(std::move(result->output));
     };
     std::erase_if(helpers_, [](const auto& helper) { return helper.ended(); });
-    helpers_.push_back(event::run_helper(loop_, std::move(request), std::move(answer)));
+    const auto alive = alive_;
+    auto helper = event::run_helper(loop_, std::move(request), std::move(answer));
+    // One that cannot be started has answered already, and that may have been the end of this.
+    if (*alive) helpers_.push_back(std::move(helper));
 }
 
 }  // namespace pmos::network

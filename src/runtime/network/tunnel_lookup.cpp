@@ -28,7 +28,8 @@ void Tunnel::look_again_in(std::chrono::seconds delay) {
 // A mode that sends nothing misses nobody, and wakes nobody.
 void Tunnel::look() {
     const auto link = parts_->room.links.find(kModeLink);
-    if (!link || !*link) return;
+    if (!link) return look_again_in(kDelay);
+    if (!*link) return;
     const bool speaks = (*link)->sent != std::exchange(sent_before_, (*link)->sent);
     if (attempts_ == 0 && !speaks) return look_again_in(kDelay);
     run_key("show", {}, [this, alive = alive_, speaks](Result<std::string> said) {

@@ -116,11 +116,13 @@ TEST_CASE("a mode whose tables another changes is cut off") {
     }
     CHECK_FALSE(*wire_of(kept.world.phone, "anna"));
     CHECK(*wire_of(kept.world.phone, "berta"));
-    // Once told, and until it is given another.
+    // Once told, and for good: it is given another when it starts again.
     kept.lost = "";
     kept.turn();
     CHECK(kept.lost == "");
-    CHECK(kept.connect("anna", mode.borrow(), direct()));
+    CHECK_FALSE(kept.connect("anna", mode.borrow(), direct()));
+    const auto next = kept.world.mode();
+    CHECK(kept.connect("anna", next.borrow(), direct()));
     REQUIRE(kept.keeper->disconnect("anna"));
     CHECK(kept.world.gone("anna", mode.borrow()));
 }
@@ -134,6 +136,9 @@ TEST_CASE("whoever drops all rules of the phone cuts every mode off") {
     kept.turn();
     CHECK_FALSE(*wire_of(kept.world.phone, "anna"));
     CHECK_FALSE(*wire_of(kept.world.phone, "berta"));
+    // Nor does the phone forward for anybody any more.
+    CHECK(setting("ipv4/ip_forward") == "0");
+    CHECK(setting("ipv6/conf/all/forwarding") == "0");
 }
 
 TEST_CASE("what stands guard over the forwarding is put back") {

@@ -18,12 +18,6 @@ using namespace std::string_literals;
 
 namespace {
 
-std::string setting(const std::string& path) {
-    std::string text;
-    std::ifstream("/proc/sys/net/" + path) >> text;
-    return text;
-}
-
 bool reaches(const World& world, BorrowedFd netns, const std::string& address, int port) {
     return connect_in(world, netns, address, port).error == 0;
 }

@@ -11,6 +11,7 @@
 #include <catch2/catch.hpp>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 
 #include "runtime/network/net_ns.h"
 #include "runtime/network/part.h"
@@ -254,6 +255,12 @@ std::string spoofed(const World& world, BorrowedFd netns, BorrowedFd receiver,
         5)
         return "not sent";
     return receive(receiver);
+}
+
+std::string setting(const std::string& path) {
+    std::string text;
+    std::ifstream("/proc/sys/net/" + path) >> text;
+    return text;
 }
 
 }  // namespace pmos::network

@@ -61,4 +61,7 @@ std::string datagram(const World& world, BorrowedFd netns, BorrowedFd receiver,
 std::string spoofed(const World& world, BorrowedFd netns, BorrowedFd receiver,
                     const std::string& from, const std::string& address, int port);
 
+// Of the phone, below /proc/sys/net.
+std::string setting(const std::string& path);
+
 }  // namespace pmos::network

@@ -1,0 +1,318 @@
+#!/usr/bin/env python3
+# boot: own
+# timeout: 500
+"""A mode with a wire to the phone's uplink reaches what its profile names and nothing else, while
+pmosd and pmos-net come and go. The uplink is a veth to a namespace of this test, in which others
+answer; a packet that should not be is looked for where it would arrive."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+from handset import PROFILES, another_pmosd, check, ctl, main_pid, note, pmosctl, replaced, run, status, stop_if_failed, until
+
+SHIPPED = (PROFILES / "personal.json").read_text()
+PHONE4, FAR4, OTHER4 = "203.0.113.1", "203.0.113.2", "203.0.113.3"
+PHONE6, FAR6, OTHER6 = "2001:db8:1::1", "2001:db8:1::2", "2001:db8:1::3"
+NETWORK = {"direct": True, "egress": {
+    "allow": [f"tcp/8080-8081 to {FAR4}", f"udp/8080 to {FAR4}", f"tcp/8080 to {FAR6}", f"icmp to {FAR4}"],
+    "deny": [f"tcp/8081 to {FAR4}"]}}
+
+# In the namespace beyond: an echo on every port and address that is asked for, and what comes.
+BEYOND = r'''
+import selectors, socket, sys
+poll = selectors.DefaultSelector()
+for port in (8080, 8081, 9090):
+    for family, any_address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            s = socket.socket(family, kind)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            s.bind((any_address, port))
+            if kind == socket.SOCK_STREAM:
+                s.listen(16)
+            poll.register(s, selectors.EVENT_READ, kind)
+print("ready", flush=True)
+while True:
+    for key, _ in poll.select():
+        s = key.fileobj
+        if key.data == socket.SOCK_DGRAM:
+            data, peer = s.recvfrom(2000)
+            s.sendto(data, peer)
+        elif key.data == socket.SOCK_STREAM:
+            poll.register(s.accept()[0], selectors.EVENT_READ, "talk")
+        else:
+            data = s.recv(2000)
+            if data:
+                s.sendall(data)
+            else:
+                poll.unregister(s)
+                s.close()
+'''
+
+# Inside a mode: prints what became of each attempt as JSON.
+PROBE = r'''
+import ctypes, errno, fcntl, json, os, socket, struct, sys
+def attempt(action):
+    try:
+        return action() or "done"
+    except socket.timeout:
+        return "nothing"
+    except OSError as error:
+        return errno.errorcode.get(error.errno, str(error))
+def family(address):
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+def tcp(address, port):
+    with socket.socket(family(address), socket.SOCK_STREAM) as s:
+        s.settimeout(3)
+        s.connect((address, port))
+        s.sendall(b"word")
+        return "echo" if s.recv(10) == b"word" else "other"
+def udp(address, port):
+    with socket.socket(family(address), socket.SOCK_DGRAM) as s:
+        s.settimeout(2)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        s.connect((address, port))
+        s.send(b"word")
+        return "echo" if s.recv(10) == b"word" else "other"
+def spoofed():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.setsockopt(socket.SOL_IP, 15, 1)  # IP_FREEBIND
+        s.bind(("198.51.100.7", 0))
+        s.sendto(b"word", (sys.argv[1], 8080))
+def make(*args):
+    socket.socket(*args).close()
+def tun():
+    with open("/dev/net/tun", "r+b", buffering=0) as f:
+        fcntl.ioctl(f, 0x400454CA, struct.pack("16sH22x", b"t0", 1))
+libc = ctypes.CDLL(None, use_errno=True)
+def unshare(flag):
+    if libc.unshare(flag):
+        raise OSError(ctypes.get_errno(), "unshare")
+def link_down():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        fcntl.ioctl(s, 0x8914, struct.pack("16sh22x", b"pmos0", 0))  # SIOCSIFFLAGS: down
+out = {}
+for what in json.loads(sys.argv[2]):
+    kind, address, port = what
+    out[f"{kind} {address} {port}"] = attempt(lambda: {"tcp": tcp, "udp": udp}[kind](address, port))
+out["spoofed"] = attempt(spoofed)
+out["raw"] = attempt(lambda: make(socket.AF_INET, socket.SOCK_RAW, 1))
+out["raw6"] = attempt(lambda: make(socket.AF_INET6, socket.SOCK_RAW, 58))
+out["packet"] = attempt(lambda: make(socket.AF_PACKET, socket.SOCK_RAW, 3))
+out["tun"] = attempt(tun)
+out["newnet"] = attempt(lambda: unshare(0x40000000))
+out["newuser and newnet"] = attempt(lambda: unshare(0x50000000))
+out["link down"] = attempt(link_down)
+print(json.dumps(out))
+'''
+
+
+def ip(*words, netns=None):
+    done = run("ip", *(("-n", netns) if netns else ()), *words)
+    if done.returncode != 0:
+        sys.exit(f"ip {' '.join(words)}: {done.stderr}")
+    return done.stdout
+
+
+def make_beyond():
+    ip("netns", "add", "beyond")
+    ip("link", "add", "up0", "type", "veth", "peer", "name", "far0", "netns", "beyond")
+    for address in (f"{PHONE4}/24", f"{PHONE6}/64"):
+        ip("address", "add", address, "dev", "up0", *(("nodad",) if ":" in address else ()))
+    for address in (f"{FAR4}/24", f"{OTHER4}/24", f"{FAR6}/64", f"{OTHER6}/64"):
+        ip("address", "add", address, "dev", "far0", *(("nodad",) if ":" in address else ()), netns="beyond")
+    ip("link", "set", "up0", "up")
+    for link in ("lo", "far0"):
+        ip("link", "set", link, "up", netns="beyond")
+    ip("route", "replace", "default", "via", FAR4, "dev", "up0")
+    ip("-6", "route", "replace", "default", "via", FAR6, "dev", "up0")
+    echo = subprocess.Popen(["ip", "netns", "exec", "beyond", "python3", "-c", BEYOND], stdout=subprocess.PIPE, text=True)
+    here = subprocess.Popen(["python3", "-c", BEYOND], stdout=subprocess.PIPE, text=True)
+    for process in (echo, here):
+        if process.stdout.readline() != "ready\n":
+            sys.exit("the echo does not begin")
+    return [echo, here]
+
+
+def use(network):
+    (PROFILES / "personal.json").write_text(replaced(SHIPPED, '"network": "loopback"', f'"network": {json.dumps(network)}'))
+    ctl("reload")
+
+
+def probe(attempts):
+    done = pmosctl("exec", "personal", "--", "python3", "-c", PROBE, FAR4, json.dumps(attempts))
+    if done.returncode != 0:
+        sys.exit(f"the probe failed: {done.stderr}")
+    return json.loads(done.stdout)
+
+
+class Capture:
+    """The frames that arrive beyond."""
+    SNIFF = ("import socket, sys\ns = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))\n"
+             "s.bind(('far0', 0))\nprint('ready', flush=True)\n"
+             "while True:\n frame = s.recv(65535)\n sys.stdout.write(frame.hex() + '\\n')\n sys.stdout.flush()\n")
+
+    def __init__(self):
+        self.path = pathlib.Path("/run/62-frames")
+        self.file = open(self.path, "w", encoding="ascii")
+        self.process = subprocess.Popen(["ip", "netns", "exec", "beyond", "python3", "-c", self.SNIFF], stdout=self.file)
+        until(lambda: self.path.read_text().startswith("ready"), 20)
+
+    def frames(self):
+        return [bytes.fromhex(line) for line in self.path.read_text().splitlines()[1:] if len(line) % 2 == 0]
+
+    def has_source(self, address):
+        wanted = bytes(int(part) for part in address.split("."))
+        return any(frame[12:14] == b"\x08\x00" and frame[26:30] == wanted for frame in self.frames())
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        self.file.close()
+
+
+def reaches():
+    note("what is named is reached, and nothing else")
+    allowed = [("tcp", FAR4, 8080), ("udp", FAR4, 8080), ("tcp", FAR6, 8080)]
+    refused = [("tcp", FAR4, 8081), ("tcp", FAR4, 9090), ("udp", FAR4, 9090), ("tcp", OTHER4, 8080), ("tcp", FAR6, 9090),
+               ("udp", FAR6, 8080), ("tcp", OTHER6, 8080), ("tcp", PHONE4, 8080), ("tcp", PHONE6, 8080), ("udp", PHONE4, 8080),
+               ("udp", "203.0.113.255", 8080), ("udp", "255.255.255.255", 8080), ("udp", "224.0.0.1", 8080),
+               ("udp", "ff02::1", 8080), ("tcp", "10.0.2.2", 22), ("tcp", "169.254.169.254", 80)]
+    wire = json.loads(run("ip", "-j", "address", "show").stdout)
+    for link in wire:
+        if link["ifname"].startswith("pmos-"):
+            refused += [("tcp", address["local"], 8080) for address in link["addr_info"] if address["scope"] == "global"]
+    capture = Capture()
+    try:
+        said = probe(allowed + refused)
+        for kind, address, port in allowed:
+            check(f"{kind} to {address} {port}", said[f"{kind} {address} {port}"] == "echo", said)
+        for kind, address, port in refused:
+            check(f"no {kind} to {address} {port}", said[f"{kind} {address} {port}"] not in ("echo", "other"), said)
+        check("the capture sees what is sent", capture.has_source(PHONE4))
+        check("a packet of another source was sent", said["spoofed"] == "done", said["spoofed"])
+        check("and no source that is not the phone's", not capture.has_source("198.51.100.7"), said["spoofed"])
+    finally:
+        capture.stop()
+    for what in ("raw", "raw6", "packet", "tun", "newnet", "newuser and newnet", "link down"):
+        check(f"no {what}", said[what] not in ("done", "nothing"), said[what])
+    check("the phone itself reaches both ports", all(run("python3", "-c", "import socket, sys\n"
+          "socket.create_connection((sys.argv[1], int(sys.argv[2])), 3)", FAR4, port).returncode == 0 for port in ("8080", "9090")))
+
+
+def nobody_in():
+    note("nobody comes in")
+    address = next(a["local"] for link in json.loads(pmosctl("exec", "personal", "--", "ip", "-j", "address").stdout)
+                   if link["ifname"] == "pmos0" for a in link["addr_info"] if a["family"] == "inet")
+    server = subprocess.Popen(["pmosctl", "exec", "personal", "--", "python3", "-u", "-m", "http.server", "8000"],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        connect = "import socket, sys\nsocket.create_connection((sys.argv[1], 8000), 2)"
+        served = until(lambda: pmosctl("exec", "personal", "--", "python3", "-c", connect, "127.0.0.1").returncode == 0, 20)
+        check("it serves", served)
+        ip("route", "add", f"{address}/32", "via", PHONE4, netns="beyond")
+        check("the phone cannot connect", run("python3", "-c", connect, address).returncode != 0)
+        check("nor who is beyond", run("ip", "netns", "exec", "beyond", "python3", "-c", connect, address).returncode != 0)
+    finally:
+        server.kill()
+        server.wait()
+
+
+# It runs on when pmosd, and with it who has begun it, is gone.
+OUTLIVES = ("import socket, sys, time\ns = socket.create_connection((sys.argv[1], 8080), 5)\ns.settimeout(20)\n"
+            "while True:\n s.sendall(b'word')\n open('/tmp/talk', 'a').write('e' if s.recv(10) == b'word' else 'o')\n"
+            " time.sleep(0.2)\n")
+
+
+def talked():
+    return len(pmosctl("exec", "personal", "--", "cat", "/tmp/talk").stdout)
+
+
+def deaths():
+    note("pmos-net and pmosd die under a connection")
+    pmosctl("exec", "personal", "--", "sh", "-c", 'setsid python3 -c "$1" "$2" >/dev/null 2>&1 &', "sh", OUTLIVES, FAR4)
+    check("it begins", until(lambda: talked() > 2, 20))
+    for turn in range(3):
+        net = run("systemctl", "show", "-P", "MainPID", "pmos-net").stdout.strip()
+        os.kill(int(net), signal.SIGKILL)
+        check(f"another pmos-net takes over ({turn})",
+              until(lambda: network_status()["state"] == "up" and run("systemctl", "show", "-P", "MainPID", "pmos-net")
+                    .stdout.strip() not in (net, "0"), 30), network_status())
+        at = talked()
+        check("the connection goes on", until(lambda: talked() > at + 2, 20))
+    old = main_pid()
+    os.kill(old, signal.SIGKILL)
+    another_pmosd(old)
+    check("another pmosd finds it", until(lambda: network_status()["state"] == "up", 30), network_status())
+    at = talked()
+    check("and the connection goes on", until(lambda: talked() > at + 2, 20))
+    check("what is refused still is", probe([("tcp", FAR4, 9090)])[f"tcp {FAR4} 9090"] not in ("echo", "other"))
+
+
+def network_status():
+    done = pmosctl("net", "status", "personal", "--json")
+    return json.loads(done.stdout)[0] if done.returncode == 0 else {"state": done.stderr}
+
+
+def without_broker():
+    note("without pmos-net")
+    ctl("stop", "personal")
+    run("systemctl", "stop", "pmos-net")
+    started = pmosctl("start", "personal")
+    check("a mode with a network does not start", started.returncode == 13, (started.returncode, started.stderr))
+    check("and it is said what to do", "systemctl enable --now pmos-net" in started.stderr, started.stderr)
+    findings = json.loads(pmosctl("doctor", "--json").stdout)
+    check("so says the doctor", any(f["subject"] == "network broker" and f["severity"] == "warning" for f in findings))
+    (PROFILES / "personal.json").write_text(SHIPPED)
+    ctl("reload")
+    ctl("start", "personal")
+    ctl("stop", "personal")
+    use(NETWORK)
+    run("systemctl", "start", "pmos-net")
+    ctl("start", "personal")
+    check("with it it does", network_status()["state"] == "up", network_status())
+
+
+def nothing_left():
+    note("stopped, nothing is left")
+    links, tables = run("ip", "-br", "link").stdout, run("nft", "list", "tables").stdout
+    check("there was a link and a table", "pmos-" in links and "personal" in tables, links + tables)
+    ctl("stop", "personal")
+    links, tables = run("ip", "-br", "link").stdout, run("nft", "list", "tables").stdout
+    check("no link is left", "pmos-" not in links, links)
+    check("and no table of it", "personal" not in tables, tables)
+    ctl("start", "personal")
+    os.kill(status("personal")["pid"], signal.SIGKILL)
+    check("nor of one that is killed", until(lambda: status("personal")["state"] != "running"
+          and "pmos-" not in run("ip", "-br", "link").stdout and "personal" not in run("nft", "list", "tables").stdout, 30),
+          run("nft", "list", "tables").stdout)
+
+
+def main():
+    processes = make_beyond()
+    try:
+        use(NETWORK)
+        ctl("restart", "personal")
+        ctl("switch", "personal")
+        stop_if_failed()
+        check("it is told", network_status()["zone"] == "direct" and network_status()["state"] == "up", network_status())
+        reaches()
+        nobody_in()
+        deaths()
+        without_broker()
+        nothing_left()
+    finally:
+        (PROFILES / "personal.json").write_text(SHIPPED)
+        ctl("reload")
+        for process in processes:
+            process.kill()
+            process.wait()
+        run("ip", "netns", "del", "beyond")
+
+
+main()
