@@ -17,7 +17,6 @@
 #include <cstring>
 #include <fstream>
 #include <memory>
-#include <string>
 
 namespace {
 
@@ -40,21 +39,6 @@ bool read_id(const char* text, Id& id) {
     return std::from_chars(text, end, id).ptr == end && id > 0;
 }
 
-// Another mode's sound server is as little to be found as one of the phone's: abstract sockets
-// belong to a network namespace, and a user namespace is what an ordinary process has it by.
-bool part(uid_t id) {
-    if (::unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) return false;
-    // Or its own files below /proc would be root's.
-    if (::prctl(PR_SET_DUMPABLE, 1) != 0) return false;
-    const auto write = [](const char* file, const std::string& text) {
-        std::ofstream out(file);
-        return static_cast<bool>(out << text << std::flush);
-    };
-    const auto itself = fmt::format("{0} {0} 1\n", id);
-    return write("/proc/self/setgroups", "deny") && write("/proc/self/uid_map", itself) &&
-           write("/proc/self/gid_map", itself);
-}
-
 // Among all processes the first to go, and none to be waited for.
 bool give_way() {
     std::ofstream("/proc/self/oom_score_adj") << "500";
@@ -62,7 +46,7 @@ bool give_way() {
 }
 
 // It has threads and no children, which would outlive the mode; it cannot take back that it ends
-// with pmos-audio; it makes no namespace; and no key of the host's is its.
+// with pmos-audio; and no key of the host's is its.
 bool confine() {
     const std::unique_ptr<void, void (*)(scmp_filter_ctx)> filter(::seccomp_init(SCMP_ACT_ALLOW),
                                                                   ::seccomp_release);
@@ -76,9 +60,8 @@ bool confine() {
     const scmp_arg_cmp outlive{
         .arg = 0, .op = SCMP_CMP_EQ, .datum_a = PR_SET_PDEATHSIG, .datum_b = 0};
     bool good = deny(SCMP_SYS(fork)) && deny(SCMP_SYS(vfork)) && deny(SCMP_SYS(clone), no_thread) &&
-                deny(SCMP_SYS(prctl), outlive) && deny(SCMP_SYS(unshare)) &&
-                deny(SCMP_SYS(setns)) && deny(SCMP_SYS(keyctl)) && deny(SCMP_SYS(add_key)) &&
-                deny(SCMP_SYS(request_key));
+                deny(SCMP_SYS(prctl), outlive) && deny(SCMP_SYS(keyctl)) &&
+                deny(SCMP_SYS(add_key)) && deny(SCMP_SYS(request_key));
     // Its flags are in memory; the C library then asks in the old way.
     good =
         good && ::seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) == 0;
@@ -102,8 +85,7 @@ int main(int argc, char** argv) {
     if (::setgroups(0, nullptr) != 0 || ::setresgid(id, id, id) != 0 ||
         ::setresuid(id, id, id) != 0)
         return complain("cannot become the mode");
-    if (!part(id)) return complain("cannot have namespaces (kernel.unprivileged_userns_clone)");
-    // After it: a change of id, or of its capabilities, takes this back.
+    // After it: a change of id takes this back.
     if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::getppid() != parent)
         return complain("cannot end with pmos-audio");
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return complain("cannot give up privileges");

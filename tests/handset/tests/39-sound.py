@@ -35,6 +35,10 @@ def table(*modes):
     for name, playback, capture, moves in modes:
         words += [name, str(IDS[name]), playback, capture, moves]
     done = busctl(*words)
+    if done.returncode != 0:
+        # sd-bus gives up (EIO) where a signal comes before the answer to its Hello, which pmosd never says.
+        note(f"busctl: {done.stderr.strip()}; once more")
+        done = busctl(*words)
     check("pmos-audio takes a table", done.returncode == 0, done.stderr)
     return done.stdout
 
@@ -234,14 +238,6 @@ def apart():
     check("and can get none", fields["NoNewPrivs"] == "1" and fields["Seccomp"] == "2", about)
     nodes = [os.readlink(fd) for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir()]
     check("and holds no device", not [node for node in nodes if node.startswith("/dev/snd")], nodes)
-    servers = [int(pid) for mode in IDS for pid in processes(mode).values()]
-    check("servers of both modes run", all(process(mode, "pipewire") for mode in IDS), servers)
-    spaces = {os.readlink(f"/proc/{pid}/ns/net") for pid in [*servers, main_pid(), os.getpid()]}
-    check("each is in a network namespace of its own", len(spaces) == len(servers) + 2, spaces)
-    held = {pathlib.Path(f"/proc/{pid}/status").read_text().split("CapEff:")[1].split()[0] for pid in servers}
-    check("none has a capability, even there", held == {"0" * 16}, held)
-    check("and no /proc shows another's", all("hidepid=invisible" in pathlib.Path(f"/proc/{pid}/mounts").read_text()
-                                              for pid in servers))
 
 
 def deaths(speaker):
