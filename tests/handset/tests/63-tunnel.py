@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # boot: own
-# timeout: 600
+# timeout: 900
 """A mode whose only way out is a WireGuard tunnel: what leaves the phone while it starts, runs, is
 stopped and killed, and while pmosd, pmos-net and the uplink come and go, is the tunnel's and nothing
 else. The uplink is a veth to a namespace of this test, in which the peer is; every frame on it is
