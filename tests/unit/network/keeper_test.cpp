@@ -124,7 +124,7 @@ TEST_CASE("a mode whose tables another changes is cut off") {
     const auto next = kept.world.mode();
     CHECK(kept.connect("anna", next.borrow(), direct()));
     REQUIRE(kept.keeper->disconnect("anna"));
-    CHECK(kept.world.gone("anna", mode.borrow()));
+    CHECK(kept.world.gone("anna", next.borrow()));
 }
 
 TEST_CASE("whoever drops all rules of the phone cuts every mode off") {

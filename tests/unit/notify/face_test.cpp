@@ -159,6 +159,8 @@ TEST_CASE("who closes what, and what a person does, is told to the mode's progra
     Place place;
     Wire wire(place.path);
     Program program(wire), other(wire);
+    // A bus's clients speak first: they say Hello.
+    REQUIRE(other.call(kPathOfNotes, kNotes, "GetCapabilities"));
     REQUIRE(program.notify("one", "") == 1);
     REQUIRE(program.notify("two", "") == 2);
     const auto close = [&](std::uint32_t id) {
