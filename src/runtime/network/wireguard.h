@@ -74,7 +74,6 @@ class WireGuard {
   public:
     static Result<WireGuard> open();
     std::uint16_t family() const noexcept { return family_; }
-    BorrowedFd fd() const noexcept { return socket_.fd(); }
     // Adds it, or puts it right; without an endpoint it keeps what it has.
     Result<> set_peer(std::uint32_t index, const policy::TunnelPeer& peer,
                       const Endpoint* endpoint) const;
