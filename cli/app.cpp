@@ -4,9 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cstdio>
 
+#include "cli/command_line.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
 #include "policy/diagnostic.h"
@@ -99,29 +99,17 @@ Result<Split> split(Args args) {
     return out;
 }
 
-// CLI11 throws; nothing of that leaves this function.
 Result<int> parse_and_run(Split split) {
-    CLI::App app(std::string(split.verb->summary), fmt::format("pmosctl {}", split.verb->name));
+    CommandLine line(split.verb->name, split.verb->summary);
     Globals globals;
-    app.add_flag("--json", globals.json, "print JSON");
-    app.add_option("--socket", globals.target.socket, "talk to pmosd over this private socket");
-    app.add_flag("--bus", globals.target.system_bus, "talk to pmosd over the system bus");
-    Action action;
-    try {
-        action = split.verb->attach(app);
-        std::ranges::reverse(split.options);  // CLI11 takes them from the back
-        app.parse(std::move(split.options));
-    } catch (const CLI::CallForHelp&) {
-        put(app.help());
+    line.add_flag("--json", globals.json, "print JSON");
+    line.add_option("--socket", globals.target.socket, "talk to pmosd over this private socket");
+    line.add_flag("--bus", globals.target.system_bus, "talk to pmosd over the system bus");
+    const Action action = split.verb->attach(line);
+    PMOS_ASSIGN(const bool parsed, line.parse(std::move(split.options)));
+    if (!parsed) {
+        put(line.help());
         return 0;
-    } catch (const CLI::Error& e) {
-        std::string why = e.what();
-        // "MODE is required" begins with a name and no sentence.
-        if (why.size() > 1 && std::islower(static_cast<unsigned char>(why[1])) != 0)
-            why[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(why[0])));
-        std::ranges::replace(why, '\n', ' ');
-        return fail(Code::usage, std::move(why), "",
-                    fmt::format("see 'pmosctl {} --help'", split.verb->name));
     }
     globals.command = std::move(split.command);
     return action(globals);

@@ -47,9 +47,9 @@ Result<int> live_view(const Globals& globals, const std::function<Result<void>(B
     return 0;
 }
 
-std::shared_ptr<bool> add_watch_option(CLI::App& app) {
+std::shared_ptr<bool> add_watch_option(CommandLine& line) {
     auto watch = std::make_shared<bool>(false);
-    app.add_flag("-w,--watch", *watch, "show it again whenever it changes");
+    line.add_flag("-w,--watch", *watch, "show it again whenever it changes");
     return watch;
 }
 

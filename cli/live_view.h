@@ -13,6 +13,6 @@ namespace pmos::cli {
 Result<int> live_view(const Globals& globals, const std::function<Result<void>(BusClient&)>& draw);
 
 // The option that asks for it.
-std::shared_ptr<bool> add_watch_option(CLI::App& app);
+std::shared_ptr<bool> add_watch_option(CommandLine& line);
 
 }  // namespace pmos::cli

@@ -77,9 +77,9 @@ Result<UniqueFd> into_pipe(std::span<const std::byte> bytes) {
 
 }  // namespace
 
-void add_secret_options(CLI::App& app, SecretOptions& options, const std::string& what) {
-    app.add_option("--pin-fd", options.pin_fd, what)->check(CLI::NonNegativeNumber);
-    app.add_flag("--ask", options.ask, "ask for a secret though the TPM opens it without one");
+void add_secret_options(CommandLine& line, SecretOptions& options, const std::string& what) {
+    line.add_option("--pin-fd", options.pin_fd, what).not_negative();
+    line.add_flag("--ask", options.ask, "ask for a secret though the TPM opens it without one");
 }
 
 Result<UniqueFd> obtain_secret(const SecretSource& source) {

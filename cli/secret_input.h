@@ -2,11 +2,11 @@
 // pipe, never in an argument, an environment variable or a std::string.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "cli/command_line.h"
 
 namespace pmos::cli {
 
@@ -18,7 +18,7 @@ struct SecretOptions {
     bool ask = false;  // though the mode opens without one
 };
 // --pin-fd and --ask; what: of the former.
-void add_secret_options(CLI::App& app, SecretOptions& options, const std::string& what);
+void add_secret_options(CommandLine& line, SecretOptions& options, const std::string& what);
 
 struct SecretSource {
     int pin_fd = -1;       // --pin-fd, or -1: the terminal

@@ -141,18 +141,18 @@ Result<int> test(const Globals& globals, TestOptions options) {
 
 }  // namespace
 
-Action attach_auth_list(CLI::App& app) {
+Action attach_auth_list(CommandLine& line) {
     auto name = std::make_shared<VolumeName>();
-    add_volume_options(app, *name);
+    add_volume_options(line, *name);
     return [name](const Globals& globals) { return list(globals, *name); };
 }
 
-Action attach_auth_test(CLI::App& app) {
+Action attach_auth_test(CommandLine& line) {
     auto options = std::make_shared<TestOptions>();
-    app.add_option("MODE", options->name.mode, "the mode")->required();
-    app.add_option("METHOD", options->method, "this way only");
-    app.add_option("--volume", options->name.volume, "its volume; the only one need not be named");
-    add_secret_options(app, options->secret, "read the secret from this open descriptor");
+    line.add_option("MODE", options->name.mode, "the mode").required();
+    line.add_option("METHOD", options->method, "this way only");
+    line.add_option("--volume", options->name.volume, "its volume; the only one need not be named");
+    add_secret_options(line, options->secret, "read the secret from this open descriptor");
     return [options](const Globals& globals) { return test(globals, *options); };
 }
 

@@ -105,35 +105,34 @@ Result<int> remove(const Globals& globals, Options options) {
     return 0;
 }
 
-std::shared_ptr<Options> common(CLI::App& app, const char* name, const char* what) {
+std::shared_ptr<Options> common(CommandLine& line, const char* name, const char* what) {
     auto options = std::make_shared<Options>();
-    app.add_option("MODE", options->name.mode, "the mode")->required();
-    app.add_option(name, options->what, what)->required();
-    app.add_option("--volume", options->name.volume, "its volume; the only one need not be named");
-    add_secret_options(app, options->secret,
+    line.add_option("MODE", options->name.mode, "the mode").required();
+    line.add_option(name, options->what, what).required();
+    line.add_option("--volume", options->name.volume, "its volume; the only one need not be named");
+    add_secret_options(line, options->secret,
                        "read a secret that opens it now from this open descriptor");
     return options;
 }
 
 }  // namespace
 
-Action attach_auth_enroll(CLI::App& app) {
+Action attach_auth_enroll(CommandLine& line) {
     auto options =
-        common(app, "METHOD",
+        common(line, "METHOD",
                "recovery-key, escrow, tpm2+pin, tpm2, fido2, pin, passphrase or fingerprint");
-    app.add_option("--new-pin-fd", options->new_pin_fd,
-                   "read the new PIN, or the authenticator's, from this open descriptor")
-        ->check(CLI::NonNegativeNumber);
-    app.add_option("--finger", options->finger, "which finger, of a fingerprint")
-        ->capture_default_str();
-    app.add_option("--out-fd", options->out_fd,
-                   "write the recovery key to this open descriptor, not to the terminal")
-        ->check(CLI::NonNegativeNumber);
+    line.add_option("--new-pin-fd", options->new_pin_fd,
+                    "read the new PIN, or the authenticator's, from this open descriptor")
+        .not_negative();
+    line.add_option("--finger", options->finger, "which finger, of a fingerprint").shows_default();
+    line.add_option("--out-fd", options->out_fd,
+                    "write the recovery key to this open descriptor, not to the terminal")
+        .not_negative();
     return [options](const Globals& globals) { return enroll(globals, *options); };
 }
 
-Action attach_auth_remove(CLI::App& app) {
-    auto options = common(app, "WHAT", "a method, or the number of a keyslot");
+Action attach_auth_remove(CommandLine& line) {
+    auto options = common(line, "WHAT", "a method, or the number of a keyslot");
     return [options](const Globals& globals) { return remove(globals, *options); };
 }
 

@@ -68,14 +68,14 @@ Result<int> open_escrow(const Options& options) {
 
 }  // namespace
 
-Action attach_auth_open_escrow(CLI::App& app) {
+Action attach_auth_open_escrow(CommandLine& line) {
     auto options = std::make_shared<Options>();
-    app.add_option("KEY", options->key_file, "a file with your private key")->required();
-    app.add_option("SEALED", options->sealed, "'sealed' of pmosctl auth list MODE --json")
-        ->required();
-    app.add_option("--out-fd", options->out_fd,
-                   "write the secret to this open descriptor, not to the terminal")
-        ->check(CLI::NonNegativeNumber);
+    line.add_option("KEY", options->key_file, "a file with your private key").required();
+    line.add_option("SEALED", options->sealed, "'sealed' of pmosctl auth list MODE --json")
+        .required();
+    line.add_option("--out-fd", options->out_fd,
+                    "write the secret to this open descriptor, not to the terminal")
+        .not_negative();
     return [options](const Globals&) { return open_escrow(*options); };
 }
 

@@ -255,53 +255,53 @@ constexpr const char* kPlace = "the bundle: FILE, or DIR[:TAG] of an OCI layout"
 
 }  // namespace
 
-Action attach_policy_keygen(CLI::App& app) {
+Action attach_policy_keygen(CommandLine& line) {
     auto name = std::make_shared<std::string>();
-    app.add_option("NAME", *name, "writes NAME.key and NAME.pub")->required();
+    line.add_option("NAME", *name, "writes NAME.key and NAME.pub").required();
     return [name](const Globals& globals) { return keygen(globals, *name); };
 }
 
-Action attach_policy_pack(CLI::App& app) {
+Action attach_policy_pack(CommandLine& line) {
     auto options = std::make_shared<PackOptions>();
     auto& request = options->request;
-    app.add_option("DIR", request.directory, "the profiles' directory")->required();
-    app.add_option("-o,--output", options->output, "the bundle to write: FILE, or oci:DIR[:TAG]")
-        ->required();
-    app.add_option("--name", options->name, "whose policy it is")->required();
-    app.add_option("--version", options->version, "a number that only rises")->required();
-    app.add_option("--for", options->made_for, "the model of phone it is for (default: any)");
-    app.add_option("--root", request.root, "a phone's file system, for its images and hooks");
-    app.add_option("--images", request.images, "where the mode images are");
-    app.add_option("--hooks", request.hooks, "where the hooks are");
+    line.add_option("DIR", request.directory, "the profiles' directory").required();
+    line.add_option("-o,--output", options->output, "the bundle to write: FILE, or oci:DIR[:TAG]")
+        .required();
+    line.add_option("--name", options->name, "whose policy it is").required();
+    line.add_option("--version", options->version, "a number that only rises").required();
+    line.add_option("--for", options->made_for, "the model of phone it is for (default: any)");
+    line.add_option("--root", request.root, "a phone's file system, for its images and hooks");
+    line.add_option("--images", request.images, "where the mode images are");
+    line.add_option("--hooks", request.hooks, "where the hooks are");
     return [options](const Globals& globals) { return pack(globals, *options); };
 }
 
-Action attach_policy_sign(CLI::App& app) {
+Action attach_policy_sign(CommandLine& line) {
     auto options = std::make_shared<SignOptions>();
-    app.add_option("BUNDLE", options->file, kPlace)->required();
-    app.add_option("-o,--output", options->output, "write it there: FILE, or oci:DIR[:TAG]");
-    app.add_option("--key", options->key, "the private key's file, of mode 0600");
-    app.add_option("--key-fd", options->key_fd,
-                   "an open descriptor that the private key is read from");
-    app.add_flag("--digest", options->digest, "print what is to be signed elsewhere, in hex");
-    app.add_option("--signature", options->signature, "attach these 64 bytes, made elsewhere");
-    app.add_option("--public", options->public_key, "the public key that --signature is by");
+    line.add_option("BUNDLE", options->file, kPlace).required();
+    line.add_option("-o,--output", options->output, "write it there: FILE, or oci:DIR[:TAG]");
+    line.add_option("--key", options->key, "the private key's file, of mode 0600");
+    line.add_option("--key-fd", options->key_fd,
+                    "an open descriptor that the private key is read from");
+    line.add_flag("--digest", options->digest, "print what is to be signed elsewhere, in hex");
+    line.add_option("--signature", options->signature, "attach these 64 bytes, made elsewhere");
+    line.add_option("--public", options->public_key, "the public key that --signature is by");
     return [options](const Globals& globals) { return sign(globals, *options); };
 }
 
-Action attach_policy_copy(CLI::App& app) {
+Action attach_policy_copy(CommandLine& line) {
     auto places = std::make_shared<std::pair<std::string, std::string>>();
-    app.add_option("FROM", places->first, kPlace)->required();
-    app.add_option("TO", places->second, "FILE, or oci:DIR[:TAG]")->required();
+    line.add_option("FROM", places->first, kPlace).required();
+    line.add_option("TO", places->second, "FILE, or oci:DIR[:TAG]").required();
     return
         [places](const Globals& globals) { return copy(globals, places->first, places->second); };
 }
 
-Action attach_policy_verify(CLI::App& app) {
+Action attach_policy_verify(CommandLine& line) {
     auto options = std::make_shared<VerifyOptions>();
-    app.add_option("BUNDLE", options->file, kPlace)->required();
-    app.add_option("--key", options->keys, "a public key to trust, instead of the phone's");
-    app.add_option("--trust", options->trust, "the directory of trusted keys");
+    line.add_option("BUNDLE", options->file, kPlace).required();
+    line.add_option("--key", options->keys, "a public key to trust, instead of the phone's");
+    line.add_option("--trust", options->trust, "the directory of trusted keys");
     return [options](const Globals& globals) { return verify(globals, *options); };
 }
 

@@ -123,9 +123,9 @@ Result<int> notify(const Globals& globals, const std::string& what) {
     return 0;
 }
 
-Action on_one_mode(CLI::App& app, const char* member, const char* result) {
+Action on_one_mode(CommandLine& line, const char* member, const char* result) {
     auto mode = std::make_shared<std::string>();
-    app.add_option("MODE", *mode, "the mode")->required();
+    line.add_option("MODE", *mode, "the mode").required();
     return [=](const Globals& globals) { return simple(globals, *mode, member, result); };
 }
 
@@ -142,51 +142,51 @@ void print_outcome(const Globals& globals, const std::string& mode, const std::s
     put_line(mode.empty() ? result : fmt::format("{}: {}", printable(mode), result));
 }
 
-Action attach_start(CLI::App& app) {
+Action attach_start(CommandLine& line) {
     auto mode = std::make_shared<std::string>();
-    app.add_option("MODE", *mode, "the mode")->required();
+    line.add_option("MODE", *mode, "the mode").required();
     return [mode](const Globals& globals) { return start(globals, *mode); };
 }
 
-Action attach_stop(CLI::App& app) {
+Action attach_stop(CommandLine& line) {
     auto options = std::make_shared<StopOptions>();
-    app.add_option("MODE", options->mode, "the mode");
-    app.add_flag("-a,--all", options->all, "stop every mode and close every volume");
-    app.add_option("--timeout", options->timeout_s, "seconds from SIGTERM to SIGKILL")
-        ->check(CLI::Range(0.0, 3600.0));
+    line.add_option("MODE", options->mode, "the mode");
+    line.add_flag("-a,--all", options->all, "stop every mode and close every volume");
+    line.add_option("--timeout", options->timeout_s, "seconds from SIGTERM to SIGKILL")
+        .between(0.0, 3600.0);
     return [options](const Globals& globals) { return stop(globals, *options); };
 }
 
-Action attach_restart(CLI::App& app) { return on_one_mode(app, "Restart", "restarted"); }
+Action attach_restart(CommandLine& line) { return on_one_mode(line, "Restart", "restarted"); }
 
-Action attach_switch(CLI::App& app) {
+Action attach_switch(CommandLine& line) {
     auto mode = std::make_shared<std::string>();
     auto none = std::make_shared<bool>(false);
-    app.add_option("MODE", *mode, "the mode");
+    line.add_option("MODE", *mode, "the mode");
     auto steps = std::make_shared<bool>(false);
-    app.add_flag("--none", *none, "send every mode to the background");
-    app.add_flag("--steps", *steps, "tell how long each step took");
+    line.add_flag("--none", *none, "send every mode to the background");
+    line.add_flag("--steps", *steps, "tell how long each step took");
     return [=](const Globals& globals) { return switch_to(globals, *mode, *none, *steps); };
 }
 
-Action attach_lock(CLI::App& app) {
+Action attach_lock(CommandLine& line) {
     auto mode = std::make_shared<std::string>();
     auto evict = std::make_shared<bool>(false);
-    app.add_option("MODE", *mode, "the mode")->required();
-    app.add_flag("--evict", *evict, "leave nothing of it in memory, whatever its profile says");
+    line.add_option("MODE", *mode, "the mode").required();
+    line.add_flag("--evict", *evict, "leave nothing of it in memory, whatever its profile says");
     return [=](const Globals& globals) {
         return simple(globals, *mode, *evict ? "Evict" : "Lock", "locked");
     };
 }
 
-Action attach_notify(CLI::App& app) {
+Action attach_notify(CommandLine& line) {
     auto what = std::make_shared<std::string>();
-    app.add_option("WHAT", *what, "screen-locked, screen-unlocked or sleep")
-        ->required()
-        ->check(CLI::IsMember({"screen-locked", "screen-unlocked", "sleep"}));
+    line.add_option("WHAT", *what, "screen-locked, screen-unlocked or sleep")
+        .required()
+        .one_of({"screen-locked", "screen-unlocked", "sleep"});
     return [what](const Globals& globals) { return notify(globals, *what); };
 }
 
-Action attach_reload(CLI::App&) { return reload; }
+Action attach_reload(CommandLine&) { return reload; }
 
 }  // namespace pmos::cli

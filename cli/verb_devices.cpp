@@ -273,23 +273,23 @@ Result<int> grants(const Globals& globals, const std::string& mode) {
 
 }  // namespace
 
-Action attach_devices_list(CLI::App&) { return list; }
+Action attach_devices_list(CommandLine&) { return list; }
 
-Action attach_devices_who(CLI::App& app) {
-    return [watch = add_watch_option(app)](const Globals& globals) {
+Action attach_devices_who(CommandLine& line) {
+    return [watch = add_watch_option(line)](const Globals& globals) {
         return show(globals, print_who, *watch);
     };
 }
 
-Action attach_devices_usage(CLI::App& app) {
-    return [watch = add_watch_option(app)](const Globals& globals) {
+Action attach_devices_usage(CommandLine& line) {
+    return [watch = add_watch_option(line)](const Globals& globals) {
         return show(globals, print_usage, *watch);
     };
 }
 
-Action attach_devices_grants(CLI::App& app) {
+Action attach_devices_grants(CommandLine& line) {
     auto mode = std::make_shared<std::string>();
-    app.add_option("MODE", *mode, "the mode")->required();
+    line.add_option("MODE", *mode, "the mode").required();
     return [mode](const Globals& globals) { return grants(globals, *mode); };
 }
 

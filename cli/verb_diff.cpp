@@ -89,15 +89,15 @@ Result<int> compare(const Globals& globals, const Options& options) {
 
 }  // namespace
 
-Action attach_policy_diff(CLI::App& app) {
+Action attach_policy_diff(CommandLine& line) {
     auto options = std::make_shared<Options>();
-    app.add_option("A", options->a,
-                   "a profile, a directory, a bundle, REV or REV:PATH of git, or 'phone'")
-        ->required();
-    app.add_option("B", options->b, "what it became")->required();
-    app.add_option("--key", options->trust.keys,
-                   "a public key that may have signed a bundle, instead of the phone's");
-    app.add_option("--trust", options->trust.directory, "the directory of trusted keys");
+    line.add_option("A", options->a,
+                    "a profile, a directory, a bundle, REV or REV:PATH of git, or 'phone'")
+        .required();
+    line.add_option("B", options->b, "what it became").required();
+    line.add_option("--key", options->trust.keys,
+                    "a public key that may have signed a bundle, instead of the phone's");
+    line.add_option("--trust", options->trust.directory, "the directory of trusted keys");
     return [options](const Globals& globals) -> Result<int> {
         auto status = compare(globals, *options);
         if (status) return status;

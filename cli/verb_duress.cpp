@@ -64,26 +64,26 @@ Result<int> remove(const Globals& globals, const Options& options) {
     return 0;
 }
 
-std::shared_ptr<Options> common(CLI::App& app) {
+std::shared_ptr<Options> common(CommandLine& line) {
     auto options = std::make_shared<Options>();
-    app.add_option("MODE", options->mode, "the mode")->required();
-    app.add_option("--pin-fd", options->pin_fd, "read the PIN from this open descriptor")
-        ->check(CLI::NonNegativeNumber);
+    line.add_option("MODE", options->mode, "the mode").required();
+    line.add_option("--pin-fd", options->pin_fd, "read the PIN from this open descriptor")
+        .not_negative();
     return options;
 }
 
 }  // namespace
 
-Action attach_duress_set(CLI::App& app) {
-    auto options = common(app);
-    app.add_option("--duress-pin-fd", options->duress_pin_fd,
-                   "read the duress PIN from this open descriptor")
-        ->check(CLI::NonNegativeNumber);
+Action attach_duress_set(CommandLine& line) {
+    auto options = common(line);
+    line.add_option("--duress-pin-fd", options->duress_pin_fd,
+                    "read the duress PIN from this open descriptor")
+        .not_negative();
     return [options](const Globals& globals) { return set(globals, *options); };
 }
 
-Action attach_duress_remove(CLI::App& app) {
-    auto options = common(app);
+Action attach_duress_remove(CommandLine& line) {
+    auto options = common(line);
     return [options](const Globals& globals) { return remove(globals, *options); };
 }
 

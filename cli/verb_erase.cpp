@@ -30,11 +30,11 @@ Result<int> erase(const Globals& globals, const std::string& name, bool yes) {
 
 }  // namespace
 
-Action attach_erase(CLI::App& app) {
+Action attach_erase(CommandLine& line) {
     auto mode = std::make_shared<std::string>();
     auto yes = std::make_shared<bool>(false);
-    app.add_option("MODE", *mode, "the mode")->required();
-    app.add_flag("--yes", *yes, "do not ask");
+    line.add_option("MODE", *mode, "the mode").required();
+    line.add_flag("--yes", *yes, "do not ask");
     return [mode, yes](const Globals& globals) { return erase(globals, *mode, *yes); };
 }
 

@@ -88,29 +88,27 @@ Result<int> shell(const Globals& globals, const Options& options) {
     return run_in_mode(bus, request);
 }
 
-std::shared_ptr<Options> common_options(CLI::App& app) {
+std::shared_ptr<Options> common_options(CommandLine& line) {
     auto options = std::make_shared<Options>();
-    app.add_option("MODE", options->mode, "the mode")->required();
-    auto* tty = app.add_flag("-t,--tty", options->tty, "give it a terminal");
-    app.add_flag("-T,--no-tty", options->no_tty, "give it none")->excludes(tty);
-    app.add_option("-e,--env", options->env, "NAME=VALUE for its environment")
-        ->expected(1)
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-    app.add_option("-w,--workdir", options->cwd, "its working directory");
-    app.add_option("-u,--user", options->user, "its UID[:GID] inside the mode");
+    line.add_option("MODE", options->mode, "the mode").required();
+    line.add_flag("-t,--tty", options->tty, "give it a terminal");
+    line.add_flag("-T,--no-tty", options->no_tty, "give it none").excludes({"--tty"});
+    line.add_option("-e,--env", options->env, "NAME=VALUE for its environment").repeatable();
+    line.add_option("-w,--workdir", options->cwd, "its working directory");
+    line.add_option("-u,--user", options->user, "its UID[:GID] inside the mode");
     return options;
 }
 
 }  // namespace
 
-Action attach_exec(CLI::App& app) {
-    auto options = common_options(app);
-    app.add_option("COMMAND", options->command, "the command; put -- before it");
+Action attach_exec(CommandLine& line) {
+    auto options = common_options(line);
+    line.add_option("COMMAND", options->command, "the command; put -- before it");
     return [options](const Globals& globals) { return exec(globals, *options); };
 }
 
-Action attach_shell(CLI::App& app) {
-    auto options = common_options(app);
+Action attach_shell(CommandLine& line) {
+    auto options = common_options(line);
     return [options](const Globals& globals) { return shell(globals, *options); };
 }
 

@@ -116,16 +116,16 @@ Result<int> explain(const Globals& globals, const ExplainOptions& options) {
 
 }  // namespace
 
-Action attach_policy_explain(CLI::App& app) {
+Action attach_policy_explain(CommandLine& line) {
     auto options = std::make_shared<ExplainOptions>();
-    app.add_option("-m,--mode", options->mode, "of which mode; without it, of every one");
-    app.add_option("--dir", options->directory, "the profiles' directory, or one profile");
-    app.add_option("QUESTION", options->words,
-                   "in English (\"may secure open the GPU?\"), or: syscall NAME | path PATH "
-                   "read|write|execute | device CLASS RIGHT | connect ADDRESS:PORT[/PROTOCOL] | "
-                   "capability NAME "
-                   "| hears MODE")
-        ->required();
+    line.add_option("-m,--mode", options->mode, "of which mode; without it, of every one");
+    line.add_option("--dir", options->directory, "the profiles' directory, or one profile");
+    line.add_option("QUESTION", options->words,
+                    "in English (\"may secure open the GPU?\"), or: syscall NAME | path PATH "
+                    "read|write|execute | device CLASS RIGHT | connect ADDRESS:PORT[/PROTOCOL] | "
+                    "capability NAME "
+                    "| hears MODE")
+        .required();
     return [options](const Globals& globals) { return explain(globals, *options); };
 }
 

@@ -54,17 +54,17 @@ Result<int> check(const Globals& globals, const CheckOptions& options) {
 
 }  // namespace
 
-Action attach_handset_detect(CLI::App& app) {
+Action attach_handset_detect(CommandLine& line) {
     auto output = std::make_shared<std::string>();
-    app.add_option("-o,--output,--out", *output, "a new file, instead of the output");
+    line.add_option("-o,--output,--out", *output, "a new file, instead of the output");
     return [output](const Globals& globals) { return detect(globals, *output); };
 }
 
-Action attach_handset_check(CLI::App& app) {
+Action attach_handset_check(CommandLine& line) {
     auto options = std::make_shared<CheckOptions>();
-    app.add_option("FILE", options->file, fmt::format("default {}", kInstalled));
-    app.add_option("--format", options->format, "text, json or sarif")
-        ->check(CLI::IsMember({"text", "json", "sarif"}));
+    line.add_option("FILE", options->file, fmt::format("default {}", kInstalled));
+    line.add_option("--format", options->format, "text, json or sarif")
+        .one_of({"text", "json", "sarif"});
     return [options](const Globals& globals) { return check(globals, *options); };
 }
 

@@ -66,17 +66,17 @@ Result<int> make(const Globals& globals, const MakeOptions& options, Maker maker
     return 0;
 }
 
-Action attach_make(CLI::App& app, const char* source, Maker maker) {
+Action attach_make(CommandLine& line, const char* source, Maker maker) {
     auto options = std::make_shared<MakeOptions>();
     auto& request = options->request;
     request.unpacker = PMOS_LIBEXEC_DIR "/pmos-unpack";
-    app.add_option("SOURCE", request.source, source)->required();
-    app.add_option("-o,--output", request.output, "the image to write")->required();
-    app.add_option("--hash-image", request.hash_image,
-                   "write the hashes there, instead of behind the image");
-    app.add_flag("--all-root", request.all_root, "everything in it belongs to uid 0 and gid 0");
-    app.add_option("--limit", options->limit, "the most that one archive may become (8GiB)");
-    app.add_option("--unpacker", request.unpacker, "where pmos-unpack is");
+    line.add_option("SOURCE", request.source, source).required();
+    line.add_option("-o,--output", request.output, "the image to write").required();
+    line.add_option("--hash-image", request.hash_image,
+                    "write the hashes there, instead of behind the image");
+    line.add_flag("--all-root", request.all_root, "everything in it belongs to uid 0 and gid 0");
+    line.add_option("--limit", options->limit, "the most that one archive may become (8GiB)");
+    line.add_option("--unpacker", request.unpacker, "where pmos-unpack is");
     return [options, maker](const Globals& globals) { return make(globals, *options, maker); };
 }
 
@@ -143,20 +143,20 @@ Result<int> verify(const Globals& globals, const VerifyOptions& options) {
 
 }  // namespace
 
-Action attach_image_build(CLI::App& app) {
-    return attach_make(app, "a directory, a tar (plain, gzip, xz, zstd), or an erofs image",
+Action attach_image_build(CommandLine& line) {
+    return attach_make(line, "a directory, a tar (plain, gzip, xz, zstd), or an erofs image",
                        build_image);
 }
 
-Action attach_image_import(CLI::App& app) {
-    return attach_make(app, "an OCI image layout: DIR[:TAG]", import_image);
+Action attach_image_import(CommandLine& line) {
+    return attach_make(line, "an OCI image layout: DIR[:TAG]", import_image);
 }
 
-Action attach_image_verify(CLI::App& app) {
+Action attach_image_verify(CommandLine& line) {
     auto options = std::make_shared<VerifyOptions>();
-    app.add_option("IMAGE", options->image, "the image")->required();
-    app.add_option("--root-hash", options->root_hash, "what the profile says");
-    app.add_option("--hash-image", options->hash_image, "where its hashes are, when apart");
+    line.add_option("IMAGE", options->image, "the image").required();
+    line.add_option("--root-hash", options->root_hash, "what the profile says");
+    line.add_option("--hash-image", options->hash_image, "where its hashes are, when apart");
     return [options](const Globals& globals) { return verify(globals, *options); };
 }
 

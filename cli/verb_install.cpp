@@ -60,22 +60,22 @@ Result<int> simple(const Globals& globals, const char* member, const char* resul
 
 }  // namespace
 
-Action attach_policy_install(CLI::App& app) {
+Action attach_policy_install(CommandLine& line) {
     auto file = std::make_shared<std::string>();
-    app.add_option("BUNDLE", *file, "the signed bundle: FILE, or DIR[:TAG] of an OCI layout")
-        ->required();
+    line.add_option("BUNDLE", *file, "the signed bundle: FILE, or DIR[:TAG] of an OCI layout")
+        .required();
     return [file](const Globals& globals) { return install(globals, *file); };
 }
 
-Action attach_policy_status(CLI::App&) { return status; }
+Action attach_policy_status(CommandLine&) { return status; }
 
-Action attach_policy_confirm(CLI::App&) {
+Action attach_policy_confirm(CommandLine&) {
     return [](const Globals& globals) {
         return simple(globals, "ConfirmPolicy", "the policy is confirmed");
     };
 }
 
-Action attach_policy_reject(CLI::App&) {
+Action attach_policy_reject(CommandLine&) {
     return [](const Globals& globals) {
         return simple(globals, "RejectPolicy", "the policy on trial is given up");
     };

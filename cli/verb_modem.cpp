@@ -236,18 +236,18 @@ Result<int> hang_up(const Globals& globals) {
 
 }  // namespace
 
-Action attach_modem_status(CLI::App&) { return show_status; }
-Action attach_modem_sms(CLI::App&) { return show_messages; }
-Action attach_modem_hangup(CLI::App&) { return hang_up; }
+Action attach_modem_status(CommandLine&) { return show_status; }
+Action attach_modem_sms(CommandLine&) { return show_messages; }
+Action attach_modem_hangup(CommandLine&) { return hang_up; }
 
-Action attach_modem_call(CLI::App& app) {
+Action attach_modem_call(CommandLine& line) {
     struct Options {
         std::string number;
         bool no_wait = false;
     };
     const auto options = std::make_shared<Options>();
-    app.add_option("NUMBER", options->number, "an emergency number")->required();
-    app.add_flag("--no-wait", options->no_wait, "do not tell how it goes");
+    line.add_option("NUMBER", options->number, "an emergency number").required();
+    line.add_flag("--no-wait", options->no_wait, "do not tell how it goes");
     return [options](const Globals& globals) {
         return call(globals, options->number, !options->no_wait);
     };

@@ -192,21 +192,21 @@ Result<int> key(const Globals& globals, const KeyOptions& options) {
 
 }  // namespace
 
-Action attach_net_status(CLI::App& app) {
+Action attach_net_status(CommandLine& line) {
     auto mode = std::make_shared<std::string>();
-    app.add_option("MODE", *mode, "this mode only");
+    line.add_option("MODE", *mode, "this mode only");
     return [mode](const Globals& globals) { return show_status(globals, *mode); };
 }
 
-Action attach_net_key(CLI::App& app) {
+Action attach_net_key(CommandLine& line) {
     const auto options = std::make_shared<KeyOptions>();
-    app.add_option("MODE", options->mode, "the mode")->required();
-    app.add_flag("--new", options->make, "make a new one");
-    app.add_flag("--import", options->import, "take the one that is read, a line of base64");
-    app.add_flag("--show", options->show, "print the public key of the one that is there");
-    app.add_option("--key-fd", options->key_fd, "read it from this open descriptor")
-        ->check(CLI::NonNegativeNumber);
-    app.add_flag("--yes", options->yes, "do not ask whether one may go");
+    line.add_option("MODE", options->mode, "the mode").required();
+    line.add_flag("--new", options->make, "make a new one");
+    line.add_flag("--import", options->import, "take the one that is read, a line of base64");
+    line.add_flag("--show", options->show, "print the public key of the one that is there");
+    line.add_option("--key-fd", options->key_fd, "read it from this open descriptor")
+        .not_negative();
+    line.add_flag("--yes", options->yes, "do not ask whether one may go");
     return [options](const Globals& globals) { return key(globals, *options); };
 }
 

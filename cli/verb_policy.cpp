@@ -95,30 +95,30 @@ Result<int> policy_show(const Globals& globals, const ShowOptions& options) {
 
 }  // namespace
 
-Action attach_policy_check(CLI::App& app) {
+Action attach_policy_check(CommandLine& line) {
     auto options = std::make_shared<CheckOptions>();
-    app.add_option("PATH", options->paths, "profiles, or directories of them");
-    app.add_option("--format", options->format, "text, json or sarif")
-        ->check(CLI::IsMember({"text", "json", "sarif"}));
+    line.add_option("PATH", options->paths, "profiles, or directories of them");
+    line.add_option("--format", options->format, "text, json or sarif")
+        .one_of({"text", "json", "sarif"});
     return [options](const Globals& globals) { return policy_check(globals, *options); };
 }
 
-Action attach_policy_show(CLI::App& app) {
+Action attach_policy_show(CommandLine& line) {
     auto options = std::make_shared<ShowOptions>();
-    app.add_option("MODE", options->mode, "whose profile")->required();
-    app.add_option("DIR", options->directory, "the profiles' directory, or one profile");
-    app.add_flag("--resolved", options->resolved, "with all blocks merged and all defaults");
-    app.add_flag("--origin", options->origin, "one line for each value: place, pointer, value");
+    line.add_option("MODE", options->mode, "whose profile").required();
+    line.add_option("DIR", options->directory, "the profiles' directory, or one profile");
+    line.add_flag("--resolved", options->resolved, "with all blocks merged and all defaults");
+    line.add_flag("--origin", options->origin, "one line for each value: place, pointer, value");
     return [options](const Globals& globals) { return policy_show(globals, *options); };
 }
 
-Action attach_policy_rules(CLI::App&) {
+Action attach_policy_rules(CommandLine&) {
     return [](const Globals& globals) { return policy_rules(globals); };
 }
 
-Action attach_policy_explain_rule(CLI::App& app) {
+Action attach_policy_explain_rule(CommandLine& line) {
     auto id = std::make_shared<std::string>();
-    app.add_option("ID", *id, "a rule's id, as in a finding's brackets")->required();
+    line.add_option("ID", *id, "a rule's id, as in a finding's brackets").required();
     return [id](const Globals& globals) { return explain_rule(globals, *id); };
 }
 

@@ -276,11 +276,11 @@ Result<int> policy_record(const Globals& globals, const RecordOptions& options) 
 
 }  // namespace
 
-Action attach_policy_record(CLI::App& app) {
+Action attach_policy_record(CommandLine& line) {
     auto options = std::make_shared<RecordOptions>();
-    app.add_option("MODE", options->mode, "a mode that is stopped")->required();
-    app.add_option("--for", options->how_long, "for how long: 60s, 5min (default 60s)");
-    app.add_option("--dir", options->directory, "the profiles to change, if not pmosd's");
+    line.add_option("MODE", options->mode, "a mode that is stopped").required();
+    line.add_option("--for", options->how_long, "for how long: 60s, 5min (default 60s)");
+    line.add_option("--dir", options->directory, "the profiles to change, if not pmosd's");
     return [options](const Globals& globals) { return policy_record(globals, *options); };
 }
 

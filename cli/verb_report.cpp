@@ -79,32 +79,32 @@ Result<int> policy_map(const Globals& globals, const Options& options) {
     return 0;
 }
 
-void add_source_options(CLI::App& app, Options& options) {
-    app.add_option("DIR", options.directory,
-                   "a directory of profiles, or another source as policy diff has it");
-    app.add_option("--key", options.trust.keys,
-                   "a public key that may have signed a bundle, instead of the phone's");
-    app.add_option("--trust", options.trust.directory, "the directory of trusted keys");
+void add_source_options(CommandLine& line, Options& options) {
+    line.add_option("DIR", options.directory,
+                    "a directory of profiles, or another source as policy diff has it");
+    line.add_option("--key", options.trust.keys,
+                    "a public key that may have signed a bundle, instead of the phone's");
+    line.add_option("--trust", options.trust.directory, "the directory of trusted keys");
 }
 
 }  // namespace
 
-Action attach_policy_report(CLI::App& app) {
+Action attach_policy_report(CommandLine& line) {
     auto options = std::make_shared<Options>();
-    app.add_option("-o,--output", options->output, "the page to write; - is standard output")
-        ->required();
-    app.add_option("--against", options->against, "what came before: say what has changed");
-    add_source_options(app, *options);
+    line.add_option("-o,--output", options->output, "the page to write; - is standard output")
+        .required();
+    line.add_option("--against", options->against, "what came before: say what has changed");
+    add_source_options(line, *options);
     return [options](const Globals& globals) { return policy_report(globals, *options); };
 }
 
-Action attach_policy_map(CLI::App& app) {
+Action attach_policy_map(CommandLine& line) {
     auto options = std::make_shared<Options>();
     options->output = "-";
-    app.add_flag("--svg", options->svg, "a drawing that stands alone");
-    app.add_flag("--dot", options->dot, "a graph for graphviz");
-    app.add_option("-o,--output", options->output, "the file to write; - is standard output");
-    add_source_options(app, *options);
+    line.add_flag("--svg", options->svg, "a drawing that stands alone");
+    line.add_flag("--dot", options->dot, "a graph for graphviz");
+    line.add_option("-o,--output", options->output, "the file to write; - is standard output");
+    add_source_options(line, *options);
     return [options](const Globals& globals) { return policy_map(globals, *options); };
 }
 

@@ -88,9 +88,9 @@ Result<int> policy_score(const Globals& globals, const std::vector<std::string>&
 
 }  // namespace
 
-Action attach_policy_score(CLI::App& app) {
+Action attach_policy_score(CommandLine& line) {
     auto paths = std::make_shared<std::vector<std::string>>();
-    app.add_option("PATH", *paths, "profiles, or directories of them");
+    line.add_option("PATH", *paths, "profiles, or directories of them");
     return [paths](const Globals& globals) { return policy_score(globals, *paths); };
 }
 

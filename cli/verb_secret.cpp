@@ -98,27 +98,27 @@ Result<int> unlock(const Globals& globals, const Options& options) {
     return 0;
 }
 
-std::shared_ptr<Options> common_options(CLI::App& app) {
+std::shared_ptr<Options> common_options(CommandLine& line) {
     auto options = std::make_shared<Options>();
-    app.add_option("MODE", options->mode, "the mode")->required();
-    add_secret_options(app, options->secret,
+    line.add_option("MODE", options->mode, "the mode").required();
+    add_secret_options(line, options->secret,
                        "read the PIN from this open descriptor, to its end or a line feed");
     return options;
 }
 
 }  // namespace
 
-Action attach_provision(CLI::App& app) {
-    auto options = common_options(app);
+Action attach_provision(CommandLine& line) {
+    auto options = common_options(line);
     return [options](const Globals& globals) { return provision(globals, *options); };
 }
 
-Action attach_unlock(CLI::App& app) {
-    auto options = common_options(app);
-    app.add_flag("--no-start", options->no_start, "open the volumes only");
-    app.add_flag("--fingerprint", options->fingerprint,
-                 "let a finger do, where the mode was locked by freeze")
-        ->excludes("--pin-fd", "--ask", "--no-start");
+Action attach_unlock(CommandLine& line) {
+    auto options = common_options(line);
+    line.add_flag("--no-start", options->no_start, "open the volumes only");
+    line.add_flag("--fingerprint", options->fingerprint,
+                  "let a finger do, where the mode was locked by freeze")
+        .excludes({"--pin-fd", "--ask", "--no-start"});
     return [options](const Globals& globals) { return unlock(globals, *options); };
 }
 

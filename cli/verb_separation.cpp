@@ -165,10 +165,10 @@ Result<int> policy_separation(const Globals& globals, const Options& options) {
 
 }  // namespace
 
-Action attach_policy_separation(CLI::App& app) {
+Action attach_policy_separation(CommandLine& line) {
     auto options = std::make_shared<Options>();
-    app.add_option("DIR", options->path, "the profiles' directory");
-    app.add_flag("--all", options->all, "everything that each mode can reach, too");
+    line.add_option("DIR", options->path, "the profiles' directory");
+    line.add_flag("--all", options->all, "everything that each mode can reach, too");
     return [options](const Globals& globals) { return policy_separation(globals, *options); };
 }
 

@@ -242,23 +242,23 @@ Result<int> version(const Globals& globals) {
 
 }  // namespace
 
-Action attach_status(CLI::App& app) {
+Action attach_status(CommandLine& line) {
     auto only = std::make_shared<std::string>();
-    app.add_option("MODE", *only, "only this mode");
-    const auto watch = add_watch_option(app);
+    line.add_option("MODE", *only, "only this mode");
+    const auto watch = add_watch_option(line);
     return [=](const Globals& globals) { return status(globals, *only, *watch); };
 }
 
-Action attach_list(CLI::App&) { return list; }
+Action attach_list(CommandLine&) { return list; }
 
-Action attach_inspect(CLI::App& app) {
+Action attach_inspect(CommandLine& line) {
     auto mode = std::make_shared<std::string>();
-    app.add_option("MODE", *mode, "the mode")->required();
+    line.add_option("MODE", *mode, "the mode").required();
     return [mode](const Globals& globals) { return inspect(globals, *mode); };
 }
 
-Action attach_doctor(CLI::App&) { return doctor; }
+Action attach_doctor(CommandLine&) { return doctor; }
 
-Action attach_version(CLI::App&) { return version; }
+Action attach_version(CommandLine&) { return version; }
 
 }  // namespace pmos::cli

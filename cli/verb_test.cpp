@@ -269,17 +269,17 @@ Result<int> policy_test(const Globals& globals, const Options& options) {
 
 }  // namespace
 
-Action attach_policy_test(CLI::App& app) {
+Action attach_policy_test(CommandLine& line) {
     auto options = std::make_shared<Options>();
-    app.add_option("DIR", options->path, "the profiles' directory, with a directory 'tests' in it");
-    app.add_option("-m,--mode", options->modes, "only what is expected of it; may be repeated")
-        ->expected(1)
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-    app.add_flag("--on-device", options->on_device,
-                 "ask the kernel of this phone too; brings modes to the foreground for it");
-    app.add_flag("--all", options->all, "what could not be tried, too");
-    app.add_option("--format", options->format, "text, json or tap")
-        ->check(CLI::IsMember({"text", "json", "tap"}));
+    line.add_option("DIR", options->path,
+                    "the profiles' directory, with a directory 'tests' in it");
+    line.add_option("-m,--mode", options->modes, "only what is expected of it; may be repeated")
+        .repeatable();
+    line.add_flag("--on-device", options->on_device,
+                  "ask the kernel of this phone too; brings modes to the foreground for it");
+    line.add_flag("--all", options->all, "what could not be tried, too");
+    line.add_option("--format", options->format, "text, json or tap")
+        .one_of({"text", "json", "tap"});
     return [options](const Globals& globals) { return policy_test(globals, *options); };
 }
 

@@ -48,12 +48,12 @@ Result<int> policy_try(const Globals& globals, const Options& options) {
 
 }  // namespace
 
-Action attach_policy_try(CLI::App& app) {
+Action attach_policy_try(CommandLine& line) {
     auto options = std::make_shared<Options>();
-    app.add_option("MODE", options->mode, "the mode, which must be running")->required();
-    app.add_option("ATTEMPT", options->attempts,
-                   "such as 'judge ptrace' or 'write /data/x'; without any, lines of standard "
-                   "input");
+    line.add_option("MODE", options->mode, "the mode, which must be running").required();
+    line.add_option("ATTEMPT", options->attempts,
+                    "such as 'judge ptrace' or 'write /data/x'; without any, lines of standard "
+                    "input");
     return [options](const Globals& globals) { return policy_try(globals, *options); };
 }
 

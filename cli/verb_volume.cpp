@@ -158,9 +158,9 @@ Address volumes_address(const std::string& mode) {
     return {mode_address(mode).path, bus::kVolumesInterface};
 }
 
-void add_volume_options(CLI::App& app, VolumeName& name) {
-    app.add_option("MODE", name.mode, "the mode")->required();
-    app.add_option("VOLUME", name.volume, "its volume; the only one need not be named");
+void add_volume_options(CommandLine& line, VolumeName& name) {
+    line.add_option("MODE", name.mode, "the mode").required();
+    line.add_option("VOLUME", name.volume, "its volume; the only one need not be named");
 }
 
 Result<> settle_name(BusClient& bus, VolumeName& name) {
@@ -194,15 +194,15 @@ Result<UniqueFd> secret_of(BusClient& bus, const VolumeName& name, const SecretO
     return obtain_secret(source);
 }
 
-Action attach_volume_list(CLI::App& app) {
+Action attach_volume_list(CommandLine& line) {
     auto mode = std::make_shared<std::string>();
-    app.add_option("MODE", *mode, "this mode only");
+    line.add_option("MODE", *mode, "this mode only");
     return [mode](const Globals& globals) { return list(globals, *mode); };
 }
 
-Action attach_volume_info(CLI::App& app) {
+Action attach_volume_info(CommandLine& line) {
     auto name = std::make_shared<VolumeName>();
-    add_volume_options(app, *name);
+    add_volume_options(line, *name);
     return [name](const Globals& globals) { return info(globals, *name); };
 }
 

@@ -65,24 +65,24 @@ Result<int> restore(const Globals& globals, Options options) {
     return 0;
 }
 
-std::shared_ptr<Options> common(CLI::App& app, const char* file) {
+std::shared_ptr<Options> common(CommandLine& line, const char* file) {
     auto options = std::make_shared<Options>();
-    app.add_option("MODE", options->name.mode, "the mode")->required();
-    app.add_option("VOLUME", options->name.volume, "its volume")->required();
-    app.add_option("FILE", options->file, file)->required();
+    line.add_option("MODE", options->name.mode, "the mode").required();
+    line.add_option("VOLUME", options->name.volume, "its volume").required();
+    line.add_option("FILE", options->file, file).required();
     return options;
 }
 
 }  // namespace
 
-Action attach_volume_backup(CLI::App& app) {
-    auto options = common(app, "a file to be made");
+Action attach_volume_backup(CommandLine& line) {
+    auto options = common(line, "a file to be made");
     return [options](const Globals& globals) { return backup(globals, *options); };
 }
 
-Action attach_volume_restore(CLI::App& app) {
-    auto options = common(app, "what 'volume backup' has written");
-    app.add_flag("--yes", options->yes, "do not ask");
+Action attach_volume_restore(CommandLine& line) {
+    auto options = common(line, "what 'volume backup' has written");
+    line.add_flag("--yes", options->yes, "do not ask");
     return [options](const Globals& globals) { return restore(globals, *options); };
 }
 

@@ -44,14 +44,14 @@ Result<int> passwd(const Globals& globals, Options options) {
 
 }  // namespace
 
-Action attach_volume_passwd(CLI::App& app) {
+Action attach_volume_passwd(CommandLine& line) {
     auto options = std::make_shared<Options>();
-    add_volume_options(app, options->name);
-    app.add_option("--pin-fd", options->pin_fd, "read the old PIN from this open descriptor")
-        ->check(CLI::NonNegativeNumber);
-    app.add_option("--new-pin-fd", options->new_pin_fd,
-                   "read the new PIN from this open descriptor")
-        ->check(CLI::NonNegativeNumber);
+    add_volume_options(line, options->name);
+    line.add_option("--pin-fd", options->pin_fd, "read the old PIN from this open descriptor")
+        .not_negative();
+    line.add_option("--new-pin-fd", options->new_pin_fd,
+                    "read the new PIN from this open descriptor")
+        .not_negative();
     return [options](const Globals& globals) { return passwd(globals, *options); };
 }
 

@@ -74,38 +74,38 @@ Result<int> reencrypt(const Globals& globals, Options options) {
     return 0;
 }
 
-void add_pin_option(CLI::App& app, Options& options) {
-    add_secret_options(app, options.secret, "read the PIN from this open descriptor");
+void add_pin_option(CommandLine& line, Options& options) {
+    add_secret_options(line, options.secret, "read the PIN from this open descriptor");
 }
 
 }  // namespace
 
-Action attach_volume_resize(CLI::App& app) {
+Action attach_volume_resize(CommandLine& line) {
     auto options = std::make_shared<Options>();
-    app.add_option("MODE", options->name.mode, "the mode")->required();
-    app.add_option("VOLUME", options->name.volume, "its volume")->required();
-    app.add_option("SIZE", options->size, "size of the file: 4GiB; 'device': all of the device")
-        ->required();
-    add_pin_option(app, *options);
+    line.add_option("MODE", options->name.mode, "the mode").required();
+    line.add_option("VOLUME", options->name.volume, "its volume").required();
+    line.add_option("SIZE", options->size, "size of the file: 4GiB; 'device': all of the device")
+        .required();
+    add_pin_option(line, *options);
     return [options](const Globals& globals) { return resize(globals, *options); };
 }
 
-Action attach_volume_wipe_free(CLI::App& app) {
+Action attach_volume_wipe_free(CommandLine& line) {
     auto name = std::make_shared<VolumeName>();
-    add_volume_options(app, *name);
+    add_volume_options(line, *name);
     return [name](const Globals& globals) { return wipe_free(globals, *name); };
 }
 
-Action attach_volume_trim(CLI::App& app) {
+Action attach_volume_trim(CommandLine& line) {
     auto name = std::make_shared<VolumeName>();
-    add_volume_options(app, *name);
+    add_volume_options(line, *name);
     return [name](const Globals& globals) { return trim(globals, *name); };
 }
 
-Action attach_volume_reencrypt(CLI::App& app) {
+Action attach_volume_reencrypt(CommandLine& line) {
     auto options = std::make_shared<Options>();
-    add_volume_options(app, options->name);
-    add_pin_option(app, *options);
+    add_volume_options(line, options->name);
+    add_pin_option(line, *options);
     return [options](const Globals& globals) { return reencrypt(globals, *options); };
 }
 

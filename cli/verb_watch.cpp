@@ -216,22 +216,22 @@ Result<int> events(const Globals& globals, const EventOptions& options) {
 
 }  // namespace
 
-Action attach_logs(CLI::App& app) {
+Action attach_logs(CommandLine& line) {
     auto options = std::make_shared<LogOptions>();
-    app.add_option("MODE", options->mode, "the mode")->required();
-    app.add_flag("-f,--follow", options->follow, "go on as more is written");
-    app.add_option("-n,--lines", options->lines, "begin with the last N lines")
-        ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000}));
-    app.add_flag("--denials", options->denials,
-                 "not its output, but what it was refused, from its own volume")
-        ->excludes("--follow");
+    line.add_option("MODE", options->mode, "the mode").required();
+    line.add_flag("-f,--follow", options->follow, "go on as more is written");
+    line.add_option("-n,--lines", options->lines, "begin with the last N lines")
+        .between(std::uint64_t{1}, std::uint64_t{1'000'000});
+    line.add_flag("--denials", options->denials,
+                  "not its output, but what it was refused, from its own volume")
+        .excludes({"--follow"});
     return [options](const Globals& globals) { return logs(globals, *options); };
 }
 
-Action attach_events(CLI::App& app) {
+Action attach_events(CommandLine& line) {
     auto options = std::make_shared<EventOptions>();
-    app.add_option("-n,--count", options->limit, "end after N events");
-    app.add_flag("--denials", options->denials, "only what modes were refused");
+    line.add_option("-n,--count", options->limit, "end after N events");
+    line.add_flag("--denials", options->denials, "only what modes were refused");
     return [options](const Globals& globals) { return events(globals, *options); };
 }
 

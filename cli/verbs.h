@@ -1,7 +1,6 @@
 // cli: the table of verbs, and what each is given. Talks to nobody.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <functional>
 #include <span>
 #include <string>
@@ -10,6 +9,7 @@
 
 #include "base/result.h"
 #include "cli/bus_client.h"
+#include "cli/command_line.h"
 
 namespace pmos::cli {
 
@@ -28,63 +28,64 @@ struct Verb {
     std::string_view name;  // one word or two: "policy check"
     std::string_view group;
     std::string_view summary;
-    Action (*attach)(CLI::App& app);  // adds the options, returns what runs after they are parsed
-    bool takes_command = false;       // "-- COMMAND" belongs to it, its failures exit with 125
+    Action (*attach)(
+        CommandLine& line);      // adds the options, returns what runs after they are parsed
+    bool takes_command = false;  // "-- COMMAND" belongs to it, its failures exit with 125
 };
 
 std::span<const Verb> verbs();
 
 // One per group of verbs, each in a file of its own.
-Action attach_status(CLI::App& app);
-Action attach_list(CLI::App& app);
-Action attach_inspect(CLI::App& app);
-Action attach_doctor(CLI::App& app);
-Action attach_version(CLI::App& app);
-Action attach_start(CLI::App& app);
-Action attach_stop(CLI::App& app);
-Action attach_restart(CLI::App& app);
-Action attach_switch(CLI::App& app);
-Action attach_lock(CLI::App& app);
-Action attach_notify(CLI::App& app);
-Action attach_reload(CLI::App& app);
-Action attach_provision(CLI::App& app);
-Action attach_unlock(CLI::App& app);
-Action attach_erase(CLI::App& app);
-Action attach_duress_set(CLI::App& app);
-Action attach_duress_remove(CLI::App& app);
-Action attach_volume_list(CLI::App& app);
-Action attach_volume_info(CLI::App& app);
-Action attach_volume_passwd(CLI::App& app);
-Action attach_volume_backup(CLI::App& app);
-Action attach_volume_restore(CLI::App& app);
-Action attach_exec(CLI::App& app);
-Action attach_shell(CLI::App& app);
-Action attach_logs(CLI::App& app);
-Action attach_events(CLI::App& app);
-Action attach_image_build(CLI::App& app);
-Action attach_image_import(CLI::App& app);
-Action attach_image_verify(CLI::App& app);
-Action attach_policy_check(CLI::App& app);
-Action attach_policy_show(CLI::App& app);
-Action attach_policy_diff(CLI::App& app);
-Action attach_policy_explain(CLI::App& app);
-Action attach_policy_map(CLI::App& app);
-Action attach_policy_record(CLI::App& app);
-Action attach_policy_report(CLI::App& app);
-Action attach_policy_score(CLI::App& app);
-Action attach_policy_separation(CLI::App& app);
-Action attach_policy_test(CLI::App& app);
-Action attach_policy_try(CLI::App& app);
-Action attach_policy_rules(CLI::App& app);
-Action attach_policy_explain_rule(CLI::App& app);
-Action attach_policy_keygen(CLI::App& app);
-Action attach_policy_pack(CLI::App& app);
-Action attach_policy_sign(CLI::App& app);
-Action attach_policy_copy(CLI::App& app);
-Action attach_policy_verify(CLI::App& app);
-Action attach_policy_install(CLI::App& app);
-Action attach_policy_status(CLI::App& app);
-Action attach_policy_confirm(CLI::App& app);
-Action attach_policy_reject(CLI::App& app);
+Action attach_status(CommandLine& line);
+Action attach_list(CommandLine& line);
+Action attach_inspect(CommandLine& line);
+Action attach_doctor(CommandLine& line);
+Action attach_version(CommandLine& line);
+Action attach_start(CommandLine& line);
+Action attach_stop(CommandLine& line);
+Action attach_restart(CommandLine& line);
+Action attach_switch(CommandLine& line);
+Action attach_lock(CommandLine& line);
+Action attach_notify(CommandLine& line);
+Action attach_reload(CommandLine& line);
+Action attach_provision(CommandLine& line);
+Action attach_unlock(CommandLine& line);
+Action attach_erase(CommandLine& line);
+Action attach_duress_set(CommandLine& line);
+Action attach_duress_remove(CommandLine& line);
+Action attach_volume_list(CommandLine& line);
+Action attach_volume_info(CommandLine& line);
+Action attach_volume_passwd(CommandLine& line);
+Action attach_volume_backup(CommandLine& line);
+Action attach_volume_restore(CommandLine& line);
+Action attach_exec(CommandLine& line);
+Action attach_shell(CommandLine& line);
+Action attach_logs(CommandLine& line);
+Action attach_events(CommandLine& line);
+Action attach_image_build(CommandLine& line);
+Action attach_image_import(CommandLine& line);
+Action attach_image_verify(CommandLine& line);
+Action attach_policy_check(CommandLine& line);
+Action attach_policy_show(CommandLine& line);
+Action attach_policy_diff(CommandLine& line);
+Action attach_policy_explain(CommandLine& line);
+Action attach_policy_map(CommandLine& line);
+Action attach_policy_record(CommandLine& line);
+Action attach_policy_report(CommandLine& line);
+Action attach_policy_score(CommandLine& line);
+Action attach_policy_separation(CommandLine& line);
+Action attach_policy_test(CommandLine& line);
+Action attach_policy_try(CommandLine& line);
+Action attach_policy_rules(CommandLine& line);
+Action attach_policy_explain_rule(CommandLine& line);
+Action attach_policy_keygen(CommandLine& line);
+Action attach_policy_pack(CommandLine& line);
+Action attach_policy_sign(CommandLine& line);
+Action attach_policy_copy(CommandLine& line);
+Action attach_policy_verify(CommandLine& line);
+Action attach_policy_install(CommandLine& line);
+Action attach_policy_status(CommandLine& line);
+Action attach_policy_confirm(CommandLine& line);
+Action attach_policy_reject(CommandLine& line);
 
 }  // namespace pmos::cli

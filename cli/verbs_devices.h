@@ -5,17 +5,17 @@
 
 namespace pmos::cli {
 
-Action attach_devices_list(CLI::App& app);
-Action attach_devices_who(CLI::App& app);
-Action attach_devices_usage(CLI::App& app);
-Action attach_devices_grants(CLI::App& app);
-Action attach_modem_status(CLI::App& app);
-Action attach_modem_call(CLI::App& app);
-Action attach_modem_hangup(CLI::App& app);
-Action attach_modem_sms(CLI::App& app);
-Action attach_net_status(CLI::App& app);
-Action attach_net_key(CLI::App& app);
-Action attach_handset_detect(CLI::App& app);
-Action attach_handset_check(CLI::App& app);
+Action attach_devices_list(CommandLine& line);
+Action attach_devices_who(CommandLine& line);
+Action attach_devices_usage(CommandLine& line);
+Action attach_devices_grants(CommandLine& line);
+Action attach_modem_status(CommandLine& line);
+Action attach_modem_call(CommandLine& line);
+Action attach_modem_hangup(CommandLine& line);
+Action attach_modem_sms(CommandLine& line);
+Action attach_net_status(CommandLine& line);
+Action attach_net_key(CommandLine& line);
+Action attach_handset_detect(CommandLine& line);
+Action attach_handset_check(CommandLine& line);
 
 }  // namespace pmos::cli

@@ -19,7 +19,7 @@ std::string size_words(std::uint64_t bytes);
 // The interface of the volumes on a mode's object.
 Address volumes_address(const std::string& mode);
 // MODE and VOLUME; a mode's only volume need not be named.
-void add_volume_options(CLI::App& app, VolumeName& name);
+void add_volume_options(CommandLine& line, VolumeName& name);
 // Fills the name in where it was left out.
 Result<> settle_name(BusClient& bus, VolumeName& name);
 
@@ -29,14 +29,14 @@ Result<bool> opens_by_secret(BusClient& bus, const VolumeName& name);
 // What opens it now; an empty pipe for one that opens without a secret.
 Result<UniqueFd> secret_of(BusClient& bus, const VolumeName& name, const SecretOptions& options);
 
-Action attach_volume_resize(CLI::App& app);
-Action attach_volume_wipe_free(CLI::App& app);
-Action attach_volume_trim(CLI::App& app);
-Action attach_volume_reencrypt(CLI::App& app);
-Action attach_auth_list(CLI::App& app);
-Action attach_auth_enroll(CLI::App& app);
-Action attach_auth_remove(CLI::App& app);
-Action attach_auth_test(CLI::App& app);
-Action attach_auth_open_escrow(CLI::App& app);
+Action attach_volume_resize(CommandLine& line);
+Action attach_volume_wipe_free(CommandLine& line);
+Action attach_volume_trim(CommandLine& line);
+Action attach_volume_reencrypt(CommandLine& line);
+Action attach_auth_list(CommandLine& line);
+Action attach_auth_enroll(CommandLine& line);
+Action attach_auth_remove(CommandLine& line);
+Action attach_auth_test(CommandLine& line);
+Action attach_auth_open_escrow(CommandLine& line);
 
 }  // namespace pmos::cli

@@ -1,16 +1,15 @@
 // tests: main of those that need a cgroup v2 tree and root. Skips, saying why, where there is
 // none.
-#define CATCH_CONFIG_RUNNER
 #include <mntent.h>
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <string>
 
 #include "cgroup_tree.h"
+#include "runner.h"
 
 namespace {
 
@@ -41,7 +40,7 @@ int main(int argc, char** argv) {
         std::printf("skipped: cannot make a cgroup below %s\n", mount.c_str());
         return 77;
     }
-    const int result = Catch::Session().run(argc, argv);
+    const int result = run_tests(argc, argv);
     if (::rmdir(tree.c_str()) != 0) {
         std::puts("the tests left a cgroup behind");
         return 1;

@@ -1,3 +1,4 @@
-// tests: Catch2's main, compiled once and shared by the unit tests of every room.
-#define CATCH_CONFIG_MAIN
-#include <catch2/catch.hpp>
+// tests: main of those that need nothing.
+#include "runner.h"
+
+int main(int argc, char** argv) { return run_tests(argc, argv); }

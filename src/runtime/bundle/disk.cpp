@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "base/fault_points.h"
 #include "base/regular_file.h"
 
 namespace pmos::bundle {
@@ -21,13 +22,13 @@ namespace {
 // Ends the process before its n-th operation, as a loss of power would: for tests of builds that
 // can be told to fail.
 void may_die() {
-#ifdef PMOS_FAULTS
-    static int left = [] {
-        const char* when = std::getenv("PMOS_BUNDLE_DIE_AT");
-        return when != nullptr ? std::atoi(when) : -1;
-    }();
-    if (left >= 0 && left-- == 0) ::raise(SIGKILL);
-#endif
+    if constexpr (kFaultPoints) {
+        static int left = [] {
+            const char* when = std::getenv("PMOS_BUNDLE_DIE_AT");
+            return when != nullptr ? std::atoi(when) : -1;
+        }();
+        if (left >= 0 && left-- == 0) ::raise(SIGKILL);
+    }
 }
 
 }  // namespace

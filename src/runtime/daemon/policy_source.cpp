@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "base/directory.h"
+#include "base/fault_points.h"
 #include "base/regular_file.h"
 #include "policy/bundle.h"
 #include "policy/hash.h"
@@ -89,10 +90,9 @@ RunRequest PolicySource::request(BundleJob job, const std::string& model,
                           "--why",      job.why,      "--digest",   job.sha256,    "--in-use",
                           job.in_use};
     request.spawn.env = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8"};
-#ifdef PMOS_FAULTS
-    if (const char* when = std::getenv("PMOS_BUNDLE_DIE_AT"); when != nullptr)
-        request.spawn.env.push_back(fmt::format("PMOS_BUNDLE_DIE_AT={}", when));
-#endif
+    if constexpr (kFaultPoints)
+        if (const char* when = std::getenv("PMOS_BUNDLE_DIE_AT"); when != nullptr)
+            request.spawn.env.push_back(fmt::format("PMOS_BUNDLE_DIE_AT={}", when));
     request.input_fd = std::move(job.file);
     request.timeout = patience;
     request.max_output = kMaxReport;

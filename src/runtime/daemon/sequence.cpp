@@ -6,10 +6,12 @@
 #include <cerrno>
 #include <cstdlib>
 
+#include "base/fault_points.h"
+
 namespace pmos::daemon {
 
 std::string requested_fault() {
-#ifdef PMOS_FAULTS
+    if constexpr (!kFaultPoints) return {};
     const char* path = ::getenv("PMOS_FAULT_FILE");
     const UniqueFd file(
         ::open(path != nullptr ? path : "/run/pmos/fail-step", O_RDONLY | O_CLOEXEC));
@@ -18,9 +20,6 @@ std::string requested_fault() {
     std::string step(text, n > 0 ? static_cast<std::size_t>(n) : 0);
     while (!step.empty() && step.back() == '\n') step.pop_back();
     return step;
-#else
-    return {};
-#endif
 }
 
 namespace {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "base/fault_points.h"
 #include "runtime/launch/protocol.h"
 #include "runtime/sys/entry.h"
 #include "runtime/sys/file.h"
@@ -31,8 +32,8 @@ void report(Step step, int error) noexcept {
 }
 
 // Only pmos-launch with faults ever starts us under such a name.
-bool fails_here([[maybe_unused]] const char* name, [[maybe_unused]] const char* step) noexcept {
-#ifdef PMOS_FAULTS
+bool fails_here(const char* name, const char* step) noexcept {
+    if constexpr (!kFaultPoints) return false;
     constexpr char kPrefix[] = "fail ";
     for (const char* p = kPrefix; *p != 0; ++p, ++name)
         if (*name != *p) return false;
@@ -41,9 +42,6 @@ bool fails_here([[maybe_unused]] const char* name, [[maybe_unused]] const char* 
         ++step;
     }
     return *name == 0 && *step == 0;
-#else
-    return false;
-#endif
 }
 
 [[noreturn]] void run_program(char** argv, char** envp) noexcept {

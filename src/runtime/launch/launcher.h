@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "base/fault_points.h"
 #include "runtime/launch/descriptors.h"
 #include "runtime/launch/plan_view.h"
 #include "runtime/launch/protocol.h"
@@ -71,12 +72,8 @@ int send_reply(const Launch& launch, const ChildFailure& outcome) noexcept;
 [[noreturn]] void run_child(Launch& launch) noexcept;
 
 // True in builds with -Dfaults=true only: this request asks for this step to fail.
-inline bool fails_here([[maybe_unused]] const Launch& launch, [[maybe_unused]] Step step) noexcept {
-#ifdef PMOS_FAULTS
-    return launch.request.fail_step == static_cast<std::uint32_t>(step);
-#else
-    return false;
-#endif
+inline bool fails_here(const Launch& launch, Step step) noexcept {
+    return kFaultPoints && launch.request.fail_step == static_cast<std::uint32_t>(step);
 }
 
 }  // namespace pmos::launch

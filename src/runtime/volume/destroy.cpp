@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/fault_points.h"
 #include "runtime/volume/ending.h"
 #include "runtime/volume/factor.h"
 #include "runtime/volume/header.h"
@@ -158,15 +159,14 @@ class Outside {
 
 }  // namespace
 
-void maybe_die_at([[maybe_unused]] const char* moment) {
-#ifdef PMOS_FAULTS
+void maybe_die_at(const char* moment) {
+    if constexpr (!kFaultPoints) return;
     const UniqueFd file(::open("/run/pmos/fail-step", O_RDONLY | O_CLOEXEC));
     char text[64];
     const ssize_t n = file ? ::read(file.get(), text, sizeof text) : 0;
     std::string_view step(text, n > 0 ? static_cast<std::size_t>(n) : 0);
     if (step.ends_with('\n')) step.remove_suffix(1);
     if (step == fmt::format("destroy/{}", moment)) ::kill(::getpid(), SIGKILL);
-#endif
 }
 
 std::vector<Area> first_blows(std::vector<Area> areas) {

@@ -53,7 +53,9 @@ def share():
     """Of the processor that both want: what personal gets of it."""
     spinning = [start("exec", mode, "--", "python3", "-c", SPIN) for mode in ("personal", "secure")]
     try:
-        until(lambda: False, 1)
+        # A Python that starts takes its time, of a weight of one more than of the other.
+        both = [cpu(mode) for mode in ("personal", "secure")]
+        until(lambda: all(cpu(mode) > b + 1_000_000 for mode, b in zip(("personal", "secure"), both)), 60)
         before = [cpu(mode) for mode in ("personal", "secure")]
         until(lambda: False, 4)
         mine, other = (cpu(mode) - b for mode, b in zip(("personal", "secure"), before))

@@ -1,12 +1,11 @@
 // tests: main of those that make network namespaces. Skips, saying why, where they cannot.
-#define CATCH_CONFIG_RUNNER
 #include <sched.h>
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <cstdio>
 #include <cstring>
 
+#include "../runner.h"
 #include "world.h"
 
 namespace {
@@ -20,7 +19,7 @@ int main(int argc, char** argv) {
     // Nothing that the tests do is done to this machine's network.
     if (::unshare(CLONE_NEWNET) != 0)
         return std::printf("skipped: no network namespaces: %s\n", std::strerror(errno)), 77;
-    const int result = Catch::Session().run(argc, argv);
+    const int result = run_tests(argc, argv);
     if (result != 0 || not_run.empty()) return result;
     return std::printf("skipped: %s\n", not_run.c_str()), 77;
 }
