@@ -100,7 +100,7 @@ Action attach_policy_report(CommandLine& line) {
 
 Action attach_policy_map(CommandLine& line) {
     auto options = std::make_shared<Options>();
-    options->output = "-";
+    options->output = std::string("-");  // GCC 12 sees a wrong overlap in the assignment of "-"
     line.add_flag("--svg", options->svg, "a drawing that stands alone");
     line.add_flag("--dot", options->dot, "a graph for graphviz");
     line.add_option("-o,--output", options->output, "the file to write; - is standard output");
