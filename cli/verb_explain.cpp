@@ -5,6 +5,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "cli/answer.h"
 #include "cli/output.h"
 #include "cli/policy_files.h"
 #include "cli/verbs.h"
@@ -17,57 +18,6 @@ struct ExplainOptions {
     std::string mode, directory;
     std::vector<std::string> words;
 };
-
-// A mode that no phone can start may do nothing.
-policy::Answer no_start(const std::vector<policy::Diagnostic>& diagnostics) {
-    policy::Answer answer;
-    for (const auto& d : diagnostics)
-        if (d.severity == policy::Severity::error) {
-            answer.rule = policy::rule_id(d.rule);
-            answer.why = fmt::format("the mode does not start: {}", d.message);
-            answer.at = d.at;
-            answer.change = d.fix;
-            break;
-        }
-    return answer;
-}
-
-Result<policy::Answer> answer_for(const CheckedPolicy& policy, const policy::ModePolicy& mode,
-                                  const policy::Question& question) {
-    if (question.topic == policy::Topic::hears)
-        return policy::ask_hears(*policy.separation, mode.mode, question.what);
-    const auto facts = policy::whole_phone();
-    const auto compiled = policy::compile(*mode.profile, facts);
-    if (!compiled.plan) return no_start(compiled.diagnostics);
-    return policy::ask({*mode.profile, *compiled.plan, facts, mode.demands.get()}, question);
-}
-
-void print(const std::string& mode, const policy::Answer& a, const CheckedPolicy& policy,
-           bool colour) {
-    const auto style = a.ruling == policy::Ruling::allowed   ? Style::good
-                       : a.ruling == policy::Ruling::refused ? Style::bad
-                                                             : Style::warn;
-    put_line(fmt::format("{}: {}: {} [{}]", mode,
-                         paint(policy::ruling_name(a.ruling), style, colour), printable(a.why),
-                         a.rule));
-    for (const auto& condition : a.conditions) put_line("    " + condition);
-    if (!a.at.file.empty()) put_line(fmt::format("{}:", printable(policy::to_text(a.at))));
-    if (const auto text = policy.texts.find(a.at.file); text != policy.texts.end())
-        if (const auto shown = policy::source_excerpt(text->second, a.at); !shown.empty())
-            put_line(printable_lines(shown));
-    if (!a.change.empty()) put_line("    to change it: " + printable(a.change));
-    for (const auto& also : a.also) put_line("    then also: " + printable(also));
-    if (a.weighed && a.also.empty()) put_line("    then also: nothing else");
-}
-
-nlohmann::ordered_json to_json(const std::string& mode, const policy::Answer& a) {
-    return {{"mode", mode},          {"verdict", policy::ruling_name(a.ruling)},
-            {"rule", a.rule},        {"why", a.why},
-            {"file", a.at.file},     {"line", a.at.line},
-            {"column", a.at.column}, {"pointer", a.at.pointer},
-            {"cases", a.conditions}, {"change", a.change},
-            {"also", a.also}};
-}
 
 Result<std::vector<policy::ModePolicy>> modes_of(const CheckedPolicy& policy,
                                                  const policy::Asked& asked) {
@@ -106,9 +56,9 @@ Result<int> explain(const Globals& globals, const ExplainOptions& options) {
     for (const auto& mode : modes) {
         PMOS_ASSIGN(const auto answer, answer_for(policy, mode, asked.question));
         if (globals.json)
-            array.push_back(to_json(mode.mode, answer));
+            array.push_back(answer_json(mode.mode, answer));
         else
-            print(mode.mode, answer, policy, wants_colour(STDOUT_FILENO));
+            put(answer_text(mode.mode, answer, policy, wants_colour(STDOUT_FILENO)));
     }
     if (globals.json) put_line(array.dump(2));
     return 0;

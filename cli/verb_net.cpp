@@ -1,92 +1,35 @@
-// cli: net status and net key. The key itself goes from a descriptor into a pipe, by
+// cli: net status, net trace and net key. The key itself goes from a descriptor into a pipe, by
 // secret_input.cpp, and is printed nowhere.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <ctime>
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "cli/answer.h"
 #include "cli/consent.h"
 #include "cli/mode_info.h"
+#include "cli/network_status.h"
 #include "cli/output.h"
+#include "cli/policy_input.h"
 #include "cli/secret_input.h"
 #include "cli/show_progress.h"
 #include "cli/verbs_devices.h"
 #include "cli/volume_address.h"
-#include "runtime/daemon/bus_names.h"
+#include "policy/question_words.h"
 
 namespace pmos::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct Peer {
-    std::string key, endpoint;
-    std::uint64_t handshake = 0, received = 0;
-};
-struct Status {
-    std::string mode, zone, state, why, interface;
-    std::uint64_t received = 0, sent = 0;
-    std::vector<Peer> peers;
-};
-
-Address network_address(const std::string& mode) {
-    return {mode_address(mode).path, bus::kNetworkInterface};
-}
-
-int read_peers(sd_bus_message* m, std::vector<Peer>& out) {
-    const char *key = nullptr, *endpoint = nullptr;
-    std::uint64_t handshake = 0, received = 0;
-    int r = sd_bus_message_enter_container(m, 'a', "(sstt)");
-    while (r >= 0 &&
-           (r = sd_bus_message_read(m, "(sstt)", &key, &endpoint, &handshake, &received)) > 0)
-        out.push_back({key, endpoint, handshake, received});
-    return r < 0 ? r : sd_bus_message_exit_container(m);
-}
-
-Result<Status> read_status(BusClient& bus, const std::string& mode) {
-    PMOS_ASSIGN(const auto answer, bus.call(network_address(mode), "Status"));
-    Status status;
-    status.mode = mode;
-    const char *zone = nullptr, *state = nullptr, *interface = nullptr, *why = nullptr;
-    PMOS_TRY(
-        read(answer, "sssstt", &zone, &state, &interface, &why, &status.received, &status.sent));
-    status.zone = zone;
-    status.state = state;
-    status.interface = interface;
-    status.why = why;
-    if (const int r = read_peers(answer.get(), status.peers); r < 0)
-        return fail(bus_errno(r, "cannot read pmosd's answer"));
-    return status;
-}
-
-Json to_json(const Status& status) {
-    Json peers = Json::array();
-    for (const auto& peer : status.peers)
-        peers.push_back({{"publicKey", peer.key},
-                         {"endpoint", peer.endpoint},
-                         {"handshake", peer.handshake},
-                         {"received", peer.received}});
-    return {{"mode", status.mode},           {"zone", status.zone}, {"state", status.state},
-            {"interface", status.interface}, {"why", status.why},   {"received", status.received},
-            {"sent", status.sent},           {"peers", peers}};
-}
-
-std::string handshake_words(const Peer& peer) {
-    if (peer.handshake == 0) return "no handshake yet";
-    const auto now = static_cast<std::uint64_t>(std::time(nullptr));
-    return fmt::format("handshake {} ago",
-                       duration(now > peer.handshake ? now - peer.handshake : 0));
-}
-
 Style style_of(const std::string& state) {
     if (state == "up") return Style::good;
     return state == "lost" ? Style::bad : Style::dim;
 }
 
-void show(const std::vector<Status>& all) {
+void show(const std::vector<NetworkStatus>& all) {
     Table table{{"MODE", "ZONE", "STATE", "INTERFACE", "RECEIVED", "SENT"}, {}};
     for (const auto& status : all)
         table.rows.push_back({{printable(status.mode), Style::bold},
@@ -115,9 +58,9 @@ Result<int> show_status(const Globals& globals, const std::string& only) {
         PMOS_ASSIGN(const auto modes, read_modes(bus));
         for (const auto& mode : modes) names.push_back(mode.name);
     }
-    std::vector<Status> all;
+    std::vector<NetworkStatus> all;
     for (const auto& name : names) {
-        PMOS_ASSIGN(auto status, read_status(bus, name));
+        PMOS_ASSIGN(auto status, read_network_status(bus, name));
         all.push_back(std::move(status));
     }
     if (!globals.json) {
@@ -125,8 +68,28 @@ Result<int> show_status(const Globals& globals, const std::string& only) {
         return 0;
     }
     Json json = Json::array();
-    for (const auto& status : all) json.push_back(to_json(status));
+    for (const auto& status : all) json.push_back(network_json(status));
     put_line(json.dump(2, ' ', false, Json::error_handler_t::replace));
+    return 0;
+}
+
+// Whether the policy lets it through, and whether there is a network for it now.
+Result<int> trace(const Globals& globals, const std::string& name, const std::string& target) {
+    PMOS_ASSIGN(const auto phone, read_input(globals, std::string(kPhoneWord), {}));
+    PMOS_ASSIGN(const auto mode, find_mode(phone.policy, name));
+    const std::vector<std::string> words{"connect", target};
+    PMOS_ASSIGN(const auto asked, policy::parse_question(words, {}));
+    PMOS_ASSIGN(const auto answer, answer_for(phone.policy, mode, asked.question));
+    PMOS_ASSIGN(auto bus, globals.connect());
+    PMOS_ASSIGN(const auto status, read_network_status(bus, name));
+    if (globals.json) {
+        put_line(
+            Json{{"answer", answer_json(name, answer)}, {"network", network_json(status)}}.dump(
+                2, ' ', false, Json::error_handler_t::replace));
+        return 0;
+    }
+    put(answer_text(name, answer, phone.policy, wants_colour(STDOUT_FILENO)));
+    show({status});
     return 0;
 }
 
@@ -196,6 +159,13 @@ Action attach_net_status(CommandLine& line) {
     auto mode = std::make_shared<std::string>();
     line.add_option("MODE", *mode, "this mode only");
     return [mode](const Globals& globals) { return show_status(globals, *mode); };
+}
+
+Action attach_net_trace(CommandLine& line) {
+    const auto mode = std::make_shared<std::string>(), target = std::make_shared<std::string>();
+    line.add_option("MODE", *mode, "the mode").required();
+    line.add_option("DESTINATION", *target, "ADDRESS:PORT[/PROTOCOL]").required();
+    return [=](const Globals& globals) { return trace(globals, *mode, *target); };
 }
 
 Action attach_net_key(CommandLine& line) {

@@ -5,6 +5,7 @@ with one line: N passed, N failed, N skipped. Decides nothing about what a test 
 import argparse
 import dataclasses
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -42,8 +43,10 @@ def meson_tier():
     directory = TOP / "build" / "debug"
     log = directory / "meson-logs" / "testlog.json"
     log.unlink(missing_ok=True)
+    # UBSan ends a process by SIGILL; ASan tells where.
     done = subprocess.run(["meson", "test", "-C", directory, "--no-rebuild", "--print-errorlogs",
                            "--timeout-multiplier", "4"],
+                          env=os.environ | {"ASAN_OPTIONS": "handle_sigill=1"},
                           stdin=subprocess.DEVNULL, check=False)
     if not log.exists():
         # A tree without any registered test writes no log; that is no pass.
@@ -73,11 +76,11 @@ def lint_tier():
     return outcomes or [Outcome("lint", "tests/lint/run", "failed", f"exit {done.returncode}")]
 
 
-def handset_tier():
+def handset_tier(every):
     report = TOP / "build" / "handset" / "outcomes.json"
     report.parent.mkdir(parents=True, exist_ok=True)
     report.unlink(missing_ok=True)
-    done = subprocess.run([TOP / "tests" / "handset" / "run", "--json", report],
+    done = subprocess.run([TOP / "tests" / "handset" / "run", "--json", report, *(["--all"] if every else [])],
                           stdin=subprocess.DEVNULL, check=False)
     if not report.exists():
         return [Outcome("handset", "tests/handset/run", "failed", f"exit {done.returncode}")]
@@ -88,10 +91,11 @@ def handset_tier():
 def main():
     parser = argparse.ArgumentParser(prog="./dev test", description=__doc__)
     parser.add_argument("--no-handset", action="store_true", help="leave the phone out, and say so")
+    parser.add_argument("--all", action="store_true", help="the phone's long tests too whose turn it is not")
     args = parser.parse_args()
     tiers = [("lint", lint_tier), ("unit and native", meson_tier)]
     if not args.no_handset:
-        tiers.append(("handset", handset_tier))
+        tiers.append(("handset", lambda: handset_tier(args.all)))
     outcomes = []
     for name, tier in tiers:
         say(f"== {name}")

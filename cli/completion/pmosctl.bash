@@ -122,7 +122,7 @@ _pmosctl() {
             ;;
         net)
             if [[ -z $second ]]; then
-                mapfile -t COMPREPLY < <(compgen -W 'status key' -- "$cur")
+                mapfile -t COMPREPLY < <(compgen -W 'status trace key' -- "$cur")
             elif ((${#places[@]} == 0)); then
                 _pmosctl_modes "$cur"
             fi

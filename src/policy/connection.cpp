@@ -50,6 +50,9 @@ ConnectionVerdict judge_outbound(const NetworkPlan& network, const Connection& c
     if (network.zone == Zone::loopback) return {false, ConnectionReason::no_interface, "network"};
     if (network.zone == Zone::tunnel && route(network.tunnel, connection.address) == nullptr)
         return {false, ConnectionReason::no_route, "network/tunnel/peers"};
+    if (std::ranges::any_of(kNotHosts,
+                            [&](const auto& p) { return contains(p, connection.address); }))
+        return {false, ConnectionReason::not_a_host, "network"};
     if (const FlowRule* rule = first_match(network.deny, connection))
         return {false, ConnectionReason::denied, rule->pointer, rule};
     if (network.restricted) {

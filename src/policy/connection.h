@@ -2,6 +2,7 @@
 // for the offline questions, the policy tests and a phone that runs. Asks no host, opens no socket.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -24,11 +25,18 @@ enum class ConnectionReason : std::uint8_t {
     rule,          // a line allows it
     no_interface,  // the network holds nothing that could carry it
     no_route,      // no peer of the tunnel has the address
+    not_a_host,    // for all on a link, or of a link alone
     denied,        // a line denies it
     not_allowed,   // there is a list of what is allowed, and it is not in it
 };
 inline constexpr std::string_view kConnectionReasonNames =
-    "loopback|uplink|tunnel|rule|no-interface|no-route|denied|not-allowed";
+    "loopback|uplink|tunnel|rule|no-interface|no-route|not-a-host|denied|not-allowed";
+
+// What is for all on a link goes nowhere, nor what is for a link alone: RFC 3927 and 5735
+// (multicast, reserved, broadcast), RFC 4291.
+inline constexpr std::array<IpPrefix, 4> kNotHosts{
+    IpPrefix{{169, 254}, false, 16}, IpPrefix{{224}, false, 3}, IpPrefix{{0xfe, 0x80}, true, 10},
+    IpPrefix{{0xff}, true, 8}};
 
 struct ConnectionVerdict {
     bool allowed = false;

@@ -140,6 +140,8 @@ std::string why_of(const Subject& s, const ConnectionVerdict& verdict) {
                                word_at(kZoneNames, network.zone));
         case ConnectionReason::no_route:
             return fmt::format("no peer of the tunnel '{}' has this address", network.tunnel.name);
+        case ConnectionReason::not_a_host:
+            return "multicast, broadcast and link-local addresses are never reached";
         case ConnectionReason::denied:
             return fmt::format("'{}' denies it", destination_text(*verdict.rule));
         case ConnectionReason::not_allowed:

@@ -53,10 +53,12 @@ std::optional<unsigned> part_number(std::string_view link) {
     return number;
 }
 
-std::optional<Part> free_part(std::span<const unsigned> taken, std::span<const IpPrefix> used) {
+std::optional<Part> free_part(std::span<const unsigned> taken, std::span<const IpPrefix> used,
+                              unsigned from) {
     std::vector<IpPrefix> met;
     std::ranges::remove_copy_if(used, std::back_inserter(met), is_to_everywhere);
-    for (unsigned number = 0; number < kParts; ++number) {
+    for (unsigned tried = 0; tried < kParts; ++tried) {
+        const unsigned number = (from + tried) % kParts;
         if (std::ranges::find(taken, number) != taken.end()) continue;
         const Part part = part_of(number);
         if (std::ranges::none_of(met, [&](const IpPrefix& prefix) {

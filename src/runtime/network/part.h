@@ -27,9 +27,10 @@ Part part_of(unsigned number);
 // Of a link's name; nullopt: it is none of ours.
 std::optional<unsigned> part_number(std::string_view link);
 
-// The first whose number is not taken and that nothing on the phone meets; nullopt: none. What is
-// as wide as a route to everywhere meets nothing.
-std::optional<Part> free_part(std::span<const unsigned> taken, std::span<const IpPrefix> used);
+// The first, from number `from` on and around, whose number is not taken and that nothing on the
+// phone meets; nullopt: none. What is as wide as a route to everywhere meets nothing.
+std::optional<Part> free_part(std::span<const unsigned> taken, std::span<const IpPrefix> used,
+                              unsigned from);
 
 // Every wire is a world of its own, with two in it.
 inline constexpr Mac kPhoneMac{0x02, 0x70, 0x6d, 0x6f, 0x73, 0x01};

@@ -1,7 +1,6 @@
 // network: addresses and prefixes: their texts, and whether they meet. Pure.
 #include "runtime/network/prefix.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -37,12 +36,6 @@ bool reaches(const IpPrefix& end, const IpPrefix& begin) {
 }
 
 }  // namespace
-
-std::string address_text(const IpPrefix& prefix) {
-    char text[INET6_ADDRSTRLEN] = "";
-    ::inet_ntop(prefix.v6 ? AF_INET6 : AF_INET, prefix.bytes.data(), text, sizeof text);
-    return text;
-}
 
 std::string prefix_text(const IpPrefix& prefix) {
     return fmt::format("{}/{}", address_text(prefix), prefix.length);

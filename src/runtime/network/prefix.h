@@ -6,17 +6,18 @@
 #include <string>
 #include <vector>
 
+#include "policy/destination.h"
 #include "policy/network_plan.h"
 
 namespace pmos::network {
 
+using policy::address_text;
 using policy::IpPrefix;
 
 constexpr std::uint8_t whole_length(bool v6) { return v6 ? 128 : 32; }
 inline std::span<const std::uint8_t> address_bytes(const IpPrefix& prefix) {
     return std::span(prefix.bytes).first(prefix.v6 ? 16 : 4);
 }
-std::string address_text(const IpPrefix& prefix);  // without its length
 std::string prefix_text(const IpPrefix& prefix);
 // nullopt: of another length than an address has.
 std::optional<IpPrefix> prefix_of(std::span<const std::uint8_t> address, std::uint8_t length);

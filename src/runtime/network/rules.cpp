@@ -7,6 +7,8 @@
 #include <tuple>
 #include <vector>
 
+#include "policy/connection.h"
+
 namespace pmos::network {
 namespace {
 
@@ -77,10 +79,12 @@ std::string flow_chain(std::string_view name, std::string_view side,
     return fmt::format("{}  chain {} {{\n{}  }}\n", sets, name, chain);
 }
 
-// What is for all on a link goes nowhere, nor what is for a link alone.
-constexpr std::string_view kOnlyHosts =
-    "    ip daddr { 169.254.0.0/16, 224.0.0.0/3 } drop\n"
-    "    ip6 daddr { fe80::/10, ff00::/8 } drop\n";
+std::string only_hosts() {
+    std::string out;
+    for (const auto& prefix : policy::kNotHosts)
+        out += fmt::format("    {} daddr {} drop\n", prefix.v6 ? "ip6" : "ip", prefix_text(prefix));
+    return out;
+}
 
 // Chains "denied" and "allowed"; and how a chain of new connections ends that has come to them.
 std::string reach_chains(const NetworkPlan& plan, std::string_view refusal) {
@@ -89,7 +93,7 @@ std::string reach_chains(const NetworkPlan& plan, std::string_view refusal) {
     return out;
 }
 std::string reach(const NetworkPlan& plan, std::string_view refusal) {
-    std::string out(kOnlyHosts);
+    auto out = only_hosts();
     out += "    jump denied\n";
     if (!plan.restricted) return out + "    accept\n";
     return out + fmt::format("    jump allowed\n    {}\n", refusal);

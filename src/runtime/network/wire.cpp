@@ -2,8 +2,10 @@
 #include "runtime/network/wire.h"
 
 #include <fmt/format.h>
+#include <sys/random.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "runtime/network/forwarding.h"
 #include "runtime/network/part.h"
@@ -35,13 +37,23 @@ std::optional<Part> standing_part(const std::vector<Link>& phone, const std::str
     return found;
 }
 
+// The kernel remembers the connections of a wire that has ended, by its addresses: these come back
+// after all others.
+unsigned next_number() {
+    static unsigned next = [] {
+        unsigned first = 0;
+        return ::getrandom(&first, sizeof first, 0) == sizeof first ? first % kParts : 0;
+    }();
+    return std::exchange(next, (next + 1) % kParts);
+}
+
 Result<Part> choose_part(const Phone& phone) {
     PMOS_ASSIGN(const auto links, phone.links.all());
     PMOS_ASSIGN(const auto used, phone.links.used());
     std::vector<unsigned> taken;
     for (const auto& link : links)
         if (const auto number = part_number(link.name)) taken.push_back(*number);
-    if (const auto part = free_part(taken, used)) return *part;
+    if (const auto part = free_part(taken, used, next_number())) return *part;
     return fail(Code::failed, "no addresses are left for a wire",
                 "the phone has addresses or routes in all of 198.18.0.0/15 or "
                 "fd70:6d6f:7300::/48",

@@ -2,6 +2,7 @@
 # A mode's image that dm-verity vouches for: what was changed on the storage is an I/O error and an
 # event, never other code; and nothing of it is left behind.
 # timeout: 400
+# turn: 3
 . "$HANDSET_LIB"
 
 profiles=/usr/share/pmos/profiles images=/usr/share/pmos/images

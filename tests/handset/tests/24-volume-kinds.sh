@@ -3,6 +3,7 @@
 # they stand on (a file, a partition, a device as LVM makes them). By pmosctl, on real dm-crypt.
 # boot: own
 # timeout: 900
+# turn: 3
 . "$HANDSET_LIB"
 
 pin=$RANDOM$RANDOM

@@ -2,6 +2,7 @@
 # Who can open a volume: recovery key and escrow beside the PIN, made and used by pmosctl, read and
 # made by systemd-cryptenroll; wrong ones of any kind are counted, and the last way in stays.
 # timeout: 1200
+# turn: 2
 . "$HANDSET_LIB"
 
 profile=/usr/share/pmos/profiles/secure.json

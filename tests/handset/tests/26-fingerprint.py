@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # boot: own
 # timeout: 1500
+# turn: 3
 """What a finger may do: with the real fprintd and polkit, and libfprint's virtual reader. It lets
 a mode go on that was locked by freeze, a while after its PIN did, and nothing else. PINs are random."""
 

@@ -5,6 +5,7 @@
 # boot: own
 # timeout: 1800
 # tpm: yes
+# turn: 2
 . "$HANDSET_LIB"
 export TPM2TOOLS_TCTI=device:/dev/tpmrm0
 

@@ -3,6 +3,7 @@
 # tpm: yes
 # timeout: 600
 # soak: 5400
+# turn: 1
 """What 27-erase measures of a plain volume, where more has to be destroyed: with a share in the
 TPM, and of two volumes. Each pair is of a volume of its own, for nothing brings back what a TPM has
 given up."""

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # timeout: 900
+# turn: 2
 """The end of a mode's keys: erase with consent, a duress PIN that looks like any wrong one, erasure
 after so many wrong ones. What a copy that was made before is worth is shown as well. PINs are
 random."""

@@ -3,6 +3,7 @@
 # systemd-cryptenroll and opened by pmos. It gets no PIN that is not for it, and nobody hangs who
 # waits for a touch.
 # timeout: 900
+# turn: 1
 . "$HANDSET_LIB"
 
 profile=/usr/share/pmos/profiles/secure.json

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # variant: test
 # timeout: 600
+# turn: 2
 """The worker is killed at each moment of a destruction, by erase and by the duress PIN: before the
 first write the volume is whole, from it on nothing opens it, neither the PIN nor the recovery key,
 and erase brings it to its end. HANDSET_SOAK: the duress PIN at those in the middle as well, where

@@ -2,6 +2,7 @@
 # Processes that die at a bad moment, callers that come at once, a bus that goes away.
 # kdf: shipped
 # timeout: 400
+# turn: 2
 . "$HANDSET_LIB"
 
 volumes=/var/lib/pmos/volumes

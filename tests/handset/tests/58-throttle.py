@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # kdf: shipped
 # timeout: 600
+# turn: 2
 """Wrong PINs of a mode on the phone: counted before they are judged, a delay that refuses the right
 one too, a killed worker, a full and a read-only storage, a damaged record, an earlier boot. PINs
 are random."""

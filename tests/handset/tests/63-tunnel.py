@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # boot: own
 # timeout: 900
+# soak: 14400
 """A mode whose only way out is a WireGuard tunnel: what leaves the phone while it starts, runs, is
-stopped and killed, and while pmosd, pmos-net and the uplink come and go, is the tunnel's and nothing
-else. The uplink is a veth to a namespace of this test, in which the peer is; every frame on it is
-looked at."""
+stopped and killed, and while pmosd, pmos-net, the policy and the uplink come and go, is the tunnel's
+and nothing else: over 20 lives, and 1,000 with HANDSET_SOAK. The uplink is a veth to a namespace of this
+test, in which the peer is; every frame on it is looked at."""
 
 import json
 import os
@@ -24,7 +25,7 @@ SHIPPED = (PROFILES / "secure.json").read_text()
 PIN = secrets.token_hex(6)
 PHONE, SECOND, FAR, PORT = "203.0.113.1", "203.0.113.9", "203.0.113.2", 51820
 INSIDE, PEER_INSIDE = "10.8.0.2", "10.8.0.1"
-LIVES = 20
+LIVES = 1000 if os.environ.get("HANDSET_SOAK") else 20
 NS = "beyond"
 
 ECHO = (f"import socket\ns = socket.socket()\ns.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)\n"
@@ -152,10 +153,10 @@ class Uplink:
             return self.tunnel, list(self.others)
 
 
-def use(public):
+def use(public, keepalive=5):
     network = {"tunnel": {"name": "test", "addresses": [f"{INSIDE}/32"],
                           "peers": [{"publicKey": public, "endpoint": f"{FAR}:{PORT}", "allowedIPs": ["0.0.0.0/0"],
-                                     "persistentKeepalive": 5}]}}
+                                     "persistentKeepalive": keepalive}]}}
     (PROFILES / "secure.json").write_text(replaced(SHIPPED, '"network": "none"', f'"network": {json.dumps(network)}'))
     ctl("reload")
 
@@ -210,9 +211,17 @@ def udp_ports():
     return len(pathlib.Path("/proc/net/udp").read_text().splitlines())
 
 
-def lives(uplink):
+def update(public):
+    """Of the policy, to one that has its network made anew."""
+    use(public, 6)
+    ctl("restart", "secure")
+    use(public)
+
+
+def lives(uplink, public):
     note(f"{LIVES} lives")
-    events = (stop, kill_mode, kill_pmosd, kill_net, flap)
+    events = {"stop": stop, "kill the mode": kill_mode, "kill pmosd": kill_pmosd, "kill pmos-net": kill_net, "flap": flap,
+              "update": lambda: update(public)}
     wrong = []
     for life in range(LIVES):
         if status("secure")["state"] != "running" and pmosctl("start", "secure").returncode != 0:
@@ -222,15 +231,15 @@ def lives(uplink):
         attackers = [hostile(), hostile()]
         if not until(asks, 30):
             wrong.append(f"life {life}: no answer through the tunnel: {net_status()}")
-        event = events[life % len(events)]
-        event()
+        event = list(events)[life % len(events)]
+        events[event]()
         if status("secure")["state"] == "running" and not until(asks, 30):
-            wrong.append(f"life {life}: no answer through the tunnel after {event.__name__}: {net_status()}")
+            wrong.append(f"life {life}: no answer through the tunnel after {event}: {net_status()}")
         for attacker in attackers:
             attacker.kill()
             attacker.wait()
         if others := uplink.seen()[1]:
-            wrong.append(f"life {life}, {event.__name__}: {others[:3]}")
+            wrong.append(f"life {life}, {event}: {others[:3]}")
             break
     check("every life had its tunnel, and nothing else was on the uplink", not wrong, wrong)
     tunnel, others = uplink.seen()
@@ -265,7 +274,7 @@ def main():
         check("the mode has one interface beside lo", [link["ifname"] for link in json.loads(
             pmosctl("exec", "secure", "--", "ip", "-j", "link").stdout)] == ["lo", "pmos0"])
         stop_if_failed()
-        lives(uplink)
+        lives(uplink, public)
 
         note("the phone's address is another")
         if status("secure")["state"] != "running":

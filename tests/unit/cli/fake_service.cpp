@@ -356,6 +356,13 @@ int find_mode(sd_bus*, const char* path, const char*, void* userdata, void** fou
     return static_cast<World*>(userdata)->modes.contains(mode_name(path)) ? 1 : 0;
 }
 
+// "far" is a mode that profiles are told of, too.
+int find_network(sd_bus* bus, const char* path, const char* interface, void* userdata, void** found,
+                 sd_bus_error* error) {
+    const int there = find_mode(bus, path, interface, userdata, found, error);
+    return there != 0 || mode_name(path) != "far" ? there : 1;
+}
+
 int list_modes(sd_bus*, const char*, void* userdata, char*** nodes, sd_bus_error*) {
     const auto& modes = static_cast<World*>(userdata)->modes;
     auto** list = static_cast<char**>(std::calloc(modes.size() + 1, sizeof(char*)));
@@ -401,7 +408,7 @@ int accept_peer(sd_event_source* source, int fd, std::uint32_t, void* userdata) 
                                        kFingersTable, find_mode, &world);
     if (r >= 0)
         r = sd_bus_add_fallback_vtable(bus, nullptr, bus::kModePrefix, bus::kNetworkInterface,
-                                       network_table(), find_mode, &world);
+                                       network_table(), find_network, &world);
     if (r >= 0) r = sd_bus_add_node_enumerator(bus, nullptr, bus::kModePrefix, list_modes, &world);
     if (r >= 0) r = sd_bus_add_object_manager(bus, nullptr, bus::kManagerPath);
     if (r >= 0) r = sd_bus_attach_event(bus, sd_event_source_get_event(source), 0);

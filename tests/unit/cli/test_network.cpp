@@ -38,6 +38,24 @@ TEST_CASE("net status shows every mode, its peers, and why one was lost") {
     CHECK(service.run({"net", "status", "nobody"}).status == 3);
 }
 
+TEST_CASE("net trace has the line that refuses, and how the network does") {
+    const Service service;
+    const auto refused = service.run({"net", "trace", "far", "192.0.2.1:443"});
+    INFO(refused.err << refused.out);
+    CHECK(refused.status == 0);
+    CHECK_THAT(refused.out, Contains("far: refused") && Contains("phone/blocks/b.json:1:24") &&
+                                Contains("down"));
+    const auto one = service.run({"net", "trace", "far", "192.0.2.1:443/udp", "--json"});
+    REQUIRE(one.status == 0);
+    const auto json = nlohmann::json::parse(one.out);
+    CHECK(json["answer"]["verdict"] == "refused");
+    CHECK(json["answer"]["line"] == 1);
+    CHECK(json["network"]["state"] == "down");
+    CHECK(service.run({"net", "trace", "nobody", "192.0.2.1:443"}).status == 3);
+    CHECK(service.run({"net", "trace", "far", "192.0.2.1"}).status == 2);
+    CHECK(service.run({"net", "trace", "far", "example.org:443"}).status == 2);
+}
+
 TEST_CASE("net key wants one thing said, and prints the public key") {
     const Service service;
     CHECK(service.run({"net", "key", "secure"}).status == 2);

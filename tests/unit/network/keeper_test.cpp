@@ -168,7 +168,7 @@ TEST_CASE("a mode whose link another takes, changes or sets down is cut off") {
     begins_with(kept.lost, "anna: its link was set down, changed, moved or removed");
     const auto room = Room::open(kept.world.phone.home, mode.borrow());
     CHECK_FALSE(*room->links.find(kModeLink));
-    CHECK_FALSE(*links.find("pmos-0"));
+    CHECK_FALSE(*links.find(wire->name));
 }
 
 TEST_CASE("a new pmos-net takes over what stands, and a connection goes on") {

@@ -47,12 +47,14 @@ TEST_CASE("prefixes become ranges that do not touch") {
 
 TEST_CASE("a part is another where something of the phone meets it") {
     const std::vector<unsigned> taken{0, 1};
-    CHECK(free_part(taken, {})->number == 2);
+    CHECK(free_part(taken, {}, 0)->number == 2);
+    CHECK(free_part(taken, {}, 7)->number == 7);
+    CHECK(free_part(std::vector<unsigned>{0, kParts - 1}, {}, kParts - 1)->number == 1);
     const std::vector<IpPrefix> used{prefix("0.0.0.0/1"), prefix("128.0.0.0/1"), prefix("8000::/1"),
                                      prefix("198.18.0.0/28"), prefix("fd70:6d6f:7300:4::/64")};
-    CHECK(free_part(taken, used)->number == 5);
+    CHECK(free_part(taken, used, 0)->number == 5);
     const std::vector<IpPrefix> all{prefix("198.16.0.0/12")};
-    CHECK_FALSE(free_part(taken, all));
+    CHECK_FALSE(free_part(taken, all, 9));
     const auto last = part_of(kParts - 1);
     CHECK(address_text(last.mode4) == "198.19.255.254");
     CHECK(address_text(last.mode6) == "fd70:6d6f:7300:7fff::2");

@@ -158,10 +158,11 @@ TEST_CASE("a phone that forwards is left as it is") {
 TEST_CASE("addresses that the phone has are none of a wire") {
     const World world;
     const auto up = world.phone.links.find("up0");
-    REQUIRE(world.phone.links.add_address((*up)->index, prefix("198.18.0.1/29")));
+    REQUIRE(world.phone.links.add_address((*up)->index, prefix("198.18.0.1/16")));
+    REQUIRE(world.phone.links.add_address((*up)->index, prefix("198.19.0.1/17")));
     const auto mode = world.mode();
     REQUIRE(connect_wire(world.phone, "anna", mode.borrow(), direct()));
-    CHECK((*wire_of(world.phone, "anna"))->name == "pmos-2");
+    CHECK(part_number((*wire_of(world.phone, "anna"))->name) >= kParts / 4 * 3);
     REQUIRE(world.phone.links.add_address((*up)->index, prefix("198.18.0.1/15")));
     const auto other = world.mode();
     const auto refused = connect_wire(world.phone, "berta", other.borrow(), direct());
@@ -180,7 +181,7 @@ TEST_CASE("what fails half-way leaves nothing") {
     }));
     const auto refused = connect_wire(world.phone, "anna", mode.borrow(), direct());
     REQUIRE_FALSE(refused);
-    CHECK(refused.error().what == "cannot add the address fd70:6d6f:7300::2/126");
+    CHECK(refused.error().what.starts_with("cannot add the address fd70:6d6f:7300:"));
     CHECK(refused.error().undo_failures.empty());
     CHECK(world.gone("anna", mode.borrow()));
     CHECK(world.tables() == "");

@@ -278,6 +278,8 @@ TEST_CASE("who may be reached: denied, then allowed, then wherever the network l
     check("2001:db8::1", 443, Protocol::tcp, false, "network/egress/allow");
     check("127.0.0.1", 443, Protocol::tcp, true, "network");
     CHECK(out(plan_of("\"direct\"").network, "192.0.2.1", 1).reason == ConnectionReason::uplink);
+    for (const auto& to : {"224.0.0.251", "255.255.255.255", "169.254.1.1", "ff02::fb", "fe80::1"})
+        CHECK(out(plan_of("\"direct\"").network, to, 1).reason == ConnectionReason::not_a_host);
     CHECK(out(plan_of("\"none\"").network, "127.0.0.1", 1).reason ==
           ConnectionReason::no_interface);
     CHECK(out(plan_of("\"loopback\"").network, "::1", 1).allowed);

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # timeout: 1800
+# turn: 1
 """Volumes on real dm-crypt: drives pmos-volume over its socket, as pmosd does, and looks at what
 is left on the phone. PINs are random, so that a match in a search is never the script's own."""
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # boot: own
 # timeout: 1800
+# turn: 3
 """Another volume key, by pmosctl on the phone: while the mode runs and while its volume is closed,
 stopped and gone on with, cut short by a lock, a killed worker, a killed pmosd and the loss of
 power. After each of it the data is the same. HANDSET_SOAK: all of it, and many moments; else what

@@ -2,6 +2,7 @@
 # boot: own
 # memory: 3G
 # timeout: 2700
+# turn: 1
 """The power goes while a volume is made, opened, written to, re-encrypted closed, open and after a
 kill, while its PIN is changed, a recovery key comes and goes, its header is restored and wrong PINs
 are counted: at every one of these moments the old PIN or the new one opens it, what was synced is

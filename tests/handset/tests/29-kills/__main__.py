@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # timeout: 900
 # soak: 3600
+# turn: 3
 """kill -9 of the volume worker, and of pmosd with a worker under it, at random moments of every
 operation on a volume. Afterwards a secret of before or after opens it, and its data is what it was;
 or, of an erasure, nothing opens and nothing is left. One moment of half of them; MOMENTS says

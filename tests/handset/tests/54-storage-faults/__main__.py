@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # boot: own
 # timeout: 900
+# turn: 3
 """Storage that gives errors while something is done to a volume, from its making to its erasure:
 all of it, its writes only, or the header only (dm-error, dm-flakey), at random moments. Each is an
 error that says so, nothing is left in the kernel, and with the storage whole again the old PIN or
