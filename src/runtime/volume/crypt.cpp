@@ -234,6 +234,7 @@ Mapping mapping_state(const std::string& dm_name) {
 }
 
 Result<void> unmap(const std::string& dm_name) {
+    PMOS_TRY(dm::remove_half_made(dm_name));
     int r = 0;
     for (Patience patience;;) {
         if (mapping_state(dm_name) == Mapping::absent) return dm::remove_integrity(dm_name);

@@ -97,6 +97,18 @@ Result<void> remove_integrity(const std::string& dm_name) {
     return remove(name);
 }
 
+Result<void> remove_half_made(const std::string& dm_name) {
+    for (const auto& name : {dm_name, integrity_name(dm_name)}) {
+        sys::DmRequest status;
+        const int r = ask([&](int control) { return sys::sys_dm_status(control, name, status); });
+        // libcryptsetup's own, or another's of that name, which is not ours to remove.
+        const bool is_volume = std::string_view(status.head.uuid).starts_with("CRYPT-");
+        if (r == 0 && is_volume && (status.head.flags & DM_ACTIVE_PRESENT_FLAG) == 0)
+            PMOS_TRY(remove(name));
+    }
+    return {};
+}
+
 Result<void> remove(const std::string& dm_name) {
     for (Patience patience;;) {
         const int r = ask([&](int control) { return sys::sys_dm_remove(control, dm_name); });

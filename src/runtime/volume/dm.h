@@ -25,6 +25,10 @@ Result<void> replace_by_error(const std::string& dm_name);
 // Whether that was done to it.
 bool is_error(const std::string& dm_name);
 
+// What a worker has left that was killed between making the mapping of a volume and having it in
+// use: it takes the name, and one that waits for its use has the key.
+Result<void> remove_half_made(const std::string& dm_name);
+
 // The one below a mapping with integrity, which holds the tags.
 std::string integrity_name(const std::string& dm_name);
 // Where it was left without the other.

@@ -96,6 +96,7 @@ Result<Event> open(const Request& request, UniqueFd secret_fd, Channel& channel)
     PMOS_ASSIGN(const auto secret, read_secret_of(request, secret_fd));
     PMOS_TRY(channel.catch_signals());
     PMOS_TRY(channel.progress(100, "opening"));
+    PMOS_TRY(dm::remove_half_made(std::string(text(request.dm_name))));
     const Mapping mapping = mapping_state(std::string(text(request.dm_name)));
     PMOS_ASSIGN(const std::string not_kept, mapping == Mapping::absent
                                                 ? map_volume(request, secret, channel)
