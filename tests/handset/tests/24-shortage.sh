@@ -4,6 +4,7 @@
 # says nothing of the PIN unless it must, leaves nothing, and is over when there is enough again.
 # boot: own
 # timeout: 300
+# turn: 2
 . "$HANDSET_LIB"
 
 pin=$RANDOM$RANDOM$RANDOM

@@ -4,6 +4,7 @@
 # boot: own
 # timeout: 900
 # tpm: yes
+# turn: 3
 . "$HANDSET_LIB"
 export TPM2TOOLS_TCTI=device:/dev/tpmrm0
 

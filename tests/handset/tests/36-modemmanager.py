@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # boot: own
 # timeout: 420
+# turn: 1
 """ModemManager on the simulator, as a broker of texts and calls meets it: by mmcli, and by the
 signals on the bus. Also what it can still do without a SIM, and what it forgets."""
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # boot: own
 # timeout: 420
+# turn: 2
 """pmos-modem over ModemManager and the simulator: what the host and each mode see of it by an
 unmodified mmcli, and emergency calls in states that nobody wishes for. Without pmosd all along: its
 tables are given by hand, and two modes are two ids (38-modem-modes has real ones)."""

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # boot: own
 # timeout: 420
+# turn: 3
 """Calls and messages of real modes, by their profiles: whose they are while modes are switched,
 frozen, locked and stopped, over a pmosd and a broker that die, and under profiles that change."""
 

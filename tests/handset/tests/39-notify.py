@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # boot: own
 # timeout: 420
+# turn: 3
 """Notifications of real modes, by their profiles, said by notify-send and gdbus as Debian has them:
 who sees what of whom while modes are switched, locked and stopped, over a pmosd and a broker that
 die, and under floods; and who keeps the screen on, with the real logind."""

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # boot: own
 # timeout: 420
+# turn: 2
 """Sound of real modes, by their profiles: who hears the microphone while modes are switched, run on
 behind another, are locked and stopped, over a pmosd and a broker that die. The programs are
 PipeWire's own, in the modes' images."""

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # boot: own
 # timeout: 420
+# turn: 1
 """pmos-audio over PipeWire and a sound card that hears itself (snd-aloop): what each mode records and
 plays, by unmodified programs, while its gates open and close, and whatever dies. Without pmosd: its
 tables are given by hand, and two modes are two ids."""

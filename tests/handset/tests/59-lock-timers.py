@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # boot: own
 # timeout: 600
+# turn: 2
 """Modes that lock by themselves: unused, in the background, behind a locked screen, before the
 phone sleeps; evicted at last. Nothing that is done with another mode or the screen sets a clock
 back, nor does a pmosd that dies."""

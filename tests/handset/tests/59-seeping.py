@@ -2,6 +2,7 @@
 # boot: own
 # kdf: shipped
 # timeout: 300
+# turn: 1
 """What a mode holds does not leave it sideways: not in a core dump, whatever the host does with
 them, and not in swap. Nor does what a worker holds, which has its keys."""
 
