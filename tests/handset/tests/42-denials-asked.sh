@@ -1,6 +1,7 @@
 #!/bin/bash
 # What costs something to tell is told where the profile asks, with its line: limits of the cgroup,
 # rules on arguments (also when pmosd dies meanwhile), capabilities, Landlock.
+# timeout: 400
 . "$HANDSET_LIB"
 
 profile=/usr/share/pmos/profiles/personal.json
