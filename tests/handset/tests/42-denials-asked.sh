@@ -41,6 +41,7 @@ def each():
 print(round(min(each() for i in range(5)), 1), "us for a file that two capabilities would open")')"
 }
 each "nobody is watched"
+pmos_reset  # one that runs has the profile from before
 check "personal starts" pmosctl start personal
 each "a mode is watched"
 check "to the front" pmosctl switch personal
