@@ -354,12 +354,16 @@ def replay(base, truths, keyslots):
     every, done, full, shut_to_others, bad = max(1, total // MOMENTS), 0, 0, 0, []
     half = Half()
     note(f"{len(writes)} writes, {total} moments, one of {every} is tried; SEED={SEED}")
+    told = time.monotonic()
     for number, (at, kind, mark, disk) in enumerate(Moments(base, writes, SEED)):
         truth, ending = truths[mark], truths[mark].keys == "ending"
         # That is quickly over, and each moment of it is another one.
         quarter, near = number % max(1, every // 4) == 0, writes[at].touches(keyslots)
         if number % every and not (ending and (quarter or near)):
             continue
+        if time.monotonic() > told + 300:
+            told = time.monotonic()
+            note(f"{number} of {total} moments, {done} tried, {len(bad)} bad")
         label = f"write {at} ({kind}) after '{mark}'"
         with Replay(disk()) as place:
             faults = quick_faults(place, truth)
