@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "runtime/network/attributes.h"
+#include "runtime/network/heard.h"
 
 namespace pmos::network {
 namespace {
@@ -30,32 +31,6 @@ Result<Netlink> join(int protocol, int group) {
         ::setsockopt(socket.fd().get(), SOL_SOCKET, SO_RCVBUFFORCE, &kRoom, sizeof kRoom) != 0)
         return fail(errno_error(errno, "cannot watch a network namespace"));
     return socket;
-}
-
-enum class Heard { nothing, some, missed };
-
-// Each message that has come by now.
-template <class F>
-Heard hear(BorrowedFd fd, F f) {
-    std::vector<char> bytes(65536);
-    Heard heard = Heard::nothing;
-    for (;;) {
-        const ssize_t n = ::recv(fd.get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0 && errno == ENOBUFS) {
-            heard = Heard::missed;
-            continue;
-        }
-        if (n <= 0) return heard;
-        if (heard == Heard::nothing) heard = Heard::some;
-        std::span left(bytes.data(), static_cast<std::size_t>(n));
-        while (left.size() >= sizeof(nlmsghdr)) {
-            const auto& message = *reinterpret_cast<const nlmsghdr*>(left.data());
-            if (message.nlmsg_len < sizeof(nlmsghdr) || message.nlmsg_len > left.size()) break;
-            f(message);
-            left = left.subspan(std::min<std::size_t>(NLMSG_ALIGN(message.nlmsg_len), left.size()));
-        }
-    }
 }
 
 std::string_view family_word(std::uint8_t family) {
