@@ -46,6 +46,16 @@ enum class LandlockTry : std::uint8_t { read, write, execute, change, trace, mou
 Explanation explain_refused_by_landlock(const Profile& profile, LandlockTry tried,
                                         const std::string& what);
 
+// What the rules of a mode's network have refused, to it or to who called it.
+struct RefusedConnection {
+    bool inbound = false;
+    std::string destination;  // "tcp/443 to 203.0.113.7"; of who calls "tcp/22 from 203.0.113.7"
+    std::string name;         // of the DNS, where it is that which was refused; else ""
+    std::string reason;       // a word of kConnectionReasonNames
+    std::string pointer;      // what decides: "network/egress/deny/0"
+};
+Explanation explain_refused_connection(const Profile& profile, const RefusedConnection& refused);
+
 // What the kernel counts when a mode meets a limit of its cgroup. It tells no program and no pid.
 enum class LimitEvent : std::uint8_t {
     memory_high,

@@ -13,6 +13,7 @@
 #include "runtime/daemon/audit_record.h"
 #include "runtime/daemon/context.h"
 #include "runtime/daemon/limit_watch.h"
+#include "runtime/daemon/network_link.h"
 #include "runtime/daemon/recording.h"
 #include "runtime/device/denial_ring.h"
 #include "runtime/host/doctor.h"
@@ -49,6 +50,8 @@ class Denials {
     bool sees_devices() const noexcept { return ring_.has_value(); }
     // Through the verifier, with a report where there is a ring to report to.
     Result<UniqueFd> load_filter(std::span<const std::uint8_t> instructions) const;
+    // What the rules of its network have refused to a mode, or to who called it.
+    void take(const Mode& mode, const NetworkRefusal& refusal);
     // What a filter asked and is answered: told where that is no, recorded either way.
     void take(const Mode& mode, const launch::Question& question, std::uint32_t verdict);
     // Limits of its cgroup that a mode meets, and what the plan wants told beside (image::Tell):

@@ -69,6 +69,7 @@ void NetworkLink::begin() {
                   BrokerLink::Heard{[this] { connected_now(); }, [this] { lost_broker(); },
                                     [this](std::string_view member, sd_bus_message* message) {
                                         if (member == network::kLost) hear_lost(message);
+                                        if (member == network::kRefused) hear_refused(message);
                                     }});
 }
 
@@ -178,6 +179,20 @@ void NetworkLink::hear_lost(sd_bus_message* message) {
     if (found->second.start)
         return give_up(found->first, fail(Code::failed, "the network was cut off", said).error());
     lose(found->first, said);
+}
+
+void NetworkLink::hear_refused(sd_bus_message* message) const {
+    const char *mode = nullptr, *direction = nullptr, *destination = nullptr, *name = nullptr,
+               *reason = nullptr, *pointer = nullptr;
+    NetworkRefusal refusal;
+    if (sd_bus_message_read(message, network::kRefusedSignature, &mode, &direction, &destination,
+                            &name, &reason, &pointer, &refusal.uid, &refusal.times) < 0 ||
+        !wires_.contains(mode))
+        return;
+    refusal.untold = std::string_view(reason) == network::kUntold;
+    refusal.what = {std::string_view(direction) == network::kInbound, printable(destination),
+                    printable(name), reason, pointer};
+    told_refused_(mode, refusal);
 }
 
 void NetworkLink::disconnect(const std::string& mode, Done done) {

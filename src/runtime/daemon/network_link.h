@@ -10,8 +10,10 @@
 #include <string_view>
 #include <vector>
 
+#include "policy/explain.h"
 #include "policy/network_plan.h"
 #include "runtime/daemon/broker_link.h"
+#include "runtime/network/protocol.h"
 
 namespace pmos::daemon {
 
@@ -25,6 +27,14 @@ struct NetworkStatus {
     std::vector<NetworkPeer> peers;
 };
 
+// What the rules of a mode's network have refused.
+struct NetworkRefusal {
+    policy::RefusedConnection what;
+    std::uint32_t uid = network::kNobody;  // whose socket it was
+    std::uint64_t times = 1;
+    bool untold = false;  // so many more of which nothing else is known
+};
+
 struct Running;
 // The namespace of a mode that runs.
 Result<UniqueFd> net_ns_of(const Running& running);
@@ -34,6 +44,8 @@ class NetworkLink {
     using Lost = std::function<void(const std::string& mode, const std::string& why)>;
     NetworkLink(EventLoop& loop, std::string dir, Lost lost)
         : loop_(loop), dir_(std::move(dir)), told_lost_(std::move(lost)) {}
+    using Refused = std::function<void(const std::string& mode, const NetworkRefusal& refusal)>;
+    void on_refused(Refused refused) { told_refused_ = std::move(refused); }
     // From here on it looks for the broker. What runs was adopted before: what is anybody else's is
     // removed.
     void begin();
@@ -74,6 +86,7 @@ class NetworkLink {
     void give_up(const std::string& mode, Error error);
     void lose(const std::string& mode, const std::string& why);
     void hear_lost(sd_bus_message* message);
+    void hear_refused(sd_bus_message* message) const;
     void lost_broker();
     void end_broker(std::string why);
     std::unexpected<Error> nobody(const std::string& mode) const;
@@ -81,6 +94,7 @@ class NetworkLink {
     EventLoop& loop_;
     std::string dir_;
     Lost told_lost_;
+    Refused told_refused_ = [](const auto&, const auto&) {};
     std::map<std::string, Wire, std::less<>> wires_;
     struct Leaving {
         std::uint64_t turn;

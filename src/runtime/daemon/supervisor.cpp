@@ -80,7 +80,12 @@ Supervisor::Supervisor(EventLoop& loop, const Paths& paths, Observer& observer,
       works_(loop),
       source_(loop, paths),
       policy_jobs_(loop),
-      confirm_after_(confirm_after_s) {}
+      confirm_after_(confirm_after_s) {
+    network_.on_refused([this](const std::string& name, const NetworkRefusal& refusal) {
+        if (const auto found = modes_.find(name); found != modes_.end())
+            denials_.take(*found->second, refusal);
+    });
+}
 
 Result<Mode*> Supervisor::find(std::string_view name) {
     const auto it = modes_.find(name);

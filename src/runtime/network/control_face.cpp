@@ -136,6 +136,7 @@ const sd_bus_vtable kVtable[] = {SD_BUS_VTABLE_START(0),
                                  SD_BUS_METHOD(kKeep, "as", "", keep, 0),
                                  SD_BUS_METHOD(kStatus, "s", kStatusSignature, status, 0),
                                  SD_BUS_SIGNAL(kLost, "ss", 0),
+                                 SD_BUS_SIGNAL(kRefused, kRefusedSignature, 0),
                                  SD_BUS_VTABLE_END};
 
 }  // namespace
@@ -156,7 +157,22 @@ Result<std::unique_ptr<ControlFace>> ControlFace::make(event::EventLoop& loop, K
     PMOS_ASSIGN(made->face_, peer::Face::make(loop, path, std::move(rules)));
     keeper.on_lost(
         [face = made.get()](const auto& mode, const auto& why) { face->tell_lost(mode, why); });
+    keeper.on_refused([face = made.get()](const auto& refusal) { face->tell_refused(refusal); });
+    keeper.on_deaf([](const auto& mode, const auto& why) {
+        sd_journal_print(LOG_WARNING, "what is refused to the mode '%s' is not told: %s",
+                         mode.c_str(), why.c_str());
+    });
     return made;
+}
+
+void ControlFace::tell_refused(const Refusal& refusal) const {
+    face_->each([&](sd_bus* bus) {
+        sd_bus_emit_signal(bus, kPath, kControlInterface, kRefused, kRefusedSignature,
+                           refusal.mode.c_str(), refusal.inbound ? kInbound : kOutbound,
+                           refusal.destination.c_str(), refusal.name.c_str(),
+                           refusal.reason.c_str(), refusal.pointer.c_str(), refusal.uid,
+                           refusal.times);
+    });
 }
 
 void ControlFace::tell_lost(const std::string& mode, const std::string& why) {

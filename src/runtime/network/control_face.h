@@ -17,6 +17,7 @@ class ControlFace {
 
   private:
     ControlFace() = default;
+    void tell_refused(const Refusal& refusal) const;
     void tell_lost(const std::string& mode, const std::string& why);
     std::unique_ptr<peer::Face> face_;
 };

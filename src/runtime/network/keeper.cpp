@@ -52,6 +52,7 @@ void Keeper::connect(const std::string& mode, UniqueFd netns, policy::NetworkPla
     held.netns = std::move(netns);
     held.plan = std::move(plan);
     held.making = true;
+    listen_for_refusals(mode, held);
     auto begun = watch_mode(mode, held);
     if (begun) begun = begin(mode, held);
     if (!begun || held.plan.zone == Zone::direct)
@@ -70,7 +71,7 @@ Result<> Keeper::begin(const std::string& mode, Held& held) {
         return connect_wire(phone_, mode, held.netns.borrow(), held.plan);
     PMOS_TRY(disconnect_wire(phone_, mode));
     PMOS_ASSIGN(const auto room, Room::open(phone_.home, held.netns.borrow()));
-    return room.nft.run(mode_rules(held.plan), "cannot load the rules of the mode");
+    return room.guard(held.plan);
 }
 
 // Whoever took the network away meanwhile has done so whole.

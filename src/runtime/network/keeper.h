@@ -10,6 +10,7 @@
 
 #include "policy/network_plan.h"
 #include "runtime/network/place.h"
+#include "runtime/network/refused_log.h"
 #include "runtime/network/tunnel.h"
 #include "runtime/network/watch.h"
 
@@ -35,6 +36,11 @@ class Keeper {
     void on_lost(std::function<void(const std::string& mode, const std::string& why)> lost) {
         lost_ = std::move(lost);
     }
+    void on_refused(std::function<void(const Refusal&)> refused) { refused_ = std::move(refused); }
+    // Nobody hears of what is refused to the mode.
+    void on_deaf(std::function<void(const std::string& mode, const std::string& why)> deaf) {
+        deaf_ = std::move(deaf);
+    }
 
   private:
     struct Held {
@@ -42,6 +48,7 @@ class Keeper {
         policy::NetworkPlan plan;
         std::unique_ptr<Tunnel> tunnel;
         std::unique_ptr<Watch> watch;
+        std::unique_ptr<RefusedLog> refused;
         bool making = false, stands = false;  // neither: it has been cut off
         std::string meddled;                  // what another did to it while it was being made
     };
@@ -51,6 +58,7 @@ class Keeper {
     void made(const std::string& mode, Result<> so_far, event::Done done);
     Result<> take_away(const std::string& mode, const Held& held);
     Result<> watch_phone();
+    void listen_for_refusals(const std::string& mode, Held& held);
     Result<> watch_mode(const std::string& mode, Held& held);
     void look_at_links();
     void phone_changed(const Changed& changed);
@@ -63,8 +71,10 @@ class Keeper {
     Programs programs_;
     std::map<std::string, Held> held_;
     std::unique_ptr<Watch> watch_;
-    std::function<void(const std::string&, const std::string&)> lost_ = [](const auto&,
-                                                                           const auto&) {};
+    using Told = std::function<void(const std::string&, const std::string&)>;
+    Told lost_ = [](const auto&, const auto&) {};
+    Told deaf_ = lost_;
+    std::function<void(const Refusal&)> refused_ = [](const Refusal&) {};
 };
 
 }  // namespace pmos::network

@@ -23,6 +23,15 @@ Result<> Keeper::watch_phone() {
     return {};
 }
 
+// It is refused all the same: for that no mode has to be without a network.
+void Keeper::listen_for_refusals(const std::string& mode, Held& held) {
+    auto log = phone_.home.inside(held.netns.borrow(), [&] {
+        return RefusedLog::make(loop_, mode, held.plan, [this](const auto& r) { refused_(r); });
+    });
+    if (!log) return deaf_(mode, log.error().message());
+    held.refused = std::move(*log);
+}
+
 // From before there is anything.
 Result<> Keeper::watch_mode(const std::string& mode, Held& held) {
     const auto while_it_stands = [this, mode](auto f) {

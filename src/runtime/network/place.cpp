@@ -27,4 +27,11 @@ Result<> Room::clear() const {
     return nft.run(no_table(kModeFamily, kModeTable), "cannot remove the rules of the mode");
 }
 
+Result<> Room::guard(const policy::NetworkPlan& plan) const {
+    constexpr std::string_view kWhat = "cannot load the rules of the mode";
+    auto loaded = nft.run(mode_rules(plan), kWhat);
+    if (loaded || nft.run(mode_rules(plan, false), kWhat)) return {};
+    return loaded;
+}
+
 }  // namespace pmos::network

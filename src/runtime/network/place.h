@@ -5,6 +5,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "policy/network_plan.h"
 #include "runtime/network/inside.h"
 #include "runtime/network/links.h"
 #include "runtime/network/nft.h"
@@ -26,6 +27,9 @@ struct Room {
     static Result<Room> open(const Home& home, BorrowedFd netns);
     // The link of its wire or tunnel, and then the rules. No error where there is nothing.
     Result<> clear() const;
+    // The rules of the mode, instead of those that there are. A kernel that has no log for them
+    // (CONFIG_NFT_LOG) refuses all the same.
+    Result<> guard(const policy::NetworkPlan& plan) const;
 };
 
 }  // namespace pmos::network

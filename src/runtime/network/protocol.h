@@ -1,6 +1,8 @@
 // network: what pmosd says to pmos-net, and where. The wire only. docs/network.md describes it.
 #pragma once
 
+#include <cstdint>
+
 namespace pmos::network {
 
 inline constexpr const char* kRunDir = "/run/pmos/network";  // the socket "control" is in it
@@ -30,5 +32,16 @@ inline constexpr const char* kStatusSignature = "tta(sstt)";
 // Signals. Lost(s mode, s why): somebody else changed its rules, its link or its table; the mode
 // has been cut off.
 inline constexpr const char* kLost = "Lost";
+// Refused(s mode, s direction, s destination, s name, s reason, s pointer, u uid, t times): what
+// the mode, or who called it, was refused: of packets of one kind the first, and then once in ten
+// seconds how many came since. destination: "tcp/443 to 203.0.113.7", "tcp/22 from 203.0.113.7".
+// name: what was asked for, where it is a name that is refused. reason: a word of policy's
+// ConnectionReason, or kUntold: there were so many more of which nothing else is said. pointer: of
+// the profile's line, "network/egress/deny/0". uid: on the phone, of the socket; or kNobody.
+inline constexpr const char* kRefused = "Refused";
+inline constexpr const char* kRefusedSignature = "ssssssut";
+inline constexpr const char *kOutbound = "out", *kInbound = "in";
+inline constexpr const char* kUntold = "untold";
+inline constexpr std::uint32_t kNobody = UINT32_MAX;
 
 }  // namespace pmos::network

@@ -79,11 +79,35 @@ std::string flow_chain(std::string_view name, std::string_view side,
     return fmt::format("{}  chain {} {{\n{}  }}\n", sets, name, chain);
 }
 
-std::string only_hosts() {
+std::string only_hosts(std::string_view loss) {
     std::string out;
     for (const auto& prefix : policy::kNotHosts)
-        out += fmt::format("    {} daddr {} drop\n", prefix.v6 ? "ip6" : "ip", prefix_text(prefix));
+        out += fmt::format("    {} daddr {} {}\n", prefix.v6 ? "ip6" : "ip", prefix_text(prefix),
+                           loss);
     return out;
+}
+
+// Chains "refuse" and "lose", and "log-in" for what comes. Each direction has a limit of its own,
+// so that who calls cannot hide what the mode tries.
+std::string refusal_chains(bool logs) {
+    const auto log = logs ? fmt::format(
+                                "    limit rate 64/second burst 64 packets log group {} "
+                                "snaplen {}\n",
+                                kLogGroup, kLogBytes)
+                          : std::string();
+    // Told, so that a program need not wait for what does not come.
+    return fmt::format(
+        "  chain log-in {{\n{0}  }}\n"
+        "  chain log-out {{\n{0}  }}\n"
+        "  chain refuse {{\n"
+        "    jump log-out\n"
+        "    reject with icmpx type admin-prohibited\n"
+        "  }}\n"
+        "  chain lose {{\n"
+        "    jump log-out\n"
+        "    drop\n"
+        "  }}\n",
+        log);
 }
 
 // Chains "denied" and "allowed"; and how a chain of new connections ends that has come to them.
@@ -92,8 +116,8 @@ std::string reach_chains(const NetworkPlan& plan, std::string_view refusal) {
     if (plan.restricted) out += flow_chain("allowed", "daddr", plan.allow, "accept");
     return out;
 }
-std::string reach(const NetworkPlan& plan, std::string_view refusal) {
-    auto out = only_hosts();
+std::string reach(const NetworkPlan& plan, std::string_view refusal, std::string_view loss) {
+    auto out = only_hosts(loss);
     out += "    jump denied\n";
     if (!plan.restricted) return out + "    accept\n";
     return out + fmt::format("    jump allowed\n    {}\n", refusal);
@@ -109,10 +133,9 @@ std::string no_table(std::string_view family, std::string_view table) {
     return fmt::format("add table {0} {1}\ndelete table {0} {1}\n", family, table);
 }
 
-std::string mode_rules(const NetworkPlan& plan) {
-    // Told, so that a program need not wait for what does not come.
-    constexpr std::string_view kRefuse = "reject with icmpx type admin-prohibited";
-    std::string body = reach_chains(plan, kRefuse);
+std::string mode_rules(const NetworkPlan& plan, bool logs) {
+    constexpr std::string_view kRefuse = "goto refuse", kLose = "goto lose";
+    std::string body = refusal_chains(logs) + reach_chains(plan, kRefuse);
     const bool tunnel = plan.zone == policy::Zone::tunnel;
     body +=
         flow_chain("inbound", "saddr", tunnel ? plan.inbound : std::vector<FlowRule>{}, "accept");
@@ -120,7 +143,7 @@ std::string mode_rules(const NetworkPlan& plan) {
         "  chain output {{\n"
         "    type filter hook output priority filter; policy drop;\n"
         "    oifname \"lo\" accept\n"
-        "    oifname != \"{0}\" drop\n"
+        "    oifname != \"{0}\" {2}\n"
         "    ct state established,related accept\n"
         "    ct state != new drop\n"
         "{1}  }}\n"
@@ -129,11 +152,12 @@ std::string mode_rules(const NetworkPlan& plan) {
         "    iifname \"lo\" accept\n"
         "    ct state established,related accept\n"
         "    iifname \"{0}\" ct state new jump inbound\n"
+        "    iifname \"{0}\" ct state new jump log-in\n"
         "  }}\n"
         "  chain forward {{\n"
         "    type filter hook forward priority filter; policy drop;\n"
         "  }}\n",
-        kModeLink, reach(plan, kRefuse));
+        kModeLink, reach(plan, kRefuse, kLose), kLose);
     return table(kModeFamily, kModeTable, body);
 }
 
@@ -176,7 +200,7 @@ std::string wire_rules(std::string_view mode, const Part& part, const NetworkPla
         "    ip saddr {mode4} masquerade\n"
         "    ip6 saddr {mode6} masquerade\n"
         "  }}\n",
-        fmt::arg("prefix", kLinkPrefix), fmt::arg("reach", reach(plan, "drop")),
+        fmt::arg("prefix", kLinkPrefix), fmt::arg("reach", reach(plan, "drop", "drop")),
         fmt::arg("link", part.link()), fmt::arg("mode4", address_text(part.mode4)),
         fmt::arg("mode6", address_text(part.mode6)));
     return table(kWireFamily, wire_table(mode), body);

@@ -1,6 +1,7 @@
 // network: nftables' text of what a mode may reach and who may reach it. Pure: loads nothing.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -14,7 +15,11 @@ namespace pmos::network {
 
 // In a mode's namespace, of a wire or a tunnel.
 inline constexpr std::string_view kModeFamily = "inet", kModeTable = "pmos";
-std::string mode_rules(const policy::NetworkPlan& plan);
+// logs: what is refused is told to the group kLogGroup of the namespace, a part of it where it is
+// much, with so many bytes of each packet: a head of IPv6 and some more, and of TCP the ports.
+inline constexpr std::uint16_t kLogGroup = 1;
+inline constexpr std::uint32_t kLogBytes = 128;
+std::string mode_rules(const policy::NetworkPlan& plan, bool logs = true);
 
 // On the phone, for a wire. They enforce once more what the mode's own do.
 inline constexpr std::string_view kWireFamily = "inet", kWireTablePrefix = "pmos-";

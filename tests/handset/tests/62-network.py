@@ -11,6 +11,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import time
 
 from handset import PROFILES, another_pmosd, check, ctl, main_pid, note, pmosctl, replaced, run, status, stop_if_failed, until
 
@@ -206,6 +207,28 @@ def reaches():
           "socket.create_connection((sys.argv[1], int(sys.argv[2])), 3)", FAR4, port).returncode == 0 for port in ("8080", "9090")))
 
 
+def told():
+    note("what is refused is an event with the line of the profile")
+    path = pathlib.Path("/run/62-events")
+    with open(path, "w", encoding="utf-8") as file:
+        events = subprocess.Popen(["pmosctl", "events", "--denials", "--json"], stdout=file, stdin=subprocess.DEVNULL)
+    try:
+        time.sleep(2)
+        # Neither was tried before: what repeats is told every ten seconds only.
+        probe([("tcp", FAR4, 8081), ("tcp", "198.51.100.77", 443), ("tcp", FAR4, 8080)])
+        until(lambda: "198.51.100.77" in path.read_text() and f"tcp/8081 to {FAR4}" in path.read_text(), 20)
+    finally:
+        events.kill()
+        events.wait()
+    text = path.read_text()
+    lines = (PROFILES / "personal.json").read_text().splitlines()
+    line = next(number for number, content in enumerate(lines, 1) if "egress" in content)
+    for what, why in ((f"tcp/8081 to {FAR4}", "denies it"), ("tcp/443 to 198.51.100.77", "nothing in the list")):
+        one = next((entry for entry in text.splitlines() if f'"{what}"' in entry), "")
+        check(f"{what} is told", f"personal.json:{line}:" in one and why in one and '"network"' in one, text)
+    check("what is allowed is not", f"tcp/8080 to {FAR4}" not in text, text)
+
+
 def nobody_in():
     note("nobody comes in")
     address = next(a["local"] for link in json.loads(pmosctl("exec", "personal", "--", "ip", "-j", "address").stdout)
@@ -302,6 +325,7 @@ def main():
         ctl("switch", "personal")
         stop_if_failed()
         check("it is told", network_status()["zone"] == "direct" and network_status()["state"] == "up", network_status())
+        told()
         reaches()
         nobody_in()
         deaths()

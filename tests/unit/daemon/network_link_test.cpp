@@ -24,8 +24,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// How it behaves: by the name of the mode. "refused" gets no network, of "mute" nobody hears, and
-// "cut" is lost as soon as it has one.
+// How it behaves: by the name of the mode. "refused" gets no network, of "mute" nobody hears, "cut"
+// is lost as soon as it has one, and of "refusing" it is told what it is refused.
 struct Broker {
     int pipe = -1;
     peer::Face* face = nullptr;
@@ -49,6 +49,23 @@ int on_keep(sd_bus_message* m, void* userdata, sd_bus_error*) {
     return sd_bus_reply_method_return(m, nullptr);
 }
 
+// Of a mode that there is, of one that there is not, and what is no such thing.
+void refuse(peer::Face& face) {
+    const auto tell = [](sd_bus* bus, const char* mode, const char* reason, std::uint64_t times) {
+        sd_bus_emit_signal(bus, network::kPath, network::kControlInterface, network::kRefused,
+                           network::kRefusedSignature, mode, network::kOutbound,
+                           "tcp/443 to 192.0.2.1\x1b", "", reason, "network/egress/deny/0", 100000U,
+                           times);
+    };
+    face.each([&](sd_bus* bus) {
+        tell(bus, "nobody", "denied", 1);
+        sd_bus_emit_signal(bus, network::kPath, network::kControlInterface, network::kRefused, "s",
+                           "refusing");
+        tell(bus, "refusing", "denied", 1);
+        tell(bus, "refusing", network::kUntold, 7);
+    });
+}
+
 int on_connect(sd_bus_message* m, void* userdata, sd_bus_error* error) {
     auto& broker = *static_cast<Broker*>(userdata);
     const char* mode = nullptr;
@@ -65,6 +82,7 @@ int on_connect(sd_bus_message* m, void* userdata, sd_bus_error* error) {
     if (name == "refused")
         return sd_bus_error_set(error, "org.pmos.Error.NotFound", "no such host\nhint: look");
     const int r = sd_bus_reply_method_return(m, nullptr);
+    if (name == "refusing") refuse(*broker.face);
     if (name == "cut")
         broker.face->each([](sd_bus* bus) {
             sd_bus_emit_signal(bus, network::kPath, network::kControlInterface, network::kLost,
@@ -93,6 +111,7 @@ const sd_bus_vtable kVtable[] = {
     SD_BUS_METHOD(network::kKeep, "as", "", on_keep, 0),
     SD_BUS_METHOD(network::kStatus, "s", network::kStatusSignature, on_status, 0),
     SD_BUS_SIGNAL(network::kLost, "ss", 0),
+    SD_BUS_SIGNAL(network::kRefused, network::kRefusedSignature, 0),
     SD_BUS_VTABLE_END};
 
 [[noreturn]] void serve(const std::string& dir, int pipe) {
@@ -318,6 +337,25 @@ TEST_CASE("a mode that is cut off is told of once, and not taken over", "[networ
     ends.second.begin(ends.dir);
     REQUIRE(ends.until([&] { return ends.link.why_not().empty(); }));
     CHECK(ends.lines() == "keep\n");
+}
+
+TEST_CASE("what the rules of a mode that runs refuse is told, and of no other", "[network]") {
+    Ends ends;
+    std::vector<NetworkRefusal> told;
+    ends.link.on_refused([&](const std::string& mode, const NetworkRefusal& refusal) {
+        CHECK(mode == "refusing");
+        told.push_back(refusal);
+    });
+    ends.first.begin(ends.dir);
+    ends.link.begin();
+    ends.connect("refusing");
+    REQUIRE(ends.until([&] { return told.size() == 2; }));
+    CHECK(told[0].what.destination == "tcp/443 to 192.0.2.1\\x1b");
+    CHECK(told[0].what.reason == "denied");
+    CHECK(told[0].what.pointer == "network/egress/deny/0");
+    CHECK((told[0].uid == 100000 && told[0].times == 1));
+    CHECK_FALSE((told[0].what.inbound || told[0].untold));
+    CHECK((told[1].untold && told[1].times == 7));
 }
 
 TEST_CASE("a broker that dies before it answers has made nothing that counts", "[network]") {

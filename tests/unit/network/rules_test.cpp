@@ -75,10 +75,16 @@ TEST_CASE("rules are one for each service, whatever the number of destinations")
     CHECK(has(text, "    meta nfproto ipv4 meta l4proto { tcp, udp } th dport 53 accept\n"));
     CHECK(has(text, "    ip daddr @allowed-0 meta l4proto tcp th dport 443 accept\n"));
     CHECK(has(text, "    meta nfproto ipv6 meta l4proto ipv6-icmp accept\n"));
-    CHECK(has(text, "    ip daddr @denied-0 meta l4proto udp reject"));
+    CHECK(has(text, "    ip daddr @denied-0 meta l4proto udp goto refuse\n"));
     CHECK_FALSE(has(text, "allowed-1"));
     CHECK(text.find("jump denied") < text.find("jump allowed"));
     CHECK_FALSE(has(mode_rules(direct()), "allowed"));
+    // What is refused is told of, within limits; on a kernel that cannot it is refused silently.
+    CHECK(has(text, "limit rate 64/second burst 64 packets log group 1 snaplen 128\n"));
+    const auto silent = mode_rules(plan, false);
+    CHECK_FALSE(has(silent, "log group"));
+    CHECK(has(silent, "reject with icmpx type admin-prohibited"));
+    CHECK_FALSE(has(wire_rules("anna", part_of(3), plan), "log group"));
 }
 
 TEST_CASE("who may come in is a tunnel's alone") {

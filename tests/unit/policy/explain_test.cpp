@@ -94,6 +94,49 @@ TEST_CASE("a limit that was met is traced to its line") {
     CHECK(swap.fix.empty());
 }
 
+TEST_CASE("a connection that was refused is traced to the line, or to the list") {
+    const auto mode = read_one(network_text("m", 100000, R"({"direct": true, "egress": {
+        "allow": ["tcp to 192.0.2.0/24"],
+        "deny": ["192.0.2.7"]}})"));
+    REQUIRE(mode.profile != nullptr);
+    const auto& profile = *mode.profile;
+    const auto denied = explain_refused_connection(
+        profile, {false, "tcp/443 to 192.0.2.7", "", "denied", "network/egress/deny/0"});
+    CHECK(denied.rule == "network-egress");
+    CHECK(denied.what == "tcp/443 to 192.0.2.7");
+    CHECK(denied.why == "'192.0.2.7' denies it");
+    CHECK(denied.at.pointer == "/network/egress/deny/0");
+    CHECK(denied.fix == "remove \"192.0.2.7\" from network/egress/deny");
+    CHECK(denied.key.empty());
+    const auto listed = explain_refused_connection(
+        profile, {false, "udp/53 to 192.0.2.8", "", "not-allowed", "network/egress/allow"});
+    CHECK(listed.at.pointer == "/network/egress/allow");
+    CHECK(listed.at.line == denied.at.line - 1);
+    CHECK(listed.key == "network/egress/allow");
+    CHECK(listed.value == "udp/53 to 192.0.2.8");
+    CHECK(listed.fix == "add \"udp/53 to 192.0.2.8\" to network/egress/allow");
+    const auto named = explain_refused_connection(
+        profile, {false, "", "tracker.example", "not-allowed", "network/egress/allow"});
+    CHECK(named.what == "tracker.example");
+    // What no rule can be about, and what no line says.
+    const auto other = explain_refused_connection(
+        profile, {false, "protocol 132 to 192.0.2.8", "", "not-allowed", "network/egress/allow"});
+    CHECK((other.fix.empty() && other.key.empty()));
+    const auto inbound = explain_refused_connection(
+        profile, {true, "tcp/22 from 192.0.2.8", "", "not-allowed", "network/inbound"});
+    CHECK(inbound.rule == "network-inbound");
+    CHECK(inbound.at.pointer == "/network");
+    CHECK(inbound.fix == "add \"tcp/22 from 192.0.2.8\" to network/inbound");
+    const auto all = explain_refused_connection(
+        profile, {false, "udp/5353 to 224.0.0.251", "", "not-a-host", "network"});
+    CHECK((all.rule == "network" && all.fix.empty()));
+    // Of another build, or of a policy that is another by now.
+    CHECK(explain_refused_connection(profile, {false, "a", "", "new-word", "no/such/line"}).why ==
+          "the network of the mode holds nothing that could carry it");
+    CHECK(explain_refused_connection(profile, {false, "a", "", "denied", "network/egress/deny/9"})
+              .fix.empty());
+}
+
 TEST_CASE("a capability that was refused is traced to the list, and to whose it was") {
     const auto set = shipped_policy();
     const auto& secure = *find_mode(set, "secure").profile;
