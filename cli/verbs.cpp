@@ -74,6 +74,7 @@ constexpr std::array kVerbs{
     Verb{"modem sms", kDevices, "show how many messages each mode has", attach_modem_sms},
     Verb{"net status", kDevices, "show what network each mode has, and how its tunnel does",
          attach_net_status},
+    Verb{"net top", kDevices, "show whom each mode speaks with, and how much", attach_net_top},
     Verb{"net trace", kDevices, "show whether a mode reaches a destination, and which line says so",
          attach_net_trace},
     Verb{"net key", kDevices, "make, import or show the key of a mode's tunnel", attach_net_key},

@@ -14,6 +14,7 @@ Action attach_modem_call(CommandLine& line);
 Action attach_modem_hangup(CommandLine& line);
 Action attach_modem_sms(CommandLine& line);
 Action attach_net_status(CommandLine& line);
+Action attach_net_top(CommandLine& line);
 Action attach_net_trace(CommandLine& line);
 Action attach_net_key(CommandLine& line);
 Action attach_handset_detect(CommandLine& line);

@@ -27,7 +27,7 @@ _pmosctl_options() {
         events) echo "$common --count --denials" ;;
         handset) echo "$common --out --format" ;;
         modem) echo "$common --no-wait" ;;
-        net) echo "$common --new --import --show --key-fd --yes" ;;
+        net) echo "$common --watch --new --import --show --key-fd --yes" ;;
         image) echo "$common --output --hash-image --root-hash --all-root --limit --unpacker" ;;
         policy)
             echo "$common --format --resolved --origin --mode --dir --all --on-device --output --against --svg --dot --name --version --for --root
@@ -122,7 +122,7 @@ _pmosctl() {
             ;;
         net)
             if [[ -z $second ]]; then
-                mapfile -t COMPREPLY < <(compgen -W 'status trace key' -- "$cur")
+                mapfile -t COMPREPLY < <(compgen -W 'status top trace key' -- "$cur")
             elif ((${#places[@]} == 0)); then
                 _pmosctl_modes "$cur"
             fi

@@ -82,6 +82,32 @@ int status(sd_bus_message* message, void* userdata, sd_bus_error*) {
     return 1;
 }
 
+constexpr const char* kRow = "(sssqsutt)";
+
+int append_connections(sd_bus_message* reply, const NetworkConnections& all) {
+    int r = sd_bus_message_open_container(reply, 'a', kRow);
+    for (const auto& row : all.rows)
+        if (r >= 0)
+            r = sd_bus_message_append(reply, kRow, row.direction.c_str(), row.protocol.c_str(),
+                                      row.address.c_str(), row.port, row.name.c_str(),
+                                      row.connections, row.sent, row.received);
+    if (r >= 0) r = sd_bus_message_close_container(reply);
+    return r < 0 ? r : sd_bus_message_append(reply, "t", all.others);
+}
+
+int connections(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    bus_of(userdata).supervisor().network_connections(
+        mode_of(userdata), [call = Call(message)](Result<NetworkConnections> all) {
+            if (!all) return call.fail(all.error());
+            sd_bus_message* reply = nullptr;
+            int r = sd_bus_message_new_method_return(call.get(), &reply);
+            if (r >= 0) r = append_connections(reply, *all);
+            if (r >= 0) sd_bus_send(nullptr, reply, nullptr);
+            sd_bus_message_unref(reply);
+        });
+    return 1;
+}
+
 // The bus policy decides who may call what: a key is for root only.
 constexpr std::uint64_t kAnyone = SD_BUS_VTABLE_UNPRIVILEGED;
 
@@ -98,6 +124,8 @@ constexpr sd_bus_vtable kVtable[] = {
                                  SD_BUS_PARAM(why) SD_BUS_PARAM(received) SD_BUS_PARAM(sent)
                                      SD_BUS_PARAM(peers),
                              status, kAnyone),
+    SD_BUS_METHOD_WITH_NAMES("Connections", "", , "a(sssqsutt)t",
+                             SD_BUS_PARAM(destinations) SD_BUS_PARAM(others), connections, kAnyone),
     SD_BUS_VTABLE_END,
 };
 

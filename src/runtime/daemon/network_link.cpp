@@ -23,7 +23,6 @@ using namespace std::chrono_literals;
 constexpr auto kPatience = 5s;
 // One that has not answered by then is ended; systemd starts another. What is in the kernel stays.
 constexpr auto kAnswerLimit = 15s;
-constexpr auto kLookLimit = 5s;
 
 UniqueFd copy_of(BorrowedFd fd) { return UniqueFd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 3)); }
 
@@ -32,24 +31,6 @@ int append_connect(sd_bus_message* m, const std::string& mode, int net_ns, int p
     if (r >= 0) r = sd_bus_message_open_container(m, 'a', "h");
     if (r >= 0 && key >= 0) r = sd_bus_message_append(m, "h", key);
     return r < 0 ? r : sd_bus_message_close_container(m);
-}
-
-int read_peers(sd_bus_message* m, std::vector<NetworkPeer>& out) {
-    const char *key = nullptr, *endpoint = nullptr;
-    std::uint64_t handshake = 0, received = 0;
-    int r = sd_bus_message_enter_container(m, 'a', "(sstt)");
-    while (r >= 0 &&
-           (r = sd_bus_message_read(m, "(sstt)", &key, &endpoint, &handshake, &received)) > 0)
-        out.push_back({printable(key), printable(endpoint), handshake, received});
-    return r < 0 ? r : sd_bus_message_exit_container(m);
-}
-
-Result<NetworkStatus> read_status(sd_bus_message* m) {
-    NetworkStatus status;
-    int r = sd_bus_message_read(m, "tt", &status.received, &status.sent);
-    if (r >= 0) r = read_peers(m, status.peers);
-    if (r < 0) return fail(errno_error(-r, "cannot read pmos-net's answer"));
-    return status;
 }
 
 }  // namespace
@@ -181,20 +162,6 @@ void NetworkLink::hear_lost(sd_bus_message* message) {
     lose(found->first, said);
 }
 
-void NetworkLink::hear_refused(sd_bus_message* message) const {
-    const char *mode = nullptr, *direction = nullptr, *destination = nullptr, *name = nullptr,
-               *reason = nullptr, *pointer = nullptr;
-    NetworkRefusal refusal;
-    if (sd_bus_message_read(message, network::kRefusedSignature, &mode, &direction, &destination,
-                            &name, &reason, &pointer, &refusal.uid, &refusal.times) < 0 ||
-        !wires_.contains(mode))
-        return;
-    refusal.untold = std::string_view(reason) == network::kUntold;
-    refusal.what = {std::string_view(direction) == network::kInbound, printable(destination),
-                    printable(name), reason, pointer};
-    told_refused_(mode, refusal);
-}
-
 void NetworkLink::disconnect(const std::string& mode, Done done) {
     if (wires_.erase(mode) == 0 || !ready_) return done({});
     const auto turn = ++turn_;
@@ -212,33 +179,6 @@ void NetworkLink::disconnect(const std::string& mode, Done done) {
             leaving_.erase(it);
             if (!reply) return leave(fail(std::move(reply.error())));
             leave({});
-        });
-}
-
-void NetworkLink::status(const std::string& mode, Answer<NetworkStatus> answer) {
-    const auto found = wires_.find(mode);
-    if (found == wires_.end())
-        return answer(fail(Code::not_running, "mode '" + mode + "' has no network now"));
-    if (found->second.stage == Stage::lost) {
-        NetworkStatus status;
-        status.lost = found->second.why;
-        return answer(std::move(status));
-    }
-    if (!ready_)
-        return answer(fail(Code::not_found, "nobody can tell of the network of '" + mode + "'",
-                           why_not(), "systemctl enable --now pmos-net"));
-    const auto turn = ++turn_;
-    asking_.push_back({turn, std::move(answer)});
-    link_->call(
-        network::kStatus,
-        [&](sd_bus_message* m) { return sd_bus_message_append(m, "s", mode.c_str()); }, kLookLimit,
-        [this, turn](Result<sd_bus_message*> reply) {
-            const auto it = std::ranges::find(asking_, turn, &Asking::turn);
-            if (it == asking_.end()) return;
-            auto ask = std::move(it->answer);
-            asking_.erase(it);
-            if (!reply) return ask(fail(std::move(reply.error())));
-            ask(read_status(*reply));
         });
 }
 
@@ -270,8 +210,8 @@ void NetworkLink::lost_broker() {
     for (auto& one : std::exchange(leaving_, {}))
         loop_.soon([done = std::move(one.done)]() mutable { done({}); });
     for (auto& one : std::exchange(asking_, {}))
-        loop_.soon([answer = std::move(one.answer)]() mutable {
-            answer(fail(Code::not_found, "pmos-net has gone"));
+        loop_.soon([take = std::move(one.take)]() mutable {
+            take(fail(Code::not_found, "pmos-net has gone"));
         });
 }
 

@@ -35,6 +35,18 @@ struct NetworkRefusal {
     bool untold = false;  // so many more of which nothing else is known
 };
 
+// Whom a mode speaks with.
+struct NetworkRow {
+    std::string direction, protocol, address, name;
+    std::uint16_t port = 0;
+    std::uint32_t connections = 0;
+    std::uint64_t sent = 0, received = 0;  // bytes
+};
+struct NetworkConnections {
+    std::vector<NetworkRow> rows;
+    std::uint64_t others = 0;  // connections that are in none of them
+};
+
 struct Running;
 // The namespace of a mode that runs.
 Result<UniqueFd> net_ns_of(const Running& running);
@@ -64,6 +76,7 @@ class NetworkLink {
     // told.
     void disconnect(const std::string& mode, Done done);
     void status(const std::string& mode, Answer<NetworkStatus> answer);
+    void connections(const std::string& mode, Answer<NetworkConnections> answer);
     // Why no mode could have a network now; "": they could.
     std::string why_not() const;
 
@@ -101,9 +114,12 @@ class NetworkLink {
         Done done;
     };
     std::list<Leaving> leaving_;
+    // Has the message, or why there is none.
+    using Take = std::move_only_function<void(Result<sd_bus_message*>)>;
+    void look(const char* member, const std::string& mode, Take take);
     struct Asking {
         std::uint64_t turn;
-        Answer<NetworkStatus> answer;
+        Take take;
     };
     std::list<Asking> asking_;
     std::uint64_t turn_ = 0;

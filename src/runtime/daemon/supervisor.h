@@ -112,6 +112,7 @@ class Supervisor {
     // The key of its tunnel: made, taken from `text`, or told the public half of, by verb.
     void tunnel_key(Mode& mode, VolumeCall call, Answer<std::string> answer);
     void network_status(Mode& mode, Answer<NetworkStatus> answer);
+    void network_connections(const Mode& mode, Answer<NetworkConnections> answer);
     void stop_all(Done done);
 
     using Changed = std::vector<std::string>;  // modes whose plan did

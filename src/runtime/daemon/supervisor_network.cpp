@@ -43,6 +43,10 @@ void Supervisor::network_status(Mode& mode, Answer<NetworkStatus> answer) {
     network_.status(mode.name, std::move(answer));
 }
 
+void Supervisor::network_connections(const Mode& mode, Answer<NetworkConnections> answer) {
+    network_.connections(mode.name, std::move(answer));
+}
+
 void Supervisor::add_network_findings(std::vector<host::Finding>& findings) const {
     const bool wanted = std::ranges::any_of(modes_, [](const auto& entry) {
         const Mode& mode = *entry.second;

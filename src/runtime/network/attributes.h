@@ -50,12 +50,14 @@ void each_attribute(Bytes bytes, F f) {
 }
 
 // Behind the family's own header, of that size.
+inline Bytes attributes_of(const nlmsghdr& message, std::size_t header) {
+    const std::size_t from = NLMSG_HDRLEN + NLMSG_ALIGN(header);
+    if (message.nlmsg_len < from) return {};
+    return Bytes(reinterpret_cast<const std::uint8_t*>(&message), message.nlmsg_len).subspan(from);
+}
 template <class F>
 void each_attribute_of(const nlmsghdr& message, std::size_t header, F f) {
-    const std::size_t from = NLMSG_HDRLEN + NLMSG_ALIGN(header);
-    if (message.nlmsg_len < from) return;
-    each_attribute(
-        Bytes(reinterpret_cast<const std::uint8_t*>(&message), message.nlmsg_len).subspan(from), f);
+    each_attribute(attributes_of(message, header), f);
 }
 
 }  // namespace pmos::network

@@ -130,14 +130,39 @@ int status(sd_bus_message* m, void* userdata, sd_bus_error* error) {
     return 1;
 }
 
-const sd_bus_vtable kVtable[] = {SD_BUS_VTABLE_START(0),
-                                 SD_BUS_METHOD(kConnect, kConnectSignature, "", connect, 0),
-                                 SD_BUS_METHOD(kDisconnect, "s", "", disconnect, 0),
-                                 SD_BUS_METHOD(kKeep, "as", "", keep, 0),
-                                 SD_BUS_METHOD(kStatus, "s", kStatusSignature, status, 0),
-                                 SD_BUS_SIGNAL(kLost, "ss", 0),
-                                 SD_BUS_SIGNAL(kRefused, kRefusedSignature, 0),
-                                 SD_BUS_VTABLE_END};
+int append_rows(sd_bus_message* reply, const TrafficTable& table) {
+    int r = sd_bus_message_open_container(reply, 'a', kConnectionsRow);
+    for (const auto& row : table.rows)
+        if (r >= 0)
+            r = sd_bus_message_append(reply, kConnectionsRow, row.inbound ? kInbound : kOutbound,
+                                      row.protocol.c_str(), row.address.c_str(), row.port,
+                                      row.name.c_str(), row.connections, row.sent, row.received);
+    if (r >= 0) r = sd_bus_message_close_container(reply);
+    return r < 0 ? r : sd_bus_message_append(reply, "t", table.others);
+}
+
+int connections(sd_bus_message* m, void* userdata, sd_bus_error* error) {
+    std::string mode;
+    if (read_mode(m, mode) < 0) return say_usage(error, "Connections takes a mode");
+    auto table = static_cast<Keeper*>(userdata)->connections(mode);
+    if (!table) return say(error, std::move(table.error()));
+    sd_bus_message* made = nullptr;
+    if (const int r = sd_bus_message_new_method_return(m, &made); r < 0) return r;
+    const event::MessagePtr reply(made);
+    if (const int r = append_rows(made, *table); r < 0) return r;
+    return sd_bus_send(nullptr, made, nullptr);
+}
+
+const sd_bus_vtable kVtable[] = {
+    SD_BUS_VTABLE_START(0),
+    SD_BUS_METHOD(kConnect, kConnectSignature, "", connect, 0),
+    SD_BUS_METHOD(kDisconnect, "s", "", disconnect, 0),
+    SD_BUS_METHOD(kKeep, "as", "", keep, 0),
+    SD_BUS_METHOD(kStatus, "s", kStatusSignature, status, 0),
+    SD_BUS_METHOD(kConnections, "s", kConnectionsSignature, connections, 0),
+    SD_BUS_SIGNAL(kLost, "ss", 0),
+    SD_BUS_SIGNAL(kRefused, kRefusedSignature, 0),
+    SD_BUS_VTABLE_END};
 
 }  // namespace
 
@@ -159,7 +184,7 @@ Result<std::unique_ptr<ControlFace>> ControlFace::make(event::EventLoop& loop, K
         [face = made.get()](const auto& mode, const auto& why) { face->tell_lost(mode, why); });
     keeper.on_refused([face = made.get()](const auto& refusal) { face->tell_refused(refusal); });
     keeper.on_deaf([](const auto& mode, const auto& why) {
-        sd_journal_print(LOG_WARNING, "what is refused to the mode '%s' is not told: %s",
+        sd_journal_print(LOG_WARNING, "not all can be told of the network of '%s': %s",
                          mode.c_str(), why.c_str());
     });
     return made;

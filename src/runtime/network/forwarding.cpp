@@ -2,7 +2,6 @@
 #include "runtime/network/forwarding.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,8 +9,8 @@
 #include <memory>
 #include <string>
 
-#include "base/fd.h"
 #include "runtime/network/rules.h"
+#include "runtime/network/switches.h"
 
 namespace pmos::network {
 namespace {
@@ -20,21 +19,6 @@ const std::string kIpv6 = "/proc/sys/net/ipv6/conf/";
 
 std::string switch_of(bool v6) {
     return v6 ? kIpv6 + "all/forwarding" : "/proc/sys/net/ipv4/ip_forward";
-}
-
-Result<char> read_switch(const std::string& path) {
-    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    char value = 0;
-    if (!fd || ::read(fd.get(), &value, 1) != 1)
-        return fail(errno_error(errno, "cannot read '" + path + "'"));
-    return value;
-}
-
-Result<> write_switch(const std::string& path, char value) {
-    const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
-    if (!fd || ::write(fd.get(), &value, 1) != 1)
-        return fail(errno_error(errno, "cannot write '" + path + "'"));
-    return {};
 }
 
 // Forwarding, and what the kernel sets along with it: whether redirects are taken is the phone's

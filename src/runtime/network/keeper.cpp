@@ -55,6 +55,7 @@ void Keeper::connect(const std::string& mode, UniqueFd netns, policy::NetworkPla
     listen_for_refusals(mode, held);
     auto begun = watch_mode(mode, held);
     if (begun) begun = begin(mode, held);
+    if (begun) count_traffic(mode, held);
     if (!begun || held.plan.zone == Zone::direct)
         return made(mode, std::move(begun), std::move(done));
     held.tunnel = std::make_unique<Tunnel>(loop_, phone_, programs_, mode, held.netns.borrow(),

@@ -11,6 +11,7 @@
 #include "policy/network_plan.h"
 #include "runtime/network/place.h"
 #include "runtime/network/refused_log.h"
+#include "runtime/network/traffic.h"
 #include "runtime/network/tunnel.h"
 #include "runtime/network/watch.h"
 
@@ -33,11 +34,12 @@ class Keeper {
     Result<> disconnect(const std::string& mode);
     Result<> keep(const std::vector<std::string>& modes);
     void status(const std::string& mode, event::Answer<NetworkState> answer);
+    Result<TrafficTable> connections(const std::string& mode) const;
     void on_lost(std::function<void(const std::string& mode, const std::string& why)> lost) {
         lost_ = std::move(lost);
     }
     void on_refused(std::function<void(const Refusal&)> refused) { refused_ = std::move(refused); }
-    // Nobody hears of what is refused to the mode.
+    // Not all that is to be told of the mode can be.
     void on_deaf(std::function<void(const std::string& mode, const std::string& why)> deaf) {
         deaf_ = std::move(deaf);
     }
@@ -58,6 +60,7 @@ class Keeper {
     void made(const std::string& mode, Result<> so_far, event::Done done);
     Result<> take_away(const std::string& mode, const Held& held);
     Result<> watch_phone();
+    void count_traffic(const std::string& mode, const Held& held);
     void listen_for_refusals(const std::string& mode, Held& held);
     Result<> watch_mode(const std::string& mode, Held& held);
     void look_at_links();

@@ -79,23 +79,31 @@ Result<Netlink> Netlink::open(int protocol) {
 
 Result<> Netlink::tell(Request& request, std::string_view what) const {
     request.get()->nlmsg_flags |= NLM_F_ACK;
-    PMOS_TRY(try_to_ask(request.get(), what));
-    return {};
+    return try_to_ask(request.get(), what, [](const nlmsghdr&) {});
 }
 
 Result<std::vector<Answer>> Netlink::ask(Request& request, std::string_view what) const {
     if ((request.get()->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP)
         request.get()->nlmsg_flags |= NLM_F_ACK;
     for (int i = 1;; ++i) {
-        auto answers = try_to_ask(request.get(), what);
-        if (answers || answers.error().sys_errno != EINTR || i == kAttempts) return answers;
+        std::vector<Answer> answers;
+        auto asked = try_to_ask(request.get(), what,
+                                [&](const nlmsghdr& message) { answers.emplace_back(&message); });
+        if (asked) return answers;
+        if (asked.error().sys_errno != EINTR || i == kAttempts)
+            return fail(std::move(asked.error()));
     }
 }
 
-Result<std::vector<Answer>> Netlink::try_to_ask(nlmsghdr* request, std::string_view what) const {
+Result<> Netlink::each(Request& request, std::string_view what, const Taker& take) const {
+    auto asked = try_to_ask(request.get(), what, take);
+    if (!asked && asked.error().sys_errno == EINTR) return {};
+    return asked;
+}
+
+Result<> Netlink::try_to_ask(nlmsghdr* request, std::string_view what, const Taker& take) const {
     static std::uint32_t sequence = 0;
     request->nlmsg_seq = ++sequence;
-    std::vector<Answer> answers;
     std::vector<char> bytes(32768);  // what the kernel fills at a time in a dump
     bool torn = false;
     if (mnl_socket_sendto(socket_.get(), request, request->nlmsg_len) < 0)
@@ -110,7 +118,7 @@ Result<std::vector<Answer>> Netlink::try_to_ask(nlmsghdr* request, std::string_v
             if (message->nlmsg_seq != sequence) continue;
             torn = torn || (message->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
             if (message->nlmsg_type >= NLMSG_MIN_TYPE) {
-                answers.emplace_back(message);
+                take(*message);
                 continue;
             }
             if (message->nlmsg_type != NLMSG_DONE && message->nlmsg_type != NLMSG_ERROR) continue;
@@ -120,7 +128,7 @@ Result<std::vector<Answer>> Netlink::try_to_ask(nlmsghdr* request, std::string_v
                     : 0;
             if (error < 0) return fail(refusal(message, error, what));
             if (torn) return fail(errno_error(EINTR, std::string(what)));
-            return answers;
+            return {};
         }
     }
 }

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -69,6 +70,10 @@ class Netlink {
     // Until the kernel has said yes. what: "cannot ...", for the error.
     Result<> tell(Request& request, std::string_view what) const;
     Result<std::vector<Answer>> ask(Request& request, std::string_view what) const;
+    // Each message of an answer that may be long. A dump that changes under the reader is taken as
+    // it comes.
+    using Taker = std::function<void(const nlmsghdr& message)>;
+    Result<> each(Request& request, std::string_view what, const Taker& take) const;
     BorrowedFd fd() const noexcept;
 
   private:
@@ -76,7 +81,7 @@ class Netlink {
         void operator()(mnl_socket* socket) const noexcept;
     };
     explicit Netlink(mnl_socket* socket) : socket_(socket) {}
-    Result<std::vector<Answer>> try_to_ask(nlmsghdr* request, std::string_view what) const;
+    Result<> try_to_ask(nlmsghdr* request, std::string_view what, const Taker& take) const;
     std::unique_ptr<mnl_socket, Close> socket_;
 };
 

@@ -28,6 +28,13 @@ inline constexpr const char* kKeep = "Keep";
 // as it is now or "", last handshake in seconds of CLOCK_REALTIME or 0, bytes received from it).
 inline constexpr const char* kStatus = "Status";
 inline constexpr const char* kStatusSignature = "tta(sstt)";
+// Connections(s mode): (a(sssqsutt) of each destination: direction "out" or "in", protocol, address
+// of the other end, port of who was called, name of the DNS or "", how many connections, bytes sent
+// and received by the mode; 256 at most, the one with the most bytes first; t how many connections
+// there are to others). Those that the kernel knows of: an ended one for some minutes.
+inline constexpr const char* kConnections = "Connections";
+inline constexpr const char* kConnectionsRow = "(sssqsutt)";
+inline constexpr const char* kConnectionsSignature = "a(sssqsutt)t";
 
 // Signals. Lost(s mode, s why): somebody else changed its rules, its link or its table; the mode
 // has been cut off.

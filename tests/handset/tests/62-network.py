@@ -229,6 +229,38 @@ def told():
     check("what is allowed is not", f"tcp/8080 to {FAR4}" not in text, text)
 
 
+# Sends 200,000 bytes, which come back, and keeps the connection.
+TALKS = ("import socket, sys, time\ns = socket.create_connection((sys.argv[1], 8080), 5)\nfor i in range(100):\n"
+         " s.sendall(b'x' * 2000)\n left = 2000\n while left:\n  left -= len(s.recv(left))\ntime.sleep(60)\n")
+
+
+def far_row():
+    done = pmosctl("net", "top", "personal", "--json")
+    rows = json.loads(done.stdout)[0]["destinations"] if done.returncode == 0 else []
+    return next((row for row in rows if (row["protocol"], row["address"], row["port"]) == ("tcp", FAR4, 8080)), {})
+
+
+def top():
+    note("whom a mode speaks with, and how much")
+    before = far_row()
+    talk = subprocess.Popen(["pmosctl", "exec", "personal", "--", "python3", "-c", TALKS, FAR4], stdin=subprocess.DEVNULL,
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        until(lambda: far_row().get("received", 0) - before.get("received", 0) > 200000, 30)
+        row = far_row()
+        for way in ("sent", "received"):
+            check(f"the bytes {way} are counted", 200000 < row.get(way, 0) - before.get(way, 0) < 400000, (before, row))
+        check("of an outward connection", row.get("connections", 0) >= 1 and row.get("direction") == "out", row)
+        shown = pmosctl("net", "top").stdout
+        check("the table has it", f"{FAR4}:8080" in shown and "KiB" in shown, shown)
+        check("nothing that was refused is there", "198.51.100.77" not in shown, shown)
+        others = pmosctl("net", "top", "secure")
+        check("a mode that does not run has none", others.returncode != 0, (others.returncode, others.stderr))
+    finally:
+        talk.kill()
+        talk.wait()
+
+
 def nobody_in():
     note("nobody comes in")
     address = next(a["local"] for link in json.loads(pmosctl("exec", "personal", "--", "ip", "-j", "address").stdout)
@@ -327,6 +359,7 @@ def main():
         check("it is told", network_status()["zone"] == "direct" and network_status()["state"] == "up", network_status())
         told()
         reaches()
+        top()
         nobody_in()
         deaths()
         without_broker()

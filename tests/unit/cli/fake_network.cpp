@@ -25,6 +25,19 @@ int status_method(sd_bus_message* m, void*, sd_bus_error*) {
         2, "peer+key=", "192.0.2.1:51820", now - 65, std::uint64_t{512}, "other=", "", none, none);
 }
 
+// What "secure" sends grows from one look to the next.
+int connections_method(sd_bus_message* m, void*, sd_bus_error* error) {
+    static std::uint64_t sent = 0;
+    if (mode_name(sd_bus_message_get_path(m)) != "secure")
+        return sd_bus_error_set(error, "org.pmos.Error.NotRunning", "the mode has no network now");
+    sent += 4096;
+    return sd_bus_reply_method_return(m, "a(sssqsutt)t", 3, "out", "tcp", "2001:db8::1", 443, "",
+                                      2U, sent, std::uint64_t{8192}, "in", "tcp", "192.0.2.9", 22,
+                                      "", 1U, std::uint64_t{10}, std::uint64_t{20}, "out", "icmp",
+                                      "192.0.2.1", 0, "far.example\x1b[2J", 1U, std::uint64_t{64},
+                                      std::uint64_t{64}, std::uint64_t{7});
+}
+
 int replace_method(sd_bus_message* m, const char* key, sd_bus_error* error) {
     int replaces = 0;
     if (const int r = sd_bus_message_read(m, "b", &replaces); r < 0) return r;
@@ -54,6 +67,8 @@ int public_method(sd_bus_message* m, void*, sd_bus_error* error) {
 const sd_bus_vtable kTable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD("Status", "", "sssstta(sstt)", status_method, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Connections", "", "a(sssqsutt)t", connections_method,
+                  SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("MakeKey", "b", "s", make_method, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("ImportKey", "hb", "s", import_method, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("PublicKey", "", "s", public_method, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -1,6 +1,7 @@
 // tests: net status and net key: what they ask and print, and that no key is among it.
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <csignal>
 #include <nlohmann/json.hpp>
 
 #include "harness.h"
@@ -36,6 +37,40 @@ TEST_CASE("net status shows every mode, its peers, and why one was lost") {
     CHECK(json[0]["peers"][0]["publicKey"] == "peer+key=");
     CHECK(json[0]["peers"][1]["handshake"] == 0);
     CHECK(service.run({"net", "status", "nobody"}).status == 3);
+}
+
+TEST_CASE("net top shows whom a mode speaks with, and of all modes those with a network") {
+    const Service service;
+    const auto all = service.run({"net", "top"});
+    INFO(all.err);
+    CHECK(all.status == 0);
+    CHECK_THAT(all.out, Contains("[2001:db8::1]:443") && Contains("192.0.2.9:22") &&
+                            Contains("from") && Contains("8 KiB"));
+    CHECK_THAT(all.out, Contains("far.example\\x1b[2J (192.0.2.1)") &&
+                            Contains("secure: 7 more connections to other destinations"));
+    CHECK_THAT(all.out, !Contains("personal") && !Contains("/s"));
+    const auto one = service.run({"net", "top", "secure", "--json"});
+    REQUIRE(one.status == 0);
+    const auto json = nlohmann::json::parse(one.out);
+    REQUIRE(json.size() == 1);
+    CHECK((json[0]["mode"] == "secure" && json[0]["others"] == 7));
+    const auto& row = json[0]["destinations"][0];
+    CHECK((row["direction"] == "out" && row["protocol"] == "tcp" && row["port"] == 443));
+    CHECK((row["connections"] == 2 && row["received"] == 8192 && row["name"] == ""));
+    CHECK_FALSE(row.contains("sentRate"));
+    CHECK(service.run({"net", "top", "nobody"}).status == 3);
+    const auto lost = service.run({"net", "top", "personal"});
+    CHECK(lost.status != 0);
+    CHECK_THAT(lost.err, Contains("has no network now"));
+}
+
+TEST_CASE("net top watches, and tells what each second brought") {
+    const Service service;
+    Terminal watch(service, {"net", "top", "secure", "--watch"});
+    REQUIRE(watch.wait_for("KiB/s"));
+    watch.signal(SIGINT);
+    CHECK(watch.finish() == 128 + SIGINT);
+    CHECK_THAT(watch.seen(), Contains("OUT") && Contains("\033[H"));
 }
 
 TEST_CASE("net trace has the line that refuses, and how the network does") {

@@ -104,12 +104,19 @@ int on_status(sd_bus_message* m, void*, sd_bus_error*) {
                                       std::uint64_t{8});
 }
 
+int on_connections(sd_bus_message* m, void*, sd_bus_error*) {
+    return sd_bus_reply_method_return(m, network::kConnectionsSignature, 1, "out", "tcp",
+                                      "192.0.2.1", 443, "", 3U, std::uint64_t{100},
+                                      std::uint64_t{2000}, std::uint64_t{9});
+}
+
 const sd_bus_vtable kVtable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD(network::kConnect, network::kConnectSignature, "", on_connect, 0),
     SD_BUS_METHOD(network::kDisconnect, "s", "", on_disconnect, 0),
     SD_BUS_METHOD(network::kKeep, "as", "", on_keep, 0),
     SD_BUS_METHOD(network::kStatus, "s", network::kStatusSignature, on_status, 0),
+    SD_BUS_METHOD(network::kConnections, "s", network::kConnectionsSignature, on_connections, 0),
     SD_BUS_SIGNAL(network::kLost, "ss", 0),
     SD_BUS_SIGNAL(network::kRefused, network::kRefusedSignature, 0),
     SD_BUS_VTABLE_END};
@@ -248,7 +255,21 @@ TEST_CASE("a mode gets its network by plan and key, after what runs was named", 
     REQUIRE(ends.until([&] { return status.has_value(); }));
     CHECK((status->received == 5 && status->sent == 6 && status->peers.size() == 1));
     CHECK(status->peers[0].endpoint == "192.0.2.1:51820");
+    std::optional<NetworkConnections> all;
+    ends.link.connections("anna", [&](Result<NetworkConnections> told) {
+        if (told) all = std::move(*told);
+    });
+    REQUIRE(ends.until([&] { return all.has_value(); }));
+    REQUIRE((all->rows.size() == 1 && all->others == 9));
+    const auto& row = all->rows[0];
+    CHECK((row.direction == "out" && row.protocol == "tcp" && row.address == "192.0.2.1"));
+    CHECK((row.port == 443 && row.connections == 3 && row.sent == 100 && row.received == 2000));
     CHECK(ends.disconnect("anna"));
+    std::optional<Error> none;
+    ends.link.connections("anna", [&](Result<NetworkConnections> told) {
+        if (!told) none = told.error();
+    });
+    CHECK((none && none->code == Code::not_running));
     CHECK(ends.has("disconnect anna"));
     // Nothing is said of a mode that has none.
     CHECK(ends.disconnect("anna"));
