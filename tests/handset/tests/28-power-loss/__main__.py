@@ -12,6 +12,7 @@ disk is recorded below the file system that holds it all, and played back."""
 
 import ctypes
 import hashlib
+import mmap
 import os
 import re
 import secrets
@@ -254,27 +255,54 @@ def counted(place):
     return 0 if not seen else None
 
 
+class Disk:
+    """What the moments are played on: its bytes, and a device for each moment, whose changes are
+    its own."""
+
+    def __init__(self, base):
+        for name, content in (("replay", base), ("changes", b"")):
+            with open(f"{PLACE}/{name}", "wb") as file:
+                file.write(content)
+                file.truncate(DISK_SIZE)
+        self.loops = [run("losetup", "--show", "-f", f"{PLACE}/{name}")
+                      for name in ("replay", "changes")]
+        with open(f"{PLACE}/replay", "r+b") as file:
+            self.bytes = mmap.mmap(file.fileno(), DISK_SIZE)
+
+    def device(self, changes):
+        run("dmsetup", "create", "replay", "--table",
+            f"0 {DISK_SIZE >> 9} snapshot {self.loops[0]} {self.loops[1]} N 8")
+        with open("/dev/mapper/replay", "r+b") as device:
+            for at, data in changes:
+                device.seek(at)
+                device.write(data)
+            device.flush()
+            os.fsync(device.fileno())
+        return "/dev/mapper/replay"
+
+    def end(self):
+        for loop in self.loops:
+            subprocess.run(["losetup", "-d", loop], check=False)
+
+
 class Replay:
     """A disk as the power left it, mounted."""
 
-    def __init__(self, disk):
-        with open(f"{PLACE}/replay", "wb") as file:
-            file.write(disk)
-        self.loop = run("losetup", "--show", "-f", f"{PLACE}/replay")
+    def __init__(self, device):
         # A superblock whose write was torn keeps the phone's own file system from being mounted,
         # until its check at boot has mended that. Else there is nothing to mend: the mount does it.
-        if subprocess.run(["mount", "-t", "ext4", self.loop, f"{PLACE}/mnt"], check=False,
+        if subprocess.run(["mount", "-t", "ext4", device, f"{PLACE}/mnt"], check=False,
                           capture_output=True).returncode:
-            subprocess.run(["e2fsck", "-fy", "-b", str(GROUP), "-B", "4096", self.loop],
+            subprocess.run(["e2fsck", "-fy", "-b", str(GROUP), "-B", "4096", device],
                            check=False, capture_output=True)
-            run("mount", "-t", "ext4", self.loop, f"{PLACE}/mnt")
+            run("mount", "-t", "ext4", device, f"{PLACE}/mnt")
 
     def __enter__(self):
         return f"{PLACE}/mnt"
 
     def __exit__(self, *_):
         unmount(f"{PLACE}/mnt")
-        run("losetup", "-d", self.loop)
+        run("dmsetup", "remove", "--retry", "replay")
 
 
 def quick_faults(place, truth):
@@ -347,15 +375,23 @@ class Half:
 
 
 def replay(base, truths, keyslots):
+    disk = Disk(base)
+    try:
+        replay_on(disk, base, truths, keyslots)
+    finally:
+        disk.end()
+
+
+def replay_on(disk, base, truths, keyslots):
     writes = read_log(f"{PLACE}/log")
     # What dm-log-writes itself marks when it goes: nothing has changed since the last one.
     truths["dm-log-writes-end"] = truths[list(truths)[-1]]
-    total = sum(1 for _ in Moments(base, writes, SEED))
+    total = sum(1 for _ in Moments(bytearray(base), writes, SEED))
     every, done, full, shut_to_others, bad = max(1, total // MOMENTS), 0, 0, 0, []
     half = Half()
     note(f"{len(writes)} writes, {total} moments, one of {every} is tried; SEED={SEED}")
     told = time.monotonic()
-    for number, (at, kind, mark, disk) in enumerate(Moments(base, writes, SEED)):
+    for number, (at, kind, mark, changes) in enumerate(Moments(disk.bytes, writes, SEED)):
         truth, ending = truths[mark], truths[mark].keys == "ending"
         # That is quickly over, and each moment of it is another one.
         quarter, near = number % max(1, every // 4) == 0, writes[at].touches(keyslots)
@@ -365,7 +401,7 @@ def replay(base, truths, keyslots):
             told = time.monotonic()
             note(f"{number} of {total} moments, {done} tried, {len(bad)} bad")
         label = f"write {at} ({kind}) after '{mark}'"
-        with Replay(disk()) as place:
+        with Replay(disk.device(changes())) as place:
             faults = quick_faults(place, truth)
             done += 1
             # A header that is to be mended first opens for pmos alone; and of data that is written
@@ -394,7 +430,7 @@ def replay(base, truths, keyslots):
 
 
 def main():
-    subprocess.run(["modprobe", "dm-log-writes"], check=False)
+    subprocess.run(["modprobe", "-a", "dm-log-writes", "dm-snapshot"], check=False)
     storage = Storage()
     try:
         truths, keyslots = act(storage)

@@ -41,39 +41,33 @@ def read_log(path):
         return writes
 
 
-def put(disk, write, sectors=None):
-    """`sectors`: only these of it, the disk's own unit, which is written wholly or not at all."""
-    if write.flags & DISCARD:
-        disk[write.at:write.at + write.size] = bytes(write.size)
-        return
-    for at in range(0, len(write.data), 512) if sectors is not None else ():
-        if at // 512 in sectors:
-            disk[write.at + at:write.at + at + 512] = write.data[at:at + 512]
-    if sectors is None:
-        disk[write.at:write.at + len(write.data)] = write.data
+def put(disk, write):
+    data = write.data or bytes(write.size)  # of what is discarded nothing is left
+    disk[write.at:write.at + len(data)] = data
 
 
 class Moments:
     """Goes through a log once. Each moment: the number of writes that are done, what happened to
-    those after them, the last mark before it, and a function that makes the disk so."""
+    those after them, the last mark before it, and a function for how the disk differs then from
+    `disk`, which has all writes so far: (place, bytes), in this order."""
 
-    def __init__(self, base, writes, seed):
+    def __init__(self, disk, writes, seed):
         self.writes, self.random = writes, random.Random(seed)
-        self.disk = bytearray(base)
-        self.settled = bytearray(base)  # as of the last write that settled what was before it
+        self.disk = disk
+        self.settled = bytearray(disk)  # as of the last write that settled what was before it
 
     def __iter__(self):
         mark, loose = "", []
         for number, write in enumerate(self.writes):
             if write.mark:
                 mark = write.mark
-                yield number, "whole", mark, lambda: self.disk
+                yield number, "whole", mark, list
                 continue
             if len(write.data) > 512:
                 yield number, "torn", mark, lambda w=write: self._torn(w)
             put(self.disk, write)
             loose.append(write)
-            yield number, "whole", mark, lambda: self.disk
+            yield number, "whole", mark, list
             if write.settles:
                 for done in loose:
                     put(self.settled, done)
@@ -82,15 +76,11 @@ class Moments:
                 yield number, "some", mark, lambda some=tuple(loose): self._some(some)
 
     def _torn(self, write):
-        disk = bytearray(self.disk)
-        count = len(write.data) // 512
-        put(disk, write, set(range(self.random.randrange(1, count))))
-        return disk
+        """A sector, the disk's own unit, is written wholly or not at all."""
+        return [(write.at, write.data[:512 * self.random.randrange(1, len(write.data) // 512)])]
 
     def _some(self, loose):
         """Of what nothing has settled yet, any part may be there, in any order."""
-        disk = bytearray(self.settled)
-        for write in loose:
-            if self.random.random() < 0.5:
-                put(disk, write)
-        return disk
+        before = [(w.at, bytes(self.settled[w.at:w.at + w.size])) for w in loose]
+        return before + [(w.at, w.data or bytes(w.size)) for w in loose
+                         if self.random.random() < 0.5]
