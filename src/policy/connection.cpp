@@ -24,12 +24,21 @@ bool is_own(const NetworkPlan& network, const IpPrefix& address) {
 
 }  // namespace
 
-bool matches(const FlowRule& rule, const Connection& connection) {
-    return contains(rule.prefix, connection.address) &&
-           (rule.protocol == Protocol::any ||
+bool is_service(const FlowRule& rule, const Connection& connection) {
+    return (rule.protocol == Protocol::any ||
             (rule.protocol == connection.protocol &&
              (rule.protocol == Protocol::icmp ||
               (rule.port_first <= connection.port && connection.port <= rule.port_last))));
+}
+
+bool asks_names(const Connection& connection) {
+    return connection.protocol != Protocol::icmp &&
+           (connection.port == kDnsPort || connection.port == kDnsTlsPort);
+}
+
+bool matches(const FlowRule& rule, const Connection& connection) {
+    return rule.name.empty() && contains(rule.prefix, connection.address) &&
+           is_service(rule, connection);
 }
 
 const TunnelPeer* route(const TunnelPlan& tunnel, const IpPrefix& address) {
@@ -44,6 +53,11 @@ const TunnelPeer* route(const TunnelPlan& tunnel, const IpPrefix& address) {
     return best;
 }
 
+ConnectionVerdict unrestricted(const NetworkPlan& network) {
+    if (network.zone == Zone::tunnel) return {true, ConnectionReason::tunnel, "network/tunnel"};
+    return {true, ConnectionReason::uplink, "network/direct"};
+}
+
 ConnectionVerdict judge_outbound(const NetworkPlan& network, const Connection& connection) {
     if (network.zone == Zone::none) return {false, ConnectionReason::no_interface, "network"};
     if (is_own(network, connection.address)) return {true, ConnectionReason::loopback, "network"};
@@ -53,6 +67,8 @@ ConnectionVerdict judge_outbound(const NetworkPlan& network, const Connection& c
     if (std::ranges::any_of(kNotHosts,
                             [&](const auto& p) { return contains(p, connection.address); }))
         return {false, ConnectionReason::not_a_host, "network"};
+    if (!network.dns.empty() && asks_names(connection))
+        return {false, ConnectionReason::other_resolver, "network/dns"};
     if (const FlowRule* rule = first_match(network.deny, connection))
         return {false, ConnectionReason::denied, rule->pointer, rule};
     if (network.restricted) {
@@ -60,8 +76,7 @@ ConnectionVerdict judge_outbound(const NetworkPlan& network, const Connection& c
         if (rule == nullptr) return {false, ConnectionReason::not_allowed, "network/egress/allow"};
         return {true, ConnectionReason::rule, rule->pointer, rule};
     }
-    if (network.zone == Zone::tunnel) return {true, ConnectionReason::tunnel, "network/tunnel"};
-    return {true, ConnectionReason::uplink, "network/direct"};
+    return unrestricted(network);
 }
 
 ConnectionVerdict judge_inbound(const NetworkPlan& network, const Connection& connection) {

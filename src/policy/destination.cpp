@@ -17,6 +17,7 @@ namespace {
 constexpr std::size_t bits_of(bool v6) { return v6 ? 128 : 32; }
 
 bool is_letter(char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0; }
+char lower(char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 Error bad(std::string what, std::string fix) {
@@ -34,14 +35,21 @@ bool is_mapped(const IpPrefix& p) {
 }
 
 Error not_an_address(std::string_view text) {
-    if (!text.contains(':') && std::ranges::any_of(text, is_letter))
-        return bad(
-            fmt::format("'{}' is a name, and nothing in this build looks up the names that a "
-                        "mode may reach",
-                        shown(text)),
-            "write an address, or a prefix such as 203.0.113.0/24");
     return bad(fmt::format("'{}' is not an address", shown(text)),
                "such as 10.0.0.1, 10.0.0.0/8 or fd00::/8");
+}
+
+constexpr std::string_view kTo = " to ", kFrom = " from ";
+
+// What is neither a name nor "*" is left to those who read addresses.
+bool take_names(std::string_view text, FlowRule& rule) {
+    const auto name = text.starts_with("*.") ? text.substr(2) : text;
+    // A name of one label is nobody's, and more likely an address with a slip in it.
+    const bool known = is_dns_name(name) && (name.size() < text.size() || name.contains('.'));
+    if (text != "*" && !known) return false;
+    rule.name = text;
+    std::ranges::transform(rule.name, rule.name.begin(), lower);
+    return true;
 }
 
 Result<> parse_protocol(std::string_view text, FlowRule& rule) {
@@ -81,12 +89,13 @@ Result<FlowRule> parse_flow(std::string_view text, std::string_view link, std::s
         return fail(bad(fmt::format("'{}' cannot be read: {}", shown(text), wrong),
                         fmt::format("such as tcp/443{}203.0.113.0/24", link)));
     }
+    if (link == kTo && take_names(text, rule)) return rule;
     PMOS_ASSIGN(rule.prefix, parse_prefix(text));
     return rule;
 }
 
 std::string flow_text(const FlowRule& rule, std::string_view link) {
-    const auto prefix = to_text(rule.prefix);
+    const auto prefix = rule.name.empty() ? to_text(rule.prefix) : rule.name;
     if (rule.protocol == Protocol::any) return prefix;
     std::string ports;
     if (rule.port_first != 0 || rule.port_last != UINT16_MAX)
@@ -95,8 +104,6 @@ std::string flow_text(const FlowRule& rule, std::string_view link) {
                     : fmt::format("/{}-{}", rule.port_first, rule.port_last);
     return fmt::format("{}{}{}{}", word_at(kProtocolNames, rule.protocol), ports, link, prefix);
 }
-
-constexpr std::string_view kTo = " to ", kFrom = " from ";
 
 }  // namespace
 
@@ -176,11 +183,33 @@ Result<FlowRule> parse_source(std::string_view text) { return parse_flow(text, k
 std::string destination_text(const FlowRule& rule) { return flow_text(rule, kTo); }
 std::string source_text(const FlowRule& rule) { return flow_text(rule, kFrom); }
 
+// Between a name and an address nothing is known.
+bool covers_name(std::string_view outer, std::string_view inner) {
+    if (outer.empty() || inner.empty()) return false;
+    if (outer == "*" || outer == inner) return true;
+    return outer.starts_with("*.") && inner.ends_with(outer.substr(1)) &&
+           inner.size() > outer.size() - 1;
+}
+
+std::vector<std::string> covering_names(std::string_view name) {
+    std::vector<std::string> out{std::string(name)};
+    for (auto dot = name.find('.', name.starts_with("*.") ? 2 : 0); dot != std::string_view::npos;
+         dot = name.find('.', dot + 1))
+        out.push_back("*" + std::string(name.substr(dot)));
+    if (name != "*") out.emplace_back("*");
+    return out;
+}
+
+bool covers_service(const FlowRule& outer, const FlowRule& inner) {
+    return outer.protocol == Protocol::any ||
+           (outer.protocol == inner.protocol && outer.port_first <= inner.port_first &&
+            outer.port_last >= inner.port_last);
+}
+
 bool covers(const FlowRule& outer, const FlowRule& inner) {
-    return (outer.protocol == Protocol::any ||
-            (outer.protocol == inner.protocol && outer.port_first <= inner.port_first &&
-             outer.port_last >= inner.port_last)) &&
-           contains(outer.prefix, inner.prefix);
+    return covers_service(outer, inner) &&
+           (outer.name.empty() && inner.name.empty() ? contains(outer.prefix, inner.prefix)
+                                                     : covers_name(outer.name, inner.name));
 }
 
 bool is_dns_name(std::string_view text) {
@@ -221,6 +250,41 @@ Result<Endpoint> parse_endpoint(std::string_view text) {
         return refuse("it is neither an address nor a name");
     if (address && is_mapped(*address)) return refuse("it is IPv4 in disguise");
     return Endpoint{address ? address_text(*address) : std::string(host), *port};
+}
+
+Result<DnsServer> parse_dns_server(std::string_view text) {
+    const auto refuse = [&](std::string_view why) {
+        return fail(bad(fmt::format("'{}' is no resolver: {}", shown(text), why),
+                        "such as 9.9.9.9, [2620:fe::fe]:53 or 9.9.9.9#dns.quad9.net"));
+    };
+    DnsServer server;
+    const auto hash = text.find('#');
+    auto place = text.substr(0, hash);
+    if (hash != std::string_view::npos) {
+        if (!is_dns_name(text.substr(hash + 1))) return refuse("behind '#' is no name");
+        server.tls_name = text.substr(hash + 1);
+    }
+    server.port = server.tls_name.empty() ? kDnsPort : kDnsTlsPort;
+    if (const auto address = parse_address(place)) {
+        server.address = *address;
+    } else {
+        const auto endpoint = parse_endpoint(place);
+        const auto known = endpoint ? parse_address(endpoint->host) : std::nullopt;
+        if (!known) return refuse("it has no address");
+        server.address = *known;
+        server.port = endpoint->port;
+    }
+    if (is_mapped(server.address)) return refuse("it is IPv4 in disguise");
+    if (is_loopback(server.address)) return refuse("in the mode's own loopback is nobody");
+    if (server.address.bytes == IpPrefix{}.bytes) return refuse("it is nobody's address");
+    return server;
+}
+
+std::string to_text(const DnsServer& server) {
+    const auto host = address_text(server.address);
+    const auto usual = server.tls_name.empty() ? kDnsPort : kDnsTlsPort;
+    return fmt::format("{}{}{}", server.port == usual ? host : endpoint_text(host, server.port),
+                       server.tls_name.empty() ? "" : "#", server.tls_name);
 }
 
 std::string endpoint_text(const std::string& host, std::uint16_t port) {

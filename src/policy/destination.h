@@ -2,10 +2,12 @@
 // no name.
 //
 //   PREFIX       an address, or an address and how many of its bits count: 10.0.0.0/8, fd00::1
-//   DESTINATION  [PROTOCOL[/PORTS] to] PREFIX
+//   DESTINATION  [PROTOCOL[/PORTS] to] PREFIX or NAMES
 //   SOURCE       [PROTOCOL[/PORTS] from] PREFIX
 //   PROTOCOL     tcp, udp or icmp; none: any
 //   PORTS        of tcp and udp, one or a range: 443, 5000-5010; none: all
+//   NAMES        a name of the DNS; *.NAME, all that is below it; *, every name
+//   DNS SERVER   ADDRESS[:PORT], or ADDRESS[:PORT]#NAME, over TLS with a certificate of that name
 //   ENDPOINT     ADDRESS:PORT, [ADDRESS]:PORT or NAME:PORT
 //
 // One thing has one spelling: what to_text and the others below give is read as the same value.
@@ -37,8 +39,17 @@ Result<FlowRule> parse_destination(std::string_view text);
 Result<FlowRule> parse_source(std::string_view text);
 std::string destination_text(const FlowRule& rule);
 std::string source_text(const FlowRule& rule);
-// Whatever the inner one matches the outer one does.
+// As rules name names: "example.org", "*.example.org", "*".
+bool covers_name(std::string_view outer, std::string_view inner);
+// All that could cover it, from itself to "*".
+std::vector<std::string> covering_names(std::string_view name);
+// Whatever the inner one matches the outer one does. Of a service: by protocol and ports.
+bool covers_service(const FlowRule& outer, const FlowRule& inner);
 bool covers(const FlowRule& outer, const FlowRule& inner);
+
+Result<DnsServer> parse_dns_server(std::string_view text);
+std::string to_text(const DnsServer& server);
+inline constexpr std::uint16_t kDnsPort = 53, kDnsTlsPort = 853;
 
 struct Endpoint {
     std::string host;  // a name or an address, this without brackets

@@ -158,9 +158,9 @@ Danger danger_of(const RuleList& list, const FlowRule& rule) {
     const bool all_ports =
         rule.protocol == Protocol::any ||
         (rule.protocol != Protocol::icmp && rule.port_first == 0 && rule.port_last == UINT16_MAX);
-    return rule.prefix.length == 0 || (list.rules == &NetworkPlan::inbound && all_ports)
-               ? Danger::serious
-               : Danger::moderate;
+    const bool everywhere = rule.name.empty() ? rule.prefix.length == 0 : rule.name == "*";
+    return everywhere || (list.rules == &NetworkPlan::inbound && all_ports) ? Danger::serious
+                                                                            : Danger::moderate;
 }
 
 void tell_rules(Teller& t, const RuleList& list, const std::vector<FlowRule>& fresh,
@@ -233,12 +233,11 @@ void compare_rules(Teller& t, const RuleList& list) {
     tell_rules(t, list, without(from, to, list.text), to, false);
 }
 
-// No build has resolvers yet: the words as they stand.
+// Who is asked knows what the mode talks to; in the clear everybody on the way does.
 void compare_resolvers(Teller& t) {
     const auto list = [](const Half& half) {
         std::vector<std::string> out;
-        if (const Node* node = half.whole.at_path("network/dns"))
-            for (const auto& item : node->items) out.push_back(shown(item.text));
+        for (const auto& server : half.plan.network.dns) out.push_back(to_text(server));
         return out;
     };
     const auto before = list(t.a), after = list(t.b);

@@ -49,6 +49,8 @@ Explanation explain_refused_connection(const Profile& profile, const RefusedConn
         explain_not_allowed(refused, why);
     else if (is(ConnectionReason::not_a_host))
         why.why = "multicast, broadcast and link-local addresses are never reached";
+    else if (is(ConnectionReason::other_resolver))
+        why.why = "the mode's own resolver, at 127.0.0.1, is the only one that asks for names";
     else if (is(ConnectionReason::no_route))
         why.why = "no peer of the tunnel has this address";
     else

@@ -52,6 +52,7 @@ enum class Format : std::uint8_t {
     destination,   // destination.h
     flow_source,   // the same, of who comes in
     endpoint,      // of a tunnel's peer
+    dns_server,
 };
 
 struct KeySpec {

@@ -189,6 +189,8 @@ MaybeFault check_format(Format format, std::string_view text) {
             return fault_of(parse_destination(text));
         case Format::flow_source:
             return fault_of(parse_source(text));
+        case Format::dns_server:
+            return fault_of(parse_dns_server(text));
         case Format::endpoint:
             return fault_of(parse_endpoint(text));
         case Format::cpu_max:

@@ -83,18 +83,31 @@ constexpr std::array kNetworkKeys{
             .max = 65535,
             .example = "25",
             .fallback = "0"},
-    KeySpec{.path = "network/dns", .types = kArr, .doc = "Resolvers.", .enforced = "", .max = 16},
-    KeySpec{.path = "network/dns/[]", .types = kStr, .doc = "Address.", .enforced = ""},
+    KeySpec{.path = "network/dns",
+            .types = kArr,
+            .doc =
+                "Whom the mode's own resolver asks for names, which is at 127.0.0.1; nobody else "
+                "is asked. Without it the mode has no resolver.",
+            .max = 16},
+    KeySpec{.path = "network/dns/[]",
+            .types = kStr,
+            .doc = "ADDRESS or ADDRESS:PORT. With #NAME behind it, for TLS (RFC 7858): this build "
+                   "refuses it.",
+            .format = Format::dns_server,
+            .example = "\"9.9.9.9\""},
     KeySpec{.path = "network/egress",
             .types = kObj,
             .doc = "Where it may connect; without it, wherever its network leads."},
     KeySpec{.path = "network/egress/allow",
             .types = kArr,
-            .doc = "Where this list is given, nothing else is reached.",
+            .doc = "Where this list is given, nothing else is reached, and no other name looked "
+                   "up.",
             .max = kMaxRules},
     KeySpec{.path = "network/egress/allow/[]",
             .types = kStr,
-            .doc = "A destination: PREFIX, or PROTOCOL to PREFIX, or PROTOCOL/PORTS to PREFIX.",
+            .doc = "A destination: PREFIX, or PROTOCOL to PREFIX, or PROTOCOL/PORTS to PREFIX. "
+                   "Instead of the prefix: a name, *.NAME for all below it, * for every name; "
+                   "it is reached at what the resolver says, for as long as that holds.",
             .format = Format::destination,
             .example = "\"tcp/443 to 203.0.113.0/24\""},
     KeySpec{.path = "network/egress/deny",
@@ -103,7 +116,8 @@ constexpr std::array kNetworkKeys{
             .max = kMaxRules},
     KeySpec{.path = "network/egress/deny/[]",
             .types = kStr,
-            .doc = "A destination, as in 'allow'.",
+            .doc = "A destination, as in 'allow'. A name, alone, is not looked up, nor what is "
+                   "below it.",
             .format = Format::destination,
             .example = "\"10.0.0.0/8\""},
     KeySpec{.path = "network/inbound",

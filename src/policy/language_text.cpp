@@ -53,12 +53,15 @@ std::string_view format_pattern(Format format) {
             return "^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$";
         case Format::destination:
             return "^((tcp|udp)(/[0-9]{1,5}(-[0-9]{1,5})?)? to |icmp to "
-                   ")?[0-9A-Fa-f.:]+(/[0-9]{1,3})?$";
+                   ")?([0-9A-Fa-f.:]+(/[0-9]{1,3})?|\\*|(\\*\\.)?[A-Za-z0-9.-]+)$";
         case Format::flow_source:
             return "^((tcp|udp)(/[0-9]{1,5}(-[0-9]{1,5})?)? from |icmp from "
                    ")?[0-9A-Fa-f.:]+(/[0-9]{1,3})?$";
         case Format::endpoint:
             return "^([A-Za-z0-9.-]+|\\[[0-9A-Fa-f.:]+\\]):[0-9]{1,5}$";
+        case Format::dns_server:
+            return "^([0-9A-Fa-f.:]+|[0-9.]+:[0-9]{1,5}|\\[[0-9A-Fa-f.:]+\\]:[0-9]{1,5})"
+                   "(#[A-Za-z0-9.-]+)?$";
         case Format::cpu_max:
             return "^(max|[0-9]{1,9})( [0-9]{1,9})?$";
         case Format::free:

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <unordered_map>
 
 #include "policy/destination.h"
 #include "policy/lint.h"
@@ -17,14 +18,22 @@ namespace {
 // times, of lists as long.
 class Cover {
   public:
-    explicit Cover(const std::vector<FlowRule>& rules) {
+    // below: a name is there for all below it as well.
+    explicit Cover(const std::vector<FlowRule>& rules, bool below = false) {
         for (const auto& rule : rules) {
+            if (!rule.name.empty()) {
+                by_name_[rule.name].push_back(&rule);
+                if (below && !rule.name.starts_with('*'))
+                    by_name_["*." + rule.name].push_back(&rule);
+                continue;
+            }
             by_prefix_[rule.prefix].push_back(&rule);
             lengths_.at(rule.prefix.v6 ? 1 : 0).at(rule.prefix.length) = true;
         }
     }
     // One that covers it and is not itself; of two that are the same the first.
     const FlowRule* of(const FlowRule& rule) const {
+        if (!rule.name.empty()) return of_name(rule);
         for (std::size_t length = 0; length <= rule.prefix.length; ++length) {
             if (!lengths_.at(rule.prefix.v6 ? 1 : 0).at(length)) continue;
             const auto found =
@@ -41,6 +50,19 @@ class Cover {
     }
 
   private:
+    const FlowRule* of_name(const FlowRule& rule) const {
+        for (const auto& name : covering_names(rule.name)) {
+            const auto found = by_name_.find(name);
+            if (found == by_name_.end()) continue;
+            for (const FlowRule* other : found->second) {
+                if (other == &rule) break;  // what follows at this name is later in the list
+                if (covers_service(*other, rule)) return other;
+            }
+        }
+        return nullptr;
+    }
+
+    std::unordered_map<std::string, std::vector<const FlowRule*>> by_name_;
     std::map<IpPrefix, std::vector<const FlowRule*>> by_prefix_;
     std::array<std::array<bool, 129>, 2> lengths_{};
 };
@@ -91,7 +113,7 @@ void NetworkLint::covered(const std::vector<FlowRule>& rules, const Cover& by, T
 }
 
 void NetworkLint::destinations() {
-    const Cover allowed(p_.network.allow), denied(p_.network.deny);
+    const Cover allowed(p_.network.allow), denied(p_.network.deny, true);
     covered(p_.network.allow, denied, destination_text, "denied");
     covered(p_.network.allow, allowed, destination_text, "allowed");
     covered(p_.network.deny, denied, destination_text, "denied");

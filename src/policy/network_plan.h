@@ -37,7 +37,16 @@ struct FlowRule {
     Protocol protocol = Protocol::any;
     std::uint16_t port_first = 0, port_last = 65535;
     std::string pointer;  // of the profile's line: "network/egress/allow/0"
+    std::string name{};   // instead of the prefix: destination.h
     friend bool operator==(const FlowRule&, const FlowRule&) = default;
+};
+
+// Whom the mode's own resolver asks.
+struct DnsServer {
+    IpPrefix address;
+    std::uint16_t port = 0;
+    std::string tls_name;  // of its certificate, RFC 7858; "": in the clear
+    friend bool operator==(const DnsServer&, const DnsServer&) = default;
 };
 
 // As wg(8) has it.
@@ -60,7 +69,8 @@ struct TunnelPlan {
 
 struct NetworkPlan {
     Zone zone = Zone::none;
-    TunnelPlan tunnel;  // of a tunnel
+    TunnelPlan tunnel;           // of a tunnel
+    std::vector<DnsServer> dns;  // none: the mode has no resolver
     // Of a wire. restricted: only what allow names is reached; deny goes before allow.
     bool restricted = false;
     std::vector<FlowRule> allow, deny;

@@ -88,6 +88,11 @@ std::vector<FlowRule> read_rules(const nlohmann::json& j, const char* key, RuleR
 void write_network(JsonWriter& w, const NetworkPlan& network) {
     w.key("network").open_object().key("zone").text(word_at(kZoneNames, network.zone));
     if (network.zone == Zone::tunnel) write_tunnel(w, network.tunnel);
+    if (!network.dns.empty()) {
+        std::vector<std::string> servers;
+        for (const auto& server : network.dns) servers.push_back(to_text(server));
+        w.key("dns").compact(true).texts(servers).compact(false);
+    }
     if (has_wire(network.zone)) w.key("restricted").boolean(network.restricted);
     write_rules(w, "allow", network.allow, destination_text);
     write_rules(w, "deny", network.deny, destination_text);
@@ -101,11 +106,30 @@ NetworkPlan read_network(const nlohmann::json& j) {
     const auto zone = std::ranges::find(zones, j.at("zone").get<std::string>());
     if (zone != zones.end()) network.zone = static_cast<Zone>(zone - zones.begin());
     if (network.zone == Zone::tunnel) network.tunnel = read_tunnel(j.at("tunnel"));
+    for (const std::string text : j.value("dns", nlohmann::json::array()))
+        if (auto server = parse_dns_server(text)) network.dns.push_back(std::move(*server));
     network.restricted = j.value("restricted", false);
     network.allow = read_rules(j, "allow", parse_destination);
     network.deny = read_rules(j, "deny", parse_destination);
     network.inbound = read_rules(j, "inbound", parse_source);
     return network;
+}
+
+std::string network_text(const NetworkPlan& network) {
+    JsonWriter w;
+    w.open_object();
+    write_network(w, network);
+    w.close();
+    return w.take();
+}
+
+Result<NetworkPlan> parse_network(const std::string& text) {
+    try {
+        auto network = read_network(nlohmann::json::parse(text).at("network"));
+        if (network_text(network) == text) return network;
+    } catch (const nlohmann::json::exception&) {
+    }
+    return fail(Code::usage, "the plan of the network is of another build");
 }
 
 }  // namespace pmos::policy

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "policy/connection.h"
 #include "policy/destination.h"
 #include "policy/names.h"
 #include "policy/profile_reader.h"
@@ -62,6 +63,7 @@ void ProfileReader::network() {
     plan.restricted = allow != nullptr;
     plan.allow = rules_of(allow, parse_destination);
     plan.deny = rules_of(node->at_path("egress/deny"), parse_destination);
+    dns(*node);
     const Node* inbound = node->find("inbound");
     if (tunnel == nullptr) {
         if (inbound != nullptr)
@@ -75,7 +77,57 @@ void ProfileReader::network() {
     }
     plan.inbound = rules_of(inbound, parse_source);
     this->tunnel(*tunnel);
+    dns_in_tunnel(*node);
     tunnel_key(*tunnel);
+}
+
+void ProfileReader::dns(const Node& node) {
+    auto& plan = p_.network;
+    const Node* list = node.find("dns");
+    if (list != nullptr)
+        for (const auto& item : list->items) {
+            auto server = parse_dns_server(item.text);
+            if (!server) continue;  // check_shape has said so
+            if (!server->tls_name.empty())
+                out_.push_back({Severity::error,
+                                Rule::not_enforced,
+                                item.at,
+                                "resolvers over TLS are not built",
+                                "in the clear whoever is on the path reads and forges what it is "
+                                "asked: use a tunnel's own resolver, without #NAME",
+                                {}});
+            plan.dns.push_back(std::move(*server));
+        }
+    if (list != nullptr && list->items.empty())
+        fault(Rule::bad_value, list->at, "the mode's resolver has nobody to ask",
+              "name one, or leave 'dns' out");
+    for (const auto& rule : plan.allow) looked_up(rule);
+    for (const auto& rule : plan.deny) {
+        if (looked_up(rule) && rule.protocol != Protocol::any)
+            fault(Rule::bad_value, p_.where(rule.pointer),
+                  fmt::format("'{}' is looked up for every protocol, or for none", rule.name),
+                  fmt::format("write \"{}\"", rule.name));
+    }
+}
+
+// It is about a name, and there is somebody who looks it up.
+bool ProfileReader::looked_up(const FlowRule& rule) {
+    if (rule.name.empty()) return false;
+    if (p_.network.dns.empty())
+        fault(Rule::contradiction, p_.where(rule.pointer),
+              fmt::format("nobody looks up '{}'", rule.name),
+              "name resolvers in network/dns, or write an address");
+    return !p_.network.dns.empty();
+}
+
+void ProfileReader::dns_in_tunnel(const Node& node) {
+    const auto& plan = p_.network;
+    const Node* list = node.find("dns");
+    for (std::size_t i = 0; i < plan.dns.size() && i < list->items.size(); ++i)
+        if (route(plan.tunnel, plan.dns[i].address) == nullptr)
+            fault(Rule::contradiction, list->items[i].at,
+                  fmt::format("no peer of the tunnel has '{}'", address_text(plan.dns[i].address)),
+                  "add it to the allowedIPs of the peer that it is behind, or name another");
 }
 
 void ProfileReader::tunnel(const Node& node) {

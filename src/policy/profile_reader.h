@@ -47,6 +47,9 @@ class ProfileReader {
     void add_env(std::string_view name, std::string_view value);
     void network();
     void tunnel(const Node& node);
+    void dns(const Node& node);
+    bool looked_up(const FlowRule& rule);
+    void dns_in_tunnel(const Node& node);
     void peer(const Node& node);
     void allowed_ip(const Node& item, TunnelPeer& peer);
     void tunnel_key(const Node& node);

@@ -102,21 +102,10 @@ Answer no_socket(const Subject& s) {
     return answer;
 }
 
-// What a name leads to nobody knows here: each address of it is a question of its own.
-Answer by_name(const Subject& s, const std::string& name) {
-    return {Ruling::depends,
-            "network-name",
-            fmt::format("it depends on a resolver what '{}' is, and no mode has one in this build",
-                        shown(name)),
-            s.profile.where("network/dns"),
-            {},
-            "",
-            {}};
-}
-
 // The rule that would let this one through and nothing else.
-std::string rule_for(const Connection& connection) {
-    FlowRule rule{connection.address, connection.protocol, 0, UINT16_MAX, ""};
+std::string rule_for(const Wanted& wanted) {
+    const auto& connection = wanted.connection;
+    FlowRule rule{connection.address, connection.protocol, 0, UINT16_MAX, "", wanted.name};
     if (connection.protocol != Protocol::icmp) rule.port_first = rule.port_last = connection.port;
     return destination_text(rule);
 }
@@ -146,22 +135,35 @@ std::string why_of(const Subject& s, const ConnectionVerdict& verdict) {
             return fmt::format("'{}' denies it", destination_text(*verdict.rule));
         case ConnectionReason::not_allowed:
             return "nothing in the list of what is allowed matches it";
+        case ConnectionReason::no_resolver:
+            return "the mode has no resolver: it reaches addresses, and no names";
+        case ConnectionReason::other_resolver:
+            return "the mode's own resolver, at 127.0.0.1, is the only one that asks for names";
     }
     return "";
 }
 
-void add_change(const Subject& s, const Connection& connection, const ConnectionVerdict& verdict,
+// Where a name is nobody knows here.
+std::string why_of_name(const Subject& s, const Wanted& wanted, const ConnectionVerdict& verdict) {
+    auto why = why_of(s, verdict);
+    if (verdict.allowed)
+        why += fmt::format(
+            "; '{}' is looked up, and no line must deny the address that it has then", wanted.name);
+    return why;
+}
+
+void add_change(const Subject& s, const Wanted& wanted, const ConnectionVerdict& verdict,
                 Answer& answer) {
     switch (verdict.reason) {
         case ConnectionReason::no_interface: {
-            const std::string wanted = is_loopback(connection.address) ? "loopback" : "direct";
-            answer.change = fmt::format("write \"network\": \"{}\"", wanted);
+            const std::string zone = is_loopback(wanted.connection.address) ? "loopback" : "direct";
+            answer.change = fmt::format("write \"network\": \"{}\"", zone);
             return weigh(s, answer, [&](Node& tree) {
-                make_key(tree, "network", Node::Kind::string) = text_node(wanted);
+                make_key(tree, "network", Node::Kind::string) = text_node(zone);
             });
         }
         case ConnectionReason::not_allowed: {
-            const auto rule = rule_for(connection);
+            const auto rule = rule_for(wanted);
             answer.change = fmt::format("add \"{}\" to network/egress/allow", rule);
             return weigh(s, answer, [&](Node& tree) {
                 make_key(tree, "network/egress/allow", Node::Kind::array)
@@ -180,7 +182,10 @@ void add_change(const Subject& s, const Connection& connection, const Connection
         case ConnectionReason::no_route:
             answer.change =
                 fmt::format("add \"{}\" to the allowedIPs of the peer that it is behind",
-                            to_text(connection.address));
+                            to_text(wanted.connection.address));
+            return;
+        case ConnectionReason::no_resolver:
+            answer.change = "name resolvers in network/dns";
             return;
         default:
             return;
@@ -208,16 +213,17 @@ Result<Answer> ask_connect(const Subject& s, const std::string& destination,
                            const std::string& how) {
     PMOS_ASSIGN(const auto wanted, parse_wanted(destination, how));
     if (!has_socket(s, wanted)) return no_socket(s);
-    if (!wanted.name.empty() && s.plan.network.zone != Zone::none) return by_name(s, wanted.name);
-    const auto verdict = judge_outbound(s.plan.network, wanted.connection);
+    const auto verdict = wanted.name.empty()
+                             ? judge_outbound(s.plan.network, wanted.connection)
+                             : judge_name(s.plan.network, wanted.name, wanted.connection);
     Answer answer{verdict.allowed ? Ruling::allowed : Ruling::refused,
                   std::string(rule_of(verdict.reason)),
-                  why_of(s, verdict),
+                  wanted.name.empty() ? why_of(s, verdict) : why_of_name(s, wanted, verdict),
                   s.profile.where(verdict.pointer),
                   {},
                   "",
                   {}};
-    if (!verdict.allowed) add_change(s, wanted.connection, verdict, answer);
+    if (!verdict.allowed) add_change(s, wanted, verdict, answer);
     return answer;
 }
 

@@ -157,7 +157,7 @@ constexpr std::array kRules{
 
     RuleInfo{Rule::not_enforced, "not-enforced", kWarning, "this build cannot enforce it",
              "Nothing is accepted and ignored: the mode does not start while the key is there.",
-             R"("network": { "direct": true, "dns": ["10.0.0.1"] })"},
+             R"("devices": { "torch": "foreground" })"},
     RuleInfo{Rule::unsupported, "unsupported", kError, "this phone cannot enforce it",
              "Its kernel lacks what the key needs; 'pmosctl doctor' lists what is missing.",
              R"("timeOffsets": { "boottime": 86400 })"},

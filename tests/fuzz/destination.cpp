@@ -23,6 +23,21 @@ bool sound(const pmos::Result<Value>& result) {
     return result.has_value();
 }
 
+// Whoever is named is looked up where it is allowed, and nobody where it is denied.
+void take_names(const FlowRule& rule) {
+    const std::string name = rule.name == "*"              ? "example.org"
+                             : rule.name.starts_with("*.") ? "x" + rule.name.substr(1)
+                                                           : rule.name;
+    NetworkPlan network;
+    network.zone = Zone::direct;
+    network.dns.emplace_back();
+    network.restricted = true;
+    network.allow = {rule};
+    require(NameRules(network).judge(name).allowed);
+    network.deny = {rule};
+    require(!NameRules(network).judge(name).allowed);
+}
+
 void take_rule(const pmos::Result<FlowRule>& rule, pmos::Result<FlowRule> (*read)(std::string_view),
                std::string (*text)(const FlowRule&)) {
     if (!sound(rule)) return;
@@ -30,6 +45,7 @@ void take_rule(const pmos::Result<FlowRule>& rule, pmos::Result<FlowRule> (*read
     require(again.has_value() && *again == *rule);
     require(covers(*rule, *rule) && contains(rule->prefix, rule->prefix));
     require(rule->port_first <= rule->port_last);
+    if (!rule->name.empty()) return take_names(*rule);
     auto address = rule->prefix;
     address.length = address.v6 ? 128 : 32;
     const auto protocol = rule->protocol == Protocol::any ? Protocol::tcp : rule->protocol;
@@ -58,6 +74,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         require(again.has_value() && again->host == endpoint->host &&
                 again->port == endpoint->port && endpoint->port != 0);
     }
+    if (const auto server = parse_dns_server(text); sound(server))
+        require(parse_dns_server(to_text(*server)).value() == *server);
     if (const auto key = parse_key(text)) require(key_text(*key) == text);
     return 0;
 }

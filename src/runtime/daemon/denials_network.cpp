@@ -24,7 +24,8 @@ void Denials::take(const Mode& mode, const NetworkRefusal& refusal) {
         policy::Explanation why;
         if (denied.profile != nullptr)
             why = policy::explain_refused_connection(*denied.profile, what);
-        auto details = details_of({"network", what.destination, "refused", "", 0}, why);
+        const auto& target = what.destination.empty() ? what.name : what.destination;
+        auto details = details_of({"network", target, "refused", "", 0}, why);
         if (!what.name.empty()) details.emplace_back("name", what.name);
         if (refusal.uid != network::kNobody)
             details.emplace_back("uid", std::to_string(refusal.uid));

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "policy/connection.h"
+#include "policy/names.h"
 #include "runtime/network/part.h"
 #include "runtime/network/rules.h"
 #include "runtime/network/wire.h"
@@ -72,7 +74,7 @@ Result<> Keeper::begin(const std::string& mode, Held& held) {
         return connect_wire(phone_, mode, held.netns.borrow(), held.plan);
     PMOS_TRY(disconnect_wire(phone_, mode));
     PMOS_ASSIGN(const auto room, Room::open(phone_.home, held.netns.borrow()));
-    return room.guard(held.plan);
+    return room.guard(held.plan, phone_.resolver_user);
 }
 
 // Whoever took the network away meanwhile has done so whole.
@@ -83,6 +85,7 @@ void Keeper::made(const std::string& mode, Result<> so_far, event::Done done) {
         if (so_far && !at->second.meddled.empty())
             so_far = fail(Code::failed, "the network was changed while it was being made",
                           at->second.meddled);
+        if (so_far) so_far = start_resolver(mode, at->second);
         at->second.stands = so_far.has_value();
         if (!so_far) {
             const auto held = held_.extract(at);
@@ -90,6 +93,21 @@ void Keeper::made(const std::string& mode, Result<> so_far, event::Done done) {
         }
     }
     done(std::move(so_far));
+}
+
+Result<> Keeper::start_resolver(const std::string& mode, Held& held) {
+    if (held.plan.dns.empty()) return {};
+    const auto refused = [log = held.refused.get()](const auto& name, const auto& verdict) {
+        if (log == nullptr) return;
+        Refusal refusal;
+        refusal.name = name;
+        refusal.reason = policy::word_at(policy::kConnectionReasonNames, verdict.reason);
+        refusal.pointer = verdict.pointer;
+        log->add(std::move(refusal));
+    };
+    held.resolver = std::make_unique<Resolver>(loop_, phone_, programs_.dns, mode,
+                                               held.netns.borrow(), held.plan, refused);
+    return held.resolver->start();
 }
 
 // The link first, so that nothing goes without rules.

@@ -11,6 +11,7 @@
 #include "policy/network_plan.h"
 #include "runtime/network/place.h"
 #include "runtime/network/refused_log.h"
+#include "runtime/network/resolver.h"
 #include "runtime/network/traffic.h"
 #include "runtime/network/tunnel.h"
 #include "runtime/network/watch.h"
@@ -51,6 +52,7 @@ class Keeper {
         std::unique_ptr<Tunnel> tunnel;
         std::unique_ptr<Watch> watch;
         std::unique_ptr<RefusedLog> refused;
+        std::unique_ptr<Resolver> resolver;
         bool making = false, stands = false;  // neither: it has been cut off
         std::string meddled;                  // what another did to it while it was being made
     };
@@ -60,6 +62,7 @@ class Keeper {
     void made(const std::string& mode, Result<> so_far, event::Done done);
     Result<> take_away(const std::string& mode, const Held& held);
     Result<> watch_phone();
+    Result<> start_resolver(const std::string& mode, Held& held);
     void count_traffic(const std::string& mode, const Held& held);
     void listen_for_refusals(const std::string& mode, Held& held);
     Result<> watch_mode(const std::string& mode, Held& held);

@@ -1,4 +1,5 @@
 // network: whom the modes speak with. Only asks the kernel.
+#include "policy/destination.h"
 #include "runtime/network/conntrack.h"
 #include "runtime/network/keeper.h"
 
@@ -18,7 +19,12 @@ Result<TrafficTable> Keeper::connections(const std::string& mode) const {
     Traffic traffic(at->second.plan.tunnel.addresses);
     PMOS_TRY(
         phone_.home.inside(at->second.netns.borrow(), [&] { return add_connections(traffic); }));
-    return traffic.table();
+    auto table = traffic.table();
+    const auto& resolver = at->second.resolver;
+    for (auto& row : table.rows)
+        if (const auto address = policy::parse_address(row.address); address && resolver)
+            row.name = resolver->name_of(*address);
+    return table;
 }
 
 }  // namespace pmos::network

@@ -100,12 +100,14 @@ void Keeper::phone_changed(const Changed& changed) {
 
 void Keeper::load_again(const std::string& mode, Held& held) {
     auto loaded = begin(mode, held);
+    if (loaded && held.resolver) loaded = held.resolver->open_again();
     if (!loaded) return cut(mode, held, loaded.error().message());
     look_at_links();
 }
 
 void Keeper::cut(const std::string& mode, Held& held, std::string why) {
     held.stands = false;
+    held.resolver.reset();
     if (held.tunnel) held.tunnel->stop();
     const auto room = Room::open(phone_.home, held.netns.borrow());
     auto gone = room ? Result<>() : Result<>(fail(room.error()));

@@ -22,7 +22,7 @@ constexpr const char* kUsage =
     "Gives each mode its network: a wire to the phone's uplink or a tunnel, and rules.\n"
     "\n"
     "  --run DIR        the control socket (default /run/pmos/network)\n"
-    "  --libexec DIR    where pmos-net-key and pmos-net-lookup are\n"
+    "  --libexec DIR    where pmos-net-key, pmos-net-lookup and pmos-net-dns are\n"
     "  --version, --help\n";
 
 Result<> serve(const Options& options) {
@@ -32,7 +32,8 @@ Result<> serve(const Options& options) {
     const auto on_term = loop->on_signal(SIGTERM, leave);
     const auto on_int = loop->on_signal(SIGINT, leave);
     PMOS_ASSIGN(const auto keeper, Keeper::make(*loop, {options.libexec + "/pmos-net-key",
-                                                        options.libexec + "/pmos-net-lookup"}));
+                                                        options.libexec + "/pmos-net-lookup",
+                                                        options.libexec + "/pmos-net-dns"}));
     PMOS_ASSIGN(const auto control, ControlFace::make(*loop, *keeper, options.run + "/control"));
     sd_event_set_watchdog(loop->get(), 1);
     sd_notify(0, "READY=1");

@@ -1,16 +1,28 @@
 // network: what is open of a namespace: its links and its tables. Decides nothing.
 #include "runtime/network/place.h"
 
+#include <pwd.h>
+
 #include "runtime/network/part.h"
 #include "runtime/network/rules.h"
 
 namespace pmos::network {
+namespace {
+
+constexpr const char* kResolverUser = "pmos-dns";  // sysusers.conf
+
+}  // namespace
 
 Result<Phone> Phone::open() {
     PMOS_ASSIGN(auto home, Home::here());
     PMOS_ASSIGN(auto links, Links::open());
     PMOS_ASSIGN(auto nft, Nft::open());
-    return Phone{std::move(home), std::move(links), std::move(nft)};
+    Phone phone{std::move(home), std::move(links), std::move(nft)};
+    if (const passwd* user = ::getpwnam(kResolverUser); user != nullptr) {
+        phone.resolver_user = user->pw_uid;
+        phone.resolver_group = user->pw_gid;
+    }
+    return phone;
 }
 
 Result<Room> Room::open(const Home& home, BorrowedFd netns) {
@@ -27,10 +39,10 @@ Result<> Room::clear() const {
     return nft.run(no_table(kModeFamily, kModeTable), "cannot remove the rules of the mode");
 }
 
-Result<> Room::guard(const policy::NetworkPlan& plan) const {
+Result<> Room::guard(const policy::NetworkPlan& plan, std::uint32_t resolver_user) const {
     constexpr std::string_view kWhat = "cannot load the rules of the mode";
-    auto loaded = nft.run(mode_rules(plan), kWhat);
-    if (loaded || nft.run(mode_rules(plan, false), kWhat)) return {};
+    auto loaded = nft.run(mode_rules(plan, true, resolver_user), kWhat);
+    if (loaded || nft.run(mode_rules(plan, false, resolver_user), kWhat)) return {};
     return loaded;
 }
 

@@ -17,6 +17,7 @@ struct Phone {
     Home home;
     Links links;
     Nft nft;
+    std::uint32_t resolver_user = 0, resolver_group = 0;  // of the modes' resolvers; 0: nobody's
     static Result<Phone> open();
 };
 
@@ -29,7 +30,7 @@ struct Room {
     Result<> clear() const;
     // The rules of the mode, instead of those that there are. A kernel that has no log for them
     // (CONFIG_NFT_LOG) refuses all the same.
-    Result<> guard(const policy::NetworkPlan& plan) const;
+    Result<> guard(const policy::NetworkPlan& plan, std::uint32_t resolver_user) const;
 };
 
 }  // namespace pmos::network

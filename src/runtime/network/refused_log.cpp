@@ -103,6 +103,11 @@ void RefusedLog::take(const nlmsghdr& message) {
     if (auto first = tally_.add(std::move(refusal))) tell(std::move(*first));
 }
 
+void RefusedLog::add(Refusal refusal) {
+    if (auto first = tally_.add(std::move(refusal))) tell(std::move(*first));
+    count_on();
+}
+
 void RefusedLog::tell(Refusal refusal) const {
     refusal.mode = mode_;
     told_(refusal);

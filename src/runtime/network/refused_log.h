@@ -19,6 +19,8 @@ class RefusedLog {
     // Of the namespace that the process is in. The plan is there as long as this.
     static Result<std::unique_ptr<RefusedLog>> make(event::EventLoop& loop, std::string mode,
                                                     const policy::NetworkPlan& plan, Told told);
+    // Something that the kernel did not refuse. The mode is filled in.
+    void add(Refusal refusal);
     RefusedLog(const RefusedLog&) = delete;
     RefusedLog& operator=(const RefusedLog&) = delete;
 

@@ -4,45 +4,27 @@
 #include <fmt/format.h>
 
 #include <map>
-#include <tuple>
 #include <vector>
 
 #include "policy/connection.h"
+#include "policy/destination.h"
+#include "runtime/network/name_sets.h"
+#include "runtime/network/service.h"
 
 namespace pmos::network {
 namespace {
 
 using policy::FlowRule;
 using policy::NetworkPlan;
-using policy::Protocol;
 
-// Rules of one protocol and the same ports have one set of addresses, so that ten thousand of them
-// cost a packet one look-up.
-using Service = std::tuple<Protocol, std::uint16_t, std::uint16_t>;
 using Services = std::map<Service, std::vector<IpPrefix>>;
 
+// Of those about addresses.
 Services by_service(const std::vector<FlowRule>& rules) {
     Services services;
-    for (const auto& rule : rules) {
-        const bool ports = rule.protocol != Protocol::icmp;
-        services[{rule.protocol, ports ? rule.port_first : std::uint16_t{0},
-                  ports ? rule.port_last : std::uint16_t{65535}}]
-            .push_back(rule.prefix);
-    }
+    for (const auto& rule : rules)
+        if (rule.name.empty()) services[service_of(rule)].push_back(rule.prefix);
     return services;
-}
-
-std::string service_text(const Service& service, bool v6) {
-    const auto [protocol, first, last] = service;
-    if (protocol == Protocol::icmp) return v6 ? "meta l4proto ipv6-icmp " : "meta l4proto icmp ";
-    const bool all_ports = first == 0 && last == 65535;
-    if (protocol == Protocol::any && all_ports) return "";
-    const std::string_view word = protocol == Protocol::tcp   ? "tcp"
-                                  : protocol == Protocol::udp ? "udp"
-                                                              : "{ tcp, udp }";
-    if (all_ports) return fmt::format("meta l4proto {} ", word);
-    const auto ports = first == last ? std::to_string(first) : fmt::format("{}-{}", first, last);
-    return fmt::format("meta l4proto {} th dport {} ", word, ports);
 }
 
 std::string elements(const std::vector<Range>& ranges) {
@@ -57,7 +39,8 @@ std::string elements(const std::vector<Range>& ranges) {
 
 // A chain with a rule, and its set, for each service and family. side: "daddr" or "saddr".
 std::string flow_chain(std::string_view name, std::string_view side,
-                       const std::vector<FlowRule>& rules, std::string_view verdict) {
+                       const std::vector<FlowRule>& rules, std::string_view verdict,
+                       std::string_view more = "") {
     std::string sets, chain;
     int number = 0;
     for (const auto& [service, prefixes] : by_service(rules)) {
@@ -76,7 +59,7 @@ std::string flow_chain(std::string_view name, std::string_view side,
             chain += fmt::format("    {}{}{}\n", match, service_text(service, v6), verdict);
         }
     }
-    return fmt::format("{}  chain {} {{\n{}  }}\n", sets, name, chain);
+    return fmt::format("{}  chain {} {{\n{}{}  }}\n", sets, name, chain, more);
 }
 
 std::string only_hosts(std::string_view loss) {
@@ -113,11 +96,32 @@ std::string refusal_chains(bool logs) {
 // Chains "denied" and "allowed"; and how a chain of new connections ends that has come to them.
 std::string reach_chains(const NetworkPlan& plan, std::string_view refusal) {
     std::string out = flow_chain("denied", "daddr", plan.deny, refusal);
-    if (plan.restricted) out += flow_chain("allowed", "daddr", plan.allow, "accept");
-    return out;
+    if (!plan.restricted) return out;
+    const NameSets names(plan);
+    return out + names.sets() + flow_chain("allowed", "daddr", plan.allow, "accept", names.rules());
 }
-std::string reach(const NetworkPlan& plan, std::string_view refusal, std::string_view loss) {
-    auto out = only_hosts(loss);
+
+// Names are asked for by the mode's resolver, of whom it is to ask, and by nobody else. who:
+// matches what is the resolver's.
+std::string resolver_only(const NetworkPlan& plan, std::string_view who, std::string_view refusal) {
+    if (plan.dns.empty()) return "";
+    std::string out;
+    for (const auto& server : plan.dns)
+        out += fmt::format("    {}{} daddr {} meta l4proto {{ tcp, udp }} th dport {} accept\n",
+                           who, server.address.v6 ? "ip6" : "ip", address_text(server.address),
+                           server.port);
+    if (!who.empty()) out += fmt::format("    {}{}\n", who, refusal);
+    return out + fmt::format("    meta l4proto {{ tcp, udp }} th dport {{ {}, {} }} {}\n",
+                             policy::kDnsPort, policy::kDnsTlsPort, refusal);
+}
+
+// Of a chain of new connections. resolver: matches what is the mode's resolver's.
+struct Ends {
+    std::string_view refusal, loss;
+};
+std::string reach(const NetworkPlan& plan, std::string_view resolver, const Ends& ends) {
+    const auto& [refusal, loss] = ends;
+    auto out = only_hosts(loss) + resolver_only(plan, resolver, refusal);
     out += "    jump denied\n";
     if (!plan.restricted) return out + "    accept\n";
     return out + fmt::format("    jump allowed\n    {}\n", refusal);
@@ -133,7 +137,7 @@ std::string no_table(std::string_view family, std::string_view table) {
     return fmt::format("add table {0} {1}\ndelete table {0} {1}\n", family, table);
 }
 
-std::string mode_rules(const NetworkPlan& plan, bool logs) {
+std::string mode_rules(const NetworkPlan& plan, bool logs, std::uint32_t resolver_user) {
     constexpr std::string_view kRefuse = "goto refuse", kLose = "goto lose";
     std::string body = refusal_chains(logs) + reach_chains(plan, kRefuse);
     const bool tunnel = plan.zone == policy::Zone::tunnel;
@@ -157,7 +161,8 @@ std::string mode_rules(const NetworkPlan& plan, bool logs) {
         "  chain forward {{\n"
         "    type filter hook forward priority filter; policy drop;\n"
         "  }}\n",
-        kModeLink, reach(plan, kRefuse, kLose), kLose);
+        kModeLink, reach(plan, fmt::format("meta skuid {} ", resolver_user), {kRefuse, kLose}),
+        kLose);
     return table(kModeFamily, kModeTable, body);
 }
 
@@ -200,7 +205,7 @@ std::string wire_rules(std::string_view mode, const Part& part, const NetworkPla
         "    ip saddr {mode4} masquerade\n"
         "    ip6 saddr {mode6} masquerade\n"
         "  }}\n",
-        fmt::arg("prefix", kLinkPrefix), fmt::arg("reach", reach(plan, "drop", "drop")),
+        fmt::arg("prefix", kLinkPrefix), fmt::arg("reach", reach(plan, "", {"drop", "drop"})),
         fmt::arg("link", part.link()), fmt::arg("mode4", address_text(part.mode4)),
         fmt::arg("mode6", address_text(part.mode6)));
     return table(kWireFamily, wire_table(mode), body);

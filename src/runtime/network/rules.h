@@ -13,13 +13,15 @@ namespace pmos::network {
 // Each of these texts is one transaction: what the table had before goes with it, connections that
 // stand go on.
 
-// In a mode's namespace, of a wire or a tunnel.
+// In a mode's namespace, of a wire or a tunnel. resolver_user: whose packets the resolver's are,
+// where the plan has one.
 inline constexpr std::string_view kModeFamily = "inet", kModeTable = "pmos";
 // logs: what is refused is told to the group kLogGroup of the namespace, a part of it where it is
 // much, with so many bytes of each packet: a head of IPv6 and some more, and of TCP the ports.
 inline constexpr std::uint16_t kLogGroup = 1;
 inline constexpr std::uint32_t kLogBytes = 128;
-std::string mode_rules(const policy::NetworkPlan& plan, bool logs = true);
+std::string mode_rules(const policy::NetworkPlan& plan, bool logs = true,
+                       std::uint32_t resolver_user = 0);
 
 // On the phone, for a wire. They enforce once more what the mode's own do.
 inline constexpr std::string_view kWireFamily = "inet", kWireTablePrefix = "pmos-";

@@ -15,7 +15,7 @@
 namespace pmos::network {
 
 struct Programs {
-    std::string key, lookup;
+    std::string key, lookup, dns;
 };
 
 class Tunnel {

@@ -107,7 +107,7 @@ Result<> connect(const Phone& phone, const Room& room, const std::string& mode, 
         PMOS_TRY(room.clear());
         PMOS_ASSIGN(part, choose_part(phone));
     }
-    PMOS_TRY(room.guard(plan));
+    PMOS_TRY(room.guard(plan, phone.resolver_user));
     PMOS_TRY(phone.nft.run(wire_rules(mode, *part, plan), "cannot load the rules of the wire"));
     if (!stands) PMOS_TRY(make_link(phone, *part, mode, netns));
     PMOS_TRY(forward(phone.nft));

@@ -193,7 +193,7 @@ TEST_CASE("explain says what a mode may do, by which line, and what would change
     CHECK(ask({"--mode", "nobody", "syscall", "read"}).status == 3);
     std::string text = kGood;
     text.replace(text.find("\"network\": \"none\""), 17,
-                 R"("network": {"direct": true, "dns": ["10.0.0.1"]})");
+                 R"("network": "direct", "devices": {"torch": "foreground"})");
     dir.write("good.json", text);
     CHECK_THAT(ask({"connect", "10.0.0.1:443"}).out, Contains("the mode does not start"));
 }

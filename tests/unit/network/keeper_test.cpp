@@ -28,7 +28,7 @@ struct Kept {
     Kept() { begin(); }
     void begin() {
         keeper.reset();
-        auto made = Keeper::make(*loop, {NETWORK_KEY, NETWORK_LOOKUP});
+        auto made = Keeper::make(*loop, {NETWORK_KEY, NETWORK_LOOKUP, NETWORK_DNS});
         REQUIRE(made);
         keeper = std::move(*made);
         keeper->on_lost([this](const auto& mode, const auto& why) { lost = mode + ": " + why; });

@@ -21,7 +21,7 @@ namespace {
 
 struct Told {
     explicit Told(policy::NetworkPlan plan) {
-        auto made = Keeper::make(*loop, {NETWORK_KEY, NETWORK_LOOKUP});
+        auto made = Keeper::make(*loop, {NETWORK_KEY, NETWORK_LOOKUP, NETWORK_DNS});
         REQUIRE(made);
         keeper = std::move(*made);
         keeper->on_refused([this](const Refusal& refusal) { all.push_back(refusal); });
@@ -112,7 +112,7 @@ TEST_CASE("who calls a mode in its tunnel's place is told of too") {
     REQUIRE(connect_wire(world.phone, "anna", mode.borrow(), direct()));
     const auto room = Room::open(world.phone.home, mode.borrow());
     REQUIRE(room);
-    REQUIRE(room->guard(plan));
+    REQUIRE(room->guard(plan, 0));
     REQUIRE(world.phone.nft.run("delete table inet pmos-anna", "cannot"));
     const auto loop = std::move(*event::EventLoop::make());
     std::vector<Refusal> all;

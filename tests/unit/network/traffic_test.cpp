@@ -14,7 +14,7 @@ using namespace pmos::network;
 TEST_CASE("the bytes of a mode's connections are counted, and nobody else's") {
     World world;
     const auto loop = std::move(*event::EventLoop::make());
-    auto made = Keeper::make(*loop, {NETWORK_KEY, NETWORK_LOOKUP});
+    auto made = Keeper::make(*loop, {NETWORK_KEY, NETWORK_LOOKUP, NETWORK_DNS});
     REQUIRE(made);
     auto& keeper = **made;
     keeper.on_deaf([](const auto&, const auto& why) { FAIL(why); });

@@ -156,7 +156,7 @@ TEST_CASE("a tunnel is made where the kernel has WireGuard, and an error by name
     const World world;
     const auto mode = world.mode();
     auto loop = event::EventLoop::make();
-    const Programs programs{NETWORK_KEY, NETWORK_LOOKUP};
+    const Programs programs{NETWORK_KEY, NETWORK_LOOKUP, NETWORK_DNS};
     policy::TunnelPlan plan;
     plan.addresses = {prefix("10.9.0.2/32"), prefix("fd09::2/128")};
     plan.mtu = 1300;

@@ -195,11 +195,6 @@ TEST_CASE("what this build cannot enforce refuses the start by name") {
         CHECK(d.at.pointer == pointer);
         CHECK(d.at.line > 0);
     }
-    const auto resolver =
-        compile(*load(network_text("alpha", 200000, R"({"direct": true, "dns": ["10.0.0.1"]})")),
-                fixed_facts());
-    CHECK_FALSE(resolver.plan.has_value());
-    CHECK(find_rule(resolver.diagnostics, "not-enforced").at.pointer == "/network/dns");
     // "none" is enforced everywhere: nothing is opened.
     CHECK(
         compile(*with(", \"devices\": {\"camera\": \"none\", \"audio\": \"none\"}"), fixed_facts())

@@ -179,6 +179,8 @@ std::vector<json> of_format(Format format) {
             return {"tcp/443 to 10.2.0.0/16", "192.0.2.0/24"};
         case Format::flow_source:
             return {"tcp/23 from 10.9.0.0/24"};
+        case Format::dns_server:
+            return {"10.0.0.2"};
         case Format::endpoint:
             return {"192.0.2.1:51820"};
         case Format::cpu_max:

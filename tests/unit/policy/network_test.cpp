@@ -145,8 +145,7 @@ TEST_CASE("what is no destination is refused, with a way out") {
         {"010.0.0.1", "not an address", ""},
         {"fe80::1%eth0", "not an address", ""},
         {"::ffff:10.0.0.1", "in disguise", "10.0.0.1"},
-        {"example.org", "is a name", "write an address"},
-        {"tcp/443 to example.org", "is a name", "write an address"},
+        {"localhost", "not an address", ""},
         {"tcp/443", "not whom", "tcp/443 to"},
         {"tcp/443 from 10.0.0.1", "it is 'to' here", ""},
         {"sctp/1 to 10.0.0.1", "not a protocol", "tcp, udp or icmp"},
@@ -203,7 +202,7 @@ TEST_CASE("faults of a network stand at their places") {
          "/network", "one of"},
         {egress(R"("allow": ["10.0.0.1/8"])"), "bad-value", "/network/egress/allow/0",
          "10.0.0.0/8"},
-        {egress(R"("deny": ["10.0.0.1", "tcp/443 to example.org"])"), "bad-value",
+        {egress(R"("deny": ["10.0.0.1", "tcp/443 to example.org"])"), "contradiction",
          "/network/egress/deny/1", "address"},
         {tunnel(R"(, "inbound": ["tcp/22 to 10.0.0.1"])"), "bad-value", "/network/inbound/0",
          "from"},
@@ -328,7 +327,7 @@ TEST_CASE("a question about a connection is answered by the line that decides") 
     CHECK(udp.also.empty());
     CHECK(ask("192.0.2.1", "icmp").ruling == Ruling::refused);
     const auto name = ask("example.org:443");
-    CHECK(name.ruling == Ruling::depends);
+    CHECK(name.ruling == Ruling::refused);
     CHECK_THAT(name.why, Catch::Contains("resolver"));
     CHECK_FALSE(asked_connection("example.org:443"));
     CHECK(asked_connection("[fd00::1]:53/udp").value().protocol == Protocol::udp);
@@ -398,4 +397,97 @@ TEST_CASE("one address at one peer is one mode's") {
     CHECK(flows(apart) == std::vector<std::string>{"peer"});
     CHECK(flows(set_of("work", 3)) == std::vector<std::string>{"peer", "tunnel"});
     CHECK(flows(set_of("home", 3)).empty());
+}
+
+namespace {
+
+std::string named(const std::string& lists, const std::string& dns = R"("9.9.9.9")") {
+    return R"({"direct": true, "dns": [)" + dns + R"(], "egress": {)" + lists + "}}";
+}
+
+ConnectionVerdict by_name(const NetworkPlan& plan, const std::string& name, std::uint16_t port,
+                          Protocol protocol = Protocol::tcp) {
+    return judge_name(plan, name, {{}, protocol, port});
+}
+
+}  // namespace
+
+TEST_CASE("resolvers and names: one spelling, and back through the image") {
+    for (const char* text : {"9.9.9.9", "9.9.9.9:5353", "[2620:fe::fe]:53", "9.9.9.9#dns.quad9.net",
+                             "[2620:fe::fe]:8853#dns.quad9.net"}) {
+        const auto server = parse_dns_server(text);
+        REQUIRE(server);
+        CHECK(parse_dns_server(to_text(*server)).value() == *server);
+    }
+    CHECK(to_text(*parse_dns_server("9.9.9.9:853#dns.quad9.net")) == "9.9.9.9#dns.quad9.net");
+    for (const char* text :
+         {"", "dns.quad9.net", "9.9.9.9#", "9.9.9.9#1", "9.9.9.9:0", "127.0.0.53", "0.0.0.0",
+          "::", "::1", "::ffff:9.9.9.9", "9.9.9.9:53:53", "dns.quad9.net:53"})
+        CHECK_FALSE(parse_dns_server(text));
+    for (const char* text : {"tcp/443 to example.org", "*.example.org", "udp to *", "*",
+                             "icmp to a.b-c.example.org"}) {
+        const auto rule = parse_destination(text);
+        REQUIRE(rule);
+        CHECK(destination_text(*rule) == text);
+    }
+    CHECK(parse_destination("EXAMPLE.org")->name == "example.org");
+    for (const char* text : {"fe80", "localhost", "*.", "**.example.org", "a.*.org", "*example.org",
+                             "example.org.", "10.0.0.0.1", "tcp/443 to a_b.org", "-a.org"})
+        CHECK_FALSE(parse_destination(text));
+    CHECK_FALSE(parse_source("tcp/22 from example.org"));
+    const auto plan = plan_of(named(R"("allow": ["tcp/443 to *.example.org", "10.0.0.0/8"],
+        "deny": ["tracker.net"])",
+                                    R"("9.9.9.9", "[2620:fe::fe]:5353")"));
+    REQUIRE(plan.network.dns.size() == 2);
+    CHECK(plan.network.dns[1].address.v6);
+    CHECK(plan.network.allow[0].name == "*.example.org");
+    CHECK(decode(encode(plan))->network == plan.network);
+}
+
+TEST_CASE("which names are looked up, and what is reached by them") {
+    const auto plan = plan_of(named(R"("allow": ["tcp/443 to chat.example.org",
+        "tcp/8000-8010 to *.example.org", "udp/443 to *.example.org"],
+        "deny": ["ads.example.org", "*.bad.example.org"])"))
+                          .network;
+    CHECK(by_name(plan, "chat.example.org", 443).pointer == "network/egress/allow/0");
+    CHECK(by_name(plan, "CHAT.Example.Org", 8005).pointer == "network/egress/allow/1");
+    CHECK(by_name(plan, "chat.example.org", 80).reason == ConnectionReason::not_allowed);
+    CHECK(by_name(plan, "x.y.example.org", 443, Protocol::udp).allowed);
+    CHECK(by_name(plan, "example.org", 443).reason == ConnectionReason::not_allowed);
+    CHECK(by_name(plan, "badexample.org", 8005).reason == ConnectionReason::not_allowed);
+    CHECK(by_name(plan, "ads.example.org", 8005).pointer == "network/egress/deny/0");
+    CHECK(by_name(plan, "x.ads.example.org", 8005).reason == ConnectionReason::denied);
+    CHECK(by_name(plan, "bad.example.org", 8005).allowed);
+    CHECK(by_name(plan, "x.bad.example.org", 8005).reason == ConnectionReason::denied);
+    CHECK(by_name(plan, "x.example.org", 53).reason == ConnectionReason::other_resolver);
+    // By its address alone nothing of it is reached.
+    CHECK(out(plan, "203.0.113.7", 443).reason == ConnectionReason::not_allowed);
+    const NameRules rules(plan);
+    CHECK(rules.allowing("chat.example.org").size() == 3);
+    CHECK(rules.judge("").reason == ConnectionReason::not_allowed);
+
+    const auto open = plan_of(named(R"("deny": ["tracker.net"])")).network;
+    CHECK(by_name(open, "example.org", 443).reason == ConnectionReason::uplink);
+    CHECK(by_name(open, "a.tracker.net", 443).reason == ConnectionReason::denied);
+    CHECK(out(open, "203.0.113.7", 443).allowed);
+    for (const std::uint16_t port : {kDnsPort, kDnsTlsPort}) {
+        CHECK(out(open, "203.0.113.7", port).reason == ConnectionReason::other_resolver);
+        CHECK(out(open, "9.9.9.9", port, Protocol::udp).pointer == "network/dns");
+    }
+    CHECK(out(plan_of("\"direct\"").network, "9.9.9.9", 53, Protocol::udp).allowed);
+    CHECK(by_name(plan_of("\"direct\"").network, "example.org", 443).reason ==
+          ConnectionReason::no_resolver);
+    CHECK(by_name(plan_of(named(R"("allow": ["tcp/443 to *"])")).network, "a.b", 443).allowed);
+}
+
+TEST_CASE("names without a resolver, and resolvers that would tell") {
+    const auto faults = [](const std::string& network) { return texts(one(network).diagnostics); };
+    CHECK(faults(egress(R"("allow": ["tcp/443 to example.org"])")).contains("nobody looks up"));
+    CHECK(faults(named(R"("deny": ["tcp/443 to example.org"])"))
+              .contains("looked up for every protocol, or for none"));
+    CHECK(faults(named("", R"("9.9.9.9#dns.quad9.net")")).contains("over TLS are not built"));
+    CHECK(faults(named("", "")).contains("nobody to ask"));
+    CHECK(faults(R"({"tunnel": {"name": "work", "addresses": ["10.8.0.2/32"], "peers": [)" +
+                 peer(R"("10.0.0.0/8")") + R"(]}, "dns": ["9.9.9.9"]})")
+              .contains("no peer of the tunnel has '9.9.9.9'"));
 }

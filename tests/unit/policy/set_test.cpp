@@ -356,7 +356,7 @@ TEST_CASE("lints warn and do not disable") {
           Row{"\"none\"", volume + "\"unlock\": [\"pin\"], \"options\": [\"exec\"]}]",
               "writable-executable"},
           Row{"\"none\"", "\"none\"", "missing-limit"},
-          Row{"\"none\"", "{\"direct\": true, \"dns\": [\"10.0.0.1\"]}", "not-enforced"}}) {
+          Row{"\"none\"", "\"none\", \"devices\": {\"torch\": \"foreground\"}", "not-enforced"}}) {
         auto text = profile_text("alpha", 200000);
         text.replace(text.find(row.from), row.from.size(), row.to);
         const auto mode = read_one(text);
