@@ -162,7 +162,10 @@ void Resolver::settle(const DnsReport& report) {
         sd_journal_print(LOG_ERR, "'%s' is not reached by the mode '%s': %s", report.name.c_str(),
                          mode_.c_str(), opened.error().message().c_str());
     const auto bytes = settled_bytes({report.number, opened.has_value()});
-    static_cast<void>(::send(line_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL));
+    const auto sent = ::send(line_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    // Of one that would wait for this for ever another is better.
+    if (sent != static_cast<ssize_t>(bytes.size()))
+        static_cast<void>(event::send_signal(process_.pidfd.borrow(), SIGKILL));
 }
 
 // Somewhere that a packet can go to; and not, past the phone's uplink, in the net that it is in.
