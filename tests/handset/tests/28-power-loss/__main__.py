@@ -20,7 +20,8 @@ import subprocess
 import time
 
 import worker
-from handset import check, note, stop_if_failed, unmount
+from calls import map_device, mount_ext4, unmap, unmount
+from handset import check, note, stop_if_failed
 from worker import (ask, BACKUP, CLOSE, DURESS, ENROLL, ERASE, OPEN, PASSWD, PROVISION, REENCRYPT,
                     REMOVE, RESTORE, STATUS)
 from writes import Moments, read_log
@@ -28,7 +29,8 @@ from writes import Moments, read_log
 PLACE = "/run/power"
 DISK_SIZE, LOG_SIZE = 104 << 20, 1024 << 20
 GROUP = 8192  # blocks of 4096 bytes
-MOMENTS = 10 ** 9 if os.environ.get("HANDSET_SOAK") else 60
+SOAK = bool(os.environ.get("HANDSET_SOAK"))
+MOMENTS = 10 ** 9 if SOAK else 60
 SEED = int(os.environ.get("SEED") or secrets.randbelow(1 << 32))
 CHEAP = {"size": 41 << 20, "memory": 32 << 10, "time_ms": 100}
 VOLUME = "data.img"
@@ -72,9 +74,7 @@ class Storage:
         with open(f"{PLACE}/disk", "rb") as file:
             self.base = file.read()
         self.loops = [run("losetup", "--show", "-f", f"{PLACE}/{name}") for name in ("disk", "log")]
-        run("dmsetup", "create", "power", "--table",
-            f"0 {DISK_SIZE >> 9} log-writes {self.loops[0]} {self.loops[1]}")
-        run("mount", "-t", "ext4", "/dev/mapper/power", f"{PLACE}/mnt")
+        mount_ext4(map_device("power", DISK_SIZE, "log-writes", " ".join(self.loops)), f"{PLACE}/mnt")
         worker.DIR = f"{PLACE}/mnt"
         for name in ("attempts", "headers"):
             os.makedirs(f"{PLACE}/mnt/{name}")
@@ -94,7 +94,7 @@ class Storage:
 
     def end(self):
         unmount(f"{PLACE}/mnt")
-        subprocess.run(["dmsetup", "remove", "--retry", "power"], check=False)
+        unmap("power")
         for loop in self.loops:
             subprocess.run(["losetup", "-d", loop], check=False)
 
@@ -204,10 +204,10 @@ def act(storage):
     say("provisioned", pins=[first], there=True, most=1)
     did("open", ask(OPEN, pin=first))
     run("mkdir", "-p", f"{PLACE}/inner")
-    run("mount", "-t", "ext4", "/dev/mapper/pmos-t-data", f"{PLACE}/inner")
+    mount_ext4("/dev/mapper/pmos-t-data", f"{PLACE}/inner")
     digest = write_synced()
     say("written", pins=[first], there=True, content=digest)
-    run("umount", f"{PLACE}/inner")
+    unmount(f"{PLACE}/inner")
     did("close", ask(CLOSE))
     for number in range(3):
         say(f"wrong-{number}", pins=[first], there=True, counted=number, most=number + 1,
@@ -270,15 +270,14 @@ class Disk:
             self.bytes = mmap.mmap(file.fileno(), DISK_SIZE)
 
     def device(self, changes):
-        run("dmsetup", "create", "replay", "--table",
-            f"0 {DISK_SIZE >> 9} snapshot {self.loops[0]} {self.loops[1]} N 8")
-        with open("/dev/mapper/replay", "r+b") as device:
+        path = map_device("replay", DISK_SIZE, "snapshot", f"{self.loops[0]} {self.loops[1]} N 8")
+        with open(path, "r+b") as device:
             for at, data in changes:
                 device.seek(at)
                 device.write(data)
             device.flush()
             os.fsync(device.fileno())
-        return "/dev/mapper/replay"
+        return path
 
     def end(self):
         for loop in self.loops:
@@ -291,18 +290,19 @@ class Replay:
     def __init__(self, device):
         # A superblock whose write was torn keeps the phone's own file system from being mounted,
         # until its check at boot has mended that. Else there is nothing to mend: the mount does it.
-        if subprocess.run(["mount", "-t", "ext4", device, f"{PLACE}/mnt"], check=False,
-                          capture_output=True).returncode:
+        try:
+            mount_ext4(device, f"{PLACE}/mnt")
+        except OSError:
             subprocess.run(["e2fsck", "-fy", "-b", str(GROUP), "-B", "4096", device],
                            check=False, capture_output=True)
-            run("mount", "-t", "ext4", device, f"{PLACE}/mnt")
+            mount_ext4(device, f"{PLACE}/mnt")
 
     def __enter__(self):
         return f"{PLACE}/mnt"
 
     def __exit__(self, *_):
         unmount(f"{PLACE}/mnt")
-        run("dmsetup", "remove", "--retry", "replay")
+        unmap("replay")
 
 
 def quick_faults(place, truth):
@@ -318,29 +318,30 @@ def quick_faults(place, truth):
 
 def full_faults(place, truth):
     """What pmos itself makes of it, and what is in it."""
-    status = ask(STATUS)
     if not os.path.exists(f"{place}/{VOLUME}"):
+        status = ask(STATUS)
         return [] if status.code == "done" and not status.provisioned else [f"status: {status}"]
-    if not status.provisioned:
-        # Erase makes zeros of the header before the file goes.
-        zeros = truth.keys == "ending" and "header is damaged" in status.what
-        return [] if truth.keys == "ended" or zeros else [f"status: {status}"]
     answers = []
     for pin in truth.pins:
         answers.append(ask(OPEN, pin=pin, **WAYS))
         if answers[-1].code == "done":
             break
     else:
+        status = ask(STATUS)
+        if not status.provisioned:
+            # Erase makes zeros of the header before the file goes.
+            zeros = truth.keys == "ending" and "header is damaged" in status.what
+            return [] if truth.keys == "ended" or zeros else [f"status: {status}"]
         if truth.keys != "whole" and all(answer.code == "wrong_secret" for answer in answers):
             return [f"{pin} opens it still" for pin in truth.pins if opens(f"{place}/{VOLUME}", pin)]
         return [f"pmos opens it with no PIN: {'; '.join(map(str, answers))}"]
     faults = ["it opens again"] if truth.keys == "ended" else []
-    run("mount", "-t", "ext4", "/dev/mapper/pmos-t-data", f"{PLACE}/inner")
+    mount_ext4("/dev/mapper/pmos-t-data", f"{PLACE}/inner")
     if truth.content:
         with open(f"{PLACE}/inner/file", "rb") as file:
             if hashlib.sha256(file.read()).hexdigest() != truth.content:
                 faults.append("what was synced is not there")
-    run("umount", f"{PLACE}/inner")
+    unmount(f"{PLACE}/inner")
     closed = ask(CLOSE)
     if closed.code != "done":
         faults.append(f"close: {closed}")
@@ -382,12 +383,22 @@ def replay(base, truths, keyslots):
         disk.end()
 
 
+def is_pmos_asked(mark, truth, shut, quarter, done, shut_so_far):
+    """Whether pmos opens it at this moment as well: where cryptsetup by itself does not, and at a share
+    of the others. In a re-encryption such moments are thousands, and each takes seconds, for pmos goes on
+    with it to its end: of those it is a share."""
+    ending = truth.keys == "ending"
+    if mark.startswith("re-encrypt"):
+        return shut and (not SOAK or shut_so_far % 10 == 0) or done % (20 if SOAK else 5) == 0
+    return shut and not ending or truth.keys == "ended" or ending and quarter or done % 10 == 0
+
+
 def replay_on(disk, base, truths, keyslots):
     writes = read_log(f"{PLACE}/log")
     # What dm-log-writes itself marks when it goes: nothing has changed since the last one.
     truths["dm-log-writes-end"] = truths[list(truths)[-1]]
     total = sum(1 for _ in Moments(bytearray(base), writes, SEED))
-    every, done, full, shut_to_others, bad = max(1, total // MOMENTS), 0, 0, 0, []
+    every, done, full, shut_to_others, unasked, bad = max(1, total // MOMENTS), 0, 0, 0, 0, []
     half = Half()
     note(f"{len(writes)} writes, {total} moments, one of {every} is tried; SEED={SEED}")
     told = time.monotonic()
@@ -399,7 +410,7 @@ def replay_on(disk, base, truths, keyslots):
             continue
         if time.monotonic() > told + 300:
             told = time.monotonic()
-            note(f"{number} of {total} moments, {done} tried, {len(bad)} bad")
+            note(f"{number} of {total} moments ('{mark}'), {done} tried, {full} by pmos, {len(bad)} bad")
         label = f"write {at} ({kind}) after '{mark}'"
         with Replay(disk.device(changes())) as place:
             faults = quick_faults(place, truth)
@@ -413,12 +424,12 @@ def replay_on(disk, base, truths, keyslots):
                 half.look(opening, kind, label)
             shut = is_there and not any(opening)
             faults += way_faults(path, truth) if is_there and not shut else []
-            if (shut and not ending or truth.keys == "ended"
-                    or ending and quarter
-                    or done % (5 if mark.startswith("re-encrypt") else 10) == 0):
+            shut_to_others += shut
+            if is_pmos_asked(mark, truth, shut, quarter, done, shut_to_others):
                 faults += full_faults(place, truth)
                 full += 1
-                shut_to_others += shut
+            elif shut and not ending:
+                unasked += 1
         if faults:
             bad.append(f"{label}: {'; '.join(faults)}")
     check(f"{done} moments, {full} of them asked of pmos: old PIN or new one, nothing lost; "
@@ -426,7 +437,7 @@ def replay_on(disk, base, truths, keyslots):
           not bad and done >= 60, "\n".join(bad[:20]))
     check(f"{half.seen} moments at which keyslots are overwritten: no write that was whole left one of "
           f"two to cryptsetup, {half.torn} torn ones did", half.seen and not half.whole, half.whole[:20])
-    note(f"{shut_to_others} of them cryptsetup by itself does not open")
+    note(f"{shut_to_others} of them cryptsetup by itself does not open; of these pmos was not asked at {unasked}")
 
 
 def main():
