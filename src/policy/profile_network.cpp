@@ -230,7 +230,8 @@ void ProfileReader::allowed_ip(const Node& item, TunnelPeer& peer) {
     peer.allowed_ips.push_back(*prefix);
 }
 
-// The key lies in the private part of a volume, and in the kernel as long as the tunnel is there.
+// The key lies in the private part of a volume, and in the kernel as long as the tunnel is there:
+// any lock ends that.
 void ProfileReader::tunnel_key(const Node& node) {
     const auto secret = [](const VolumeSpec& v) {
         return !has_word(v.unlock, "device-key") && !has_word(v.unlock, "tpm2");
@@ -241,10 +242,6 @@ void ProfileReader::tunnel_key(const Node& node) {
                   ? "the mode has no volume that could keep the tunnel's key"
                   : "every volume of the mode opens with nobody there, and so would the tunnel",
               "add a volume that opens by \"pin\": the key lies in its private part");
-    if (p_.session.on_lock == OnLock::evict) return;
-    fault(Rule::contradiction, p_.where("session/onLock"),
-          "this lock leaves the mode running, and the tunnel's key in the kernel",
-          "write \"evict\" here and in the volumes", {node.at});
 }
 
 }  // namespace pmos::policy

@@ -70,6 +70,7 @@ void NetworkLink::connect(const std::string& mode, Wanted wanted, Done done) {
     wire.net_ns = copy_of(wanted.net_ns);
     wire.plan = copy_of(wanted.plan);
     wire.key = std::move(wanted.key);
+    wire.runs = wanted.runs;
     if (!wire.net_ns || !wire.plan) return done(fail(errno_error(errno, "cannot hand a plan on")));
     wire.start = std::move(done);
     Wire& kept = wires_[mode] = std::move(wire);
@@ -80,6 +81,7 @@ void NetworkLink::connect(const std::string& mode, Wanted wanted, Done done) {
 void NetworkLink::adopt(const std::string& mode, UniqueFd net_ns, UniqueFd plan) {
     Wire& wire = wires_[mode];
     wire.stage = Stage::connected;
+    wire.runs = true;
     wire.net_ns = std::move(net_ns);
     wire.plan = std::move(plan);
 }
@@ -107,6 +109,11 @@ void NetworkLink::kept(Result<sd_bus_message*> reply) {
         if (wire.stage != Stage::lost) names.push_back(mode);
     for (const auto& mode : names)
         if (const auto it = wires_.find(mode); ready_ && it != wires_.end()) ask(mode, it->second);
+    while (ready_ && !shutting_.empty()) {
+        auto one = std::move(shutting_.front());
+        shutting_.pop_front();
+        leave(one.mode, std::move(one.net_ns), std::move(one.done));
+    }
 }
 
 void NetworkLink::ask(const std::string& mode, Wire& wire) {
@@ -131,24 +138,36 @@ void NetworkLink::answered(const std::string& mode, std::uint64_t turn, Result<>
     Wire& wire = found->second;
     if (!result && result.error().code == Code::timed_out)
         return end_broker("pmos-net does not answer");
-    if (!result && !wire.start) return lose(mode, result.error().message());
     if (!result) return give_up(mode, std::move(result.error()));
     wire.stage = Stage::connected;
+    wire.runs = true;
     if (auto done = std::exchange(wire.start, nullptr)) done({});
 }
 
+// Of a start nothing is left; what runs has lost it.
 void NetworkLink::give_up(const std::string& mode, Error error) {
-    auto gone = wires_.extract(mode);
-    if (auto done = std::move(gone.mapped().start)) done(fail(std::move(error)));
+    auto done = std::exchange(wires_[mode].start, nullptr);
+    if (wires_[mode].runs)
+        lose(mode, error.message());
+    else
+        wires_.erase(mode);
+    if (done) done(fail(std::move(error)));
 }
 
 // It runs on, without: its programs are told by nothing but that.
 void NetworkLink::lose(const std::string& mode, const std::string& why) {
     Wire& wire = wires_[mode];
-    wire.stage = Stage::lost;
-    wire.why = why;
+    wire.patience.reset();
     wire.turn = 0;
+    if (std::exchange(wire.stage, Stage::lost) == Stage::lost) return;
+    wire.runs = true;
+    wire.why = why;
     told_lost_(mode, why);
+}
+
+bool NetworkLink::stands(const std::string& mode) const {
+    const auto found = wires_.find(mode);
+    return found != wires_.end() && found->second.stage == Stage::connected;
 }
 
 void NetworkLink::hear_lost(sd_bus_message* message) {
@@ -164,22 +183,41 @@ void NetworkLink::hear_lost(sd_bus_message* message) {
 
 void NetworkLink::disconnect(const std::string& mode, Done done) {
     if (wires_.erase(mode) == 0 || !ready_) return done({});
+    leave(mode, {}, std::move(done));
+}
+
+void NetworkLink::shut(const std::string& mode, UniqueFd net_ns, Done done) {
+    wires_.erase(mode);
+    if (ready_) return leave(mode, std::move(net_ns), std::move(done));
+    auto& one = shutting_.emplace_back(mode, std::move(net_ns), std::move(done), EventSource());
+    one.patience = loop_.after(kPatience, [this, mode] {
+        const auto it = std::ranges::find(shutting_, mode, &Shutting::mode);
+        auto late = std::move(it->done);
+        shutting_.erase(it);
+        late(nobody(mode));
+    });
+}
+
+void NetworkLink::leave(const std::string& mode, UniqueFd net_ns, Done done) {
     const auto turn = ++turn_;
-    leaving_.push_back({turn, std::move(done)});
-    link_->call(
-        network::kDisconnect,
-        [&](sd_bus_message* m) { return sd_bus_message_append(m, "s", mode.c_str()); },
-        kAnswerLimit,
-        [this, turn](Result<sd_bus_message*> reply) {
-            if (!reply && reply.error().code == Code::timed_out)
-                return end_broker("pmos-net does not answer");
-            const auto it = std::ranges::find(leaving_, turn, &Leaving::turn);
-            if (it == leaving_.end()) return;
-            auto leave = std::move(it->done);
-            leaving_.erase(it);
-            if (!reply) return leave(fail(std::move(reply.error())));
-            leave({});
-        });
+    leaving_.push_back({turn, std::move(done), static_cast<bool>(net_ns)});
+    const auto append = [&](sd_bus_message* m) {
+        int r = sd_bus_message_append(m, "s", mode.c_str());
+        if (r >= 0) r = sd_bus_message_open_container(m, 'a', "h");
+        if (r >= 0 && net_ns) r = sd_bus_message_append(m, "h", net_ns.get());
+        return r < 0 ? r : sd_bus_message_close_container(m);
+    };
+    link_->call(network::kDisconnect, append, kAnswerLimit,
+                [this, turn](Result<sd_bus_message*> reply) {
+                    if (!reply && reply.error().code == Code::timed_out)
+                        return end_broker("pmos-net does not answer");
+                    const auto it = std::ranges::find(leaving_, turn, &Leaving::turn);
+                    if (it == leaving_.end()) return;
+                    auto leave = std::move(it->done);
+                    leaving_.erase(it);
+                    if (!reply) return leave(fail(std::move(reply.error())));
+                    leave({});
+                });
 }
 
 // It cannot be told that it is not trusted any more, so it is ended.
@@ -199,16 +237,22 @@ void NetworkLink::lost_broker() {
     for (auto& [mode, wire] : wires_) {
         if (wire.stage != Stage::asked) continue;
         wire.turn = 0;
-        if (wire.start)
+        if (!wire.runs) {
             starts.push_back(mode);
-        else
-            wire.stage = Stage::connected;
+            continue;
+        }
+        wire.stage = Stage::connected;
+        if (wire.start)
+            loop_.soon([done = std::exchange(wire.start, nullptr)]() mutable { done({}); });
     }
     for (const auto& mode : starts)
         loop_.soon([done = std::move(wires_.extract(mode).mapped().start),
                     error = nobody(mode).error()]() mutable { done(fail(std::move(error))); });
     for (auto& one : std::exchange(leaving_, {}))
-        loop_.soon([done = std::move(one.done)]() mutable { done({}); });
+        loop_.soon([done = std::move(one.done), runs = one.runs]() mutable {
+            if (runs) return done(fail(Code::not_found, "pmos-net has gone meanwhile"));
+            done({});
+        });
     for (auto& one : std::exchange(asking_, {}))
         loop_.soon([take = std::move(one.take)]() mutable {
             take(fail(Code::not_found, "pmos-net has gone"));

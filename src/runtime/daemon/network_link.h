@@ -64,17 +64,24 @@ class NetworkLink {
 
     struct Wanted {
         BorrowedFd net_ns, plan;
-        UniqueFd key;  // of a tunnel: a pipe with the private key in it
+        UniqueFd key;       // of a tunnel: a pipe with the private key in it
+        bool runs = false;  // the mode does, and goes on if it fails: it has lost its network then
     };
-    // In a mode's start. Answers when all of it is in place, or not any more than that: after an
-    // error there is nothing, and the namespace is no use. Without a broker it waits for one, for
-    // some seconds.
+    // Answers when all of it is in place, or not any more than that: after an error there is
+    // nothing, and the namespace of a start is no use. Without a broker it waits for one, for some
+    // seconds.
     void connect(const std::string& mode, Wanted wanted, Done done);
     // Of a mode that runs with its network since before this pmosd.
     void adopt(const std::string& mode, UniqueFd net_ns, UniqueFd plan);
     // The mode's last process is gone, or its start is undone. Without a broker the next one is
     // told.
     void disconnect(const std::string& mode, Done done);
+    // Of a mode that runs on: nothing is left of it when this answers, or it is an error, also
+    // where no broker comes within some seconds.
+    void shut(const std::string& mode, UniqueFd net_ns, Done done);
+    // The mode runs on without; told once.
+    void lose(const std::string& mode, const std::string& why);
+    bool stands(const std::string& mode) const;
     void status(const std::string& mode, Answer<NetworkStatus> answer);
     void connections(const std::string& mode, Answer<NetworkConnections> answer);
     // Why no mode could have a network now; "": they could.
@@ -87,7 +94,8 @@ class NetworkLink {
         Stage stage = Stage::wanted;
         UniqueFd net_ns, plan, key;
         std::uint64_t turn = 0;  // of the call that is under way
-        Done start;              // who waits for it; none of one that runs
+        Done start;              // who waits for it
+        bool runs = false;       // the mode, whatever becomes of this
         EventSource patience;
         std::string why;  // it was lost
     };
@@ -97,7 +105,7 @@ class NetworkLink {
     void ask(const std::string& mode, Wire& wire);
     void answered(const std::string& mode, std::uint64_t turn, Result<> result);
     void give_up(const std::string& mode, Error error);
-    void lose(const std::string& mode, const std::string& why);
+    void leave(const std::string& mode, UniqueFd net_ns, Done done);
     void hear_lost(sd_bus_message* message);
     void hear_refused(sd_bus_message* message) const;
     void lost_broker();
@@ -112,8 +120,16 @@ class NetworkLink {
     struct Leaving {
         std::uint64_t turn;
         Done done;
+        bool runs;  // the mode, so that nothing may be left
     };
     std::list<Leaving> leaving_;
+    struct Shutting {  // before there is a broker
+        std::string mode;
+        UniqueFd net_ns;
+        Done done;
+        EventSource patience;
+    };
+    std::list<Shutting> shutting_;
     // Has the message, or why there is none.
     using Take = std::move_only_function<void(Result<sd_bus_message*>)>;
     void look(const char* member, const std::string& mode, Take take);

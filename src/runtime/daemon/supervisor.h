@@ -214,6 +214,7 @@ class Supervisor {
     void lock_job(Mode& mode, Done done);
     void work_on_volume(Mode& mode, VolumeCall call, Answer<Details> answer);
     void hold_job(Mode& mode, Done done);
+    void use_new_key(Mode& mode, Done done);
     void suspend_job(Mode& mode, Done done);
     void evict_job(Mode& mode, Done done);
     void evict_now(Mode& mode, Done done);

@@ -15,6 +15,7 @@
 #include "runtime/daemon/strong_unlock.h"
 #include "runtime/daemon/supervisor.h"
 #include "runtime/daemon/suspend.h"
+#include "runtime/daemon/tunnel_key.h"
 #include "runtime/daemon/volume_job.h"
 #include "runtime/daemon/volumes.h"
 
@@ -190,9 +191,15 @@ void Supervisor::finger_job(Mode& mode, const VolumeWorks::Ticket& work, Done do
         if (auto kept = write_strong_unlock(paths_, mode.name, *last); !kept)
             return done(std::move(kept));
     }
-    if (auto gone_on = go_on(ctx_, mode); !gone_on) return done(std::move(gone_on));
-    timers_.came_back(mode);
-    run_hooks(ctx_, mode, policy::HookPoint::unlock, std::move(done));
+    give_tunnel_back(ctx_, mode, [this, &mode, work, done = std::move(done)](Result<>) mutable {
+        if (work->called_off)
+            return shut_tunnel(ctx_, mode, [work, done = std::move(done)](Result<> shut) mutable {
+                done(shut ? Result<>(VolumeWorks::called_off(*work)) : std::move(shut));
+            });
+        if (auto gone_on = go_on(ctx_, mode); !gone_on) return done(std::move(gone_on));
+        timers_.came_back(mode);
+        run_hooks(ctx_, mode, policy::HookPoint::unlock, std::move(done));
+    });
 }
 
 void Supervisor::test_finger(Mode& mode, std::string owner, Done done) {

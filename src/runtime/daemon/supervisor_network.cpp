@@ -2,11 +2,10 @@
 // of them.
 #include <algorithm>
 
-#include "policy/plan_image.h"
+#include "runtime/daemon/lock_record.h"
 #include "runtime/daemon/supervisor.h"
 #include "runtime/daemon/tunnel_key.h"
 #include "runtime/daemon/volume_job.h"
-#include "runtime/launch/client.h"
 
 namespace pmos::daemon {
 
@@ -14,15 +13,12 @@ namespace pmos::daemon {
 void Supervisor::adopt_network(Mode& mode) {
     const auto& running = *mode.running;
     if (running.plan && !policy::has_wire(running.plan->network.zone)) return;
-    const auto adopted = [&]() -> Result<> {
-        if (!running.plan)
-            return fail(Code::not_found, "the plan that it runs under cannot be read any more");
-        PMOS_ASSIGN(auto net_ns, net_ns_of(running));
-        PMOS_ASSIGN(auto plan, launch::seal_plan(policy::encode(*running.plan)));
-        network_.adopt(mode.name, std::move(net_ns), std::move(plan));
-        return {};
-    }();
-    tell_failure(ctx_.observer, "network-lost", mode.name, adopted);
+    // It has none as long as it is locked.
+    if (has_tunnel(mode) && read_lock_record(paths_, mode.name)) return;
+    auto network = network_of(mode);
+    if (!network)
+        return tell_failure(ctx_.observer, "network-lost", mode.name, fail(network.error()));
+    network_.adopt(mode.name, std::move(network->net_ns), std::move(network->plan));
 }
 
 void Supervisor::tunnel_key(Mode& mode, VolumeCall call, Answer<std::string> answer) {
@@ -30,13 +26,31 @@ void Supervisor::tunnel_key(Mode& mode, VolumeCall call, Answer<std::string> ans
     auto volume = key_volume(mode.name, *mode.plan);
     if (!volume) return answer(fail(std::move(volume.error())));
     call.volume = volume->name;
-    this->volume(mode, std::move(call), [answer = std::move(answer)](Result<Details> told) mutable {
-        if (!told) return answer(fail(std::move(told.error())));
-        const auto it = std::ranges::find(*told, "publicKey", &Details::value_type::first);
-        if (it == told->end())
-            return answer(fail(Code::failed, "the volume worker's answer makes no sense"));
-        answer(std::move(it->second));
-    });
+    const bool changes = call.verb != volume::Verb::tunnel_key_show;
+    this->volume(
+        mode, std::move(call),
+        [this, &mode, changes, answer = std::move(answer)](Result<Details> told) mutable {
+            if (!told) return answer(fail(std::move(told.error())));
+            const auto it = std::ranges::find(*told, "publicKey", &Details::value_type::first);
+            if (it == told->end())
+                return answer(fail(Code::failed, "the volume worker's answer makes no sense"));
+            if (!changes) return answer(std::move(it->second));
+            use_new_key(mode, [answer = std::move(answer), key = std::move(it->second)](
+                                  Result<>) mutable { answer(std::move(key)); });
+        });
+}
+
+// Its tunnel is made anew, by a mode that has one now.
+void Supervisor::use_new_key(Mode& mode, Done done) {
+    if (!has_tunnel(mode) || mode.shut() || !network_.stands(mode.name)) return done({});
+    enqueue(
+        mode, "tunnel-reopened",
+        [this, &mode](Done job_done) {
+            if (mode.shut() || !has_tunnel(mode))
+                return job_done(fail(Code::not_running, "the mode does not run any more"));
+            reopen_tunnel(ctx_, mode, std::move(job_done));
+        },
+        std::move(done));
 }
 
 void Supervisor::network_status(Mode& mode, Answer<NetworkStatus> answer) {

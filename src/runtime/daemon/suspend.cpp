@@ -1,5 +1,6 @@
 // daemon: the locks that keep a mode's processes: they stand still, and their volumes' keys leave
-// the kernel (suspend) or stay there (freeze). Never sees a key; never thaws what is locked.
+// the kernel (suspend) or stay there (freeze). That of its tunnel goes. Never sees a key; never
+// thaws what is locked.
 #include "runtime/daemon/suspend.h"
 
 #include <fmt/format.h>
@@ -11,6 +12,7 @@
 #include "runtime/daemon/freezer.h"
 #include "runtime/daemon/lock_record.h"
 #include "runtime/daemon/run_file.h"
+#include "runtime/daemon/tunnel_key.h"
 #include "runtime/daemon/volume_job.h"
 #include "runtime/daemon/volumes.h"
 #include "runtime/host/small_file.h"
@@ -92,6 +94,12 @@ std::vector<SequenceStep> stand_still(const Context& ctx, Mode& mode) {
     return steps;
 }
 
+// Behind the volumes: whoever takes care of it may be slow, and the phone about to sleep.
+SequenceStep no_tunnel(const Context& ctx, Mode& mode) {
+    return {"shut_tunnel",
+            [&ctx, &mode](Done step_done) { shut_tunnel(ctx, mode, std::move(step_done)); }};
+}
+
 Result<> lost_plan(const Mode& mode) {
     return fail(Code::failed, "mode '" + mode.name + "' cannot go on",
                 "the plan that it was started with is lost",
@@ -102,7 +110,9 @@ Result<> lost_plan(const Mode& mode) {
 
 void hold_mode(const Context& ctx, Mode& mode, Done done) {
     mode.held = true;
-    run_sequence(ctx.loop, "freeze", stand_still(ctx, mode), std::move(done));
+    auto steps = stand_still(ctx, mode);
+    steps.push_back(no_tunnel(ctx, mode));
+    run_sequence(ctx.loop, "freeze", std::move(steps), std::move(done));
 }
 
 void suspend_mode(const Context& ctx, Mode& mode, Done done) {
@@ -110,6 +120,7 @@ void suspend_mode(const Context& ctx, Mode& mode, Done done) {
     steps.push_back({"sleep", [&ctx](Done step_done) { step_done(keep_sleep(ctx.paths, true)); }});
     for (const auto& volume : mode.running->plan->volumes)
         steps.push_back(one_volume(ctx, mode, volume, Verb::suspend, open_reclaim(mode)));
+    steps.push_back(no_tunnel(ctx, mode));
     run_sequence(ctx.loop, "suspend", std::move(steps), std::move(done));
 }
 
@@ -140,6 +151,10 @@ void resume_mode(const Context& ctx, Mode& mode, UniqueFd secret, std::function<
         };
         steps.push_back(std::move(step));
     }
+    steps.push_back(
+        {"give_tunnel_back",
+         [&ctx, &mode](Done step_done) { give_tunnel_back(ctx, mode, std::move(step_done)); },
+         [&ctx, &mode](Done undone) { shut_tunnel(ctx, mode, std::move(undone)); }});
     steps.push_back({"go_on", [&ctx, &mode, may = std::move(may)](Done step_done) {
                          if (auto wanted = may(); !wanted) return step_done(std::move(wanted));
                          step_done(go_on(ctx, mode));

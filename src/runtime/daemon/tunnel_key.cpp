@@ -1,4 +1,5 @@
-// daemon: the key of a mode's tunnel, on its way from a worker to the network's broker.
+// daemon: the key of a mode's tunnel, on its way from a worker to the network's broker, and when it
+// goes. See tunnel_key.h.
 #include "runtime/daemon/tunnel_key.h"
 
 #include <fcntl.h>
@@ -7,7 +8,10 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "policy/plan_image.h"
+#include "runtime/daemon/network_link.h"
 #include "runtime/daemon/volume_job.h"
+#include "runtime/launch/client.h"
 
 namespace pmos::daemon {
 
@@ -37,6 +41,49 @@ void read_tunnel_key(const Context& ctx, Mode& mode, const policy::LaunchPlan& p
             if (!end->event) return answer(fail(worker_died(end->exit_code, false)));
             answer(std::move(reader));
         });
+}
+
+Result<RunningNetwork> network_of(const Mode& mode) {
+    const auto& running = *mode.running;
+    if (!running.plan)
+        return fail(Code::not_found, "the plan that it runs under cannot be read any more");
+    RunningNetwork made;
+    PMOS_ASSIGN(made.net_ns, net_ns_of(running));
+    PMOS_ASSIGN(made.plan, launch::seal_plan(policy::encode(*running.plan)));
+    return made;
+}
+
+bool has_tunnel(const Mode& mode) {
+    return mode.alive() && mode.running->plan &&
+           mode.running->plan->network.zone == policy::Zone::tunnel;
+}
+
+void shut_tunnel(const Context& ctx, Mode& mode, Done done) {
+    if (!has_tunnel(mode)) return done({});
+    auto net_ns = net_ns_of(*mode.running);
+    if (!net_ns) return done(fail(std::move(net_ns.error())));
+    ctx.network.shut(mode.name, std::move(*net_ns), std::move(done));
+}
+
+void reopen_tunnel(const Context& ctx, Mode& mode, Done done) {
+    if (!has_tunnel(mode)) return done({});
+    auto network = network_of(mode);
+    if (!network) return done(fail(std::move(network.error())));
+    auto take = [&ctx, &mode, network = std::move(*network),
+                 done = std::move(done)](Result<UniqueFd> key) mutable {
+        if (!key) return done(fail(std::move(key.error())));
+        ctx.network.connect(mode.name,
+                            {network.net_ns.borrow(), network.plan.borrow(), std::move(*key), true},
+                            std::move(done));
+    };
+    read_tunnel_key(ctx, mode, *mode.running->plan, std::move(take));
+}
+
+void give_tunnel_back(const Context& ctx, Mode& mode, Done done) {
+    reopen_tunnel(ctx, mode, [&ctx, &mode, done = std::move(done)](Result<> reopened) mutable {
+        if (!reopened) ctx.network.lose(mode.name, reopened.error().message());
+        done({});
+    });
 }
 
 }  // namespace pmos::daemon

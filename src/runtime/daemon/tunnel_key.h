@@ -1,5 +1,5 @@
-// daemon: the key of a mode's tunnel, on its way from a worker to the network's broker. Holds the
-// pipe that it is in, and never reads it.
+// daemon: the key of a mode's tunnel, on its way from a worker to the network's broker, and when it
+// goes. Holds the pipe that it is in, and never reads it.
 #pragma once
 
 #include "runtime/daemon/context.h"
@@ -14,5 +14,22 @@ Result<policy::Volume> key_volume(const std::string& mode, const policy::LaunchP
 // Answers the end of a pipe with the 32 bytes in it. Code::not_found: none was made.
 void read_tunnel_key(const Context& ctx, Mode& mode, const policy::LaunchPlan& plan,
                      Answer<UniqueFd> answer);
+
+// What the broker is to know of a mode that runs: its namespace and its plan, sealed.
+struct RunningNetwork {
+    UniqueFd net_ns, plan;
+};
+Result<RunningNetwork> network_of(const Mode& mode);
+
+// It runs, by a plan with one.
+bool has_tunnel(const Mode& mode);
+// A mode that is locked and stands still has no tunnel: its key leaves the kernel with it. Does
+// nothing where the mode has none.
+void shut_tunnel(const Context& ctx, Mode& mode, Done done);
+// With the key that there is now, of a mode that runs.
+void reopen_tunnel(const Context& ctx, Mode& mode, Done done);
+// Before a locked mode goes on, which it does whatever becomes of this; without a tunnel it has
+// lost its network, and that is told.
+void give_tunnel_back(const Context& ctx, Mode& mode, Done done);
 
 }  // namespace pmos::daemon

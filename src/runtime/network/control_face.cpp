@@ -46,21 +46,29 @@ Result<policy::NetworkPlan> read_plan(int fd) {
     return plan->network;
 }
 
+// An array of one descriptor, or of none.
+Result<> read_optional(sd_bus_message* m, UniqueFd& fd) {
+    int given = -1;
+    int r = sd_bus_message_enter_container(m, 'a', "h");
+    if (r >= 0) r = sd_bus_message_read(m, "h", &given);
+    // A second one is nothing.
+    if (r < 0 || sd_bus_message_at_end(m, 0) == 0)
+        return fail(Code::usage, "at most one descriptor is taken");
+    if (r == 0) return {};
+    PMOS_ASSIGN(fd, own(given));
+    return {};
+}
+
 Result<> read_connect(sd_bus_message* m, std::string& mode, UniqueFd& netns,
                       policy::NetworkPlan& plan, UniqueFd& key) {
     const char* name = nullptr;
-    int netns_fd = -1, plan_fd = -1, key_fd = -1;
-    int r = sd_bus_message_read(m, "shh", &name, &netns_fd, &plan_fd);
-    if (r >= 0) r = sd_bus_message_enter_container(m, 'a', "h");
-    if (r >= 0) r = sd_bus_message_read(m, "h", &key_fd);
-    // At most one: a second is no key.
-    if (r < 0 || sd_bus_message_at_end(m, 0) == 0 || !policy::is_mode_name(name))
+    int netns_fd = -1, plan_fd = -1;
+    const int r = sd_bus_message_read(m, "shh", &name, &netns_fd, &plan_fd);
+    if (r < 0 || !policy::is_mode_name(name) || !read_optional(m, key))
         return fail(Code::usage, "Connect takes a mode, a namespace, a plan and at most one key");
     mode = name;
     PMOS_ASSIGN(netns, own(netns_fd));
     PMOS_ASSIGN(plan, read_plan(plan_fd));
-    if (r == 0) return {};
-    PMOS_ASSIGN(key, own(key_fd));
     return {};
 }
 
@@ -91,8 +99,10 @@ int read_mode(sd_bus_message* m, std::string& mode) {
 
 int disconnect(sd_bus_message* m, void* userdata, sd_bus_error* error) {
     std::string mode;
-    if (read_mode(m, mode) < 0) return say_usage(error, "Disconnect takes a mode");
-    auto done = static_cast<Keeper*>(userdata)->disconnect(mode);
+    UniqueFd netns;
+    if (read_mode(m, mode) < 0 || !read_optional(m, netns))
+        return say_usage(error, "Disconnect takes a mode, and its namespace where it runs on");
+    auto done = static_cast<Keeper*>(userdata)->disconnect(mode, std::move(netns));
     return done ? sd_bus_reply_method_return(m, "") : say(error, std::move(done.error()));
 }
 
@@ -156,7 +166,7 @@ int connections(sd_bus_message* m, void* userdata, sd_bus_error* error) {
 const sd_bus_vtable kVtable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD(kConnect, kConnectSignature, "", connect, 0),
-    SD_BUS_METHOD(kDisconnect, "s", "", disconnect, 0),
+    SD_BUS_METHOD(kDisconnect, "sah", "", disconnect, 0),
     SD_BUS_METHOD(kKeep, "as", "", keep, 0),
     SD_BUS_METHOD(kStatus, "s", kStatusSignature, status, 0),
     SD_BUS_METHOD(kConnections, "s", kConnectionsSignature, connections, 0),

@@ -120,9 +120,13 @@ Result<> Keeper::take_away(const std::string& mode, const Held& held) {
     return wire ? inside : wire;
 }
 
-Result<> Keeper::disconnect(const std::string& mode) {
+Result<> Keeper::disconnect(const std::string& mode, UniqueFd netns) {
     if (const auto held = held_.extract(mode)) return take_away(mode, held.mapped());
-    return disconnect_wire(phone_, mode);
+    if (!netns) return disconnect_wire(phone_, mode);
+    PMOS_TRY(phone_.home.check_other(netns.borrow()));
+    Held unknown;
+    unknown.netns = std::move(netns);
+    return take_away(mode, unknown);
 }
 
 Result<> Keeper::keep(const std::vector<std::string>& modes) {

@@ -32,7 +32,7 @@ class Keeper {
     // As protocol.h says.
     void connect(const std::string& mode, UniqueFd netns, policy::NetworkPlan plan, UniqueFd key,
                  event::Done done);
-    Result<> disconnect(const std::string& mode);
+    Result<> disconnect(const std::string& mode, UniqueFd netns = {});
     Result<> keep(const std::vector<std::string>& modes);
     void status(const std::string& mode, event::Answer<NetworkState> answer);
     Result<TrafficTable> connections(const std::string& mode) const;

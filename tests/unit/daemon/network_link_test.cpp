@@ -93,8 +93,11 @@ int on_connect(sd_bus_message* m, void* userdata, sd_bus_error* error) {
 
 int on_disconnect(sd_bus_message* m, void* userdata, sd_bus_error*) {
     const char* mode = nullptr;
+    int ns = -1;
     if (sd_bus_message_read(m, "s", &mode) < 0) return -EINVAL;
-    static_cast<Broker*>(userdata)->note(std::string("disconnect ") + mode);
+    if (sd_bus_message_enter_container(m, 'a', "h") < 0) return -EINVAL;
+    const bool runs = sd_bus_message_read(m, "h", &ns) > 0;
+    static_cast<Broker*>(userdata)->note(std::string("disconnect ") + mode + (runs ? " here" : ""));
     return sd_bus_reply_method_return(m, nullptr);
 }
 
@@ -113,7 +116,7 @@ int on_connections(sd_bus_message* m, void*, sd_bus_error*) {
 const sd_bus_vtable kVtable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD(network::kConnect, network::kConnectSignature, "", on_connect, 0),
-    SD_BUS_METHOD(network::kDisconnect, "s", "", on_disconnect, 0),
+    SD_BUS_METHOD(network::kDisconnect, "sah", "", on_disconnect, 0),
     SD_BUS_METHOD(network::kKeep, "as", "", on_keep, 0),
     SD_BUS_METHOD(network::kStatus, "s", network::kStatusSignature, on_status, 0),
     SD_BUS_METHOD(network::kConnections, "s", network::kConnectionsSignature, on_connections, 0),
@@ -212,10 +215,10 @@ struct Ends {
         ::close(ends[1]);
         return UniqueFd(ends[0]);
     }
-    void connect(const std::string& mode, bool keyed = false) {
+    void connect(const std::string& mode, bool keyed = false, bool runs = false) {
         const UniqueFd plan = file("plan-of-" + mode);
         answers[mode] = std::nullopt;
-        link.connect(mode, {null.borrow(), plan.borrow(), keyed ? key() : UniqueFd()},
+        link.connect(mode, {null.borrow(), plan.borrow(), keyed ? key() : UniqueFd(), runs},
                      [this, mode](Result<> result) { answers[mode] = std::move(result); });
     }
     bool answered(const std::string& mode, std::chrono::seconds limit = 5s) {
@@ -340,6 +343,40 @@ TEST_CASE("a new pmosd has what it adopted taken over, and tells of what cannot 
     });
     CHECK(why == "no such host");
     // Its end is told for all that.
+    CHECK(ends.disconnect("refused"));
+    CHECK(ends.has("disconnect refused"));
+}
+
+TEST_CASE("a mode that runs on is without its network when that is said", "[network]") {
+    Ends ends;
+    ends.link.begin();
+    std::optional<Result<>> shut;
+    const auto ask = [&] {
+        shut = std::nullopt;
+        ends.link.shut("anna", ends.file("ns"), [&](Result<> result) { shut = std::move(result); });
+    };
+    ask();
+    REQUIRE(ends.until([&] { return shut.has_value(); }, 8s));
+    CHECK_FALSE(*shut);  // nobody is there
+    ask();
+    ends.first.begin(ends.dir);
+    REQUIRE(ends.until([&] { return shut.has_value(); }));
+    CHECK(*shut);
+    // Also of one of which nothing is known here.
+    CHECK(ends.lines() == "keep\ndisconnect anna here\n");
+}
+
+TEST_CASE("a mode that runs has lost what it does not get again", "[network]") {
+    Ends ends;
+    ends.first.begin(ends.dir);
+    ends.link.begin();
+    ends.connect("refused", true, true);
+    REQUIRE(ends.answered("refused"));
+    CHECK_FALSE(*ends.answers["refused"]);
+    CHECK(ends.lost == std::vector<std::string>{"refused: no such host"});
+    CHECK_FALSE(ends.link.stands("refused"));
+    ends.link.lose("refused", "again");
+    CHECK(ends.lost.size() == 1);
     CHECK(ends.disconnect("refused"));
     CHECK(ends.has("disconnect refused"));
 }

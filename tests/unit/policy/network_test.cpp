@@ -232,9 +232,6 @@ TEST_CASE("faults of a network stand at their places") {
         {tunnel(), "contradiction", "/network/tunnel", "private part", ""},
         {tunnel(), "contradiction", "/network/tunnel", "private part",
          R"(, "volumes": [{"name": "d", "target": "/d", "size": "64MiB", "unlock": ["tpm2"]}])"},
-        {tunnel(), "contradiction", "/session/onLock", "evict",
-         R"(, "session": {"onLock": "suspend"}, "volumes": [{"name": "d", "target": "/d",
-            "size": "64MiB", "unlock": ["pin"], "onLock": "suspend"}])"},
     };
     for (const auto& row : rows) {
         const auto mode = one(row.network, row.extra);
