@@ -242,10 +242,13 @@ void compare_resolvers(Teller& t) {
     };
     const auto before = list(t.a), after = list(t.b);
     if (before == after) return;
-    t.say(network, Turn::change, Danger::moderate, "network/dns",
+    const bool bares =
+        is_over_tls(t.a.plan.network) && !is_over_tls(t.b.plan.network) && !after.empty();
+    t.say(network, Turn::change, bares ? Danger::serious : Danger::moderate, "network/dns",
           fmt::format("{} asks for names at {} instead of {}", t.m,
                       after.empty() ? "no resolver" : some(after),
-                      before.empty() ? "none" : some(before)),
+                      before.empty() ? "none" : some(before)) +
+              (bares ? ", in the clear and no more over TLS" : ""),
           "network/dns");
 }
 

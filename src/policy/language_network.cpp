@@ -91,8 +91,9 @@ constexpr std::array kNetworkKeys{
             .max = 16},
     KeySpec{.path = "network/dns/[]",
             .types = kStr,
-            .doc = "ADDRESS or ADDRESS:PORT. With #NAME behind it, for TLS (RFC 7858): this build "
-                   "refuses it.",
+            .doc =
+                "ADDRESS or ADDRESS:PORT. With #NAME behind it, as in 9.9.9.9#dns.quad9.net, over "
+                "TLS (RFC 7858): its certificate must bear that name. All of them or none.",
             .format = Format::dns_server,
             .example = "\"9.9.9.9\""},
     KeySpec{.path = "network/egress",

@@ -70,12 +70,16 @@ struct TunnelPlan {
 struct NetworkPlan {
     Zone zone = Zone::none;
     TunnelPlan tunnel;           // of a tunnel
-    std::vector<DnsServer> dns;  // none: the mode has no resolver
+    std::vector<DnsServer> dns;  // none: the mode has no resolver; all of them over TLS, or none
     // Of a wire. restricted: only what allow names is reached; deny goes before allow.
     bool restricted = false;
     std::vector<FlowRule> allow, deny;
     std::vector<FlowRule> inbound;  // new connections to the mode, of a tunnel
     friend bool operator==(const NetworkPlan&, const NetworkPlan&) = default;
 };
+
+inline bool is_over_tls(const NetworkPlan& plan) {
+    return !plan.dns.empty() && !plan.dns.front().tls_name.empty();
+}
 
 }  // namespace pmos::policy

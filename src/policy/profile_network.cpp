@@ -88,14 +88,12 @@ void ProfileReader::dns(const Node& node) {
         for (const auto& item : list->items) {
             auto server = parse_dns_server(item.text);
             if (!server) continue;  // check_shape has said so
-            if (!server->tls_name.empty())
-                out_.push_back({Severity::error,
-                                Rule::not_enforced,
-                                item.at,
-                                "resolvers over TLS are not built",
-                                "in the clear whoever is on the path reads and forges what it is "
-                                "asked: use a tunnel's own resolver, without #NAME",
-                                {}});
+            if (!plan.dns.empty() && server->tls_name.empty() != plan.dns[0].tls_name.empty())
+                fault(
+                    Rule::contradiction, item.at,
+                    "the resolver asks one server over TLS and another in the clear",
+                    "whoever keeps the one away reads what the other is asked: write ADDRESS#NAME "
+                    "for all of them, or for none");
             plan.dns.push_back(std::move(*server));
         }
     if (list != nullptr && list->items.empty())

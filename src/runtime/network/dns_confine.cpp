@@ -22,7 +22,12 @@ namespace pmos::network {
 namespace {
 
 // A hostile server swells its own resolver at most.
-constexpr rlim_t kMostData = 128U << 20U, kMostFiles = 1024, kMostTasks = 64;
+#ifdef __SANITIZE_ADDRESS__
+constexpr rlim_t kMostData = RLIM_INFINITY;  // whose map of the memory is larger than any
+#else
+constexpr rlim_t kMostData = 128U << 20U;
+#endif
+constexpr rlim_t kMostFiles = 1024, kMostTasks = 64;
 
 bool limit(__rlimit_resource what, rlim_t most) {
     const rlimit value{.rlim_cur = most, .rlim_max = most};

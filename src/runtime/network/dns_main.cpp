@@ -17,6 +17,7 @@
 #include "policy/plan_network.h"
 #include "runtime/network/dns_confine.h"
 #include "runtime/network/name_server.h"
+#include "runtime/network/tls_leg.h"
 
 namespace pmos::network {
 namespace {
@@ -60,7 +61,7 @@ bool read_id(const char* text, Id& id) {
     return std::from_chars(text, end, id).ptr == end && id > 0;
 }
 
-Result<> serve(pid_t parent, uid_t user, gid_t group) {
+Result<> serve(pid_t parent, uid_t user, gid_t group, const std::string& trust) {
     ::signal(SIGPIPE, SIG_IGN);
     PMOS_ASSIGN(auto plan, read_plan());
     if (::setns(kNetns, CLONE_NEWNET) != 0)
@@ -71,8 +72,10 @@ Result<> serve(pid_t parent, uid_t user, gid_t group) {
     PMOS_ASSIGN(sockets.datagrams, bound(SOCK_DGRAM));
     PMOS_ASSIGN(sockets.listener, bound(SOCK_STREAM));
     sockets.line = UniqueFd(kLine);
+    PMOS_ASSIGN(const auto legs, TlsLegs::listen(plan, trust));
     PMOS_TRY(confine_resolver(parent, user, group));
     PMOS_ASSIGN(const auto loop, event::EventLoop::make());
+    legs->serve(*loop);
     PMOS_ASSIGN(const auto server, NameServer::make(*loop, std::move(plan), std::move(sockets)));
     return loop->run();
 }
@@ -80,18 +83,18 @@ Result<> serve(pid_t parent, uid_t user, gid_t group) {
 }  // namespace
 }  // namespace pmos::network
 
-// pmos-net-dns PARENT USER GROUP
+// pmos-net-dns PARENT USER GROUP TRUST
 int main(int argc, char** argv) {
     pid_t parent = 0;
     uid_t user = 0;
     gid_t group = 0;
     using pmos::network::read_id;
-    if (argc != 4 || !read_id(argv[1], parent) || !read_id(argv[2], user) ||
+    if (argc != 5 || !read_id(argv[1], parent) || !read_id(argv[2], user) ||
         !read_id(argv[3], group)) {
         fmt::print(stderr, "pmos-net-dns is started by pmos-net, not by hand\n");
         return 2;
     }
-    const auto served = pmos::network::serve(parent, user, group);
+    const auto served = pmos::network::serve(parent, user, group, argv[4]);
     if (served) return 0;
     fmt::print(stderr, "pmos-net-dns: {}\n", served.error().message());
     return 1;

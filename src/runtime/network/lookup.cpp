@@ -1,4 +1,5 @@
 // network: libunbound as a value.
+#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <sys/epoll.h>
 #include <unbound.h>
@@ -6,6 +7,7 @@
 #include "policy/connection.h"
 #include "policy/destination.h"
 #include "runtime/network/name_server.h"
+#include "runtime/network/tls_leg.h"
 
 namespace pmos::network {
 namespace {
@@ -37,7 +39,22 @@ Options options_for(const policy::NetworkPlan& plan) {
             options.emplace_back("private-address:", policy::to_text(prefix));
     else  // whose reverse names are no secret there
         options.emplace_back("unblock-lan-zones:", "yes");
+    if (is_over_tls(plan)) {
+        options.emplace_back("do-not-query-localhost:", "no");
+        options.emplace_back("tcp-upstream:", "yes");
+    }
     return options;
+}
+
+// Whom libunbound asks for the server with that number.
+std::string forwarder(const policy::NetworkPlan& plan, std::size_t number) {
+    const auto& server = plan.dns[number];
+    if (server.tls_name.empty())
+        return fmt::format("{}@{}", policy::address_text(server.address), server.port);
+    const auto leg = leg_place(number);
+    char address[INET_ADDRSTRLEN] = "";
+    ::inet_ntop(AF_INET, &leg.sin_addr, address, sizeof address);
+    return fmt::format("{}@{}", address, ntohs(leg.sin_port));
 }
 
 std::unexpected<Error> refused(const std::string& what, int error) {
@@ -58,8 +75,8 @@ Result<std::unique_ptr<Lookup>> Lookup::make(event::EventLoop& loop,
     for (const auto& [key, value] : options_for(plan))
         if (const int r = ::ub_ctx_set_option(context, key.c_str(), value.c_str()); r != 0)
             return refused("'" + key + "'", r);
-    for (const auto& server : plan.dns) {
-        const auto text = fmt::format("{}@{}", policy::address_text(server.address), server.port);
+    for (std::size_t i = 0; i < plan.dns.size(); ++i) {
+        const auto text = forwarder(plan, i);
         if (const int r = ::ub_ctx_set_fwd(context, text.c_str()); r != 0)
             return refused("'" + text + "'", r);
     }

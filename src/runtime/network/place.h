@@ -18,6 +18,7 @@ struct Phone {
     Links links;
     Nft nft;
     std::uint32_t resolver_user = 0, resolver_group = 0;  // of the modes' resolvers; 0: nobody's
+    std::string trust = "/etc/ssl/certs";                 // who vouches for whom the resolvers ask
     static Result<Phone> open();
 };
 

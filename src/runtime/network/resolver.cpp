@@ -98,7 +98,7 @@ Result<> Resolver::spawn() {
     event::SpawnRequest request;
     request.path = program_;
     request.args = {std::to_string(::getpid()), std::to_string(phone_.resolver_user),
-                    std::to_string(phone_.resolver_group)};
+                    std::to_string(phone_.resolver_group), phone_.trust};
     request.descriptors = {
         {}, {}, BorrowedFd(STDERR_FILENO), netns_, plan.borrow(), theirs.borrow()};
     PMOS_ASSIGN(process_, event::spawn(request));

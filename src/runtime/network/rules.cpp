@@ -107,9 +107,9 @@ std::string resolver_only(const NetworkPlan& plan, std::string_view who, std::st
     if (plan.dns.empty()) return "";
     std::string out;
     for (const auto& server : plan.dns)
-        out += fmt::format("    {}{} daddr {} meta l4proto {{ tcp, udp }} th dport {} accept\n",
-                           who, server.address.v6 ? "ip6" : "ip", address_text(server.address),
-                           server.port);
+        out += fmt::format("    {}{} daddr {} meta l4proto {} th dport {} accept\n", who,
+                           server.address.v6 ? "ip6" : "ip", address_text(server.address),
+                           server.tls_name.empty() ? "{ tcp, udp }" : "tcp", server.port);
     if (!who.empty()) out += fmt::format("    {}{}\n", who, refusal);
     return out + fmt::format("    meta l4proto {{ tcp, udp }} th dport {{ {}, {} }} {}\n",
                              policy::kDnsPort, policy::kDnsTlsPort, refusal);
@@ -125,6 +125,14 @@ std::string reach(const NetworkPlan& plan, std::string_view resolver, const Ends
     out += "    jump denied\n";
     if (!plan.restricted) return out + "    accept\n";
     return out + fmt::format("    jump allowed\n    {}\n", refusal);
+}
+
+// Before all else on the loopback: to the resolver's own way to a server (tls_leg.h) nobody speaks
+// but itself.
+std::string legs_only(const NetworkPlan& plan, std::uint32_t resolver_user) {
+    if (!policy::is_over_tls(plan)) return "";
+    return fmt::format("    oifname \"lo\" meta skuid != {} tcp dport {} goto refuse\n",
+                       resolver_user, policy::kDnsTlsPort);
 }
 
 std::string table(std::string_view family, std::string_view name, std::string_view body) {
@@ -146,7 +154,7 @@ std::string mode_rules(const NetworkPlan& plan, bool logs, std::uint32_t resolve
     body += fmt::format(
         "  chain output {{\n"
         "    type filter hook output priority filter; policy drop;\n"
-        "    oifname \"lo\" accept\n"
+        "{3}    oifname \"lo\" accept\n"
         "    oifname != \"{0}\" {2}\n"
         "    ct state established,related accept\n"
         "    ct state != new drop\n"
@@ -162,7 +170,7 @@ std::string mode_rules(const NetworkPlan& plan, bool logs, std::uint32_t resolve
         "    type filter hook forward priority filter; policy drop;\n"
         "  }}\n",
         kModeLink, reach(plan, fmt::format("meta skuid {} ", resolver_user), {kRefuse, kLose}),
-        kLose);
+        kLose, legs_only(plan, resolver_user));
     return table(kModeFamily, kModeTable, body);
 }
 

@@ -482,7 +482,9 @@ TEST_CASE("names without a resolver, and resolvers that would tell") {
     CHECK(faults(egress(R"("allow": ["tcp/443 to example.org"])")).contains("nobody looks up"));
     CHECK(faults(named(R"("deny": ["tcp/443 to example.org"])"))
               .contains("looked up for every protocol, or for none"));
-    CHECK(faults(named("", R"("9.9.9.9#dns.quad9.net")")).contains("over TLS are not built"));
+    CHECK(one(named("", R"("9.9.9.9#dns.quad9.net")")).profile);
+    CHECK(faults(named("", R"("9.9.9.9#dns.quad9.net", "1.1.1.1")"))
+              .contains("and another in the clear"));
     CHECK(faults(named("", "")).contains("nobody to ask"));
     CHECK(faults(R"({"tunnel": {"name": "work", "addresses": ["10.8.0.2/32"], "peers": [)" +
                  peer(R"("10.0.0.0/8")") + R"(]}, "dns": ["9.9.9.9"]})")

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # boot: own
-# timeout: 500
+# timeout: 600
 """A mode looks up the names that its profile lets it, by its own resolver, and reaches them for as
 long as the answer holds; what no name gave, what is denied and what is looked up elsewhere is not
-reached. The internet is a namespace of this test, with a server of names of its own."""
+reached. The internet is a namespace of this test, with a server of names of its own, in the clear and
+over TLS."""
 
 import json
 import os
@@ -13,143 +14,15 @@ import subprocess
 import sys
 import time
 
+from beyond import AUTHORITIES, Beyond, certify, DNS, FAR, make_net, PLACE, TLS_NAME, Uplink
 from handset import PROFILES, check, ctl, note, pmosctl, replaced, run, stop_if_failed, until
+from probes import LONG, PLAIN, PROBE, TALK
 
 SHIPPED = (PROFILES / "personal.json").read_text()
-PHONE, FAR, OTHER, DNS = "203.0.113.1", "203.0.113.2", "203.0.113.3", "203.0.113.53"
-PLACE = pathlib.Path("/run/64-names")
 NETWORK = {"direct": True, "dns": [DNS], "egress": {
     "allow": ["tcp/8080 to chat.example", "tcp/8080 to *.apps.example"], "deny": ["ads.apps.example"]}}
 
-# name: type: (lifetime, what)
-ZONE = {"chat.example": [("A", 5, FAR)], "one.apps.example": [("A", 300, FAR)],
-        "two.apps.example": [("CNAME", 300, "one.apps.example"), ("A", 300, FAR)],
-        "cloak.apps.example": [("CNAME", 300, "x.ads.apps.example"), ("A", 300, OTHER)],
-        "ads.apps.example": [("A", 300, OTHER)], "elsewhere.example": [("A", 300, OTHER)],
-        "near.apps.example": [("A", 300, "10.0.2.2")], "self.apps.example": [("A", 300, "127.0.0.1")],
-        "long.apps.example": [("TXT", 300, "x" * 200)] * 12}
-
-# The server; prints each name that it is asked for. And an echo.
-BEYOND = r'''
-import json, socket, struct, sys, threading
-zone = json.loads(sys.argv[1])
-def packed(name):
-    return b"".join(bytes([len(p)]) + p.encode() for p in name.split(".")) + b"\0"
-def answer(query):
-    at, labels = 12, []
-    while query[at]:
-        labels.append(query[at + 1:at + 1 + query[at]].decode().lower())
-        at += 1 + query[at]
-    name, kind = ".".join(labels), struct.unpack(">H", query[at + 1:at + 3])[0]
-    print(name, flush=True)
-    records = zone.get(name)
-    out, count, owner = b"", 0, name
-    for what, lifetime, value in records or []:
-        number = {"A": 1, "CNAME": 5, "TXT": 16}[what]
-        if number not in (kind, 5):
-            continue
-        data = (socket.inet_aton(value) if what == "A" else packed(value) if what == "CNAME"
-                else bytes([len(value)]) + value.encode())
-        out += packed(owner) + struct.pack(">HHIH", number, 1, lifetime, len(data)) + data
-        owner = value if what == "CNAME" else owner
-        count += 1
-    code = 0 if records else 3
-    return query[:2] + struct.pack(">5H", 0x8180 | code, 1, count, 0, 0) + query[12:at + 5] + out
-def read(s, size):
-    data = b""
-    while len(data) < size:
-        more = s.recv(size - len(data))
-        if not more:
-            raise EOFError
-        data += more
-    return data
-def talk(s):
-    try:
-        while True:
-            query = read(s, struct.unpack(">H", read(s, 2))[0])
-            reply = answer(query)
-            s.sendall(struct.pack(">H", len(reply)) + reply)
-    except (EOFError, OSError):
-        s.close()
-def stream():
-    server = socket.create_server(("0.0.0.0", 53))
-    while True:
-        threading.Thread(target=talk, args=(server.accept()[0],), daemon=True).start()
-def plain():
-    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    server.bind((sys.argv[2], 53))
-    while True:
-        query, peer = server.recvfrom(2000)
-        server.sendto(answer(query), peer)
-def echo():
-    server = socket.create_server(("0.0.0.0", 8080))
-    def back(s):
-        while data := s.recv(2000):
-            s.sendall(data)
-    while True:
-        threading.Thread(target=back, args=(server.accept()[0],), daemon=True).start()
-for work in (stream, plain, echo):
-    threading.Thread(target=work, daemon=True).start()
-print("ready", flush=True)
-threading.Event().wait()
-'''
-
-# Inside the mode: a name's addresses and whether they answer, or an address.
-PROBE = r'''
-import json, socket, sys
-out = {}
-for target in sys.argv[1:]:
-    try:
-        out[target] = {"address": sorted({a[4][0] for a in socket.getaddrinfo(target, 8080, socket.AF_INET)})}
-        with socket.create_connection((out[target]["address"][0], 8080), 3) as s:
-            s.sendall(b"word")
-            out[target]["said"] = s.recv(9).decode()
-    except socket.gaierror as error:
-        out[target] = {"error": error.errno}
-    except OSError as error:
-        out[target]["said"] = type(error).__name__ + str(error.errno)
-print(json.dumps(out))
-'''
 NO_NAME = -2  # EAI_NONAME
-
-
-class Beyond:
-    """Who answers in the internet."""
-
-    def __init__(self):
-        PLACE.mkdir(exist_ok=True)
-        self.log = PLACE / "asked"
-        with open(self.log, "w", encoding="utf-8") as file:
-            self.process = subprocess.Popen(
-                ["ip", "netns", "exec", "beyond", "python3", "-c", BEYOND, json.dumps(ZONE), DNS],
-                stdout=file)
-        if not until(lambda: "ready" in self.log.read_text(), 20):
-            sys.exit("the server of names does not begin")
-
-    def asked(self):
-        return self.log.read_text().split("\n")[1:-1]
-
-    def end(self):
-        self.process.kill()
-        self.process.wait()
-
-
-def ip(*words, netns=None):
-    done = run("ip", *(("-n", netns) if netns else ()), *words)
-    if done.returncode != 0:
-        sys.exit(f"ip {' '.join(words)}: {done.stderr}")
-
-
-def make_net():
-    ip("netns", "add", "beyond")
-    ip("link", "add", "up0", "type", "veth", "peer", "name", "far0", "netns", "beyond")
-    ip("address", "add", f"{PHONE}/24", "dev", "up0")
-    for address in (FAR, OTHER, DNS):
-        ip("address", "add", f"{address}/24", "dev", "far0", netns="beyond")
-    ip("link", "set", "up0", "up")
-    for link in ("lo", "far0"):
-        ip("link", "set", link, "up", netns="beyond")
-    ip("route", "replace", "default", "via", FAR, "dev", "up0")
 
 
 def use(network):
@@ -226,43 +99,6 @@ def lifetime():
     check("and refused", said[FAR].get("said") != "word", said)
 
 
-PLAIN = r'''
-import socket, struct, sys
-q = struct.pack(">6H", 7, 0x100, 1, 0, 0, 0) + b"\4chat\7example\0\0\1\0\1"
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.settimeout(3)
-try:
-    s.connect((sys.argv[1], int(sys.argv[2])))
-    s.send(q)
-    print(s.recv(512)[:2] == q[:2])
-except OSError as error:
-    print(error)
-'''
-LONG = r'''
-import socket, struct, sys
-q = struct.pack(">6H", 7, 0x100, 1, 0, 0, 0) + b"\4long\4apps\7example\0\0\x10\0\1"
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.settimeout(5)
-s.connect(("127.0.0.1", 53))
-for junk in (b"", b"\0", q[:11], q[:20], b"\xff" * 3000, q[:12] + b"\xc0\x0c\0\1\0\1"):
-    s.send(junk)
-s.send(q)
-while True:
-    short = s.recv(5000)
-    if short[3] & 15 == 0: break
-t = socket.create_connection(("127.0.0.1", 53), 5)
-for byte in struct.pack(">H", len(q)) + q:
-    t.send(bytes([byte]))
-def read(size):
-    data = b""
-    while len(data) < size: data += t.recv(size - len(data))
-    return data
-size = struct.unpack(">H", read(2))[0]
-whole = read(size)
-print(short[2] & 2, len(short) <= 512, whole[7], size > 2000)
-'''
-
-
 def elsewhere(beyond):
     note("nobody else is asked")
     before = len(beyond.asked())
@@ -275,6 +111,40 @@ def elsewhere(beyond):
     done = pmosctl("exec", "personal", "--", "python3", "-c", LONG)
     check("junk is survived, and a long answer comes whole by TCP", done.stdout.split() == ["2", "True", "12", "True"],
           done.stdout + done.stderr)
+
+
+def over_tls(beyond):
+    note("over TLS nobody on the way reads what is asked")
+    word = b"\x03one\x04apps"
+    uplink = Uplink()
+    ctl("restart", "personal")
+    probe("one.apps.example")
+    hits, _ = uplink.saw(word)
+    check("in the clear it is read", hits > 0, hits)
+    use({**NETWORK, "dns": [f"{DNS}#{TLS_NAME}"]})
+    uplink.saw(word)
+    before = len(beyond.asked())
+    said = probe("one.apps.example")
+    check("it is reached", said["one.apps.example"] == {"address": [FAR], "said": "word"}, (said, journal()))
+    hits, total = uplink.saw(word)
+    check("the server was asked, and the uplink has not seen what", "one.apps.example" in beyond.asked()[before:]
+          and hits == 0 and total > 0, (hits, total, beyond.asked()[before:]))
+    for port in ("53", "853"):
+        done = pmosctl("exec", "personal", "--", "python3", "-c", TALK, "127.0.0.1", port)
+        check(f"port {port} of the loopback {'answers' if port == '53' else 'does not'}",
+              ("True" in done.stdout) == (port == "53"), done.stdout + done.stderr)
+    (AUTHORITIES / "64-names.pem").unlink()
+    run("openssl", "rehash", str(AUTHORITIES))
+    ctl("restart", "personal")
+    before = len(beyond.asked())
+    said = probe("one.apps.example")
+    check("nobody vouches for the server: no name", "error" in said["one.apps.example"], said)
+    check("it hears none", len(beyond.asked()) == before, beyond.asked()[before:])
+    check("and the journal says why", "certificate" in journal(), journal())
+
+
+def journal():
+    return run("journalctl", "-u", "pmos-net", "-n", "30").stdout
 
 
 def resolver_pids():
@@ -309,6 +179,7 @@ def nothing_left():
 
 def main():
     make_net()
+    certify()
     beyond = Beyond()
     try:
         use(NETWORK)
@@ -319,6 +190,7 @@ def main():
         elsewhere(beyond)
         lifetime()
         process()
+        over_tls(beyond)
         nothing_left()
     finally:
         beyond.end()
