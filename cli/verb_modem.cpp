@@ -136,7 +136,8 @@ Table modes_table(const Status& status) {
     for (const auto& mode : status.modes) {
         const std::string rights = mode.sms && mode.voice ? "sms voice"
                                    : mode.sms             ? "sms"
-                                                          : "voice";
+                                   : mode.voice           ? "voice"
+                                                          : "emergency";
         table.rows.push_back({{printable(mode.mode), Style::bold},
                               {rights},
                               {std::to_string(mode.calls)},

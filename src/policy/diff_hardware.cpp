@@ -27,6 +27,7 @@ constexpr DeviceWords kDevices[] = {
     {"camera", "the cameras", Danger::serious},
     {"modem", "the modem", Danger::serious},
     {"modem/data", "the modem's data connection", Danger::serious},
+    {"modem/emergency", "emergency calls", Danger::slight},
     {"modem/sms", "text messages", Danger::serious},
     {"modem/voice", "calls", Danger::serious},
     {"gnss", "the position", Danger::serious},
@@ -69,6 +70,7 @@ std::map<std::string, std::string> grants(const Half& half) {
     for (const auto& [key, key_at, node] : classes->members) {
         if (node.is(Node::Kind::string)) out[key] = node.text;
         for (const auto& item : node.items) out[key + "/" + item.text] = "broker";
+        if (key == "modem" && !node.items.empty()) out["modem/emergency"] = "broker";
         for (const auto& member : node.members) out[key + "/" + member.key] = member.value.text;
     }
     std::erase_if(out, [](const auto& grant) { return grant.second == "none"; });

@@ -52,9 +52,10 @@ constexpr std::array kDeviceKeys{
             .fallback = "\"none\""},
     KeySpec{.path = "devices/modem/[]",
             .types = kStr,
-            .doc = "A service of the modem.",
-            .values = "data|sms|voice",
-            .enforced = "sms|voice"},
+            .doc = "A service of the modem. emergency: calls to emergency numbers and no others, "
+                   "which whoever has another service may make too.",
+            .values = "data|emergency|sms|voice",
+            .enforced = "emergency|sms|voice"},
     KeySpec{.path = "devices/gnss",
             .types = kStr,
             .doc = "Position.",

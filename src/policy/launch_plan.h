@@ -143,11 +143,12 @@ struct Volume {
     std::string escrow;               // X25519 public key in base64; "": nobody else gets a way
 };
 
-// What the modem's broker lets the mode have.
+// What the modem's broker lets the mode have. Emergency calls come with either of the others.
 struct ModemRights {
-    bool sms = false, voice = false;
+    bool sms = false, voice = false, emergency = false;
 
-    bool any() const { return sms || voice; }
+    bool any() const { return sms || voice || emergency; }
+    bool receives() const { return sms || voice; }
 };
 
 // What the sound's broker lets the mode have, and when.

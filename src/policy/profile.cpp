@@ -139,6 +139,7 @@ void ProfileReader::modem() {
     const auto services = texts(get("devices/modem"));
     p_.modem.rights.sms = has_word(services, "sms");
     p_.modem.rights.voice = has_word(services, "voice");
+    p_.modem.rights.emergency = has_word(services, "emergency");
     p_.modem.numbers = texts(get("modem/numbers"));
     p_.modem.lines = texts(get("modem/lines"));
     p_.modem.rest = bool_or(get("modem/rest"), false);
@@ -147,7 +148,7 @@ void ProfileReader::modem() {
         fault(Rule::contradiction, node->at, "who has the port has all that comes in by it",
               "leave 'modem' out, or write \"modem\": [\"sms\", \"voice\"] in devices",
               {p_.where("devices/modem")});
-    else if (p_.modem.rest && !p_.modem.rights.any())
+    else if (p_.modem.rest && !p_.modem.rights.receives())
         fault(Rule::contradiction, p_.where("modem/rest"),
               "the mode may have neither calls nor messages",
               "give it a right: \"devices\": { \"modem\": [\"sms\", \"voice\"] }");

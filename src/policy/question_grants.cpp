@@ -119,7 +119,9 @@ Result<Answer> ask_device(const Subject& s, const std::string& device_class,
         spec->enforced == "*" || std::ranges::find(enforced, granted) != enforced.end()
             ? node
             : granted != "none";
-    if ((granted == right && meant) || has_word(have, right))
+    // With any service of the modem.
+    const bool comes_along = right == "emergency" && !have.empty();
+    if ((granted == right && meant) || has_word(have, right) || comes_along)
         return Answer{Ruling::allowed,
                       "device-class",
                       fmt::format("'{}' is granted", right),

@@ -38,6 +38,7 @@ constexpr Word kDevices[] = {
     {"capture|microphone|microphones|mic", "audio", "capture"},
     {"camera|cameras", "camera"},
     {"modem|cellular|baseband", "modem"},
+    {"emergency", "modem", "emergency"},
     {"sms", "modem", "sms"},
     {"voice|phone|telephone", "modem", "voice"},
     {"gnss|gps|position|location", "gnss"},

@@ -15,6 +15,7 @@ void add_rights(const Mode& mode, modem::ModeRights& rights) {
     rights.id_count = plan->uid_map.front().count;
     rights.sms = plan->modem.sms;
     rights.voice = plan->modem.voice;
+    rights.emergency = plan->modem.emergency;
 }
 
 }  // namespace

@@ -48,9 +48,15 @@ View* Broker::own(const std::string& mode) {
 
 bool Broker::is_emergency_number(const std::string& number) const {
     if (is_emergency(number, table_.emergency)) return true;
-    return std::ranges::any_of(radio_.lines(), [&](const auto& line) {
-        return is_emergency(number, line.second.emergency);
-    });
+    const auto& lines = radio_.lines();
+    const auto has_none = [](const auto& line) {
+        return line.second.state == LineState::failed && line.second.failed_reason == kNoSim;
+    };
+    // Where one has a SIM it may be that one that dials, and to it they are numbers like others.
+    if (is_emergency_without_sim(number) && !lines.empty() && std::ranges::all_of(lines, has_none))
+        return true;
+    return std::ranges::any_of(
+        lines, [&](const auto& line) { return is_emergency(number, line.second.emergency); });
 }
 
 void Broker::set_table(Table table) {
@@ -59,7 +65,7 @@ void Broker::set_table(Table table) {
     for (const auto& mode : keys_of(views_)) {
         const auto* rights = find_mode(table_, mode);
         View& view = views_.at(mode);
-        if (rights != nullptr && (rights->sms || rights->voice)) {
+        if (rights != nullptr && has_any(*rights)) {
             take_over(view, *rights);
             continue;
         }
@@ -68,8 +74,7 @@ void Broker::set_table(Table table) {
         views_.erase(mode);
     }
     for (const auto& rights : table_.modes)
-        if ((rights.sms || rights.voice) && !views_.contains(rights.name))
-            views_[rights.name].rights = rights;
+        if (has_any(rights) && !views_.contains(rights.name)) views_[rights.name].rights = rights;
     listener_->modes_changed();
     switch_on();
     for (auto& [mode, view] : views_) show_lines(view);
@@ -124,10 +129,13 @@ void Broker::show_lines(View& view) {
     listener_->lines_changed(view.rights.name);
 }
 
-// One that is there and does nothing is switched on, once, for modes that have a right to it: what
-// is switched off later stays so.
+// One that is there and does nothing is switched on, once, for modes that something may come for:
+// what is switched off later stays so.
 void Broker::switch_on() {
-    if (views_.empty()) return;
+    const auto receives = [](const auto& mode) {
+        return mode.second.rights.sms || mode.second.rights.voice;
+    };
+    if (std::ranges::none_of(views_, receives)) return;
     for (const auto& [path, line] : radio_.lines())
         if (line.state == LineState::disabled && switched_on_.insert(path).second)
             radio_.enable(path, [](const Result<>&) {});

@@ -69,6 +69,11 @@ bool is_emergency(std::string_view number, const std::vector<std::string>& more)
     return number == "112" || number == "911" || std::ranges::find(more, number) != more.end();
 }
 
+bool is_emergency_without_sim(std::string_view number) {
+    constexpr std::string_view kNumbers[] = {"000", "08", "110", "118", "119", "999"};
+    return std::ranges::find(kNumbers, number) != std::end(kNumbers);
+}
+
 unsigned rule_matches(std::string_view rule, std::string_view number) {
     if (rule.empty() || number.empty()) return 0;
     if (!rule.ends_with('*')) return rule == number ? kExact : 0;
@@ -84,6 +89,8 @@ const ModeRights* find_mode(const Table& table, std::string_view name) {
 bool has_right(const ModeRights& mode, Service service) {
     return service == Service::sms ? mode.sms : mode.voice;
 }
+
+bool has_any(const ModeRights& mode) { return mode.sms || mode.voice || mode.emergency; }
 
 bool may_use(const Table& table, std::string_view mode, const LineNames& line) {
     const auto claim = by_line(table, line);

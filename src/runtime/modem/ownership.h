@@ -14,8 +14,9 @@ enum class Service : std::uint8_t { sms, voice };
 std::string plain_number(std::string_view number);
 // Digits, with a + before them or not, and * and # of a service; no longer than E.164 and a little.
 bool is_dialable(std::string_view number);
-// 112 and 911 always are (3GPP TS 22.101, 10.1).
+// 112 and 911 always are, without any SIM more (3GPP TS 22.101, 10.1).
 bool is_emergency(std::string_view number, const std::vector<std::string>& more);
+bool is_emergency_without_sim(std::string_view number);
 
 // How well a rule matches: 0 not at all, an exact one before any beginning, a longer beginning
 // before a shorter.
@@ -23,6 +24,8 @@ unsigned rule_matches(std::string_view rule, std::string_view number);
 
 const ModeRights* find_mode(const Table& table, std::string_view name);
 bool has_right(const ModeRights& mode, Service service);
+// Whether it reaches the broker at all.
+bool has_any(const ModeRights& mode);
 
 // How a SIM or a modem can be named in `lines`.
 struct LineNames {

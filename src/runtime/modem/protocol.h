@@ -23,7 +23,7 @@ inline constexpr const char* kHostInterface = "org.pmos.Modem1.Host";
 struct ModeRights {
     std::string name;
     std::uint32_t id_start = 0, id_count = 0;  // of the host, that its processes have
-    bool sms = false, voice = false;
+    bool sms = false, voice = false, emergency = false;
     bool foreground = false;
     bool running = false;  // and not locked: its programs can speak
     std::vector<std::string> numbers;
@@ -39,9 +39,9 @@ struct Table {
     friend bool operator==(const Table&, const Table&) = default;
 };
 
-// Of SetTable: name, id start and count, sms, voice, foreground, running, numbers, lines; then the
-// fallback and the emergency numbers.
-inline constexpr const char* kModeSignature = "(suubbbbasas)";
-inline constexpr const char* kModeFields = "suubbbbasas";
+// Of SetTable: name, id start and count, sms, voice, emergency, foreground, running, numbers,
+// lines; then the fallback and the emergency numbers.
+inline constexpr const char* kModeSignature = "(suubbbbbasas)";
+inline constexpr const char* kModeFields = "suubbbbbasas";
 
 }  // namespace pmos::modem

@@ -51,6 +51,8 @@ enum class TextState : std::uint32_t {
     sent = 5,
 };
 
+inline constexpr std::uint32_t kNoSim = 2;  // a reason to have failed
+
 // A SIM in a modem. Without the identities of either.
 struct Line {
     std::string id;  // the same in every life of ModemManager; "" where it says none

@@ -31,9 +31,9 @@ def heard(line, times=1):
 
 def table(fallback, *modes):
     """modes: (name, sms, voice, in front, rules of numbers)"""
-    words = ["a(suubbbbasas)sas", str(len(modes))]
+    words = ["a(suubbbbbasas)sas", str(len(modes))]
     for name, sms, voice, front, numbers in modes:
-        words += [name, str(IDS[name]), "65536", sms, voice, front, "true", str(len(numbers)), *numbers,
+        words += [name, str(IDS[name]), "65536", sms, voice, "false", front, "true", str(len(numbers)), *numbers,
                   "0"]
     done = run("busctl", f"--address=unix:path={RUN}/control", "call", "org.pmos.Modem1", "/org/pmos/Modem1",
                "org.pmos.Modem1.Control", "SetTable", *words, fallback, "1", "115")
@@ -218,6 +218,11 @@ for times, (fault, end, state) in enumerate((("no-sim on", "no-sim off", "failed
     check("and dialled", until(lambda: heard("dial 112", times), PATIENCE), status())
     check("somebody answers it too", answered(times), status()["emergency"])
     hang_up()
+    taken = pmosctl("modem", "call", "--no-wait", "110").returncode == 0
+    check("110 is for help as long as there is no SIM", taken == (fault == "no-sim on"), taken)
+    if taken:
+        check("and is dialled", until(lambda: heard("dial 110"), PATIENCE), status())
+        hang_up()
     event(end)
 event("answer-after 1")
 

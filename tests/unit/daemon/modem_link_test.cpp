@@ -95,6 +95,7 @@ modem::Table table_of(const std::string& fallback) {
         mode.sms = mode.voice = mode.running = true;
         table.modes.push_back(mode);
     }
+    table.modes[1].emergency = true;
     table.modes[1].numbers = {"+1555*"};
     table.modes[1].lines = {"second"};
     table.fallback = fallback;

@@ -69,6 +69,13 @@ TEST_CASE("the broker's table has the rights of plans and the claims of profiles
     CHECK((!phone.table().modes[1].foreground && !phone.table().modes[1].running));
 }
 
+TEST_CASE("who may only call for help is a mode of the broker's") {
+    Phone phone;
+    phone.add("alpha", {.emergency = true}, claims({}, false));
+    const auto mode = phone.table().modes.at(0);
+    CHECK((mode.emergency && !mode.sms && !mode.voice && mode.id_count == 65536));
+}
+
 TEST_CASE("a mode that runs keeps its rights, and what comes in is whose the policy says now") {
     Phone phone;
     Mode& alpha = phone.add("alpha", {true, true}, claims({"+1"}, true));

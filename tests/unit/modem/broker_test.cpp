@@ -149,6 +149,40 @@ TEST_CASE("a right that goes ends what the mode has") {
     CHECK_FALSE(w.broker.make_text("anna", "sim", "+1555", "text"));
 }
 
+TEST_CASE("who may only call for help hears of nothing and calls nobody else") {
+    World w;
+    w.table.modes[1].sms = w.table.modes[1].voice = false;
+    w.table.modes[1].emergency = w.table.modes[1].foreground = true;
+    w.table.modes[1].numbers = {"+1555*"};
+    w.begin();
+    REQUIRE(w.broker.view("berta") != nullptr);
+    w.ring("c1", "+15551");
+    w.receive("t1", "+15551", "text");
+    CHECK((w.broker.nobodys_calls() == 1 && w.broker.nobodys_texts() == 1));
+    w.ring("c2", "+1666");  // in front, and yet the rest's
+    CHECK(w.broker.view("anna")->calls.size() == 1);
+    for (const char* number : {"+1555", "110", "*112#", "1120", "112,1555", ""}) {
+        INFO(number);
+        CHECK_FALSE(w.broker.make_call("berta", "sim", number));
+    }
+    CHECK_FALSE(w.broker.make_text("berta", "sim", "112", "text"));
+    const auto call = w.broker.make_call("berta", "sim", "1-1-2");
+    REQUIRE(call);
+    std::string answer;
+    w.broker.start_call("berta", *call, note_in(answer));
+    CHECK(answer == "done");
+    CHECK(w.broker.emergency().number() == "112");
+    // The right to all calls goes, what is for help stays.
+    w.table.modes[0] = w.table.modes[1];
+    w.table.modes[0].name = "anna";
+    w.broker.set_table(w.table);
+    CHECK(w.radio.did("hangup c2"));
+    CHECK(w.broker.view("anna")->calls.empty());
+    w.table.modes[1].emergency = false;
+    w.broker.set_table(w.table);
+    CHECK(w.broker.view("berta") == nullptr);
+}
+
 TEST_CASE("who has stopped speaks no more") {
     World w;
     w.begin();

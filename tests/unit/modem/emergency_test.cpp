@@ -55,6 +55,38 @@ TEST_CASE("without ModemManager it is started, and dialled when it is there") {
     carried(w);
 }
 
+TEST_CASE("without any SIM more numbers are for help, and with one they are not") {
+    World w;
+    w.begin();
+    auto& line = w.radio.all_lines["sim"];
+    line.state = LineState::failed;
+    line.failed_reason = 1;
+    CHECK_FALSE(w.broker.dial_emergency("110"));
+    line.failed_reason = kNoSim;
+    for (const char* number : {"000", "08", "110", "118", "119", "999", "112"}) {
+        INFO(number);
+        CHECK(w.broker.is_emergency_number(number));
+    }
+    CHECK_FALSE(w.broker.is_emergency_number("115"));
+    w.radio.all_lines["two"].state = LineState::registered;
+    CHECK_FALSE(w.broker.dial_emergency("110"));
+    w.radio.all_lines.clear();
+    CHECK_FALSE(w.broker.dial_emergency("110"));
+}
+
+TEST_CASE("a modem that is off stays so for who may only call for help") {
+    World w;
+    w.radio.all_lines["sim"].state = LineState::disabled;
+    for (auto& mode : w.table.modes) {
+        mode.sms = mode.voice = false;
+        mode.emergency = true;
+    }
+    w.begin();
+    CHECK_FALSE(w.radio.did("enable sim"));
+    REQUIRE(w.broker.dial_emergency("112"));
+    CHECK(w.radio.did("enable sim"));
+}
+
 TEST_CASE("without a SIM it is dialled all the same, and a modem that is off is switched on") {
     World w;
     w.radio.all_lines["sim"].state = LineState::failed;

@@ -336,6 +336,22 @@ TEST_CASE("what a mode gets in the background", "[diff]") {
                   "none loss session: a is for the background 'throttle' instead of 'run'\n"));
 }
 
+TEST_CASE("calls that become calls for help only", "[diff]") {
+    const auto modem = [](const std::string& services) {
+        return std::vector{SourceFile{
+            "a.json", profile_text("a", 200000, R"(, "devices": {"modem": )" + services + "}")}};
+    };
+    const auto all = modem(R"(["sms", "voice"])"), help = modem(R"(["emergency"])");
+    CHECK(lines(diff_of(set_of(all), set_of(help))) ==
+          "none loss device: a loses text messages by the broker\n"
+          "none loss device: a loses calls by the broker\n");
+    CHECK(lines(diff_of(set_of(help), set_of(all)))
+              .starts_with("serious gain device: a gains text messages by the broker\n"
+                           "serious gain device: a gains calls by the broker\n"));
+    CHECK(lines(diff_of(set_of(modem("\"none\"")), set_of(help)))
+              .starts_with("slight gain device: a gains emergency calls by the broker\n"));
+}
+
 TEST_CASE("a limit that is raised, lowered, dropped", "[diff]") {
     const auto limit = [](const std::string& value) {
         return R"(, "resources": {"memory": {"max": )" + value + "}}";

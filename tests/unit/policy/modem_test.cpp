@@ -50,6 +50,12 @@ TEST_CASE("rights to the modem are in the plan, and the broker's place in the mo
     const auto calls = compile(*one(R"(, "devices": {"modem": ["voice"]})").profile, fixed_facts());
     REQUIRE(calls.plan);
     CHECK((!calls.plan->modem.sms && calls.plan->modem.voice));
+    const auto help =
+        compile(*one(R"(, "devices": {"modem": ["emergency"]})").profile, fixed_facts());
+    REQUIRE(help.plan);
+    CHECK((help.plan->modem.emergency && !help.plan->modem.receives()));
+    CHECK(std::ranges::any_of(help.plan->mounts, is_brokers));
+    CHECK(decode(encode(*help.plan))->modem.emergency);
     const auto none = compile(*one("").profile, fixed_facts());
     CHECK(std::ranges::none_of(none.plan->mounts, is_brokers));
 }
@@ -62,6 +68,8 @@ TEST_CASE("claims on calls and messages that cannot be") {
              Fault{R"(, "devices": {"modem": "port"}, "modem": {"rest": true})", "contradiction",
                    "/modem"},
              {R"(, "modem": {"rest": true})", "contradiction", "/modem/rest"},
+             {R"(, "devices": {"modem": ["emergency"]}, "modem": {"rest": true})", "contradiction",
+              "/modem/rest"},
              {R"(, "modem": {"numbers": ["+49 30"]})", "bad-value", "/modem/numbers/0"},
              {R"(, "modem": {"numbers": ["*"]})", "bad-value", "/modem/numbers/0"},
              {R"(, "modem": {"numbers": ["+4*9"]})", "bad-value", "/modem/numbers/0"},

@@ -158,6 +158,9 @@ TEST_CASE("devices, networks and capabilities") {
     CHECK(mentions(gpu.also, "the site policy refuses gpu 'render'"));
     CHECK(mentions(gpu.also, "/dev/dri/renderD128"));
     CHECK(ask_device(secure.subject(), "modem", "voice").value().ruling == Ruling::allowed);
+    // Not by name: with the others.
+    CHECK(ask_device(secure.subject(), "modem", "emergency").value().ruling == Ruling::allowed);
+    CHECK(ask_device(personal.subject(), "modem", "emergency").value().ruling == Ruling::refused);
     CHECK(ask_device(secure.subject(), "modem", "port").value().ruling == Ruling::refused);
     const auto data = ask_device(secure.subject(), "modem", "data").value();
     CHECK(data.ruling == Ruling::refused);

@@ -37,6 +37,7 @@ TEST_CASE("questions in English are understood, or refused with the word that is
         {"may secure connect to 10.0.0.1:443?", "connect 10.0.0.1:443 | secure"},
         {"can it connect to [fd00::1]:53", "connect [fd00::1]:53 |"},
         {"who may use the modem?", "device modem |"},
+        {"who may use the modem's emergency?", "device modem emergency |"},
         {"Who may use the modem's port?", "device modem port |"},
         {"may secure use the modem port?", "device modem port | secure"},
         {"may personal use the microphone", "device audio capture | personal"},
