@@ -49,14 +49,18 @@ std::vector<std::string> refused(std::string_view values, const Node& admitted) 
 }
 
 // The words that a class may have in a profile; a class of parts or services is granted by the
-// broker.
-std::string rights_of(const std::string& device_class) {
+// broker, the services also one by one.
+std::string rights_of(const std::string& device_class, const Node& admitted) {
     const std::string key = "devices/" + device_class;
     const KeySpec* spec = find_key(profile_language(), key);
     if (spec == nullptr) return "";
     std::string out(spec->values);
     const bool parts = (spec->types & (type_array | type_object)) != 0;
     if (parts && out.find("broker") == std::string::npos) out += "|broker";
+    const KeySpec* service = find_key(profile_language(), key + "/[]");
+    if (service != nullptr &&
+        std::ranges::none_of(admitted.items, [](const Node& n) { return n.text == "broker"; }))
+        out += fmt::format("|{}", service->values);
     return out;
 }
 
@@ -99,7 +103,7 @@ class DemandReader {
                 add("notifications", told, admitted->at);
         if (const Node* classes = demand.find("devices"))
             for (const auto& member : classes->members)
-                for (const auto& right : refused(rights_of(member.key), member.value))
+                for (const auto& right : refused(rights_of(member.key, member.value), member.value))
                     add("devices/" + member.key, right, member.value.at);
         // "freeze" asks for no more than nothing does, and what asks for "evict" for "suspend" as
         // well.

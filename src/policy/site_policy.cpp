@@ -178,6 +178,13 @@ void SiteCheck::devices(const Node& classes) {
         if (right == p_.devices.end() || right->second == "none" ||
             lists(member.value, right->second))
             continue;
+        // Services may be admitted one by one.
+        const Node* own = p_.source.at_path("devices/" + member.key);
+        const bool each = own != nullptr && own->is(Node::Kind::array) && !own->items.empty();
+        if (each && std::ranges::all_of(own->items, [&](const Node& service) {
+                return lists(member.value, service.text);
+            }))
+            continue;
         broken(p_.where("devices/" + member.key), member.value,
                fmt::format("the site policy refuses {} '{}'", member.key, right->second),
                fmt::format("it admits: {}", words(member.value)));

@@ -430,6 +430,11 @@ TEST_CASE("a demand of the owner that is dropped is told by mode and line", "[di
           "none loss demand: the owner now demands of every mode: none of these capabilities: "
           "CAP_KILL\n");
     CHECK(found[0].a.pointer == "/require/0/capabilities/never/0");
+    // A service more of the modem's is a demand less.
+    CHECK(lines(diff_of(site(R"({"devices": {"modem": ["none", "emergency"]}})"),
+                        site(R"({"devices": {"modem": ["none", "emergency", "voice"]}})")))
+              .find("gain demand: the owner no longer demands of every mode: ") !=
+          std::string::npos);
     // Two demands that say the same as one.
     CHECK(
         lines(

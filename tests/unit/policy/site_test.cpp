@@ -70,6 +70,8 @@ TEST_CASE("the site policy: each demand, pointing at both lines") {
           Row{"\"syscalls\": {\"never\": [\"@default\"]}", "", "/seccomp/allow/0"},
           Row{"\"devices\": {\"gpu\": [\"none\"]}", ", \"devices\": {\"gpu\": \"render\"}",
               "/devices/gpu"},
+          Row{"\"devices\": {\"modem\": [\"none\", \"emergency\"]}",
+              ", \"devices\": {\"modem\": [\"emergency\", \"voice\"]}", "/devices/modem"},
           Row{"\"onLock\": \"evict\"", ", \"session\": {\"onLock\": \"suspend\"}",
               "/session/onLock"},
           Row{"\"onLock\": \"evict\"", ", \"session\": {\"onLock\": \"freeze\"}",
