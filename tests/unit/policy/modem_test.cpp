@@ -60,6 +60,32 @@ TEST_CASE("rights to the modem are in the plan, and the broker's place in the mo
     CHECK(std::ranges::none_of(none.plan->mounts, is_brokers));
 }
 
+TEST_CASE("a mode for encrypted calls has of the modem emergency calls and nothing else") {
+    const auto read = [](const std::string& extra, const std::string& site = "") {
+        const std::vector<SourceFile> files{
+            {"a.json",
+             profile_text(
+                 "alpha", 200000,
+                 R"(, "extends": ["blocks/hardened.json", "blocks/encrypted-calls.json"])" +
+                     extra)}};
+        const SourceFile owner{"site.json", site};
+        return read_policy(files, site.empty() ? nullptr : &owner, read_shipped_block).modes.at(0);
+    };
+    const std::string demand =
+        R"({"pmos": 1, "require": [{"devices": {"modem": ["none", "emergency"]}}]})";
+    for (const auto& mode : {read(""), read("", demand)}) {
+        INFO(texts(mode.diagnostics));
+        REQUIRE(mode.profile);
+        const auto& rights = mode.profile->modem.rights;
+        CHECK((rights.emergency && !rights.receives()));
+        CHECK(mode.profile->where("devices/modem").file == "blocks/encrypted-calls.json");
+        CHECK(mode.profile->audio.capture == Presence::foreground);
+    }
+    // A profile can undo its blocks, not what the owner demands.
+    CHECK(read(kBoth).profile->modem.rights.voice);
+    CHECK_FALSE(read(kBoth, demand).profile);
+}
+
 TEST_CASE("claims on calls and messages that cannot be") {
     struct Fault {
         std::string extra, rule, pointer;
