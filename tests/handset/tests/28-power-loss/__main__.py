@@ -336,6 +336,8 @@ def full_faults(place, truth):
             return [f"{pin} opens it still" for pin in truth.pins if opens(f"{place}/{VOLUME}", pin)]
         return [f"pmos opens it with no PIN: {'; '.join(map(str, answers))}"]
     faults = ["it opens again"] if truth.keys == "ended" else []
+    if not SOAK and not (status := ask(STATUS)).provisioned:
+        faults.append(f"it opens, and status says: {status}")
     mount_ext4("/dev/mapper/pmos-t-data", f"{PLACE}/inner")
     if truth.content:
         with open(f"{PLACE}/inner/file", "rb") as file:
