@@ -11,7 +11,6 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <ctime>
 
 #include "policy/destination.h"
 
@@ -24,14 +23,7 @@ constexpr std::size_t kMostLegs = 64, kMostLegBytes = 16384;
 constexpr int kWaiting = 16;
 constexpr std::size_t kBlock = 128;  // bytes that a record is padded to, in TLS 1.3
 // A server that is not there is given up in time for another one to be asked.
-constexpr auto kBegins = 5s, kIdle = 60s;
-constexpr std::uint64_t kTellAgain = 60;  // seconds
-
-std::uint64_t now_in_seconds() {
-    timespec now{};
-    ::clock_gettime(CLOCK_BOOTTIME, &now);
-    return static_cast<std::uint64_t>(now.tv_sec);
-}
+constexpr auto kBegins = 5s, kIdle = 60s, kTellAgain = 60s;
 
 void without_delay(int fd) {
     const int on = 1;
@@ -241,7 +233,7 @@ Result<std::unique_ptr<TlsLegs>> TlsLegs::listen(const policy::NetworkPlan& plan
             ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&place), sizeof place) != 0 ||
             ::listen(fd.get(), kWaiting) != 0)
             return fail(errno_error(errno, "cannot listen at the mode's loopback, port 853"));
-        made->servers_.push_back({plan.dns[i], std::move(fd), {}, 0});
+        made->servers_.push_back({plan.dns[i], std::move(fd), {}, {}});
     }
     if (made->servers_.empty()) return made;
     made->context_.reset(::SSL_CTX_new(::TLS_client_method()));
@@ -280,8 +272,8 @@ void TlsLegs::ended(Leg& leg) {
 
 // To the journal. A server that is not there is asked often.
 void TlsLegs::complain(Server& server, const std::string& why) {
-    const auto now = now_in_seconds();
-    if (server.told != 0 && now < server.told + kTellAgain) return;
+    const auto now = std::chrono::steady_clock::now();
+    if (server.told && now < *server.told + kTellAgain) return;
     server.told = now;
     fmt::print(stderr, "pmos-net-dns: {} cannot be asked: {}\n", policy::to_text(server.whom), why);
 }

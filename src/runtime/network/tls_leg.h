@@ -6,8 +6,10 @@
 
 #include <netinet/in.h>
 
+#include <chrono>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,7 +42,7 @@ class TlsLegs {
         policy::DnsServer whom;
         UniqueFd listener;
         event::EventSource on_client;
-        std::uint64_t told = 0;  // CLOCK_BOOTTIME in seconds
+        std::optional<std::chrono::steady_clock::time_point> told;  // why it cannot be asked
     };
     class Leg;
     struct Free {
