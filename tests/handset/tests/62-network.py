@@ -9,14 +9,16 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 import time
 
 from handset import PROFILES, another_pmosd, check, ctl, main_pid, note, pmosctl, replaced, run, status, stop_if_failed, until
+from handset_uplink import FAR as FAR4, NS, PHONE as PHONE4, Capture, beyond, ip, make_uplink
 
 SHIPPED = (PROFILES / "personal.json").read_text()
-PHONE4, FAR4, OTHER4 = "203.0.113.1", "203.0.113.2", "203.0.113.3"
+OTHER4 = "203.0.113.3"
 PHONE6, FAR6, OTHER6 = "2001:db8:1::1", "2001:db8:1::2", "2001:db8:1::3"
 NETWORK = {"direct": True, "egress": {
     "allow": [f"tcp/8080-8081 to {FAR4}", f"udp/8080 to {FAR4}", f"tcp/8080 to {FAR6}", f"icmp to {FAR4}"],
@@ -113,26 +115,8 @@ print(json.dumps(out))
 '''
 
 
-def ip(*words, netns=None):
-    done = run("ip", *(("-n", netns) if netns else ()), *words)
-    if done.returncode != 0:
-        sys.exit(f"ip {' '.join(words)}: {done.stderr}")
-    return done.stdout
-
-
-def make_beyond():
-    ip("netns", "add", "beyond")
-    ip("link", "add", "up0", "type", "veth", "peer", "name", "far0", "netns", "beyond")
-    for address in (f"{PHONE4}/24", f"{PHONE6}/64"):
-        ip("address", "add", address, "dev", "up0", *(("nodad",) if ":" in address else ()))
-    for address in (f"{FAR4}/24", f"{OTHER4}/24", f"{FAR6}/64", f"{OTHER6}/64"):
-        ip("address", "add", address, "dev", "far0", *(("nodad",) if ":" in address else ()), netns="beyond")
-    ip("link", "set", "up0", "up")
-    for link in ("lo", "far0"):
-        ip("link", "set", link, "up", netns="beyond")
-    ip("route", "replace", "default", "via", FAR4, "dev", "up0")
-    ip("-6", "route", "replace", "default", "via", FAR6, "dev", "up0")
-    echo = subprocess.Popen(["ip", "netns", "exec", "beyond", "python3", "-c", BEYOND], stdout=subprocess.PIPE, text=True)
+def answer():
+    echo = subprocess.Popen(["ip", "netns", "exec", NS, "python3", "-c", BEYOND], stdout=subprocess.PIPE, text=True)
     here = subprocess.Popen(["python3", "-c", BEYOND], stdout=subprocess.PIPE, text=True)
     for process in (echo, here):
         if process.stdout.readline() != "ready\n":
@@ -152,29 +136,8 @@ def probe(attempts):
     return json.loads(done.stdout)
 
 
-class Capture:
-    """The frames that arrive beyond."""
-    SNIFF = ("import socket, sys\ns = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))\n"
-             "s.bind(('far0', 0))\nprint('ready', flush=True)\n"
-             "while True:\n frame = s.recv(65535)\n sys.stdout.write(frame.hex() + '\\n')\n sys.stdout.flush()\n")
-
-    def __init__(self):
-        self.path = pathlib.Path("/run/62-frames")
-        self.file = open(self.path, "w", encoding="ascii")
-        self.process = subprocess.Popen(["ip", "netns", "exec", "beyond", "python3", "-c", self.SNIFF], stdout=self.file)
-        until(lambda: self.path.read_text().startswith("ready"), 20)
-
-    def frames(self):
-        return [bytes.fromhex(line) for line in self.path.read_text().splitlines()[1:] if len(line) % 2 == 0]
-
-    def has_source(self, address):
-        wanted = bytes(int(part) for part in address.split("."))
-        return any(frame[12:14] == b"\x08\x00" and frame[26:30] == wanted for frame in self.frames())
-
-    def stop(self):
-        self.process.kill()
-        self.process.wait()
-        self.file.close()
+def sources(packets):
+    return {socket.inet_ntoa(packet[12:16]) for packet in packets if packet[0] >> 4 == 4}
 
 
 def reaches():
@@ -188,19 +151,17 @@ def reaches():
     for link in wire:
         if link["ifname"].startswith("pmos-"):
             refused += [("tcp", address["local"], 8080) for address in link["addr_info"] if address["scope"] == "global"]
-    capture = Capture()
-    try:
-        said = probe(allowed + refused)
-        for kind, address, port in allowed:
-            check(f"{kind} to {address} {port}", said[f"{kind} {address} {port}"] == "echo", said)
-        for kind, address, port in refused:
-            check(f"no {kind} to {address} {port}", said[f"{kind} {address} {port}"] not in ("echo", "other"), said)
-        check("the capture sees what is sent", capture.has_source(PHONE4))
-        # A program without rights is not let send one at all; tests/unit/network has packets that are sent.
-        check("a packet of another source is refused", said["spoofed"] == "ENETUNREACH", said["spoofed"])
-        check("and no source that is not the phone's", not capture.has_source("198.51.100.7"), said["spoofed"])
-    finally:
-        capture.stop()
+    capture = Capture("far0", NS)
+    said = probe(allowed + refused)
+    for kind, address, port in allowed:
+        check(f"{kind} to {address} {port}", said[f"{kind} {address} {port}"] == "echo", said)
+    for kind, address, port in refused:
+        check(f"no {kind} to {address} {port}", said[f"{kind} {address} {port}"] not in ("echo", "other"), said)
+    seen = sources(capture.take())
+    check("the capture sees what is sent", PHONE4 in seen, seen)
+    # A program without rights is not let send one at all; tests/unit/network has packets that are sent.
+    check("a packet of another source is refused", said["spoofed"] == "ENETUNREACH", said["spoofed"])
+    check("and no source that is not the phone's", "198.51.100.7" not in seen, seen)
     for what in ("raw", "raw6", "packet", "tun", "newnet", "newuser and newnet", "link down"):
         check(f"no {what}", said[what] not in ("done", "nothing"), said[what])
     check("the phone itself reaches both ports", all(run("python3", "-c", "import socket, sys\n"
@@ -271,9 +232,9 @@ def nobody_in():
         connect = "import socket, sys\nsocket.create_connection((sys.argv[1], 8000), 2)"
         served = until(lambda: pmosctl("exec", "personal", "--", "python3", "-c", connect, "127.0.0.1").returncode == 0, 20)
         check("it serves", served)
-        ip("route", "add", f"{address}/32", "via", PHONE4, netns="beyond")
+        ip("route", "add", f"{address}/32", "via", PHONE4, netns=NS)
         check("the phone cannot connect", run("python3", "-c", connect, address).returncode != 0)
-        check("nor who is beyond", run("ip", "netns", "exec", "beyond", "python3", "-c", connect, address).returncode != 0)
+        check("nor who is beyond", beyond("python3", "-c", connect, address).returncode != 0)
     finally:
         server.kill()
         server.wait()
@@ -350,7 +311,8 @@ def nothing_left():
 
 
 def main():
-    processes = make_beyond()
+    make_uplink(phone=(PHONE4, PHONE6), far=(FAR4, OTHER4, FAR6, OTHER6))
+    processes = answer()
     try:
         use(NETWORK)
         ctl("restart", "personal")
@@ -370,7 +332,7 @@ def main():
         for process in processes:
             process.kill()
             process.wait()
-        run("ip", "netns", "del", "beyond")
+        run("ip", "netns", "del", NS)
 
 
 main()

@@ -17,10 +17,11 @@ import subprocess
 import sys
 import time
 
-from beyond import ECHO, FAR, INSIDE, NS, PHONE, PORT, SECOND, Uplink, beyond, ip, make_beyond, settle_uplink
 from handset import PROFILES, another_pmosd, check, ctl, main_pid, no_volume, note, pmosctl, run, status, stop_if_failed, until
+from handset_uplink import FAR, INSIDE, NS, PORT, beyond, ip, make_tunnel_end
 from locks import suspended
-from secure import HOSTILE, SHIPPED, asks, net_pid, net_status, udp_ports, use
+from secure import ECHO, HOSTILE, SHIPPED, asks, net_pid, net_status, udp_ports, use
+from uplink import SECOND, Uplink, make_movable_uplink, settle_uplink
 
 PIN = secrets.token_hex(6)
 LIVES = 1000 if os.environ.get("HANDSET_SOAK") else 20
@@ -46,7 +47,7 @@ def kill_pmosd():
 def flap():
     ip("link", "set", "up0", "down")
     time.sleep(0.3)
-    settle_uplink(PHONE)
+    settle_uplink()
 
 
 def kill_mode():
@@ -96,7 +97,8 @@ def lives(uplink, public):
 
 
 def main():
-    public = make_beyond()
+    make_movable_uplink()
+    public = make_tunnel_end()
     echo = subprocess.Popen(["ip", "netns", "exec", NS, "python3", "-c", ECHO], stdout=subprocess.PIPE, text=True)
     if echo.stdout.readline() != "ready\n":
         sys.exit("the echo does not begin")
@@ -128,7 +130,7 @@ def main():
             ctl("start", "secure")
         settle_uplink(SECOND)
         check("the tunnel follows", until(asks, 40), net_status())
-        settle_uplink(PHONE)
+        settle_uplink()
 
         suspended(ports, PIN, own)
 

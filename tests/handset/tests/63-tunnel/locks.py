@@ -7,14 +7,15 @@ import subprocess
 import sys
 import time
 
-from beyond import NS, PEER_INSIDE, trust_key
 from handset import PROFILES, another_pmosd, check, ctl, let_suspend, main_pid, note, pmosctl, replaced, run, status, stop_if_failed, until
+from handset_uplink import NS, PEER
 from secure import asks, net_pid, net_status, udp_ports
+from uplink import trust_key
 
 # Says a word now and then over one connection, and hears it back.
 KEEP_TALKING = f"""
 import socket, time
-s = socket.create_connection(('{PEER_INSIDE}', 8081), 20)
+s = socket.create_connection(('{PEER}', 8081), 20)
 s.settimeout(60)
 while True:
     s.sendall(b'x')
@@ -25,7 +26,7 @@ while True:
 """
 BACK = f"""
 import socket, threading
-server = socket.create_server(('{PEER_INSIDE}', 8081))
+server = socket.create_server(('{PEER}', 8081))
 def back(s):
     while data := s.recv(100):
         s.sendall(data)

@@ -3,12 +3,16 @@
 import json
 import pathlib
 
-from beyond import FAR, INSIDE, PEER_INSIDE, PORT
 from handset import PROFILES, ctl, pmosctl, replaced, run
+from handset_uplink import FAR, INSIDE, PEER, PORT
 
 SHIPPED = (PROFILES / "secure.json").read_text()
 ASK = ("import socket, sys\ns = socket.create_connection((sys.argv[1], 8080), 8)\ns.settimeout(8)\ns.sendall(b'word')\n"
        "sys.exit(s.recv(10) != b'word')\n")
+# Beyond: says once what it hears.
+ECHO = (f"import socket\ns = socket.socket()\ns.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)\n"
+        f"s.bind(('{PEER}', 8080))\ns.listen(16)\nprint('ready', flush=True)\n"
+        "while True:\n c = s.accept()[0]\n c.settimeout(5)\n try:\n  c.sendall(c.recv(100))\n except OSError:\n  pass\n c.close()\n")
 # Does all that it can to be heard on the uplink, until it is killed.
 HOSTILE = r'''
 import socket, sys, time
@@ -48,7 +52,7 @@ def use(public, keepalive=5):
 
 
 def asks():
-    return pmosctl("exec", "secure", "--", "python3", "-c", ASK, PEER_INSIDE).returncode == 0
+    return pmosctl("exec", "secure", "--", "python3", "-c", ASK, PEER).returncode == 0
 
 
 def net_pid():

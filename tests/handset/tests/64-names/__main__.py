@@ -14,8 +14,9 @@ import subprocess
 import sys
 import time
 
-from beyond import AUTHORITIES, Beyond, certify, DNS, FAR, make_net, PLACE, TLS_NAME, Uplink
+from beyond import AUTHORITIES, DNS, OTHER, PLACE, TLS_NAME, Beyond, certify
 from handset import PROFILES, check, ctl, note, pmosctl, replaced, run, stop_if_failed, until
+from handset_uplink import FAR, NS, Capture, make_uplink
 from probes import LONG, PLAIN, PROBE, TALK
 
 SHIPPED = (PROFILES / "personal.json").read_text()
@@ -116,17 +117,22 @@ def elsewhere(beyond):
 def over_tls(beyond):
     note("over TLS nobody on the way reads what is asked")
     word = b"\x03one\x04apps"
-    uplink = Uplink()
+    uplink = Capture("up0")
+
+    def saw():
+        packets = uplink.take()
+        return sum(word in packet for packet in packets), len(packets)
+
     ctl("restart", "personal")
     probe("one.apps.example")
-    hits, _ = uplink.saw(word)
+    hits, _ = saw()
     check("in the clear it is read", hits > 0, hits)
     use({**NETWORK, "dns": [f"{DNS}#{TLS_NAME}"]})
-    uplink.saw(word)
+    saw()
     before = len(beyond.asked())
     said = probe("one.apps.example")
     check("it is reached", said["one.apps.example"] == {"address": [FAR], "said": "word"}, (said, journal()))
-    hits, total = uplink.saw(word)
+    hits, total = saw()
     check("the server was asked, and the uplink has not seen what", "one.apps.example" in beyond.asked()[before:]
           and hits == 0 and total > 0, (hits, total, beyond.asked()[before:]))
     for port in ("53", "853"):
@@ -178,7 +184,7 @@ def nothing_left():
 
 
 def main():
-    make_net()
+    make_uplink(far=(FAR, OTHER, DNS))
     certify()
     beyond = Beyond()
     try:
@@ -196,7 +202,7 @@ def main():
         beyond.end()
         (PROFILES / "personal.json").write_text(SHIPPED)
         ctl("reload")
-        run("ip", "netns", "del", "beyond")
+        run("ip", "netns", "del", NS)
 
 
 main()

@@ -2,13 +2,13 @@
 
 import json
 import pathlib
-import socket
 import subprocess
 import sys
 
 from handset import run, until
+from handset_uplink import FAR, NS
 
-PHONE, FAR, OTHER, DNS = "203.0.113.1", "203.0.113.2", "203.0.113.3", "203.0.113.53"
+OTHER, DNS = "203.0.113.3", "203.0.113.53"
 PLACE = pathlib.Path("/run/64-names")
 CERTIFICATE = PLACE / "dns.pem"
 TLS_NAME = "dns.example"
@@ -114,25 +114,6 @@ def certify():
     run("openssl", "rehash", str(AUTHORITIES))
 
 
-class Uplink:
-    """What goes by at the phone's uplink."""
-
-    def __init__(self):
-        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-        self.socket.bind(("up0", 0))
-        self.socket.setblocking(False)
-
-    def saw(self, what):
-        """How many packets with these bytes since it was asked last, and how many in all."""
-        hits = total = 0
-        while True:
-            try:
-                packet = self.socket.recv(65536)
-            except BlockingIOError:
-                return hits, total
-            hits, total = hits + (what in packet), total + 1
-
-
 class Beyond:
     """Who answers in the internet."""
 
@@ -140,7 +121,7 @@ class Beyond:
         self.log = PLACE / "asked"
         with open(self.log, "w", encoding="utf-8") as file:
             self.process = subprocess.Popen(
-                ["ip", "netns", "exec", "beyond", "python3", "-c", BEYOND, json.dumps(ZONE), DNS, str(CERTIFICATE)],
+                ["ip", "netns", "exec", NS, "python3", "-c", BEYOND, json.dumps(ZONE), DNS, str(CERTIFICATE)],
                 stdout=file)
         if not until(lambda: "ready" in self.log.read_text(), 20):
             sys.exit("the server of names does not begin")
@@ -151,21 +132,3 @@ class Beyond:
     def end(self):
         self.process.kill()
         self.process.wait()
-
-
-def ip(*words, netns=None):
-    done = run("ip", *(("-n", netns) if netns else ()), *words)
-    if done.returncode != 0:
-        sys.exit(f"ip {' '.join(words)}: {done.stderr}")
-
-
-def make_net():
-    ip("netns", "add", "beyond")
-    ip("link", "add", "up0", "type", "veth", "peer", "name", "far0", "netns", "beyond")
-    ip("address", "add", f"{PHONE}/24", "dev", "up0")
-    for address in (FAR, OTHER, DNS):
-        ip("address", "add", f"{address}/24", "dev", "far0", netns="beyond")
-    ip("link", "set", "up0", "up")
-    for link in ("lo", "far0"):
-        ip("link", "set", link, "up", netns="beyond")
-    ip("route", "replace", "default", "via", FAR, "dev", "up0")

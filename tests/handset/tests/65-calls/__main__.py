@@ -11,10 +11,10 @@ import json
 import secrets
 import socket
 
-from beyond import FAR, INSIDE, NS, PEER, PORT, beyond, make_beyond
-from ear import RTP, Capture, is_wireguard, kind_of, listened_to, udp_of
+from ear import RTP, kind_of, listened_to
 from handset import PROFILES, check, ctl, no_volume, note, pmosctl, replaced, run, stop_if_failed
 from handset_sound import hears, signs_of
+from handset_uplink import FAR, INSIDE, NS, PEER, PORT, Capture, beyond, is_tunnel, make_tunnel_end, make_uplink, udp_of
 from modem import modem
 from telephone import FAR_HZ, OWN_HZ, PLACE, ROOT, SecondPhone, call, heard_inside, make_tones
 
@@ -34,7 +34,7 @@ def talk(encryption, uplink, tunnel):
     own, far = signs_of(heard_inside(), FAR_HZ), signs_of(second.heard(), OWN_HZ)
     check("secure hears the second phone's tone", hears(own), (own, said))
     check("the second phone hears secure's", hears(far), (far, second.said()))
-    strangers = [packet[:64].hex() for packet in outside if not is_wireguard(packet)]
+    strangers = [packet[:64].hex() for packet in outside if not is_tunnel(packet)]
     check("at the uplink there is WireGuard", len(outside) > 100, len(outside))
     check("and nothing else", not strangers, strangers[:5])
     kinds = [kind_of(packet) for packet in seen]
@@ -98,7 +98,8 @@ def main():
     PLACE.mkdir()
     ROOT.mkdir()
     PLACE.chmod(0o755)
-    public = make_beyond()
+    make_uplink(silent=True)
+    public = make_tunnel_end()
     make_tones()
     run("mount", "-t", "erofs", "-o", "ro,loop", "/usr/share/pmos/images/secure.erofs", ROOT)
     run("mount", "-t", "tmpfs", "tmpfs", ROOT / "tmp")
@@ -119,7 +120,7 @@ def main():
         uplink.take()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as leak:
             leak.sendto(b"LEAK", (FAR, 9))
-        check("it sees what is no tunnel", [packet for packet in uplink.take() if not is_wireguard(packet)])
+        check("it sees what is no tunnel", [packet for packet in uplink.take() if not is_tunnel(packet)])
     finally:
         (PROFILES / "secure.json").write_text(SHIPPED)
         ctl("reload")

@@ -5,9 +5,9 @@ import pathlib
 import subprocess
 import sys
 
-from beyond import INSIDE, NS, PEER
 from handset import run, until
 from handset_sound import make_tone
+from handset_uplink import INSIDE, NS, PEER
 
 OWN_HZ, FAR_HZ = 440, 1000
 SECONDS = 12
