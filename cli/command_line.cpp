@@ -19,6 +19,13 @@ Option Option::one_of(std::initializer_list<const char*> words) {
     return *this;
 }
 
+Option Option::not_empty() {
+    option_->check([](const std::string& value) {
+        return value.empty() ? std::string("it is empty") : std::string();
+    });
+    return *this;
+}
+
 Option Option::not_negative() {
     option_->check(CLI::NonNegativeNumber);
     return *this;

@@ -25,6 +25,7 @@ class Option {
 
     Option required();
     Option one_of(std::initializer_list<const char*> words);
+    Option not_empty();
     Option not_negative();
     Option between(double least, double most);
     Option between(std::uint64_t least, std::uint64_t most);

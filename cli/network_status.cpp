@@ -34,8 +34,8 @@ Result<NetworkStatus> read_network_status(BusClient& bus, const std::string& mod
     NetworkStatus status;
     status.mode = mode;
     const char *zone = nullptr, *state = nullptr, *interface = nullptr, *why = nullptr;
-    PMOS_TRY(
-        read(answer, "sssstt", &zone, &state, &interface, &why, &status.received, &status.sent));
+    PMOS_TRY(read(answer, "sssstttt", &zone, &state, &interface, &why, &status.received,
+                  &status.sent, &status.spent, &status.volume));
     status.zone = zone;
     status.state = state;
     status.interface = interface;
@@ -52,9 +52,12 @@ nlohmann::ordered_json network_json(const NetworkStatus& status) {
                          {"endpoint", peer.endpoint},
                          {"handshake", peer.handshake},
                          {"received", peer.received}});
-    return {{"mode", status.mode},           {"zone", status.zone}, {"state", status.state},
-            {"interface", status.interface}, {"why", status.why},   {"received", status.received},
-            {"sent", status.sent},           {"peers", peers}};
+    nlohmann::ordered_json json{{"mode", status.mode},   {"zone", status.zone},
+                                {"state", status.state}, {"interface", status.interface},
+                                {"why", status.why},     {"received", status.received},
+                                {"sent", status.sent},   {"peers", peers}};
+    if (status.volume != 0) json["today"] = {{"spent", status.spent}, {"volume", status.volume}};
+    return json;
 }
 
 std::string handshake_words(const NetworkPeer& peer) {

@@ -18,6 +18,7 @@ struct NetworkPeer {
 struct NetworkStatus {
     std::string mode, zone, state, why, interface;
     std::uint64_t received = 0, sent = 0;
+    std::uint64_t spent = 0, volume = 0;  // of today, and its limit; 0: none
     std::vector<NetworkPeer> peers;
 };
 

@@ -42,6 +42,11 @@ void show(const std::vector<NetworkStatus>& all) {
     for (const auto& status : all) {
         if (!status.why.empty())
             put_line(fmt::format("{}: {}", printable(status.mode), printable(status.why)));
+        if (status.volume != 0 && status.state == "up")
+            put_line(fmt::format(
+                "{}: {} of {} today{}", printable(status.mode), size_words(status.spent),
+                size_words(status.volume),
+                status.spent < status.volume ? "" : ", and no more until midnight UTC"));
         for (const auto& peer : status.peers)
             put_line(fmt::format("{}: peer {} at {}: {}, {} from it", printable(status.mode),
                                  printable(peer.key),
@@ -94,7 +99,7 @@ Result<int> trace(const Globals& globals, const std::string& name, const std::st
 }
 
 struct KeyOptions {
-    std::string mode;
+    std::string mode, peer;  // peer: whose preshared key is meant
     bool make = false, import = false, show = false, yes = false;
     int key_fd = -1;
 };
@@ -107,7 +112,9 @@ Result<UniqueFd> read_key(const KeyOptions& options) {
         return fail(Code::usage,
                     fmt::format("cannot read the key from descriptor {}", source.pin_fd),
                     "it is not open", "pmosctl net key MODE --import --key-fd 3 3< FILE");
-    source.prompt = fmt::format("key of the tunnel of {}", options.mode);
+    source.prompt = options.peer.empty()
+                        ? fmt::format("key of the tunnel of {}", options.mode)
+                        : fmt::format("preshared key of {} and {}", options.mode, options.peer);
     return obtain_secret(source);
 }
 
@@ -132,6 +139,10 @@ Result<Message> call_for_key(BusClient& bus, const KeyOptions& options) {
     if (options.import) {
         PMOS_ASSIGN(key, read_key(options));
     }
+    // Nobody can tell whether there is one of a peer but who would keep it.
+    if (!options.peer.empty())
+        return call_with_progress(bus, options.mode, network, "ImportPresharedKey", "shb",
+                                  options.peer.c_str(), key.get(), int{options.yes});
     PMOS_ASSIGN(const bool replaces, may_replace(bus, options));
     if (options.import)
         return call_with_progress(bus, options.mode, network, "ImportKey", "hb", key.get(),
@@ -143,6 +154,10 @@ Result<int> key(const Globals& globals, const KeyOptions& options) {
     if (options.make + options.import + options.show != 1)
         return fail(Code::usage, "say one of --new, --import and --show");
     if (options.key_fd >= 0 && !options.import) return fail(Code::usage, "--key-fd is of --import");
+    if (!options.peer.empty() && !options.import)
+        return fail(Code::usage, "a preshared key is imported",
+                    "both ends have the same one, so one of them makes it",
+                    "wg genpsk at the other end, and here --peer KEY --import");
     PMOS_ASSIGN(auto bus, globals.connect());
     PMOS_ASSIGN(const auto answer, call_for_key(bus, options));
     PMOS_ASSIGN(const auto public_key, read_string(answer));
@@ -174,6 +189,9 @@ Action attach_net_key(CommandLine& line) {
     line.add_flag("--new", options->make, "make a new one");
     line.add_flag("--import", options->import, "take the one that is read, a line of base64");
     line.add_flag("--show", options->show, "print the public key of the one that is there");
+    line.add_option("--peer", options->peer,
+                    "with --import: the preshared key with the peer of this public key")
+        .not_empty();
     line.add_option("--key-fd", options->key_fd, "read it from this open descriptor")
         .not_negative();
     line.add_flag("--yes", options->yes, "do not ask whether one may go");

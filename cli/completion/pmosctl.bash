@@ -27,7 +27,7 @@ _pmosctl_options() {
         events) echo "$common --count --denials" ;;
         handset) echo "$common --out --format" ;;
         modem) echo "$common --no-wait" ;;
-        net) echo "$common --watch --new --import --show --key-fd --yes" ;;
+        net) echo "$common --watch --new --import --show --peer --key-fd --yes" ;;
         image) echo "$common --output --hash-image --root-hash --all-root --limit --unpacker" ;;
         policy)
             echo "$common --format --resolved --origin --mode --dir --all --on-device --output --against --svg --dot --name --version --for --root

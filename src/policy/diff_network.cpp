@@ -80,6 +80,11 @@ void compare_peer(Teller& t, const PeerPair& pair) {
         tell_peer(t, pair, Turn::change, Danger::moderate, "endpoint",
                   fmt::format("{} reaches its tunnel's peer at {} instead of {}", t.m, is, was));
     compare_allowed_ips(t, pair);
+    if (from.preshared != to.preshared)
+        tell_peer(t, pair, Turn::change, to.preshared ? Danger::slight : Danger::serious,
+                  "presharedKey",
+                  fmt::format("{}'s tunnel {} a preshared key", t.m,
+                              to.preshared ? "needs" : "is encrypted without"));
     if (from.keepalive == to.keepalive) return;
     const auto seconds = [](std::uint16_t s) {
         return s == 0 ? "never" : fmt::format("every {} s", s);
@@ -252,12 +257,39 @@ void compare_resolvers(Teller& t) {
           "network/dns");
 }
 
+void compare_rates(Teller& t) {
+    struct Limit {
+        std::string_view key, words, unit;
+        std::uint64_t NetworkLimits::*of;
+    };
+    constexpr Limit kLimits[] = {
+        {"network/limits/send", "may send", "a second", &NetworkLimits::send},
+        {"network/limits/receive", "may receive", "a second", &NetworkLimits::receive},
+        {"network/limits/volume", "may send and receive", "a day", &NetworkLimits::volume}};
+    const auto &a = t.a.plan.network, &b = t.b.plan.network;
+    if (!has_wire(a.zone) || !has_wire(b.zone)) return;
+    for (const auto& limit : kLimits) {
+        const auto from = a.limits.*limit.of, to = b.limits.*limit.of;
+        if (from == to) continue;
+        const auto words = [&](std::uint64_t bytes) {
+            return bytes == 0 ? "without a limit"
+                              : fmt::format("{} {}", size_words(bytes), limit.unit);
+        };
+        // Without one there is no bound: 0 is the most.
+        t.say(network, to - 1 > from - 1 ? Turn::gain : Turn::loss, Danger::slight,
+              std::string(limit.key),
+              fmt::format("{} {} {} instead of {}", t.m, limit.words, words(to), words(from)),
+              limit.key);
+    }
+}
+
 }  // namespace
 
 void compare_network(Teller& t) {
     compare_zone(t);
     compare_tunnel(t);
     compare_resolvers(t);
+    compare_rates(t);
     for (const auto& list : kLists) compare_rules(t, list);
 }
 

@@ -43,7 +43,9 @@ constexpr std::string_view kCompared[] = {
     "network", "network/direct", "network/tunnel/name", "network/tunnel/addresses/[]",
     "network/tunnel/mtu", "network/tunnel/peers/[]/publicKey", "network/tunnel/peers/[]/endpoint",
     "network/tunnel/peers/[]/allowedIPs/[]", "network/tunnel/peers/[]/persistentKeepalive",
-    "network/dns/[]", "network/egress/allow/[]", "network/egress/deny/[]", "network/inbound/[]",
+    "network/tunnel/peers/[]/presharedKey", "network/dns/[]", "network/egress/allow/[]",
+    "network/egress/deny/[]", "network/inbound/[]", "network/limits/send", "network/limits/receive",
+    "network/limits/volume",
     // diff_life.cpp
     "namespaces/[]", "timeOffsets/monotonic", "timeOffsets/boottime", "lsm/apparmor",
     "lsm/required", "landlock/required", "landlock/execute/[]", "resources/*/*",

@@ -8,6 +8,10 @@ namespace {
 
 // With the rest of a profile's keys this many lists of rules fit into a file (json_reader.h).
 constexpr std::int64_t kMaxRules = 10000;
+// Less carries no handshake of TLS in a time that programs wait.
+constexpr std::int64_t kMinRate = 8 << 10, kMinVolume = 1 << 20;
+// In bytes and nanoseconds it fits into nftables' 64 bits.
+constexpr std::int64_t kMaxRate = std::int64_t{4} << 30;
 
 constexpr std::array kNetworkKeys{
     KeySpec{.path = "network",
@@ -83,6 +87,13 @@ constexpr std::array kNetworkKeys{
             .max = 65535,
             .example = "25",
             .fallback = "0"},
+    KeySpec{.path = "network/tunnel/peers/[]/presharedKey",
+            .types = kBool,
+            .doc = "true: no handshake without a symmetric key as well, so that who can reckon "
+                   "back one of X25519 some day still reads nothing. It is imported as the "
+                   "tunnel's own; without it the mode does not start.",
+            .example = "true",
+            .fallback = "false"},
     KeySpec{.path = "network/dns",
             .types = kArr,
             .doc =
@@ -131,6 +142,29 @@ constexpr std::array kNetworkKeys{
                    "ports are the mode's.",
             .format = Format::flow_source,
             .example = "\"tcp/22 from 10.8.0.0/24\""},
+    KeySpec{.path = "network/limits",
+            .types = kObj,
+            .doc = "How much it may send and receive; what is more is dropped."},
+    KeySpec{.path = "network/limits/send",
+            .types = kStr | kInt,
+            .doc = "Bytes a second out of the mode.",
+            .format = Format::size,
+            .min = kMinRate,
+            .max = kMaxRate,
+            .example = "\"512KiB\""},
+    KeySpec{.path = "network/limits/receive",
+            .types = kStr | kInt,
+            .doc = "Bytes a second into it.",
+            .format = Format::size,
+            .min = kMinRate,
+            .max = kMaxRate,
+            .example = "\"2MiB\""},
+    KeySpec{.path = "network/limits/volume",
+            .types = kStr | kInt,
+            .doc = "Bytes a day (of UTC) of both directions, however often the mode starts.",
+            .format = Format::size,
+            .min = kMinVolume,
+            .example = "\"1GiB\""},
 };
 
 }  // namespace

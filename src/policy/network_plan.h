@@ -56,6 +56,7 @@ struct TunnelPeer {
     std::uint16_t port = 0;
     std::vector<IpPrefix> allowed_ips;
     std::uint16_t keepalive = 0;  // seconds, 0: none
+    bool preshared = false;       // no handshake without the symmetric key of it and the mode
     friend bool operator==(const TunnelPeer&, const TunnelPeer&) = default;
 };
 
@@ -67,6 +68,13 @@ struct TunnelPlan {
     friend bool operator==(const TunnelPlan&, const TunnelPlan&) = default;
 };
 
+// How much goes through a wire; 0: any.
+struct NetworkLimits {
+    std::uint64_t send = 0, receive = 0;  // bytes a second
+    std::uint64_t volume = 0;             // bytes a day, of both directions
+    friend bool operator==(const NetworkLimits&, const NetworkLimits&) = default;
+};
+
 struct NetworkPlan {
     Zone zone = Zone::none;
     TunnelPlan tunnel;           // of a tunnel
@@ -75,6 +83,7 @@ struct NetworkPlan {
     bool restricted = false;
     std::vector<FlowRule> allow, deny;
     std::vector<FlowRule> inbound;  // new connections to the mode, of a tunnel
+    NetworkLimits limits;
     friend bool operator==(const NetworkPlan&, const NetworkPlan&) = default;
 };
 

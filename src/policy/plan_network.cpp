@@ -29,7 +29,9 @@ void write_tunnel(JsonWriter& w, const TunnelPlan& tunnel) {
         w.open_object().key("publicKey").text(key_text(peer.public_key));
         w.key("endpoint").text(endpoint_text(peer.host, peer.port));
         write_prefixes(w, "allowedIPs", peer.allowed_ips);
-        w.key("persistentKeepalive").number(peer.keepalive).close();
+        w.key("persistentKeepalive").number(peer.keepalive);
+        if (peer.preshared) w.key("presharedKey").boolean(true);
+        w.close();
     }
     w.compact(false).close().close();
 }
@@ -67,9 +69,31 @@ TunnelPlan read_tunnel(const nlohmann::json& j) {
         }
         peer.allowed_ips = prefixes(item.at("allowedIPs"), false);
         peer.keepalive = item.at("persistentKeepalive");
+        peer.preshared = item.value("presharedKey", false);
         tunnel.peers.push_back(std::move(peer));
     }
     return tunnel;
+}
+
+// A limit that there is not is not written.
+constexpr std::pair<const char*, std::uint64_t NetworkLimits::*> kLimits[] = {
+    {"send", &NetworkLimits::send},
+    {"receive", &NetworkLimits::receive},
+    {"volume", &NetworkLimits::volume}};
+
+void write_limits(JsonWriter& w, const NetworkLimits& limits) {
+    if (limits == NetworkLimits()) return;
+    w.key("limits").open_object();
+    for (const auto& [key, limit] : kLimits)
+        if (limits.*limit != 0) w.key(key).number(limits.*limit);
+    w.close();
+}
+
+NetworkLimits read_limits(const nlohmann::json& j) {
+    NetworkLimits limits;
+    const auto written = j.value("limits", nlohmann::json::object());
+    for (const auto& [key, limit] : kLimits) limits.*limit = written.value(key, std::uint64_t{0});
+    return limits;
 }
 
 std::vector<FlowRule> read_rules(const nlohmann::json& j, const char* key, RuleReader read) {
@@ -97,6 +121,7 @@ void write_network(JsonWriter& w, const NetworkPlan& network) {
     write_rules(w, "allow", network.allow, destination_text);
     write_rules(w, "deny", network.deny, destination_text);
     write_rules(w, "inbound", network.inbound, source_text);
+    write_limits(w, network.limits);
     w.close();
 }
 
@@ -112,6 +137,7 @@ NetworkPlan read_network(const nlohmann::json& j) {
     network.allow = read_rules(j, "allow", parse_destination);
     network.deny = read_rules(j, "deny", parse_destination);
     network.inbound = read_rules(j, "inbound", parse_source);
+    network.limits = read_limits(j);
     return network;
 }
 

@@ -64,6 +64,9 @@ void ProfileReader::network() {
     plan.allow = rules_of(allow, parse_destination);
     plan.deny = rules_of(node->at_path("egress/deny"), parse_destination);
     dns(*node);
+    plan.limits = {size_or(node->at_path("limits/send"), 0),
+                   size_or(node->at_path("limits/receive"), 0),
+                   size_or(node->at_path("limits/volume"), 0)};
     const Node* inbound = node->find("inbound");
     if (tunnel == nullptr) {
         if (inbound != nullptr)
@@ -191,6 +194,8 @@ void ProfileReader::peer(const Node& node) {
         peer.port = endpoint->port;
     }
     peer.keepalive = static_cast<std::uint16_t>(u32_or(node.find("persistentKeepalive"), 0));
+    const Node* preshared = node.find("presharedKey");
+    peer.preshared = preshared != nullptr && preshared->boolean;
     const Node* list = node.find("allowedIPs");
     if (list != nullptr)
         for (const auto& item : list->items) allowed_ip(item, peer);

@@ -1,5 +1,7 @@
 // daemon: the network of the Mode objects. Translates, decides nothing; never reads a key.
+#include "base/text.h"
 #include "policy/names.h"
+#include "policy/x25519.h"
 #include "runtime/daemon/bus.h"
 #include "runtime/daemon/bus_args.h"
 #include "runtime/network/part.h"
@@ -39,6 +41,21 @@ int import_key(sd_bus_message* message, void* userdata, sd_bus_error*) {
     return r < 0 ? r : key_when(userdata, message, std::move(wanted));
 }
 
+int import_preshared(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    const char* peer = nullptr;
+    VolumeCall wanted{Verb::preshared_key_import, {}};
+    int r = sd_bus_message_read(message, "s", &peer);
+    if (r >= 0) r = read_fd(message, wanted.other);
+    if (r >= 0) r = read_replaces(message, wanted);
+    if (r < 0) return r;
+    wanted.peer = policy::parse_key(peer);
+    if (wanted.peer) return key_when(userdata, message, std::move(wanted));
+    Call(message).fail(fail(Code::usage, "this is no public key of a peer", printable(peer),
+                            "write it as the profile has it")
+                           .error());
+    return 1;
+}
+
 int public_key(sd_bus_message* message, void* userdata, sd_bus_error*) {
     return key_when(userdata, message, {Verb::tunnel_key_show, {}});
 }
@@ -57,15 +74,16 @@ int status(sd_bus_message* message, void* userdata, sd_bus_error*) {
     Mode& mode = mode_of(userdata);
     const auto& plan = mode.running ? mode.running->plan : mode.plan;
     const auto zone = plan ? plan->network.zone : policy::Zone::none;
-    auto tell = [call = Call(message),
+    auto tell = [call = Call(message), volume = plan ? plan->network.limits.volume : 0,
                  zone = std::string(policy::word_at(policy::kZoneNames, zone))](
                     const std::string& state, const NetworkStatus& status) {
         sd_bus_message* reply = nullptr;
         int r = sd_bus_message_new_method_return(call.get(), &reply);
         if (r >= 0)
-            r = sd_bus_message_append(reply, "sssstt", zone.c_str(), state.c_str(),
+            r = sd_bus_message_append(reply, "sssstttt", zone.c_str(), state.c_str(),
                                       state == "up" ? network::kModeLink : "", status.lost.c_str(),
-                                      status.received, status.sent);
+                                      status.received, status.sent, status.spent,
+                                      state == "up" ? volume : 0);
         if (r >= 0) r = append_peers(reply, status.peers);
         if (r >= 0) sd_bus_send(nullptr, reply, nullptr);
         sd_bus_message_unref(reply);
@@ -118,11 +136,15 @@ constexpr sd_bus_vtable kVtable[] = {
     SD_BUS_METHOD_WITH_NAMES("ImportKey", "hb", SD_BUS_PARAM(key) SD_BUS_PARAM(replace), "s",
                              SD_BUS_PARAM(public_key), import_key,
                              kAnyone | SD_BUS_VTABLE_SENSITIVE),
+    SD_BUS_METHOD_WITH_NAMES(
+        "ImportPresharedKey", "shb", SD_BUS_PARAM(peer) SD_BUS_PARAM(key) SD_BUS_PARAM(replace),
+        "s", SD_BUS_PARAM(peer), import_preshared, kAnyone | SD_BUS_VTABLE_SENSITIVE),
     SD_BUS_METHOD_WITH_NAMES("PublicKey", "", , "s", SD_BUS_PARAM(public_key), public_key, kAnyone),
-    SD_BUS_METHOD_WITH_NAMES("Status", "", , "sssstta(sstt)",
+    SD_BUS_METHOD_WITH_NAMES("Status", "", , "sssstttta(sstt)",
                              SD_BUS_PARAM(zone) SD_BUS_PARAM(state) SD_BUS_PARAM(interface)
                                  SD_BUS_PARAM(why) SD_BUS_PARAM(received) SD_BUS_PARAM(sent)
-                                     SD_BUS_PARAM(peers),
+                                     SD_BUS_PARAM(spent_today) SD_BUS_PARAM(volume)
+                                         SD_BUS_PARAM(peers),
                              status, kAnyone),
     SD_BUS_METHOD_WITH_NAMES("Connections", "", , "a(sssqsutt)t",
                              SD_BUS_PARAM(destinations) SD_BUS_PARAM(others), connections, kAnyone),

@@ -51,6 +51,7 @@ void NetworkLink::begin() {
                                     [this](std::string_view member, sd_bus_message* message) {
                                         if (member == network::kLost) hear_lost(message);
                                         if (member == network::kRefused) hear_refused(message);
+                                        if (member == network::kSpent) hear_spent(message);
                                     }});
 }
 

@@ -24,6 +24,7 @@ struct NetworkPeer {
 struct NetworkStatus {
     std::string lost;  // why the mode has no network any more; "": it has
     std::uint64_t received = 0, sent = 0;
+    std::uint64_t spent = 0;  // of the day's volume
     std::vector<NetworkPeer> peers;
 };
 
@@ -58,6 +59,9 @@ class NetworkLink {
         : loop_(loop), dir_(std::move(dir)), told_lost_(std::move(lost)) {}
     using Refused = std::function<void(const std::string& mode, const NetworkRefusal& refusal)>;
     void on_refused(Refused refused) { told_refused_ = std::move(refused); }
+    // The day's volume of a mode, in bytes, is used up.
+    using Spent = std::function<void(const std::string& mode, std::uint64_t volume)>;
+    void on_spent(Spent spent) { told_spent_ = std::move(spent); }
     // From here on it looks for the broker. What runs was adopted before: what is anybody else's is
     // removed.
     void begin();
@@ -108,6 +112,7 @@ class NetworkLink {
     void leave(const std::string& mode, UniqueFd net_ns, Done done);
     void hear_lost(sd_bus_message* message);
     void hear_refused(sd_bus_message* message) const;
+    void hear_spent(sd_bus_message* message) const;
     void lost_broker();
     void end_broker(std::string why);
     std::unexpected<Error> nobody(const std::string& mode) const;
@@ -116,6 +121,7 @@ class NetworkLink {
     std::string dir_;
     Lost told_lost_;
     Refused told_refused_ = [](const auto&, const auto&) {};
+    Spent told_spent_ = [](const auto&, auto) {};
     std::map<std::string, Wire, std::less<>> wires_;
     struct Leaving {
         std::uint64_t turn;

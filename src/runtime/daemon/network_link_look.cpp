@@ -25,7 +25,7 @@ int read_peers(sd_bus_message* m, std::vector<NetworkPeer>& out) {
 
 Result<NetworkStatus> read_status(sd_bus_message* m) {
     NetworkStatus status;
-    int r = sd_bus_message_read(m, "tt", &status.received, &status.sent);
+    int r = sd_bus_message_read(m, "ttt", &status.received, &status.sent, &status.spent);
     if (r >= 0) r = read_peers(m, status.peers);
     if (r < 0) return fail(errno_error(-r, "cannot read pmos-net's answer"));
     return status;
@@ -65,6 +65,13 @@ void NetworkLink::hear_refused(sd_bus_message* message) const {
     refusal.what = {std::string_view(direction) == network::kInbound, printable(destination),
                     printable(name), reason, pointer};
     told_refused_(mode, refusal);
+}
+
+void NetworkLink::hear_spent(sd_bus_message* message) const {
+    const char* mode = nullptr;
+    std::uint64_t volume = 0;
+    if (sd_bus_message_read(message, "st", &mode, &volume) >= 0 && wires_.contains(mode))
+        told_spent_(mode, volume);
 }
 
 void NetworkLink::status(const std::string& mode, Answer<NetworkStatus> answer) {

@@ -85,6 +85,9 @@ Supervisor::Supervisor(EventLoop& loop, const Paths& paths, Observer& observer,
         if (const auto found = modes_.find(name); found != modes_.end())
             denials_.take(*found->second, refusal);
     });
+    network_.on_spent([this](const std::string& mode, std::uint64_t volume) {
+        ctx_.observer.event("network-spent", mode, {{"volume", std::to_string(volume)}});
+    });
 }
 
 Result<Mode*> Supervisor::find(std::string_view name) {

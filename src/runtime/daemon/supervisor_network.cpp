@@ -8,6 +8,22 @@
 #include "runtime/daemon/volume_job.h"
 
 namespace pmos::daemon {
+namespace {
+
+const policy::TunnelPeer* peer_of(const policy::NetworkPlan& plan, const policy::PublicKey& key) {
+    const auto& peers = plan.tunnel.peers;
+    const auto it = std::ranges::find(peers, key, &policy::TunnelPeer::public_key);
+    return it == peers.end() ? nullptr : &*it;
+}
+
+// Of the tunnel that runs, if there is one: its own key, or that of this peer.
+bool is_in_use(const Mode& mode, const std::optional<policy::PublicKey>& peer) {
+    if (!peer || !has_tunnel(mode)) return !peer;
+    const auto* known = peer_of(mode.running->plan->network, *peer);
+    return known != nullptr && known->preshared;
+}
+
+}  // namespace
 
 // One that cannot be taken over is cut off: the broker removes what nobody names.
 void Supervisor::adopt_network(Mode& mode) {
@@ -26,7 +42,11 @@ void Supervisor::tunnel_key(Mode& mode, VolumeCall call, Answer<std::string> ans
     auto volume = key_volume(mode.name, *mode.plan);
     if (!volume) return answer(fail(std::move(volume.error())));
     call.volume = volume->name;
-    const bool changes = call.verb != volume::Verb::tunnel_key_show;
+    if (call.peer && !peer_of(mode.plan->network, *call.peer))
+        return answer(fail(Code::not_found,
+                           "mode '" + mode.name + "' has no peer " + policy::key_text(*call.peer),
+                           "", "name it in network/tunnel/peers of its profile first"));
+    const bool changes = call.verb != volume::Verb::tunnel_key_show && is_in_use(mode, call.peer);
     this->volume(
         mode, std::move(call),
         [this, &mode, changes, answer = std::move(answer)](Result<Details> told) mutable {

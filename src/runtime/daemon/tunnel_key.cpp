@@ -33,6 +33,8 @@ void read_tunnel_key(const Context& ctx, Mode& mode, const policy::LaunchPlan& p
     UniqueFd reader(ends[0]);
     VolumeJob job = make_volume_job(ctx, mode, *volume, volume::Verb::tunnel_key_read);
     job.progress = {};
+    for (const auto& peer : plan.network.tunnel.peers)
+        if (peer.preshared) job.peers.push_back(peer.public_key);
     job.other.reset(ends[1]);
     run_volume_worker(
         ctx.loop, ctx.paths.libexec, std::move(job),

@@ -11,7 +11,8 @@ namespace pmos::daemon {
 // mode has no volume.
 Result<policy::Volume> key_volume(const std::string& mode, const policy::LaunchPlan& plan);
 
-// Answers the end of a pipe with the 32 bytes in it. Code::not_found: none was made.
+// Answers the end of a pipe with it and the preshared ones of its peers, as
+// volume::Verb::tunnel_key_read says. Code::not_found: one was not made.
 void read_tunnel_key(const Context& ctx, Mode& mode, const policy::LaunchPlan& plan,
                      Answer<UniqueFd> answer);
 

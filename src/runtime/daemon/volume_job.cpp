@@ -61,6 +61,7 @@ const char* verb_name(volume::Verb verb) {
             return "volume-denials";
         case volume::Verb::tunnel_key_new:
         case volume::Verb::tunnel_key_import:
+        case volume::Verb::preshared_key_import:
             return "tunnel-key";
         case volume::Verb::tunnel_key_read:
             return "start";

@@ -56,6 +56,7 @@ std::function<void()> call_volume(const Context& ctx, Mode& mode, VolumeCall cal
     job.other = std::move(call.other);
     job.ways = std::move(call.ways);
     job.replaces = call.replaces;
+    if (call.peer) job.peers = {*call.peer};
     return run_volume_worker(
         ctx.loop, ctx.paths.libexec, std::move(job),
         [&ctx, &mode, judged, verb, answer = std::move(answer)](Result<VolumeEnd> end) mutable {

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
+#include "policy/x25519.h"
 #include "runtime/daemon/mode.h"
 #include "runtime/volume/client.h"
 
@@ -13,10 +15,11 @@ struct VolumeCall {
     volume::Verb verb{};
     std::string volume;
     UniqueFd secret = {};
-    UniqueFd other = {};     // a new secret, or a file
-    std::uint64_t size = 0;  // of resize
-    volume::Ways ways = {};  // of auth_*
-    bool replaces = false;   // of a tunnel's key
+    UniqueFd other = {};                         // a new secret, or a file
+    std::uint64_t size = 0;                      // of resize
+    volume::Ways ways = {};                      // of auth_*
+    bool replaces = false;                       // of a tunnel's key
+    std::optional<policy::PublicKey> peer = {};  // whose preshared key it is
     std::string owner = {};  // who asked: if he leaves, it is ended; "": nobody can
 };
 

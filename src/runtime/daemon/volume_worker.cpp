@@ -4,6 +4,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <memory>
@@ -34,6 +35,9 @@ class Worker : public std::enable_shared_from_this<Worker> {
         PMOS_ASSIGN(auto wire, volume::make_request(job_.verb, job_.mode, job_.volume, job_.places,
                                                     job_.ways));
         wire.replaces = job_.replaces ? 1 : 0;
+        for (const auto& peer : job_.peers)
+            if (wire.peer_count < volume::kMaxPeers)
+                std::ranges::copy(peer, wire.peers[wire.peer_count++]);
         PMOS_TRY(volume::send_request(socket_.borrow(), wire, job_.secret.borrow(),
                                       job_.other.borrow()));
         job_.secret.reset();

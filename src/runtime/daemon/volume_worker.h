@@ -4,8 +4,10 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "policy/launch_plan.h"
+#include "policy/x25519.h"
 #include "runtime/daemon/context.h"
 #include "runtime/daemon/process.h"
 #include "runtime/volume/client.h"
@@ -22,6 +24,7 @@ struct VolumeJob {
     UniqueFd secret;  // empty for a device key and for verbs that need none
     UniqueFd other;   // as volume::needs_other()
     bool replaces = false;
+    std::vector<policy::PublicKey> peers = {};  // as volume::Request has them
     std::move_only_function<void(std::uint32_t permille, std::string_view step)> progress = nullptr;
     std::move_only_function<void()> keys_ended = nullptr;  // before it answers
 };

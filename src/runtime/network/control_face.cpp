@@ -117,7 +117,7 @@ void reply_state(sd_bus_message* call, const NetworkState& state) {
     sd_bus_message* made = nullptr;
     if (sd_bus_message_new_method_return(call, &made) < 0) return;
     const event::MessagePtr reply(made);
-    int r = sd_bus_message_append(made, "tt", state.received, state.sent);
+    int r = sd_bus_message_append(made, "ttt", state.received, state.sent, state.spent);
     if (r >= 0) r = sd_bus_message_open_container(made, 'a', "(sstt)");
     for (const auto& peer : state.peers)
         if (r >= 0)
@@ -171,6 +171,7 @@ const sd_bus_vtable kVtable[] = {
     SD_BUS_METHOD(kStatus, "s", kStatusSignature, status, 0),
     SD_BUS_METHOD(kConnections, "s", kConnectionsSignature, connections, 0),
     SD_BUS_SIGNAL(kLost, "ss", 0),
+    SD_BUS_SIGNAL(kSpent, "st", 0),
     SD_BUS_SIGNAL(kRefused, kRefusedSignature, 0),
     SD_BUS_VTABLE_END};
 
@@ -192,6 +193,11 @@ Result<std::unique_ptr<ControlFace>> ControlFace::make(event::EventLoop& loop, K
     PMOS_ASSIGN(made->face_, peer::Face::make(loop, path, std::move(rules)));
     keeper.on_lost(
         [face = made.get()](const auto& mode, const auto& why) { face->tell_lost(mode, why); });
+    keeper.on_spent([face = made.get()](const auto& mode, std::uint64_t volume) {
+        face->face_->each([&](sd_bus* bus) {
+            sd_bus_emit_signal(bus, kPath, kControlInterface, kSpent, "st", mode.c_str(), volume);
+        });
+    });
     keeper.on_refused([face = made.get()](const auto& refusal) { face->tell_refused(refusal); });
     keeper.on_deaf([](const auto& mode, const auto& why) {
         sd_journal_print(LOG_WARNING, "not all can be told of the network of '%s': %s",

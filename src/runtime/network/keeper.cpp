@@ -49,7 +49,7 @@ void Keeper::connect(const std::string& mode, UniqueFd netns, policy::NetworkPla
         before != held_.end() && !before->second.stands && same_file(before->second.netns, netns))
         return done(fail(Code::not_found, "the mode '" + mode + "' was cut off its network",
                          "somebody else had changed it", "start it again"));
-    held_.erase(mode);
+    if (const auto before = held_.extract(mode)) remember_volume(mode, before.mapped());
     auto& held = held_[mode];
     held.netns = std::move(netns);
     held.plan = std::move(plan);
@@ -70,11 +70,12 @@ void Keeper::connect(const std::string& mode, UniqueFd netns, policy::NetworkPla
 
 // All of a wire; of a tunnel its rules.
 Result<> Keeper::begin(const std::string& mode, Held& held) {
+    PMOS_ASSIGN(const auto spent, begin_volume(mode, held));
     if (held.plan.zone == Zone::direct)
-        return connect_wire(phone_, mode, held.netns.borrow(), held.plan);
+        return connect_wire(phone_, mode, held.netns.borrow(), held.plan, spent);
     PMOS_TRY(disconnect_wire(phone_, mode));
     PMOS_ASSIGN(const auto room, Room::open(phone_.home, held.netns.borrow()));
-    return room.guard(held.plan, phone_.resolver_user);
+    return room.guard(held.plan, phone_.resolver_user, spent);
 }
 
 // Whoever took the network away meanwhile has done so whole.
@@ -92,7 +93,9 @@ void Keeper::made(const std::string& mode, Result<> so_far, event::Done done) {
             attach(so_far, take_away(mode, held.mapped()));
         }
     }
+    const bool stands = so_far.has_value();
     done(std::move(so_far));
+    if (stands) look_at_volume(mode);
 }
 
 Result<> Keeper::start_resolver(const std::string& mode, Held& held) {
@@ -113,6 +116,7 @@ Result<> Keeper::start_resolver(const std::string& mode, Held& held) {
 // The link first, so that nothing goes without rules.
 Result<> Keeper::take_away(const std::string& mode, const Held& held) {
     if (held.tunnel) held.tunnel->stop();
+    remember_volume(mode, held);
     auto wire = disconnect_wire(phone_, mode);
     auto room = Room::open(phone_.home, held.netns.borrow());
     auto inside = room ? room->clear() : Result<>(fail(std::move(room.error())));
@@ -152,6 +156,11 @@ void Keeper::status(const std::string& mode, event::Answer<NetworkState> answer)
     if (*link) {
         state.received = (*link)->received;
         state.sent = (*link)->sent;
+    }
+    if (at->second.plan.limits.volume != 0) {
+        auto spent = spent_today(mode, at->second.netns.borrow());
+        if (!spent) return answer(fail(std::move(spent.error())));
+        state.spent = spent->bytes;
     }
     if (!at->second.tunnel) return answer(std::move(state));
     at->second.tunnel->state(

@@ -20,6 +20,7 @@ namespace pmos::network {
 
 struct NetworkState {
     std::uint64_t received = 0, sent = 0;  // by the mode, bytes
+    std::uint64_t spent = 0;               // of today's volume, where it has one
     std::vector<PeerState> peers;
 };
 
@@ -40,6 +41,10 @@ class Keeper {
         lost_ = std::move(lost);
     }
     void on_refused(std::function<void(const Refusal&)> refused) { refused_ = std::move(refused); }
+    // Its volume of the day, with so many bytes, is used up.
+    void on_spent(std::function<void(const std::string& mode, std::uint64_t volume)> spent) {
+        told_spent_ = std::move(spent);
+    }
     // Not all that is to be told of the mode can be.
     void on_deaf(std::function<void(const std::string& mode, const std::string& why)> deaf) {
         deaf_ = std::move(deaf);
@@ -53,6 +58,9 @@ class Keeper {
         std::unique_ptr<Watch> watch;
         std::unique_ptr<RefusedLog> refused;
         std::unique_ptr<Resolver> resolver;
+        std::string day;                      // whose volume its rules have
+        bool used_up = false;                 // that volume, and it was told
+        bool tells_used_up = false;           // or is to be, once it stands
         bool making = false, stands = false;  // neither: it has been cut off
         std::string meddled;                  // what another did to it while it was being made
     };
@@ -63,6 +71,12 @@ class Keeper {
     Result<> take_away(const std::string& mode, const Held& held);
     Result<> watch_phone();
     Result<> start_resolver(const std::string& mode, Held& held);
+    Result<Spent> spent_today(const std::string& mode, BorrowedFd netns) const;
+    Result<Spent> begin_volume(const std::string& mode, Held& held);
+    void volume_spent(const std::string& mode);
+    void remember_volume(const std::string& mode, const Held& held);
+    void look_at_volume(const std::string& mode);
+    void look_at_the_day();
     void count_traffic(const std::string& mode, const Held& held);
     void listen_for_refusals(const std::string& mode, Held& held);
     Result<> watch_mode(const std::string& mode, Held& held);
@@ -77,9 +91,12 @@ class Keeper {
     Programs programs_;
     std::map<std::string, Held> held_;
     std::unique_ptr<Watch> watch_;
+    std::map<std::string, Spent> spent_;  // when that was looked at last
+    event::EventSource next_day_;
     using Told = std::function<void(const std::string&, const std::string&)>;
     Told lost_ = [](const auto&, const auto&) {};
     Told deaf_ = lost_;
+    std::function<void(const std::string&, std::uint64_t)> told_spent_ = [](const auto&, auto) {};
     std::function<void(const Refusal&)> refused_ = [](const Refusal&) {};
 };
 

@@ -51,6 +51,7 @@ Result<> Keeper::watch_mode(const std::string& mode, Held& held) {
     told.missed = [this, mode, while_it_stands] {
         while_it_stands([&](Held& now) { load_again(mode, now); });
     };
+    told.spent = [this, mode] { volume_spent(mode); };
     PMOS_ASSIGN(held.watch, phone_.home.inside(held.netns.borrow(), [&] {
         return Watch::make(loop_, std::move(told));
     }));

@@ -1,5 +1,5 @@
-// network: pmos-net-key, the one process that sees a tunnel's private key: "set" hands it from a
-// pipe to the kernel, "show" leaves it out of what the kernel says. Then it ends. Descriptor 3 is
+// network: pmos-net-key, the one process that sees a tunnel's secret keys: "set" hands them from a
+// pipe to the kernel, "show" leaves them out of what the kernel says. Then it ends. Descriptor 3 is
 // a socket of generic netlink in the mode's namespace.
 #include <fmt/format.h>
 #include <sys/mman.h>
@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <csignal>
@@ -64,19 +65,36 @@ Result<> answer(F f) {
     }
 }
 
-Result<> set_key(const Device& device) {
-    PMOS_ASSIGN(auto key, SecretBuffer::make(kKeySize));
-    std::size_t size = 0;
-    while (size < kKeySize) {
-        const ssize_t n = ::read(STDIN_FILENO, key.storage().data() + size, kKeySize - size);
+Result<> tell(std::span<const std::byte> message) {
+    PMOS_TRY(send(message));
+    return answer([](const nlmsghdr&) {});
+}
+
+// The keys of the pipe: the private one, and behind it of each peer the public one and the
+// preshared one.
+Result<> set_keys(const Device& device, std::size_t peers) {
+    constexpr std::size_t kPair = 2 * kKeySize;
+    const std::size_t size = kKeySize + peers * kPair;
+    PMOS_ASSIGN(auto keys, SecretBuffer::make(size));
+    const auto all = keys.storage().first(size);
+    auto left = all;
+    while (!left.empty()) {
+        const ssize_t n = ::read(STDIN_FILENO, left.data(), left.size());
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return fail(errno_error(errno, "cannot read the private key"));
-        if (n == 0) return fail(Code::usage, "the private key is too short");
-        size += static_cast<std::size_t>(n);
+        if (n < 0) return fail(errno_error(errno, "cannot read the keys"));
+        if (n == 0) return fail(Code::usage, "there are fewer keys than the tunnel needs");
+        left = left.subspan(static_cast<std::size_t>(n));
     }
     PMOS_ASSIGN(auto memory, SecretBuffer::make(kMessage));
-    PMOS_TRY(send(key_message(memory.storage(), device, key.storage().first<kKeySize>())));
-    return answer([](const nlmsghdr&) {});
+    PMOS_TRY(tell(key_message(memory.storage(), device, all.first<kKeySize>())));
+    for (auto pairs = all.subspan(kKeySize); !pairs.empty(); pairs = pairs.subspan(kPair)) {
+        const auto key = pairs.subspan<kKeySize, kKeySize>();
+        // To the kernel these are the word for none.
+        if (std::ranges::all_of(key, [](auto byte) { return byte == std::byte{0}; }))
+            return fail(Code::usage, "a preshared key of zeros is none");
+        PMOS_TRY(tell(preshared_message(memory.storage(), device, pairs.first<kKeySize>(), key)));
+    }
+    return {};
 }
 
 Result<> show(const Device& device) {
@@ -100,14 +118,16 @@ bool read(std::string_view text, T& out) {
 int main(int argc, char** argv) {
     using namespace pmos::network;
     Device device;
-    const std::string_view verb = argc == 4 ? argv[1] : "";
-    if ((verb != "set" && verb != "show") || !read(argv[2], device.family) ||
-        !read(argv[3], device.index)) {
+    std::uint8_t peers = 0;
+    const std::string_view verb = argc >= 4 ? argv[1] : "";
+    const bool known =
+        (verb == "show" && argc == 4) || (verb == "set" && argc == 5 && read(argv[4], peers));
+    if (!known || !read(argv[2], device.family) || !read(argv[3], device.index)) {
         fmt::print(stderr, "pmos-net-key is started by pmos-net, not by hand\n");
         return 2;
     }
     auto done = harden();
-    if (done) done = verb == "set" ? set_key(device) : show(device);
+    if (done) done = verb == "set" ? set_keys(device, peers) : show(device);
     if (done) return 0;
     fmt::print(stderr, "{}\n", done.error().message());
     return 1;

@@ -30,12 +30,12 @@ std::string NameSets::sets() const {
     return out;
 }
 
-std::string NameSets::rules() const {
+std::string NameSets::rules(std::string_view verdict) const {
     std::string out;
     for (const auto& [service, number] : numbers_)
         for (const bool v6 : {false, true})
-            out += fmt::format("    {} daddr @{} {}accept\n", v6 ? "ip6" : "ip",
-                               set_name(number, v6), service_text(service, v6));
+            out += fmt::format("    {} daddr @{} {}{}\n", v6 ? "ip6" : "ip", set_name(number, v6),
+                               service_text(service, v6), verdict);
     return out;
 }
 

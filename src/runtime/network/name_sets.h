@@ -21,8 +21,8 @@ class NameSets {
     explicit NameSets(const policy::NetworkPlan& plan);
     // Of a table, empty.
     std::string sets() const;
-    // Of the chain that accepts.
-    std::string rules() const;
+    // Of the chain that lets through what they match, by that verdict.
+    std::string rules(std::string_view verdict) const;
 
     struct Place {
         policy::IpPrefix address;

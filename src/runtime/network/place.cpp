@@ -39,10 +39,11 @@ Result<> Room::clear() const {
     return nft.run(no_table(kModeFamily, kModeTable), "cannot remove the rules of the mode");
 }
 
-Result<> Room::guard(const policy::NetworkPlan& plan, std::uint32_t resolver_user) const {
+Result<> Room::guard(const policy::NetworkPlan& plan, std::uint32_t resolver_user,
+                     const Spent& spent) const {
     constexpr std::string_view kWhat = "cannot load the rules of the mode";
-    auto loaded = nft.run(mode_rules(plan, true, resolver_user), kWhat);
-    if (loaded || nft.run(mode_rules(plan, false, resolver_user), kWhat)) return {};
+    auto loaded = nft.run(mode_rules(plan, true, resolver_user, spent), kWhat);
+    if (loaded || nft.run(mode_rules(plan, false, resolver_user, spent), kWhat)) return {};
     return loaded;
 }
 

@@ -9,6 +9,7 @@
 #include "runtime/network/inside.h"
 #include "runtime/network/links.h"
 #include "runtime/network/nft.h"
+#include "runtime/network/volume.h"
 
 namespace pmos::network {
 
@@ -31,7 +32,8 @@ struct Room {
     Result<> clear() const;
     // The rules of the mode, instead of those that there are. A kernel that has no log for them
     // (CONFIG_NFT_LOG) refuses all the same.
-    Result<> guard(const policy::NetworkPlan& plan, std::uint32_t resolver_user) const;
+    Result<> guard(const policy::NetworkPlan& plan, std::uint32_t resolver_user,
+                   const Spent& spent = {}) const;
 };
 
 }  // namespace pmos::network

@@ -16,7 +16,8 @@ inline constexpr const char* kControlInterface = "org.pmos.Network1.Control";
 // takes over the one that it has (a new pmos-net is told again what runs; what is right stays as it
 // is, a connection goes on). plan: the sealed image of a LaunchPlan
 // (policy::decode). key: of a tunnel that is to be made, one descriptor, a pipe from which the 32
-// bytes of the private key come; of a tunnel that is taken over, none, for the kernel has it.
+// bytes of the private key come, and of each peer with presharedKey 64 more, its public key and the
+// preshared one; of a tunnel that is taken over, none, for the kernel has them.
 // Answers when key, interface and rules are in place; after an error nothing is left and the mode's
 // namespace has no interface that is up but lo.
 inline constexpr const char* kConnect = "Connect";
@@ -27,10 +28,11 @@ inline constexpr const char* kConnectSignature = "shhah";
 inline constexpr const char* kDisconnect = "Disconnect";
 // Keep(as modes): all modes that have a network; what is anybody else's is removed.
 inline constexpr const char* kKeep = "Keep";
-// Status(s mode): (t bytes received, t sent, a(sstt) of each peer: public key in base64, endpoint
-// as it is now or "", last handshake in seconds of CLOCK_REALTIME or 0, bytes received from it).
+// Status(s mode): (t bytes received, t sent, t sent and received of the day's volume, a(sstt) of
+// each peer: public key in base64, endpoint as it is now or "", last handshake in seconds of
+// CLOCK_REALTIME or 0, bytes received from it).
 inline constexpr const char* kStatus = "Status";
-inline constexpr const char* kStatusSignature = "tta(sstt)";
+inline constexpr const char* kStatusSignature = "ttta(sstt)";
 // Connections(s mode): (a(sssqsutt) of each destination: direction "out" or "in", protocol, address
 // of the other end, port of who was called, name of the DNS or "", how many connections, bytes sent
 // and received by the mode; 256 at most, the one with the most bytes first; t how many connections
@@ -42,6 +44,9 @@ inline constexpr const char* kConnectionsSignature = "a(sssqsutt)t";
 // Signals. Lost(s mode, s why): somebody else changed its rules, its link or its table; the mode
 // has been cut off.
 inline constexpr const char* kLost = "Lost";
+// Spent(s mode, t volume): the day's volume, of so many bytes, is used up: nothing goes through
+// until the next day (UTC).
+inline constexpr const char* kSpent = "Spent";
 // Refused(s mode, s direction, s destination, s name, s reason, s pointer, u uid, t times): what
 // the mode, or who called it, was refused: of packets of one kind the first, and then once in ten
 // seconds how many came since. destination: "tcp/443 to 203.0.113.7", "tcp/22 from 203.0.113.7".

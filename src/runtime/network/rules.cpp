@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <vector>
 
@@ -93,37 +94,41 @@ std::string refusal_chains(bool logs) {
         log);
 }
 
+// How a chain of new connections ends.
+struct Ends {
+    std::string_view refusal, loss, pass;
+};
+
 // Chains "denied" and "allowed"; and how a chain of new connections ends that has come to them.
-std::string reach_chains(const NetworkPlan& plan, std::string_view refusal) {
-    std::string out = flow_chain("denied", "daddr", plan.deny, refusal);
+std::string reach_chains(const NetworkPlan& plan, const Ends& ends) {
+    std::string out = flow_chain("denied", "daddr", plan.deny, ends.refusal);
     if (!plan.restricted) return out;
     const NameSets names(plan);
-    return out + names.sets() + flow_chain("allowed", "daddr", plan.allow, "accept", names.rules());
+    return out + names.sets() +
+           flow_chain("allowed", "daddr", plan.allow, ends.pass, names.rules(ends.pass));
 }
 
 // Names are asked for by the mode's resolver, of whom it is to ask, and by nobody else. who:
 // matches what is the resolver's.
-std::string resolver_only(const NetworkPlan& plan, std::string_view who, std::string_view refusal) {
+std::string resolver_only(const NetworkPlan& plan, std::string_view who, const Ends& ends) {
+    const auto& [refusal, loss, pass] = ends;
     if (plan.dns.empty()) return "";
     std::string out;
     for (const auto& server : plan.dns)
-        out += fmt::format("    {}{} daddr {} meta l4proto {} th dport {} accept\n", who,
+        out += fmt::format("    {}{} daddr {} meta l4proto {} th dport {} {}\n", who,
                            server.address.v6 ? "ip6" : "ip", address_text(server.address),
-                           server.tls_name.empty() ? "{ tcp, udp }" : "tcp", server.port);
+                           server.tls_name.empty() ? "{ tcp, udp }" : "tcp", server.port, pass);
     if (!who.empty()) out += fmt::format("    {}{}\n", who, refusal);
     return out + fmt::format("    meta l4proto {{ tcp, udp }} th dport {{ {}, {} }} {}\n",
                              policy::kDnsPort, policy::kDnsTlsPort, refusal);
 }
 
 // Of a chain of new connections. resolver: matches what is the mode's resolver's.
-struct Ends {
-    std::string_view refusal, loss;
-};
 std::string reach(const NetworkPlan& plan, std::string_view resolver, const Ends& ends) {
-    const auto& [refusal, loss] = ends;
-    auto out = only_hosts(loss) + resolver_only(plan, resolver, refusal);
+    const auto& [refusal, loss, pass] = ends;
+    auto out = only_hosts(loss) + resolver_only(plan, resolver, ends);
     out += "    jump denied\n";
-    if (!plan.restricted) return out + "    accept\n";
+    if (!plan.restricted) return out + fmt::format("    {}\n", pass);
     return out + fmt::format("    jump allowed\n    {}\n", refusal);
 }
 
@@ -133,6 +138,36 @@ std::string legs_only(const NetworkPlan& plan, std::uint32_t resolver_user) {
     if (!policy::is_over_tls(plan)) return "";
     return fmt::format("    oifname \"lo\" meta skuid != {} tcp dport {} goto refuse\n",
                        resolver_user, policy::kDnsTlsPort);
+}
+
+// How what is let through ends: in a chain of the mode's table that counts it, where it is limited.
+constexpr std::string_view kAccept = "accept", kSend = "goto send", kReceive = "goto receive";
+
+// What is one packet to the mode's own stack may be many on the wire (GSO), and has to fit at once.
+constexpr std::uint32_t kBurst = 128 << 10;
+
+std::string counting_chain(std::string_view verdict, std::uint64_t rate, const NetworkPlan& plan,
+                           const Spent& spent) {
+    std::string chain;
+    if (rate != 0)
+        chain +=
+            fmt::format("    limit rate over {} bytes/second burst {} bytes drop\n", rate, kBurst);
+    if (plan.limits.volume != 0)
+        chain += fmt::format("    quota name \"{}\" drop\n", quota_name(spent));
+    const auto name = verdict.substr(verdict.find(' ') + 1);
+    return fmt::format("  chain {} {{\n{}    accept\n  }}\n", name, chain);
+}
+
+// The kernel takes no quota of which more is used than it has (nft_quota.c).
+std::string counting_chains(const NetworkPlan& plan, const Spent& spent) {
+    if (plan.limits == policy::NetworkLimits()) return "";
+    std::string out;
+    if (plan.limits.volume != 0)
+        out +=
+            fmt::format("  quota {} {{\n    over {} bytes used {} bytes\n  }}\n", quota_name(spent),
+                        plan.limits.volume, std::min(spent.bytes, plan.limits.volume));
+    return out + counting_chain(kSend, plan.limits.send, plan, spent) +
+           counting_chain(kReceive, plan.limits.receive, plan, spent);
 }
 
 std::string table(std::string_view family, std::string_view name, std::string_view body) {
@@ -145,32 +180,37 @@ std::string no_table(std::string_view family, std::string_view table) {
     return fmt::format("add table {0} {1}\ndelete table {0} {1}\n", family, table);
 }
 
-std::string mode_rules(const NetworkPlan& plan, bool logs, std::uint32_t resolver_user) {
-    constexpr std::string_view kRefuse = "goto refuse", kLose = "goto lose";
-    std::string body = refusal_chains(logs) + reach_chains(plan, kRefuse);
+std::string mode_rules(const NetworkPlan& plan, bool logs, std::uint32_t resolver_user,
+                       const Spent& spent) {
+    const bool limited = plan.limits != policy::NetworkLimits();
+    const Ends ends{"goto refuse", "goto lose", limited ? kSend : kAccept};
+    const auto receive = limited ? kReceive : kAccept;
+    std::string body =
+        counting_chains(plan, spent) + refusal_chains(logs) + reach_chains(plan, ends);
     const bool tunnel = plan.zone == policy::Zone::tunnel;
     body +=
-        flow_chain("inbound", "saddr", tunnel ? plan.inbound : std::vector<FlowRule>{}, "accept");
+        flow_chain("inbound", "saddr", tunnel ? plan.inbound : std::vector<FlowRule>{}, receive);
     body += fmt::format(
         "  chain output {{\n"
         "    type filter hook output priority filter; policy drop;\n"
-        "{3}    oifname \"lo\" accept\n"
-        "    oifname != \"{0}\" {2}\n"
-        "    ct state established,related accept\n"
+        "{legs}    oifname \"lo\" accept\n"
+        "    oifname != \"{link}\" {loss}\n"
+        "    ct state established,related {send}\n"
         "    ct state != new drop\n"
-        "{1}  }}\n"
+        "{reach}  }}\n"
         "  chain input {{\n"
         "    type filter hook input priority filter; policy drop;\n"
         "    iifname \"lo\" accept\n"
-        "    ct state established,related accept\n"
-        "    iifname \"{0}\" ct state new jump inbound\n"
-        "    iifname \"{0}\" ct state new jump log-in\n"
+        "    ct state established,related {receive}\n"
+        "    iifname \"{link}\" ct state new jump inbound\n"
+        "    iifname \"{link}\" ct state new jump log-in\n"
         "  }}\n"
         "  chain forward {{\n"
         "    type filter hook forward priority filter; policy drop;\n"
         "  }}\n",
-        kModeLink, reach(plan, fmt::format("meta skuid {} ", resolver_user), {kRefuse, kLose}),
-        kLose, legs_only(plan, resolver_user));
+        fmt::arg("legs", legs_only(plan, resolver_user)), fmt::arg("link", kModeLink),
+        fmt::arg("loss", ends.loss), fmt::arg("send", ends.pass), fmt::arg("receive", receive),
+        fmt::arg("reach", reach(plan, fmt::format("meta skuid {} ", resolver_user), ends)));
     return table(kModeFamily, kModeTable, body);
 }
 
@@ -179,7 +219,8 @@ std::string wire_table(std::string_view mode) {
 }
 
 std::string wire_rules(std::string_view mode, const Part& part, const NetworkPlan& plan) {
-    std::string body = reach_chains(plan, "drop");
+    const Ends ends{"drop", "drop", kAccept};
+    std::string body = reach_chains(plan, ends);
     body += fmt::format(
         "  chain from-mode {{\n"
         "    oifname \"{prefix}*\" drop\n"
@@ -213,7 +254,7 @@ std::string wire_rules(std::string_view mode, const Part& part, const NetworkPla
         "    ip saddr {mode4} masquerade\n"
         "    ip6 saddr {mode6} masquerade\n"
         "  }}\n",
-        fmt::arg("prefix", kLinkPrefix), fmt::arg("reach", reach(plan, "", {"drop", "drop"})),
+        fmt::arg("prefix", kLinkPrefix), fmt::arg("reach", reach(plan, "", ends)),
         fmt::arg("link", part.link()), fmt::arg("mode4", address_text(part.mode4)),
         fmt::arg("mode6", address_text(part.mode6)));
     return table(kWireFamily, wire_table(mode), body);

@@ -7,6 +7,7 @@
 
 #include "policy/network_plan.h"
 #include "runtime/network/part.h"
+#include "runtime/network/volume.h"
 
 namespace pmos::network {
 
@@ -20,8 +21,9 @@ inline constexpr std::string_view kModeFamily = "inet", kModeTable = "pmos";
 // much, with so many bytes of each packet: a head of IPv6 and some more, and of TCP the ports.
 inline constexpr std::uint16_t kLogGroup = 1;
 inline constexpr std::uint32_t kLogBytes = 128;
+// spent: of the plan's volume, where it has one.
 std::string mode_rules(const policy::NetworkPlan& plan, bool logs = true,
-                       std::uint32_t resolver_user = 0);
+                       std::uint32_t resolver_user = 0, const Spent& spent = {});
 
 // On the phone, for a wire. They enforce once more what the mode's own do.
 inline constexpr std::string_view kWireFamily = "inet", kWireTablePrefix = "pmos-";

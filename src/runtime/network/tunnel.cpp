@@ -41,16 +41,21 @@ void Tunnel::connect(UniqueFd key, event::Done done) {
     auto ready = open();
     if (ready) ready = is_new ? make() : take();
     if (!ready) return finish(std::move(ready));
+    const auto needs = std::ranges::count_if(plan_.peers, &policy::TunnelPeer::preshared);
     if (is_new)
-        return run_key("set", std::move(key), [this, alive = alive_](Result<std::string> said) {
-            if (*alive) finish(said ? set_peers({}) : fail(std::move(said.error())));
-        });
-    run_key("show", {}, [this, alive = alive_](Result<std::string> said) {
+        return run_key({"set", std::to_string(needs)}, std::move(key),
+                       [this, alive = alive_](Result<std::string> said) {
+                           if (*alive) finish(said ? set_peers({}) : fail(std::move(said.error())));
+                       });
+    run_key({"show"}, {}, [this, alive = alive_](Result<std::string> said) {
         if (!*alive) return;
         if (!said) return finish(fail(std::move(said.error())));
         const auto state = read_state(*said);
         if (!state || !state->has_key)
             return finish(fail(Code::not_found, "the tunnel that stands has no private key"));
+        if (const auto* bare = without_preshared_key(*state); bare != nullptr)
+            return finish(fail(Code::not_found, "the tunnel that stands has no preshared key of " +
+                                                    base64(bare->public_key)));
         auto set = remove_strangers(*state);
         finish(set ? set_peers(*state) : std::move(set));
     });
@@ -82,6 +87,18 @@ Result<> Tunnel::remove_strangers(const TunnelState& state) {
         if (!known) PMOS_TRY(parts_->wireguard.remove_peer(index_, peer.public_key));
     }
     return {};
+}
+
+// A peer that is to have one, and has none.
+const policy::TunnelPeer* Tunnel::without_preshared_key(const TunnelState& state) const {
+    const auto has = [&](const policy::TunnelPeer& peer) {
+        return std::ranges::any_of(state.peers, [&](const PeerState& one) {
+            return one.public_key == peer.public_key && one.preshared;
+        });
+    };
+    const auto at = std::ranges::find_if(
+        plan_.peers, [&](const auto& peer) { return peer.preshared && !has(peer); });
+    return at == plan_.peers.end() ? nullptr : &*at;
 }
 
 // Where a peer has gone to in the meantime it is known to be.
@@ -135,7 +152,7 @@ void Tunnel::stop() {
 void Tunnel::state(event::Answer<TunnelState> answer) {
     if (!parts_ || index_ == 0)
         return answer(fail(Code::not_found, "the mode's tunnel does not stand"));
-    run_key("show", {}, [answer = std::move(answer)](Result<std::string> said) mutable {
+    run_key({"show"}, {}, [answer = std::move(answer)](Result<std::string> said) mutable {
         if (!said) return answer(fail(std::move(said.error())));
         auto state = read_state(*said);
         if (!state) return answer(fail(Code::failed, "pmos-net-key said what it never says"));
@@ -144,11 +161,12 @@ void Tunnel::state(event::Answer<TunnelState> answer) {
 }
 
 // By a socket of its own: on one that is shared, the key may come to who asked something else.
-void Tunnel::run_key(const char* verb, UniqueFd input, Ran ran) {
+void Tunnel::run_key(std::vector<std::string> words, UniqueFd input, Ran ran) {
     const auto socket = phone_.home.inside(netns_, [] { return Netlink::open(NETLINK_GENERIC); });
     if (!socket) return ran(fail(socket.error()));
-    run(programs_.key, {verb, std::to_string(parts_->wireguard.family()), std::to_string(index_)},
-        std::move(input), socket->fd(), std::move(ran));
+    words.insert(words.begin() + 1,
+                 {std::to_string(parts_->wireguard.family()), std::to_string(index_)});
+    run(programs_.key, std::move(words), std::move(input), socket->fd(), std::move(ran));
 }
 
 void Tunnel::run(std::string program, std::vector<std::string> args, UniqueFd input,

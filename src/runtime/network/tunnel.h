@@ -43,11 +43,13 @@ class Tunnel {
     Result<> open();
     Result<> make();
     Result<> take();
+    const policy::TunnelPeer* without_preshared_key(const TunnelState& state) const;
     Result<> remove_strangers(const TunnelState& state);
     Result<> set_peers(const TunnelState& known);
     Result<> set_up();
     void finish(Result<> so_far);
-    void run_key(const char* verb, UniqueFd input, Ran ran);
+    // words: what it is to do, and what for.
+    void run_key(std::vector<std::string> words, UniqueFd input, Ran ran);
     void run(std::string program, std::vector<std::string> args, UniqueFd input, BorrowedFd socket,
              Ran ran);
 

@@ -32,7 +32,7 @@ void Tunnel::look() {
     if (!*link) return;
     const bool speaks = (*link)->sent != std::exchange(sent_before_, (*link)->sent);
     if (attempts_ == 0 && !speaks) return look_again_in(kDelay);
-    run_key("show", {}, [this, alive = alive_, speaks](Result<std::string> said) {
+    run_key({"show"}, {}, [this, alive = alive_, speaks](Result<std::string> said) {
         if (!*alive) return;
         const auto state = said ? read_state(*said) : std::nullopt;
         if (state) return look_up_silent(*state, speaks);

@@ -83,9 +83,16 @@ void Watch::hear_links() {
 // Whoever is told may end this.
 void Watch::hear_tables() {
     constexpr std::uint16_t kNewGeneration = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWGEN;
+    constexpr std::uint16_t kNewObject = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWOBJ;
     std::vector<Changed> changes;
+    bool spent = false;
     const auto heard = hear(tables_.fd(), [&](const nlmsghdr& message) {
         if (message.nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES) return;
+        // By the kernel itself: nft_quota_obj_eval(), Linux 6.1.
+        if (message.nlmsg_type == kNewObject && message.nlmsg_pid == 0) {
+            spent = true;
+            return;
+        }
         if (message.nlmsg_type != kNewGeneration) {
             now_.tables.insert(table_of(message));
             return;
@@ -104,6 +111,7 @@ void Watch::hear_tables() {
     const auto alive = alive_;
     for (const auto& change : changes)
         if (*alive) told_.tables(change);
+    if (*alive && spent) told_.spent();
     if (*alive && heard == Heard::missed) {
         now_ = {};
         told_.missed();

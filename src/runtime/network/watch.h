@@ -23,7 +23,8 @@ class Watch {
     struct Told {
         std::function<void()> links;  // some link is another, or one is gone
         std::function<void(const Changed&)> tables;
-        std::function<void()> missed;  // there was more than could be heard of
+        std::function<void()> missed;         // there was more than could be heard of
+        std::function<void()> spent = [] {};  // a quota, by what went through
     };
     // Of the namespace that the process is in.
     static Result<std::unique_ptr<Watch>> make(event::EventLoop& loop, Told told);

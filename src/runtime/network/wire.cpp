@@ -97,7 +97,7 @@ Result<> set_up(const Phone& phone, const Room& room, const Part& part) {
 }
 
 Result<> connect(const Phone& phone, const Room& room, const std::string& mode, BorrowedFd netns,
-                 const NetworkPlan& plan) {
+                 const NetworkPlan& plan, const Spent& spent) {
     PMOS_ASSIGN(const auto links, phone.links.all());
     PMOS_ASSIGN(const auto inner, room.links.find(kModeLink));
     auto part = standing_part(links, mode, inner);
@@ -107,7 +107,7 @@ Result<> connect(const Phone& phone, const Room& room, const std::string& mode, 
         PMOS_TRY(room.clear());
         PMOS_ASSIGN(part, choose_part(phone));
     }
-    PMOS_TRY(room.guard(plan, phone.resolver_user));
+    PMOS_TRY(room.guard(plan, phone.resolver_user, spent));
     PMOS_TRY(phone.nft.run(wire_rules(mode, *part, plan), "cannot load the rules of the wire"));
     if (!stands) PMOS_TRY(make_link(phone, *part, mode, netns));
     PMOS_TRY(forward(phone.nft));
@@ -121,9 +121,9 @@ void attach(Error& error, Result<> undone) {
 }  // namespace
 
 Result<> connect_wire(const Phone& phone, const std::string& mode, BorrowedFd netns,
-                      const NetworkPlan& plan) {
+                      const NetworkPlan& plan, const Spent& spent) {
     PMOS_ASSIGN(const auto room, Room::open(phone.home, netns));
-    auto done = connect(phone, room, mode, netns, plan);
+    auto done = connect(phone, room, mode, netns, plan, spent);
     if (done) return done;
     attach(done.error(), disconnect_wire(phone, mode));
     attach(done.error(), room.clear());

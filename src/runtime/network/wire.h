@@ -14,7 +14,7 @@ namespace pmos::network {
 // A wire that stands, and is as it should be, stays; its rules are loaded anew. After an error
 // nothing is left.
 Result<> connect_wire(const Phone& phone, const std::string& mode, BorrowedFd netns,
-                      const policy::NetworkPlan& plan);
+                      const policy::NetworkPlan& plan, const Spent& spent = {});
 // The link first, so that nothing goes without rules. No error where there is nothing.
 Result<> disconnect_wire(const Phone& phone, const std::string& mode);
 // All wires and tables that are none of these modes'.

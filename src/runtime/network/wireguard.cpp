@@ -83,9 +83,15 @@ Endpoint endpoint_in(Bytes bytes) {
     return endpoint;
 }
 
+// A key of zeros is the kernel's word for none.
+bool is_key(Bytes bytes) {
+    return std::ranges::any_of(bytes, [](auto byte) { return byte != 0; });
+}
+
 PeerState peer_in(Bytes attributes) {
     PeerState peer;
     each_attribute(attributes, [&](const Attribute& a) {
+        if (a.type() == WGPEER_A_PRESHARED_KEY) peer.preshared = is_key(a.bytes());
         if (a.type() == WGPEER_A_PUBLIC_KEY) peer.public_key = a.value<PublicKey>();
         if (a.type() == WGPEER_A_ENDPOINT) peer.endpoint = endpoint_text(endpoint_in(a.bytes()));
         if (a.type() == WGPEER_A_LAST_HANDSHAKE_TIME) peer.handshake = a.value<std::uint64_t>();
@@ -159,6 +165,20 @@ std::span<std::byte> key_message(std::span<std::byte> into, const Device& device
     return into.first(message->nlmsg_len);
 }
 
+std::span<std::byte> preshared_message(std::span<std::byte> into, const Device& device,
+                                       std::span<const std::byte, kKeySize> peer,
+                                       std::span<const std::byte, kKeySize> key) {
+    nlmsghdr* const message = begin(into, device, WG_CMD_SET_DEVICE, NLM_F_ACK);
+    if (message == nullptr) return {};
+    nlattr* const peers = mnl_attr_nest_start(message, WGDEVICE_A_PEERS);
+    nlattr* const one = mnl_attr_nest_start(message, 0);
+    mnl_attr_put(message, WGPEER_A_PUBLIC_KEY, peer.size(), peer.data());
+    mnl_attr_put(message, WGPEER_A_PRESHARED_KEY, key.size(), key.data());
+    mnl_attr_nest_end(message, one);
+    mnl_attr_nest_end(message, peers);
+    return into.first(message->nlmsg_len);
+}
+
 std::span<std::byte> state_message(std::span<std::byte> into, const Device& device) {
     nlmsghdr* const message = begin(into, device, WG_CMD_GET_DEVICE, NLM_F_DUMP);
     return message == nullptr ? std::span<std::byte>() : into.first(message->nlmsg_len);
@@ -196,8 +216,7 @@ void write_removal(Request& request, const Device& device, std::span<const std::
 
 void add_state(TunnelState& state, const nlmsghdr& message) {
     each_attribute_of(message, sizeof(genlmsghdr), [&](const Attribute& a) {
-        if (a.type() == WGDEVICE_A_PRIVATE_KEY)
-            state.has_key = std::ranges::any_of(a.bytes(), [](auto byte) { return byte != 0; });
+        if (a.type() == WGDEVICE_A_PRIVATE_KEY) state.has_key = is_key(a.bytes());
         if (a.type() != WGDEVICE_A_PEERS) return;
         each_attribute(a.bytes(), [&](const Attribute& one) {
             auto peer = peer_in(one.bytes());
@@ -212,8 +231,9 @@ std::string state_text(const TunnelState& state) {
     std::string text = state.has_key ? "key\n" : "no-key\n";
     for (const auto& peer : state.peers)
         text += fmt::format(
-            "{} {} {} {} {}\n", verity::to_hex(std::as_bytes(std::span(peer.public_key))),
-            peer.endpoint.empty() ? "-" : peer.endpoint, peer.handshake, peer.received, peer.sent);
+            "{} {} {} {} {} {}\n", verity::to_hex(std::as_bytes(std::span(peer.public_key))),
+            peer.preshared ? "preshared" : "-", peer.endpoint.empty() ? "-" : peer.endpoint,
+            peer.handshake, peer.received, peer.sent);
     return text;
 }
 
@@ -225,11 +245,12 @@ std::optional<TunnelState> read_state(std::string_view text) {
     for (const auto& line : std::span(lines).subspan(1)) {
         const auto words = split(line, ' ');
         PeerState peer;
-        if (words.size() != 5 || !read_hex(words[0], peer.public_key) ||
-            !read_number(words[2], peer.handshake) || !read_number(words[3], peer.received) ||
-            !read_number(words[4], peer.sent))
+        if (words.size() != 6 || !read_hex(words[0], peer.public_key) ||
+            !read_number(words[3], peer.handshake) || !read_number(words[4], peer.received) ||
+            !read_number(words[5], peer.sent))
             return std::nullopt;
-        if (words[1] != "-") peer.endpoint = words[1];
+        peer.preshared = words[1] == "preshared";
+        if (words[2] != "-") peer.endpoint = words[2];
         state.peers.push_back(std::move(peer));
     }
     return state;

@@ -40,7 +40,11 @@ struct Device {
 // does not fit.
 std::span<std::byte> key_message(std::span<std::byte> into, const Device& device,
                                  std::span<const std::byte, kKeySize> key);
-// The question for all that is known of an interface; the answer has the private key in it.
+// The message that gives one of its peers, who may not be there yet, their preshared key; as above.
+std::span<std::byte> preshared_message(std::span<std::byte> into, const Device& device,
+                                       std::span<const std::byte, kKeySize> peer,
+                                       std::span<const std::byte, kKeySize> key);
+// The question for all that is known of an interface; the answer has its keys in it.
 std::span<std::byte> state_message(std::span<std::byte> into, const Device& device);
 
 // A message takes so many prefixes; what is more comes in the next, which only adds.
@@ -54,6 +58,7 @@ void write_removal(Request& request, const Device& device, std::span<const std::
 
 struct PeerState {
     PublicKey public_key{};
+    bool preshared = false;                               // there is such a key of it
     std::string endpoint;                                 // "": none yet
     std::uint64_t handshake = 0, received = 0, sent = 0;  // seconds of CLOCK_REALTIME, bytes
     friend bool operator==(const PeerState&, const PeerState&) = default;
@@ -63,7 +68,7 @@ struct TunnelState {
     std::vector<PeerState> peers;
     friend bool operator==(const TunnelState&, const TunnelState&) = default;
 };
-// Adds what one message of the answer says; of the key only that there is one.
+// Adds what one message of the answer says; of a key only that there is one.
 void add_state(TunnelState& state, const nlmsghdr& message);
 // As pmos-net-key hands it on.
 std::string state_text(const TunnelState& state);

@@ -105,7 +105,7 @@ bool needs_other(const Request& request) {
     return request.verb == Verb::passwd || request.verb == Verb::backup ||
            request.verb == Verb::restore || request.verb == Verb::keep_denials ||
            request.verb == Verb::read_denials || request.verb == Verb::tunnel_key_import ||
-           request.verb == Verb::tunnel_key_read ||
+           request.verb == Verb::tunnel_key_read || request.verb == Verb::preshared_key_import ||
            (request.verb == Verb::auth_enroll && text(request.factor) != "escrow" &&
             text(request.factor) != "tpm2");
 }

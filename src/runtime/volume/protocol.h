@@ -48,8 +48,10 @@ enum class Verb : std::uint32_t {
     // public one, as a detail "publicKey".
     tunnel_key_new = 72,
     tunnel_key_import,  // the other descriptor's, in base64 as wg(8) has it
-    tunnel_key_read,    // 32 bytes, into the other descriptor's pipe
+    tunnel_key_read,    // 32 bytes, into the other descriptor's pipe; of each of `peers` 64 behind
+                        // them, its public key and the preshared one
     tunnel_key_show,
+    preshared_key_import,  // as tunnel_key_import, of the first of `peers`; tells that one
 };
 
 enum class KeyKind : std::uint32_t {
@@ -63,6 +65,9 @@ inline constexpr std::size_t kMaxLines = 64 << 10;
 
 // Which descriptors come with a request, in this order.
 inline constexpr std::uint32_t kBringsSecret = 1, kBringsOther = 2;
+
+// Peers of a tunnel that a request names.
+inline constexpr std::size_t kMaxPeers = 64, kPublicKeyBytes = 32;
 
 struct Request {
     std::uint32_t magic = kRequestMagic;
@@ -105,6 +110,8 @@ struct Request {
     std::uint32_t tpm_throttle = 0;
     // A tunnel's key that is there already goes; 0: it stays, and the verb fails.
     std::uint32_t replaces = 0;
+    std::uint64_t peer_count = 0;
+    std::uint8_t peers[kMaxPeers][kPublicKeyBytes]{};
     // What is destroyed with it: the mode's other volumes, each "f" (a file) or "b" (a block
     // device), its name, a space, its path, where its header is a file elsewhere a tab and that
     // path, and a newline.

@@ -41,7 +41,7 @@ bool is_verb(Verb verb) {
            verb == Verb::trim || (verb >= Verb::auth_list && verb <= Verb::auth_test) ||
            verb == Verb::erase || verb == Verb::duress || verb == Verb::keep_denials ||
            verb == Verb::read_denials ||
-           (verb >= Verb::tunnel_key_new && verb <= Verb::tunnel_key_show);
+           (verb >= Verb::tunnel_key_new && verb <= Verb::preshared_key_import);
 }
 
 template <std::size_t N>
@@ -126,6 +126,8 @@ Result<void> check_request(const Request& r) {
         return bad("unknown kind of key");
     if (r.pcrs >> 24U != 0) return bad("a TPM has the PCRs 0 to 23");
     if (r.replaces > 1) return bad("a key is replaced or it is not");
+    if (r.peer_count > kMaxPeers || (r.verb == Verb::preshared_key_import && r.peer_count != 1))
+        return bad("these are too many or too few peers");
     if (r.block_device > 1) return bad("source is neither a file nor a block device");
     PMOS_TRY(check_names(r));
     if (r.verb == Verb::provision) return check_format(r);

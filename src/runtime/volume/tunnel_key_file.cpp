@@ -1,4 +1,4 @@
-// volume: the key of a mode's tunnel (X25519) and the file that has it. See tunnel_key_file.h.
+// volume: the keys of a mode's tunnel and the files that have them. See tunnel_key_file.h.
 #include "runtime/volume/tunnel_key_file.h"
 
 #include <fcntl.h>
@@ -10,14 +10,13 @@
 #include <array>
 #include <cerrno>
 
+#include "base/verity.h"
 #include "runtime/volume/write_at.h"
 
 namespace pmos::volume {
 namespace {
 
-constexpr const char* kFile = "tunnel-key";
-constexpr const char* kTemporary = "tunnel-key.new";
-constexpr const char* kCannotWrite = "cannot write the tunnel's key";
+constexpr std::string_view kNewSuffix = ".new";
 
 unsigned char* bytes_in(SecretBuffer& buffer) {
     return reinterpret_cast<unsigned char*>(buffer.storage().data());
@@ -39,16 +38,38 @@ void clamp(SecretBuffer& key) {
     k[31] = static_cast<unsigned char>((k[31] & 127U) | 64U);
 }
 
-Result<> write_new(BorrowedFd part, const SecretBuffer& key) {
-    const UniqueFd file(::openat(part.get(), kTemporary,
+Result<> write_new(BorrowedFd part, const std::string& name, const SecretBuffer& key,
+                   const std::string& cannot) {
+    const UniqueFd file(::openat(part.get(), name.c_str(),
                                  O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!file) return fail(errno_error(errno, kCannotWrite));
-    PMOS_TRY(write_at(file.borrow(), key.bytes(), 0, kCannotWrite));
-    if (::fsync(file.get()) != 0) return fail(errno_error(errno, kCannotWrite));
+    if (!file) return fail(errno_error(errno, cannot));
+    PMOS_TRY(write_at(file.borrow(), key.bytes(), 0, cannot.c_str()));
+    if (::fsync(file.get()) != 0) return fail(errno_error(errno, cannot));
     return {};
 }
 
+// Whose size has to be right.
+Result<SecretBuffer> parse_line(const SecretBuffer& line, const char* what, const char* fix) {
+    PMOS_ASSIGN(auto key, empty_key());
+    std::size_t size = 0;
+    const auto text = line.bytes();
+    const int r = ::sodium_base642bin(bytes_in(key), kTunnelKeyBytes,
+                                      reinterpret_cast<const char*>(text.data()), text.size(),
+                                      nullptr, &size, nullptr, sodium_base64_VARIANT_ORIGINAL);
+    if (r != 0 || size != kTunnelKeyBytes)
+        return fail(Code::usage, what, "it is not one line of base64 that stands for 32 bytes",
+                    fix);
+    return key;
+}
+
 }  // namespace
+
+TunnelKeyFile own_key_file() { return {"tunnel-key", "key of a tunnel"}; }
+
+TunnelKeyFile preshared_key_file(const policy::PublicKey& peer) {
+    return {"preshared-key-" + verity::to_hex(std::as_bytes(std::span(peer))),
+            "preshared key of the peer " + policy::key_text(peer)};
+}
 
 Result<SecretBuffer> make_tunnel_key() {
     PMOS_ASSIGN(auto key, empty_key());
@@ -59,17 +80,19 @@ Result<SecretBuffer> make_tunnel_key() {
 }
 
 Result<SecretBuffer> parse_tunnel_key(const SecretBuffer& line) {
-    PMOS_ASSIGN(auto key, empty_key());
-    std::size_t size = 0;
-    const auto text = line.bytes();
-    const int r = ::sodium_base642bin(bytes_in(key), kTunnelKeyBytes,
-                                      reinterpret_cast<const char*>(text.data()), text.size(),
-                                      nullptr, &size, nullptr, sodium_base64_VARIANT_ORIGINAL);
-    if (r != 0 || size != kTunnelKeyBytes)
-        return fail(Code::usage, "this is no key of a tunnel",
-                    "it is not one line of base64 that stands for 32 bytes",
-                    "take the PrivateKey of a WireGuard configuration, or 'wg genkey'");
+    PMOS_ASSIGN(auto key, parse_line(line, "this is no key of a tunnel",
+                                     "take the PrivateKey of a WireGuard configuration, or 'wg "
+                                     "genkey'"));
     clamp(key);
+    return key;
+}
+
+Result<SecretBuffer> parse_preshared_key(const SecretBuffer& line) {
+    constexpr auto kFix = "take the PresharedKey of a WireGuard configuration, or 'wg genpsk'";
+    PMOS_ASSIGN(auto key, parse_line(line, "this is no preshared key", kFix));
+    if (::sodium_is_zero(bytes_of(key), kTunnelKeyBytes) != 0)
+        return fail(Code::usage, "this is no preshared key", "zeros are WireGuard's word for none",
+                    kFix);
     return key;
 }
 
@@ -86,34 +109,40 @@ Result<std::string> public_key_of(const SecretBuffer& key) {
     return text;
 }
 
-Result<SecretBuffer> load_tunnel_key(BorrowedFd part) {
-    const UniqueFd file(::openat(part.get(), kFile, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-    if (!file && errno == ENOENT) return fail(Code::not_found, "there is no key of a tunnel");
-    if (!file) return fail(errno_error(errno, "cannot open the tunnel's key"));
+Result<SecretBuffer> load_tunnel_key(BorrowedFd part, const TunnelKeyFile& which) {
+    const UniqueFd file(
+        ::openat(part.get(), which.name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (!file && errno == ENOENT) return fail(Code::not_found, "there is no " + which.what);
+    if (!file) return fail(errno_error(errno, "cannot open the " + which.what));
     PMOS_ASSIGN(auto key, empty_key());
     struct stat st {};
     if (::fstat(file.get(), &st) != 0 ||
         ::pread(file.get(), bytes_in(key), kTunnelKeyBytes, 0) != kTunnelKeyBytes ||
         st.st_size != kTunnelKeyBytes)
-        return fail(Code::failed, "the tunnel's key is damaged", "it is not 32 bytes long",
+        return fail(Code::failed, "the " + which.what + " is damaged", "it is not 32 bytes long",
                     "make or import another one");
     return key;
 }
 
-Result<> store_tunnel_key(BorrowedFd part, const SecretBuffer& key, bool replaces) {
+Result<> store_tunnel_key(BorrowedFd part, const SecretBuffer& key, bool replaces,
+                          const TunnelKeyFile& which) {
+    const auto temporary = which.name + std::string(kNewSuffix);
+    const auto cannot = "cannot write the " + which.what;
     // Of a worker that was killed.
-    if (::unlinkat(part.get(), kTemporary, 0) != 0 && errno != ENOENT)
-        return fail(errno_error(errno, kCannotWrite));
-    auto written = write_new(part, key);
-    if (written && ::renameat2(part.get(), kTemporary, part.get(), kFile,
+    if (::unlinkat(part.get(), temporary.c_str(), 0) != 0 && errno != ENOENT)
+        return fail(errno_error(errno, cannot));
+    auto written = write_new(part, temporary, key, cannot);
+    if (written && ::renameat2(part.get(), temporary.c_str(), part.get(), which.name.c_str(),
                                replaces ? 0 : RENAME_NOREPLACE) != 0)
-        written = errno == EEXIST ? fail(Code::already_exists, "there is a key of a tunnel already")
-                                  : fail(errno_error(errno, kCannotWrite));
+        written = errno == EEXIST
+                      ? fail(Code::already_exists, "there is a " + which.what + " already", "",
+                             "--yes says that it may go")
+                      : fail(errno_error(errno, cannot));
     if (!written) {
-        static_cast<void>(::unlinkat(part.get(), kTemporary, 0));
+        static_cast<void>(::unlinkat(part.get(), temporary.c_str(), 0));
         return written;
     }
-    if (::fsync(part.get()) != 0) return fail(errno_error(errno, kCannotWrite));
+    if (::fsync(part.get()) != 0) return fail(errno_error(errno, cannot));
     return {};
 }
 

@@ -81,7 +81,7 @@ bool works_on_it(Verb verb) {
     return (verb >= Verb::passwd && verb <= Verb::wipe_free) || verb == Verb::reencrypt ||
            verb == Verb::trim || verb == Verb::auth_enroll || verb == Verb::auth_remove ||
            verb == Verb::duress || verb == Verb::keep_denials || verb == Verb::read_denials ||
-           (verb >= Verb::tunnel_key_new && verb <= Verb::tunnel_key_show);
+           (verb >= Verb::tunnel_key_new && verb <= Verb::preshared_key_import);
 }
 
 // What is left of them, where a destruction was cut off, is not to be opened, kept or put back.
@@ -212,6 +212,8 @@ Result<Event> work(Channel& channel) {
             return read_tunnel_key(request, std::move(received.other), channel);
         case Verb::tunnel_key_show:
             return show_tunnel_key(request, channel);
+        case Verb::preshared_key_import:
+            return import_preshared_key(request, std::move(received.other), channel);
     }
     return fail(Code::usage, "volume request refused", "unknown verb");
 }

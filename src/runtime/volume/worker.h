@@ -36,6 +36,7 @@ Result<Event> new_tunnel_key(const Request& request, Channel& channel);
 Result<Event> import_tunnel_key(const Request& request, UniqueFd text, Channel& channel);
 Result<Event> read_tunnel_key(const Request& request, UniqueFd pipe, Channel& channel);
 Result<Event> show_tunnel_key(const Request& request, Channel& channel);
+Result<Event> import_preshared_key(const Request& request, UniqueFd text, Channel& channel);
 Result<Event> restore(const Request& request, UniqueFd file, Channel& channel);
 Result<Event> reencrypt(const Request& request, UniqueFd secret, Channel& channel);
 Result<Event> erase(const Request& request, Channel& channel);

@@ -52,18 +52,21 @@ def in_private_part(look):
         run("umount", str(PLACE))
 
 
+def use(network):
+    (PROFILES / "secure.json").write_text(replaced(SHIPPED, '"network": "none"', f'"network": {network}'))
+    ctl("reload")
+
+
 def without():
     note("a volume without one")
     message = key("--show", code=13)[1]
     check("it says what to do", "hint: make one with: pmosctl net key secure --new" in message, message)
-    (PROFILES / "secure.json").write_text(replaced(SHIPPED, '"network": "none"', f'"network": {TUNNEL}'))
-    ctl("reload")
+    use(TUNNEL)
     started = pmosctl("start", "secure")
     check("a mode with a tunnel does not start", started.returncode == 13, (started.returncode, started.stderr))
     check("for it has no key", "no key of a tunnel" in started.stderr and "--new" in started.stderr, started.stderr)
     check("and nothing of it is left", not pathlib.Path("/sys/fs/cgroup/system.slice/pmos-modes.service/secure").exists())
-    (PROFILES / "secure.json").write_text(SHIPPED)
-    ctl("reload")
+    use('"none"')
 
 
 def made():
@@ -82,7 +85,19 @@ def made():
     check("and nothing half is left", [name for name in names if name.startswith("tunnel-key")] == ["tunnel-key"], names)
     raw = in_private_part(lambda part: (part / "tunnel-key").read_bytes())
     check("as it was given", base64.b64encode(raw).decode() == private)
-    return private, public, raw
+    shared = run("wg", "genpsk").stdout.strip()
+    key("--peer", PEER, "--import", text=shared + "\n", code=13)
+    use(TUNNEL)
+    check("a preshared one is told by its peer", key("--peer", PEER, "--import", text=shared + "\n")[0] == PEER)
+    key("--peer", PEER, "--import", text=shared + "\n", code=5)
+    key("--peer", PEER, "--import", text="A" * 43 + "=\n", code=2)
+    key("--peer", PEER, "--new", code=2)
+    key("--peer", "nobody", "--import", text=shared + "\n", code=2)
+    name = next(name for name in in_private_part(os.listdir) if name.startswith("preshared-key-"))
+    kept = in_private_part(lambda part: (part / name).read_bytes())
+    use('"none"')
+    check("and lies beside it as it was given", base64.b64encode(kept).decode() == shared, name)
+    return (private, shared), public, (raw, kept)
 
 
 def wrong(public):
@@ -117,13 +132,13 @@ def holds(path, needles):
     return any(needle in data for needle in needles)
 
 
-def nowhere_else(private, raw):
-    note("where it is to be found")
-    needles = (raw, private.encode(), raw.hex().encode())
+def nowhere_else(texts, keys):
+    note("where they are to be found")
+    needles = (*keys, *(text.encode() for text in texts), *(key.hex().encode() for key in keys))
     ctl("start", "secure")
     ctl("switch", "secure")
-    inside = pmosctl("exec", "secure", "--", "sh", "-c", "find / -xdev -name 'tunnel-key*' 2>/dev/null; ls -a /data /data/..")
-    check("the mode sees no such file", "tunnel-key" not in inside.stdout, inside.stdout)
+    inside = pmosctl("exec", "secure", "--", "sh", "-c", "find / -xdev \\( -name 'tunnel-key*' -o -name 'preshared-key*' \\) 2>/dev/null; ls -a /data /data/..")
+    check("the mode sees no such file", "-key" not in inside.stdout, inside.stdout)
     places = [path for top in ("/run", "/var/log", "/var/lib/pmos", "/tmp", "/etc")
               for where, _, names in os.walk(top) for path in (pathlib.Path(where) / name for name in names)
               if path.is_file() and not path.is_symlink()]
@@ -170,10 +185,10 @@ def main():
     stop_if_failed()
     try:
         without()
-        private, public, raw = made()
+        texts, public, keys = made()
         wrong(public)
         locked(public)
-        nowhere_else(private, raw)
+        nowhere_else(texts, keys)
     finally:
         (PROFILES / "secure.json").write_text(SHIPPED)
         ctl("reload")

@@ -27,6 +27,7 @@ TEST_CASE("net status shows every mode, its peers, and why one was lost") {
     CHECK_THAT(all.out,
                Contains("tunnel") && Contains("2 KiB") && Contains("peer+key= at 192.0.2.1:51820"));
     CHECK_THAT(all.out, Contains("handshake 1m 0") && Contains("no handshake yet"));
+    CHECK_THAT(all.out, Contains("secure: 3 MiB of 3 MiB today, and no more until midnight UTC"));
     CHECK_THAT(all.out, Contains("personal: somebody changed its rules\\x1b[2J"));
     const auto one = service.run({"net", "status", "secure", "--json"});
     REQUIRE(one.status == 0);
@@ -34,6 +35,7 @@ TEST_CASE("net status shows every mode, its peers, and why one was lost") {
     REQUIRE(json.size() == 1);
     CHECK(json[0]["interface"] == "pmos0");
     CHECK(json[0]["received"] == 2048);
+    CHECK(json[0]["today"]["volume"] == 3 << 20);
     CHECK(json[0]["peers"][0]["publicKey"] == "peer+key=");
     CHECK(json[0]["peers"][1]["handshake"] == 0);
     CHECK(service.run({"net", "status", "nobody"}).status == 3);
@@ -138,4 +140,27 @@ TEST_CASE("a key is imported from standard input, a descriptor or the terminal, 
     tty.type("private+key=\n");
     CHECK(tty.finish() == 0);
     CHECK(tty.seen().find("private+key") == std::string::npos);
+}
+
+TEST_CASE("a preshared key is imported for the peer that is named, and never made") {
+    const Service service;
+    Args import{"net", "key", "personal", "--peer", "peer+key=", "--import"};
+    CHECK(service.run(import, "shared+key=\n").out == "peer+key=\n");
+    CHECK(service.run(import, "something else\n").status == 2);
+    const auto made = service.run({"net", "key", "personal", "--peer", "peer+key=", "--new"});
+    CHECK(made.status == 2);
+    CHECK_THAT(made.err, Contains("wg genpsk"));
+    // Of a script whose variable is not set; it must not become the tunnel's own.
+    CHECK(service.run({"net", "key", "secure", "--peer", "", "--import", "--yes"}, "private+key=\n")
+              .status == 2);
+    CHECK_FALSE(was_called(service, "ImportKey"));
+    import[2] = "secure";
+    CHECK(service.run(import, "shared+key=\n").status == 5);
+    import.push_back("--yes");
+    CHECK(service.run(import, "shared+key=\n").out == "peer+key=\n");
+    Terminal tty(service, {"net", "key", "personal", "--peer", "peer+key=", "--import"});
+    REQUIRE(tty.wait_for("preshared key of personal and peer+key=: "));
+    tty.type("shared+key=\n");
+    CHECK(tty.finish() == 0);
+    CHECK(tty.seen().find("shared+key") == std::string::npos);
 }

@@ -63,6 +63,9 @@ void refuse(peer::Face& face) {
                            "refusing");
         tell(bus, "refusing", "denied", 1);
         tell(bus, "refusing", network::kUntold, 7);
+        for (const char* mode : {"nobody", "refusing"})
+            sd_bus_emit_signal(bus, network::kPath, network::kControlInterface, network::kSpent,
+                               "st", mode, std::uint64_t{1 << 20});
     });
 }
 
@@ -102,9 +105,9 @@ int on_disconnect(sd_bus_message* m, void* userdata, sd_bus_error*) {
 }
 
 int on_status(sd_bus_message* m, void*, sd_bus_error*) {
-    return sd_bus_reply_method_return(m, "tta(sstt)", std::uint64_t{5}, std::uint64_t{6}, 1,
-                                      "key=", "192.0.2.1:51820", std::uint64_t{7},
-                                      std::uint64_t{8});
+    return sd_bus_reply_method_return(
+        m, network::kStatusSignature, std::uint64_t{5}, std::uint64_t{6}, std::uint64_t{4}, 1,
+        "key=", "192.0.2.1:51820", std::uint64_t{7}, std::uint64_t{8});
 }
 
 int on_connections(sd_bus_message* m, void*, sd_bus_error*) {
@@ -121,6 +124,7 @@ const sd_bus_vtable kVtable[] = {
     SD_BUS_METHOD(network::kStatus, "s", network::kStatusSignature, on_status, 0),
     SD_BUS_METHOD(network::kConnections, "s", network::kConnectionsSignature, on_connections, 0),
     SD_BUS_SIGNAL(network::kLost, "ss", 0),
+    SD_BUS_SIGNAL(network::kSpent, "st", 0),
     SD_BUS_SIGNAL(network::kRefused, network::kRefusedSignature, 0),
     SD_BUS_VTABLE_END};
 
@@ -257,6 +261,7 @@ TEST_CASE("a mode gets its network by plan and key, after what runs was named", 
     });
     REQUIRE(ends.until([&] { return status.has_value(); }));
     CHECK((status->received == 5 && status->sent == 6 && status->peers.size() == 1));
+    CHECK(status->spent == 4);
     CHECK(status->peers[0].endpoint == "192.0.2.1:51820");
     std::optional<NetworkConnections> all;
     ends.link.connections("anna", [&](Result<NetworkConnections> told) {
@@ -404,6 +409,10 @@ TEST_CASE("what the rules of a mode that runs refuse is told, and of no other", 
         CHECK(mode == "refusing");
         told.push_back(refusal);
     });
+    std::string spent;
+    ends.link.on_spent([&](const std::string& mode, std::uint64_t volume) {
+        spent += mode + " " + std::to_string(volume) + "\n";
+    });
     ends.first.begin(ends.dir);
     ends.link.begin();
     ends.connect("refusing");
@@ -414,6 +423,8 @@ TEST_CASE("what the rules of a mode that runs refuse is told, and of no other", 
     CHECK((told[0].uid == 100000 && told[0].times == 1));
     CHECK_FALSE((told[0].what.inbound || told[0].untold));
     CHECK((told[1].untold && told[1].times == 7));
+    REQUIRE(ends.until([&] { return !spent.empty(); }));
+    CHECK(spent == "refusing 1048576\n");
 }
 
 TEST_CASE("a broker that dies before it answers has made nothing that counts", "[network]") {

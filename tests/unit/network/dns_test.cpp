@@ -186,7 +186,7 @@ TEST_CASE("the names of one service have one set, and an address is in those of 
                              "udp/443 to b.example.org", "10.0.0.0/8"})
         plan.allow.push_back(*policy::parse_destination(text));
     const NameSets sets(plan);
-    CHECK(sets.rules() ==
+    CHECK(sets.rules("accept") ==
           "    ip daddr @named-0-4 meta l4proto tcp th dport 443 accept\n"
           "    ip6 daddr @named-0-6 meta l4proto tcp th dport 443 accept\n"
           "    ip daddr @named-1-4 meta l4proto udp th dport 443 accept\n"

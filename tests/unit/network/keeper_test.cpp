@@ -195,6 +195,73 @@ TEST_CASE("a new pmos-net takes over what stands, and a connection goes on") {
     CHECK((*state)->sent > 0);
 }
 
+TEST_CASE("a day's volume is told when it is used up, and not had again before the next") {
+    Kept kept;
+    std::string spent;
+    const auto hear = [&] {
+        kept.keeper->on_spent([&](const auto& mode, std::uint64_t volume) {
+            spent += mode + " " + std::to_string(volume) + "\n";
+        });
+    };
+    hear();
+    const auto mode = kept.world.mode(), next = kept.world.mode(), other = kept.world.mode();
+    auto plan = direct();
+    plan.limits.volume = 1 << 20;
+    REQUIRE(kept.connect("anna", mode.borrow(), plan));
+    REQUIRE(kept.connect("berta", other.borrow(), plan));
+    // 1 MiB of 8,028 bytes each.
+    const int half = flood(kept.world, mode.borrow(), "198.51.100.1", 80, 65);
+    CHECK(half == 65);
+    kept.begin();
+    hear();
+    REQUIRE(kept.connect("anna", mode.borrow(), plan));
+    REQUIRE(kept.connect("berta", other.borrow(), plan));
+    CHECK(flood(kept.world, mode.borrow(), "198.51.100.1", 80, 200) == 130 - half);
+    kept.turn();
+    CHECK(spent == "anna 1048576\n");
+    CHECK(kept.lost == "");
+    std::optional<Result<NetworkState>> state;
+    kept.keeper->status("anna", [&](Result<NetworkState> answer) { state = std::move(answer); });
+    REQUIRE((state && *state));
+    CHECK((*state)->spent == 1 << 20);
+    REQUIRE(kept.keeper->disconnect("anna"));
+    REQUIRE(kept.connect("anna", next.borrow(), plan));
+    CHECK(flood(kept.world, next.borrow(), "198.51.100.1", 80, 3) == 0);
+    CHECK(flood(kept.world, other.borrow(), "198.51.100.1", 80, 3) == 3);
+    CHECK(spent == "anna 1048576\n");
+    plan.limits.volume = 2 << 20;
+    REQUIRE(kept.connect("anna", next.borrow(), plan));
+    CHECK(flood(kept.world, next.borrow(), "198.51.100.1", 80, 3) == 3);
+    // Less than is used already.
+    plan.limits.volume = 1 << 20;
+    REQUIRE(kept.connect("anna", next.borrow(), plan));
+    CHECK(flood(kept.world, next.borrow(), "198.51.100.1", 80, 3) == 0);
+    // A pmos-net that has never heard of it takes it away, and it begins again.
+    kept.begin();
+    REQUIRE(kept.keeper->disconnect("anna", UniqueFd(::dup(next.get()))));
+    REQUIRE(kept.connect("anna", next.borrow(), plan));
+    CHECK(flood(kept.world, next.borrow(), "198.51.100.1", 80, 3) == 0);
+    // What is refused uses nothing up.
+    plan.restricted = true;
+    REQUIRE(kept.connect("berta", other.borrow(), plan));
+    CHECK(flood(kept.world, other.borrow(), "198.51.100.1", 80, 200) == 0);
+    plan.restricted = false;
+    REQUIRE(kept.connect("berta", other.borrow(), plan));
+    CHECK(flood(kept.world, other.borrow(), "198.51.100.1", 80, 3) == 3);
+}
+
+TEST_CASE("what is sent or comes faster than the plan has it is dropped") {
+    Kept kept;
+    const auto mode = kept.world.mode();
+    auto plan = direct();
+    plan.limits.send = 8192;
+    REQUIRE(kept.connect("anna", mode.borrow(), plan));
+    // A second's and the burst: 136 KiB.
+    const int sent = flood(kept.world, mode.borrow(), "198.51.100.1", 80, 100);
+    CHECK(sent >= 17);
+    CHECK(sent <= 20);
+}
+
 TEST_CASE("what cannot be given is refused, and leaves nothing") {
     Kept kept;
     const auto mode = kept.world.mode();

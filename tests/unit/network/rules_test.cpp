@@ -95,6 +95,47 @@ TEST_CASE("who may come in is a tunnel's alone") {
     CHECK(has(mode_rules(plan), "ip saddr @inbound-0 meta l4proto tcp th dport 22 accept\n"));
 }
 
+TEST_CASE("what is limited ends in the chains that count it, and what is refused does not") {
+    auto plan = restricted({flow("10.0.0.0/8", Protocol::tcp, 443, 443)});
+    plan.dns = {{prefix("192.0.2.53"), 53, ""}};
+    plan.zone = policy::Zone::tunnel;
+    plan.inbound = {flow("10.0.0.0/8", Protocol::udp, 5000, 5000)};
+    CHECK_FALSE(has(mode_rules(plan), "quota"));
+    CHECK_FALSE(has(mode_rules(plan), "goto send"));
+    plan.limits = {20000, 30000, 5 << 20};
+    const auto text = mode_rules(plan, false, 0, {"2026-11-30", 77});
+    CHECK(has(text, "  quota volume-2026-11-30 {\n    over 5242880 bytes used 77 bytes\n"));
+    CHECK(has(text,
+              "  chain send {\n    limit rate over 20000 bytes/second burst 131072 bytes drop\n"
+              "    quota name \"volume-2026-11-30\" drop\n    accept\n  }\n"));
+    CHECK(
+        has(text,
+            "  chain receive {\n    limit rate over 30000 bytes/second burst 131072 bytes drop\n"));
+    CHECK(has(text, "    ct state established,related goto send\n"));
+    CHECK(has(text, "    ct state established,related goto receive\n"));
+    CHECK(has(text, "    ip daddr @allowed-0 meta l4proto tcp th dport 443 goto send\n"));
+    CHECK(has(text, "    ip saddr @inbound-0 meta l4proto udp th dport 5000 goto receive\n"));
+    CHECK(has(text, "ip daddr 192.0.2.53 meta l4proto { tcp, udp } th dport 53 goto send\n"));
+    // Of the loopback, and of the two chains themselves.
+    std::size_t accepts = 0;
+    for (auto at = text.find("accept\n"); at != text.npos; at = text.find("accept\n", at + 1))
+        ++accepts;
+    CHECK(accepts == 4);
+    // More is used than there is, by a day that had more.
+    CHECK(has(mode_rules(plan, false, 0, {"2026-11-30", 6 << 20}),
+              "over 5242880 bytes used 5242880"));
+    CHECK_FALSE(has(wire_rules("anna", part_of(3), plan), "quota"));
+}
+
+TEST_CASE("a day is of UTC, and looked for within an hour") {
+    using namespace std::chrono;
+    const auto late = sys_days(year(2026) / 11 / 30) + hours(23) + minutes(59);
+    CHECK(day_of(late) == "2026-11-30");
+    CHECK(day_of(late + minutes(1)) == "2026-12-01");
+    CHECK(next_look(late) == seconds(60));
+    CHECK(next_look(late - hours(5)) == hours(1));
+}
+
 TEST_CASE("the kernel takes rules, and takes them again, with ten thousand destinations") {
     const World world;
     auto plan = restricted({flow("0.0.0.0/0", Protocol::tcp, 1, 65535), flow("::/0"),

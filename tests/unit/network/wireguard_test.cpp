@@ -72,6 +72,23 @@ TEST_CASE("the key lies in memory of the caller's, in one message") {
           WG_CMD_GET_DEVICE);
 }
 
+TEST_CASE("a preshared key comes with its peer, in memory of the caller's") {
+    alignas(nlmsghdr) std::array<std::byte, 512> memory{};
+    std::array<std::byte, kKeySize> peer{}, key{};
+    peer.fill(std::byte{0x11});
+    key.fill(std::byte{0x5a});
+    const auto bytes = preshared_message(memory, kDevice, peer, key);
+    const auto& message = *reinterpret_cast<const nlmsghdr*>(memory.data());
+    REQUIRE(bytes.size() == message.nlmsg_len);
+    CHECK(parts_of(message).find(WGDEVICE_A_IFINDEX)->second[0] == 7);
+    const auto parts = peer_of(message);
+    CHECK(parts.size() == 2);
+    CHECK(parts.find(WGPEER_A_PUBLIC_KEY)->second[0] == 0x11);
+    const auto put = parts.find(WGPEER_A_PRESHARED_KEY)->second;
+    CHECK(std::vector(put.begin(), put.end()) == std::vector<std::uint8_t>(kKeySize, 0x5a));
+    CHECK(preshared_message(std::span(memory).first(64), kDevice, peer, key).empty());
+}
+
 TEST_CASE("a peer has its prefixes, and an endpoint where one is known") {
     const auto peer = peer_with({prefix("10.0.0.0/8"), prefix("fd00::/8")});
     const Endpoint endpoint{prefix("2001:db8::9"), 51820};
@@ -130,16 +147,23 @@ TEST_CASE("what the kernel says of an interface comes over without its key") {
     nlattr* const one = message.open(0);
     message.put(WGPEER_A_PUBLIC_KEY, peer.public_key);
     message.put(WGPEER_A_RX_BYTES, std::array<std::uint8_t, 8>{0, 1});
+    message.put(WGPEER_A_PRESHARED_KEY, std::array<std::uint8_t, kKeySize>{0, 7});
     message.close(one);
+    nlattr* const bare = message.open(0);
+    message.put(WGPEER_A_PUBLIC_KEY, PublicKey{9});
+    message.put(WGPEER_A_PRESHARED_KEY, PublicKey{});
+    message.close(bare);
     nlattr* const again = message.open(0);
-    message.put(WGPEER_A_PUBLIC_KEY, peer.public_key);
+    message.put(WGPEER_A_PUBLIC_KEY, PublicKey{9});
     message.close(again);
     message.close(peers);
     TunnelState state;
     add_state(state, *message.get());
     CHECK(state.has_key);
-    REQUIRE(state.peers.size() == 1);
+    REQUIRE(state.peers.size() == 2);
     CHECK(state.peers[0].received == 256);
+    CHECK(state.peers[0].preshared);
+    CHECK_FALSE(state.peers[1].preshared);
     state.peers[0].endpoint = endpoint_text({prefix("2001:db8::9"), 51820});
     CHECK(state.peers[0].endpoint == "[2001:db8::9]:51820");
     CHECK(read_state(state_text(state)) == state);

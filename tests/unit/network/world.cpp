@@ -257,6 +257,20 @@ std::string spoofed(const World& world, BorrowedFd netns, BorrowedFd receiver,
     return receive(receiver);
 }
 
+int flood(const World& world, BorrowedFd netns, const std::string& address, int port, int count) {
+    const auto fd = socket_in(world, netns, AF_INET, SOCK_DGRAM);
+    const auto to = address_of(address, port);
+    const std::string data(8000, 'x');
+    int sent = 0;
+    for (int i = 0; i < count; ++i)
+        if (::sendto(fd.get(), data.data(), data.size(), 0,
+                     reinterpret_cast<const sockaddr*>(&to.bytes), to.size) > 0)
+            ++sent;
+        else
+            REQUIRE(errno == EPERM);  // of a rule that drops
+    return sent;
+}
+
 std::string setting(const std::string& path) {
     std::string text;
     std::ifstream("/proc/sys/net/" + path) >> text;

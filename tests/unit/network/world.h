@@ -60,6 +60,8 @@ std::string datagram(const World& world, BorrowedFd netns, BorrowedFd receiver,
 // The same, from an address that is the sender's for this moment only.
 std::string spoofed(const World& world, BorrowedFd netns, BorrowedFd receiver,
                     const std::string& from, const std::string& address, int port);
+// How many of so many datagrams, of 8,000 bytes, get past the rules of the mode.
+int flood(const World& world, BorrowedFd netns, const std::string& address, int port, int count);
 
 // Of the phone, below /proc/sys/net.
 std::string setting(const std::string& path);

@@ -56,9 +56,10 @@ constexpr const char* kFull = R"({
   "network": {"tunnel": {"name": "wg0", "addresses": ["10.8.0.2/32"], "mtu": 1400, "peers": [
       {"publicKey": "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=",
        "endpoint": "vpn.example.org:51820", "allowedIPs": ["10.0.0.0/8"],
-       "persistentKeepalive": 25}]},
+       "persistentKeepalive": 25, "presharedKey": true}]},
               "dns": ["10.0.0.1"], "egress": {"allow": ["10.0.0.0/8"], "deny": ["10.1.0.0/16"]},
-              "inbound": ["tcp/22 from 10.8.0.0/24"]},
+              "inbound": ["tcp/22 from 10.8.0.0/24"],
+              "limits": {"send": "1MiB", "receive": "1MiB", "volume": "1GiB"}},
   "resources": {"memory": {"max": "1GiB", "high": "512MiB", "swapMax": "1MiB"},
     "pids": {"max": {"value": 64, "optional": false}}, "cpu": {"max": "50000 100000", "weight": 50},
     "io": {"weight": 50, "max": "8:0 rbps=1"}},

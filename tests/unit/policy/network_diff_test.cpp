@@ -1,4 +1,4 @@
-// tests: what changes where networks differ: who may be reached, and who may come in.
+// tests: what changes where networks differ: who may be reached, who may come in, and how much.
 #include <catch2/catch.hpp>
 
 #include "policy/diff.h"
@@ -65,6 +65,25 @@ TEST_CASE("egress that is widened or narrowed is told by destination", "[diff]")
                Catch::Contains("and 92 more\n") && Catch::StartsWith("moderate gain: "));
 }
 
+TEST_CASE("limits and preshared keys are told", "[diff]") {
+    const auto limited = [](const std::string& limits) {
+        return network_text("a", 200000, R"({"direct": true)" + limits + "}");
+    };
+    const auto none = limited(""), some = limited(R"(, "limits": {"send": "1MiB"})"),
+               more = limited(R"(, "limits": {"send": 2097152, "volume": "1GiB"})");
+    CHECK(lines(none, some) == "none loss: a may send 1MiB a second instead of without a limit\n");
+    CHECK(lines(some, none) ==
+          "slight gain: a may send without a limit instead of 1MiB a second\n");
+    CHECK(lines(some, more) ==
+          "slight gain: a may send 2MiB a second instead of 1MiB a second\n"
+          "none loss: a may send and receive 1GiB a day instead of without a limit\n");
+    const auto bare = tunnel_text("a", 200000, "work");
+    const auto keyed = changed(bare, "\"endpoint\"", "\"presharedKey\": true, \"endpoint\"");
+    CHECK(lines(bare, keyed) == "slight change: a's tunnel needs a preshared key\n");
+    CHECK(lines(keyed, bare) ==
+          "serious change: a's tunnel is encrypted without a preshared key\n");
+}
+
 TEST_CASE("a tunnel's ends and doors are told", "[diff]") {
     const auto tunnel = tunnel_text("a", 200000, "work");
     CHECK(lines(tunnel, tunnel).empty());
@@ -93,4 +112,25 @@ TEST_CASE("a tunnel's ends and doors are told", "[diff]") {
           "serious gain: a admits connections: '10.8.0.0/24'\n");
     CHECK(lines(door("10.8.0.0/24"), tunnel) ==
           "none loss: a no longer admits connections: '10.8.0.0/24'\n");
+}
+
+TEST_CASE("limits and preshared keys are in the plan, and come back") {
+    const auto read = [](const std::string& limits) {
+        return read_one(changed(tunnel_text("a", 200000, "work", ", \"limits\": " + limits),
+                                "\"endpoint\"", "\"presharedKey\": true, \"endpoint\""));
+    };
+    const auto mode = read(R"({"send": "1MiB", "receive": 8192, "volume": "1GiB"})");
+    INFO(texts(mode.diagnostics));
+    REQUIRE(mode.profile);
+    const auto compiled = compile(*mode.profile, fixed_facts());
+    REQUIRE(compiled.plan);
+    const auto again = decode(encode(*compiled.plan));
+    REQUIRE(again);
+    for (const auto* plan : {&*compiled.plan, &*again}) {
+        CHECK(plan->network.limits == NetworkLimits{1 << 20, 8192, std::uint64_t{1} << 30});
+        CHECK(plan->network.tunnel.peers[0].preshared);
+    }
+    CHECK_THAT(texts(read(R"({"send": "1KiB", "volume": 10})").diagnostics),
+               Catch::Contains("'/network/limits/send' is out of range") &&
+                   Catch::Contains("'/network/limits/volume' is out of range"));
 }

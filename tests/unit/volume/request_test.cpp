@@ -346,12 +346,19 @@ TEST_CASE("the tests on the phone know the wire as it is") {
 
 TEST_CASE("a tunnel's key comes and goes by a descriptor, and is replaced only when asked") {
     for (const auto verb : {Verb::tunnel_key_new, Verb::tunnel_key_import, Verb::tunnel_key_read,
-                            Verb::tunnel_key_show}) {
+                            Verb::tunnel_key_show, Verb::preshared_key_import}) {
         Request r = request_of(sample(), verb);
+        const bool of_a_peer = verb == Verb::preshared_key_import;
+        CHECK(check_request(r).has_value() != of_a_peer);
+        r.peer_count = 1;
         CHECK(check_request(r));
         CHECK_FALSE(judges(verb));
         CHECK_FALSE(needs_secret(r));
-        CHECK(needs_other(r) == (verb == Verb::tunnel_key_import || verb == Verb::tunnel_key_read));
+        CHECK(needs_other(r) ==
+              (verb == Verb::tunnel_key_import || verb == Verb::tunnel_key_read || of_a_peer));
+        r.peer_count = kMaxPeers + 1;
+        CHECK_FALSE(check_request(r));
+        r.peer_count = 1;
         r.replaces = 2;
         CHECK_FALSE(check_request(r));
     }

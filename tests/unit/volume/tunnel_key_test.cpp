@@ -125,3 +125,30 @@ TEST_CASE("what a killed worker left is in nobody's way, and a cut file is no ke
         CHECK(cut.error().code == Code::failed);
     }
 }
+
+TEST_CASE("a peer's preshared key is a file of its own, and as it was given", "[tunnel]") {
+    const Part part;
+    // Nothing of it is clamped: every bit is the other end's too.
+    const auto key = parse_preshared_key(line_of("//////////////////////////////////////////8="));
+    REQUIRE(key);
+    CHECK(std::ranges::all_of(key->bytes(), [](auto byte) { return byte == std::byte{0xff}; }));
+    const auto refused = parse_preshared_key(line_of(std::string(kPrivate.substr(1))));
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().fix.find("wg genpsk") != std::string::npos);
+    const auto none_of_it = parse_preshared_key(line_of(std::string(43, 'A') + "="));
+    REQUIRE_FALSE(none_of_it);
+    CHECK(none_of_it.error().why == "zeros are WireGuard's word for none");
+    const auto one = preshared_key_file({1}), other = preshared_key_file({2});
+    REQUIRE(store_tunnel_key(part.fd.borrow(), *key, false, one));
+    CHECK(part.names() == std::vector<std::string>{one.name});
+    CHECK(one.name.starts_with("preshared-key-0100"));
+    const auto loaded = load_tunnel_key(part.fd.borrow(), one);
+    REQUIRE(loaded);
+    CHECK(same(*loaded, *key));
+    const auto none = load_tunnel_key(part.fd.borrow(), other);
+    REQUIRE_FALSE(none);
+    CHECK(none.error().what.find("preshared key of the peer AgAAAA") != std::string::npos);
+    CHECK(load_tunnel_key(part.fd.borrow()).error().code == Code::not_found);
+    CHECK(store_tunnel_key(part.fd.borrow(), *key, false, one).error().code ==
+          Code::already_exists);
+}

@@ -17,7 +17,7 @@ SPARE = next((d for d in ("/dev/disk/by-id/virtio-spare", "/dev/vdc", "/dev/vdd"
               if os.path.exists(d) and subprocess.run(["blkid", "-p", d]).returncode == 2), None)
 
 REQUEST = struct.Struct("=IIIIQQIIII64s64s128s512s512s64s16s16s512s512s512s24s8s512s"
-                        "128s32s32s64sIIII4096s")
+                        "128s32s32s64sIIIIQ2048s4096s")
 EVENT = struct.Struct("=III64sIIIIIi256s256s256s")
 STATUS, PROVISION, OPEN, CLOSE = 1, 2, 3, 4
 SUSPEND, RESUME, CUT_OFF = 5, 6, 7
@@ -78,7 +78,7 @@ class Worker:
                            (undo or f"{DIR}/headers/{mode}/{name}").encode(),
                            integrity.encode(), discards.encode(), header.encode(),
                            methods.encode(), b"", factor.encode(), b"",
-                           erase_after, 0, 0, 0, others.encode())
+                           erase_after, 0, 0, 0, 0, b"", others.encode())
         self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket.settimeout(600)
         self.process = subprocess.Popen(

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # boot: own
-# timeout: 900
+# timeout: 1200
 # soak: 14400
 """A mode whose only way out is a WireGuard tunnel: what leaves the phone while it starts, runs, is
 stopped and killed, and while pmosd, pmos-net, the policy and the uplink come and go, is the tunnel's
@@ -18,9 +18,11 @@ import sys
 import time
 
 from handset import PROFILES, another_pmosd, check, ctl, main_pid, no_volume, note, pmosctl, run, status, stop_if_failed, until
+from handset_attack import ATTACK
 from handset_uplink import FAR, INSIDE, NS, PORT, beyond, ip, make_tunnel_end
 from locks import suspended
-from secure import ECHO, HOSTILE, SHIPPED, asks, net_pid, net_status, udp_ports, use
+from preshared import preshared
+from secure import ECHO, SHIPPED, TARGETS, asks, net_pid, net_status, udp_ports, use
 from uplink import SECOND, Uplink, make_movable_uplink, settle_uplink
 
 PIN = secrets.token_hex(6)
@@ -28,7 +30,7 @@ LIVES = 1000 if os.environ.get("HANDSET_SOAK") else 20
 
 
 def hostile():
-    return subprocess.Popen(["pmosctl", "exec", "secure", "--", "python3", "-c", HOSTILE, FAR], stdin=subprocess.DEVNULL,
+    return subprocess.Popen(["pmosctl", "exec", "secure", "--", "python3", "-c", ATTACK, TARGETS, "0.1", "always"], stdin=subprocess.DEVNULL,
                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
@@ -132,6 +134,7 @@ def main():
         check("the tunnel follows", until(asks, 40), net_status())
         settle_uplink()
 
+        preshared(public, own)
         suspended(ports, PIN, own)
 
         note("locked")

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # boot: own
-# timeout: 600
+# timeout: 900
 """A mode looks up the names that its profile lets it, by its own resolver, and reaches them for as
 long as the answer holds; what no name gave, what is denied and what is looked up elsewhere is not
 reached. The internet is a namespace of this test, with a server of names of its own, in the clear and
@@ -14,10 +14,11 @@ import subprocess
 import sys
 import time
 
-from beyond import AUTHORITIES, DNS, OTHER, PLACE, TLS_NAME, Beyond, certify
+from beyond import AUTHORITIES, DNS, OTHER, PLACE, SILENT, TLS_NAME, Beyond, certify, trust
 from handset import PROFILES, check, ctl, note, pmosctl, replaced, run, stop_if_failed, until
 from handset_uplink import FAR, NS, Capture, make_uplink
 from probes import LONG, PLAIN, PROBE, TALK
+from tunnel import through_a_tunnel
 
 SHIPPED = (PROFILES / "personal.json").read_text()
 NETWORK = {"direct": True, "dns": [DNS], "egress": {
@@ -184,7 +185,7 @@ def nothing_left():
 
 
 def main():
-    make_uplink(far=(FAR, OTHER, DNS))
+    make_uplink(far=(FAR, OTHER, DNS, SILENT))
     certify()
     beyond = Beyond()
     try:
@@ -198,6 +199,8 @@ def main():
         process()
         over_tls(beyond)
         nothing_left()
+        trust()
+        through_a_tunnel(beyond)
     finally:
         beyond.end()
         (PROFILES / "personal.json").write_text(SHIPPED)

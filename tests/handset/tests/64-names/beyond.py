@@ -8,7 +8,7 @@ import sys
 from handset import run, until
 from handset_uplink import FAR, NS
 
-OTHER, DNS = "203.0.113.3", "203.0.113.53"
+OTHER, DNS, SILENT = "203.0.113.3", "203.0.113.53", "203.0.113.54"
 PLACE = pathlib.Path("/run/64-names")
 CERTIFICATE = PLACE / "dns.pem"
 TLS_NAME = "dns.example"
@@ -76,9 +76,15 @@ def greet(s, context):
 def encrypted():
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(sys.argv[3])
-    server = socket.create_server(("0.0.0.0", 853))
+    server = socket.create_server((sys.argv[2], 853))
     while True:
         threading.Thread(target=greet, args=(server.accept()[0], context), daemon=True).start()
+def silent():
+    datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    datagrams.bind((sys.argv[4], 53))
+    server, taken = socket.create_server((sys.argv[4], 853)), []
+    while True:
+        taken.append(server.accept())
 def plain():
     server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     server.bind((sys.argv[2], 53))
@@ -92,7 +98,7 @@ def echo():
             s.sendall(data)
     while True:
         threading.Thread(target=back, args=(server.accept()[0],), daemon=True).start()
-for work in (stream, encrypted, plain, echo):
+for work in (stream, encrypted, silent, plain, echo):
     threading.Thread(target=work, daemon=True).start()
 print("ready", flush=True)
 threading.Event().wait()
@@ -110,7 +116,11 @@ def certify():
     public = pathlib.Path(f"{CERTIFICATE}.crt").read_text()
     with open(CERTIFICATE, "a", encoding="utf-8") as file:
         file.write(public)
-    (AUTHORITIES / "64-names.pem").write_text(public)
+    trust()
+
+
+def trust():
+    (AUTHORITIES / "64-names.pem").write_text(pathlib.Path(f"{CERTIFICATE}.crt").read_text())
     run("openssl", "rehash", str(AUTHORITIES))
 
 
@@ -121,7 +131,7 @@ class Beyond:
         self.log = PLACE / "asked"
         with open(self.log, "w", encoding="utf-8") as file:
             self.process = subprocess.Popen(
-                ["ip", "netns", "exec", NS, "python3", "-c", BEYOND, json.dumps(ZONE), DNS, str(CERTIFICATE)],
+                ["ip", "netns", "exec", NS, "python3", "-c", BEYOND, json.dumps(ZONE), DNS, str(CERTIFICATE), SILENT],
                 stdout=file)
         if not until(lambda: "ready" in self.log.read_text(), 20):
             sys.exit("the server of names does not begin")
