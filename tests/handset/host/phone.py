@@ -12,7 +12,7 @@ import time
 from . import accel, assemble, base, link, memory, qmp
 
 CMDLINE = (
-    "console=ttyS0 root=/dev/vda rw quiet loglevel=4 panic=-1 net.ifnames=0 "
+    "console=ttyS0 8250.nr_uarts=8 root=/dev/vda rw quiet loglevel=4 panic=-1 net.ifnames=0 "
     "systemd.condition-needs-update=0 systemd.show_status=0 init_on_free=1 apparmor=1 "
     "security=apparmor lsm=landlock,lockdown,yama,apparmor,bpf "
     # The self-tests of ciphers take seconds of every emulated boot, and are the kernel's to run.
@@ -84,6 +84,10 @@ class Phone:
         words += ["-chardev", f"socket,id=wire0,path={d}/wire,server=on,wait=off",
                   "-serial", "chardev:wire0",
                   "-chardev", f"socket,id=wire1,path={d}/wire", "-serial", "chardev:wire1"]
+        # A second one, ttyS4 and ttyS5, on which nobody is unless a test puts somebody there.
+        words += ["-chardev", f"socket,id=wire2,path={d}/wire2,server=on,wait=off",
+                  "-chardev", f"socket,id=wire3,path={d}/wire2",
+                  "-device", "pci-serial-2x,chardev1=wire2,chardev2=wire3"]
         words += ["-device", "virtio-serial-pci",
                   "-chardev", f"socket,id=agent,path={d}/agent,server=on,wait=off",
                   "-device", "virtserialport,chardev=agent,name=pmos.agent"]

@@ -13,6 +13,7 @@ import termios
 import time
 import tty
 
+import answers
 from control import control
 from modem import Modem
 
@@ -72,13 +73,25 @@ def open_line(path):
     return fd
 
 
+def become(number):
+    """Another modem with another SIM."""
+    digits = number[-4:]
+    for command in ("+CGSN", "+GSN"):
+        answers.FIXED[command] = answers.FIXED[command][:-4] + digits
+    answers.OF_THE_SIM["+CIMI"] = answers.OF_THE_SIM["+CIMI"][:-4] + digits
+    answers.OF_THE_SIM["+CNUM"] = f'+CNUM: "","{number}",145'
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("line", help="the tty to answer on")
     parser.add_argument("--log", required=True)
+    parser.add_argument("--number", help="of another SIM, in another modem")
     parser.add_argument("--control", required=True, help="a FIFO, made when it is missing")
     args = parser.parse_args()
 
+    if args.number:
+        become(args.number)
     if not os.path.exists(args.control):
         os.mkfifo(args.control, 0o600)
     events = os.open(args.control, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
