@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "runtime/network/rules.h"
 #include "runtime/network/switches.h"
@@ -48,18 +49,9 @@ Result<> keep_hearing_routers() {
     return {};
 }
 
-Result<> forward_family(const Nft& phone, bool v6) {
-    PMOS_ASSIGN(const char now, read_switch(switch_of(v6)));
-    PMOS_ASSIGN(const bool ours, phone.has_table(guard_family(v6), kGuardTable));
-    if (now != '0' && !ours) return {};
-    PMOS_TRY(phone.run(guard_rules(v6), "cannot load the rules of what is forwarded"));
-    if (now != '0') return {};
-    if (v6) PMOS_TRY(keep_hearing_routers());
-    auto wrote = switch_forwarding(v6, '1');
-    if (wrote) return {};
-    auto undone = phone.run(no_table(guard_family(v6), kGuardTable), "cannot remove rules");
-    if (!undone) wrote.error().undo_failures.push_back(std::move(undone.error()));
-    return wrote;
+bool stands_guard(const std::vector<std::string>& tables, bool v6) {
+    const auto guard = std::string(guard_family(v6)) + " " + std::string(kGuardTable);
+    return std::ranges::find(tables, guard) != tables.end();
 }
 
 }  // namespace
@@ -70,19 +62,31 @@ Result<> allow_ipv6(const std::string& link) {
     return write_switch(kIpv6 + link + "/disable_ipv6", '0');
 }
 
-Result<> forward(const Nft& phone) {
-    PMOS_TRY(forward_family(phone, false));
-    return has_ipv6() ? forward_family(phone, true) : Result<>();
+Result<> forward(const Nft& phone, Table rules) {
+    PMOS_ASSIGN(const auto standing, phone.tables());
+    std::vector<Table> tables{std::move(rules)};
+    std::vector<bool> closed;
+    for (const bool v6 : {false, true}) {
+        if (v6 && !has_ipv6()) continue;
+        PMOS_ASSIGN(const char now, read_switch(switch_of(v6)));
+        if (now == '0') closed.push_back(v6);
+        if (now == '0' || stands_guard(standing, v6)) tables.push_back(guard_rules(v6));
+    }
+    PMOS_TRY(phone.replace(tables, "cannot load the rules of the wire"));
+    for (const bool v6 : closed) {
+        if (v6) PMOS_TRY(keep_hearing_routers());
+        PMOS_TRY(switch_forwarding(v6, '1'));
+    }
+    return {};
 }
 
 Result<> stop_forwarding(const Nft& phone) {
     PMOS_ASSIGN(const auto tables, phone.tables());
     for (const bool v6 : {false, true}) {
-        const auto guard = std::string(guard_family(v6)) + " " + std::string(kGuardTable);
-        if (std::ranges::find(tables, guard) == tables.end()) continue;
+        if (!stands_guard(tables, v6)) continue;
         if (!v6 || has_ipv6()) PMOS_TRY(switch_forwarding(v6, '0'));
-        PMOS_TRY(phone.run(no_table(guard_family(v6), kGuardTable),
-                           "cannot remove the rules of what is forwarded"));
+        PMOS_TRY(phone.remove(guard_family(v6), kGuardTable,
+                              "cannot remove the rules of what is forwarded"));
     }
     return {};
 }

@@ -12,8 +12,8 @@ bool has_ipv6();
 // Also where a phone gives no new link IPv6.
 Result<> allow_ipv6(const std::string& link);
 
-// Both families. What forwarded before is left alone.
-Result<> forward(const Nft& phone);
+// Both families. What forwarded before is left alone. In one transaction with these rules.
+Result<> forward(const Nft& phone, Table rules);
 // What pmos has switched on, no more.
 Result<> stop_forwarding(const Nft& phone);
 

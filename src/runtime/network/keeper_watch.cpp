@@ -88,7 +88,8 @@ void Keeper::phone_changed(const Changed& changed) {
     for (const bool v6 : {false, true}) {
         const auto guard = std::string(guard_family(v6)) + " " + std::string(kGuardTable);
         if (!forwards || !changed.tables.contains(guard)) continue;
-        const auto loaded = phone_.nft.run(guard_rules(v6), "cannot put back '" + guard + "'");
+        const auto loaded =
+            phone_.nft.replace({guard_rules(v6)}, "cannot put back '" + guard + "'");
         if (loaded) continue;
         each_wire([&](const auto& mode, Held& held) { cut(mode, held, loaded.error().message()); });
     }

@@ -36,14 +36,14 @@ Result<Room> Room::open(const Home& home, BorrowedFd netns) {
 Result<> Room::clear() const {
     PMOS_ASSIGN(const auto link, links.find(kModeLink));
     if (link) PMOS_TRY(links.remove(link->index));
-    return nft.run(no_table(kModeFamily, kModeTable), "cannot remove the rules of the mode");
+    return nft.remove(kModeFamily, kModeTable, "cannot remove the rules of the mode");
 }
 
 Result<> Room::guard(const policy::NetworkPlan& plan, std::uint32_t resolver_user,
                      const Spent& spent) const {
     constexpr std::string_view kWhat = "cannot load the rules of the mode";
-    auto loaded = nft.run(mode_rules(plan, true, resolver_user, spent), kWhat);
-    if (loaded || nft.run(mode_rules(plan, false, resolver_user, spent), kWhat)) return {};
+    auto loaded = nft.replace({mode_rules(plan, true, resolver_user, spent)}, kWhat);
+    if (loaded || nft.replace({mode_rules(plan, false, resolver_user, spent)}, kWhat)) return {};
     return loaded;
 }
 

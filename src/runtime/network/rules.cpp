@@ -170,18 +170,10 @@ std::string counting_chains(const NetworkPlan& plan, const Spent& spent) {
            counting_chain(kReceive, plan.limits.receive, plan, spent);
 }
 
-std::string table(std::string_view family, std::string_view name, std::string_view body) {
-    return fmt::format("{}table {} {} {{\n{}}}\n", no_table(family, name), family, name, body);
-}
-
 }  // namespace
 
-std::string no_table(std::string_view family, std::string_view table) {
-    return fmt::format("add table {0} {1}\ndelete table {0} {1}\n", family, table);
-}
-
-std::string mode_rules(const NetworkPlan& plan, bool logs, std::uint32_t resolver_user,
-                       const Spent& spent) {
+Table mode_rules(const NetworkPlan& plan, bool logs, std::uint32_t resolver_user,
+                 const Spent& spent) {
     const bool limited = plan.limits != policy::NetworkLimits();
     const Ends ends{"goto refuse", "goto lose", limited ? kSend : kAccept};
     const auto receive = limited ? kReceive : kAccept;
@@ -211,14 +203,14 @@ std::string mode_rules(const NetworkPlan& plan, bool logs, std::uint32_t resolve
         fmt::arg("legs", legs_only(plan, resolver_user)), fmt::arg("link", kModeLink),
         fmt::arg("loss", ends.loss), fmt::arg("send", ends.pass), fmt::arg("receive", receive),
         fmt::arg("reach", reach(plan, fmt::format("meta skuid {} ", resolver_user), ends)));
-    return table(kModeFamily, kModeTable, body);
+    return {std::string(kModeFamily), std::string(kModeTable), body};
 }
 
 std::string wire_table(std::string_view mode) {
     return fmt::format("{}{}", kWireTablePrefix, mode);
 }
 
-std::string wire_rules(std::string_view mode, const Part& part, const NetworkPlan& plan) {
+Table wire_rules(std::string_view mode, const Part& part, const NetworkPlan& plan) {
     const Ends ends{"drop", "drop", kAccept};
     std::string body = reach_chains(plan, ends);
     body += fmt::format(
@@ -257,16 +249,16 @@ std::string wire_rules(std::string_view mode, const Part& part, const NetworkPla
         fmt::arg("prefix", kLinkPrefix), fmt::arg("reach", reach(plan, "", ends)),
         fmt::arg("link", part.link()), fmt::arg("mode4", address_text(part.mode4)),
         fmt::arg("mode6", address_text(part.mode6)));
-    return table(kWireFamily, wire_table(mode), body);
+    return {std::string(kWireFamily), wire_table(mode), body};
 }
 
-std::string guard_rules(bool v6) {
-    return table(guard_family(v6), kGuardTable,
-                 fmt::format("  chain forward {{\n"
-                             "    type filter hook forward priority filter; policy accept;\n"
-                             "    iifname != \"{0}*\" oifname != \"{0}*\" drop\n"
-                             "  }}\n",
-                             kLinkPrefix));
+Table guard_rules(bool v6) {
+    return {std::string(guard_family(v6)), std::string(kGuardTable),
+            fmt::format("  chain forward {{\n"
+                        "    type filter hook forward priority filter; policy accept;\n"
+                        "    iifname != \"{0}*\" oifname != \"{0}*\" drop\n"
+                        "  }}\n",
+                        kLinkPrefix)};
 }
 
 }  // namespace pmos::network

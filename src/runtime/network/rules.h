@@ -6,13 +6,11 @@
 #include <string_view>
 
 #include "policy/network_plan.h"
+#include "runtime/network/nft.h"
 #include "runtime/network/part.h"
 #include "runtime/network/volume.h"
 
 namespace pmos::network {
-
-// Each of these texts is one transaction: what the table had before goes with it, connections that
-// stand go on.
 
 // In a mode's namespace, of a wire or a tunnel. resolver_user: whose packets the resolver's are,
 // where the plan has one.
@@ -22,20 +20,17 @@ inline constexpr std::string_view kModeFamily = "inet", kModeTable = "pmos";
 inline constexpr std::uint16_t kLogGroup = 1;
 inline constexpr std::uint32_t kLogBytes = 128;
 // spent: of the plan's volume, where it has one.
-std::string mode_rules(const policy::NetworkPlan& plan, bool logs = true,
-                       std::uint32_t resolver_user = 0, const Spent& spent = {});
+Table mode_rules(const policy::NetworkPlan& plan, bool logs = true, std::uint32_t resolver_user = 0,
+                 const Spent& spent = {});
 
 // On the phone, for a wire. They enforce once more what the mode's own do.
 inline constexpr std::string_view kWireFamily = "inet", kWireTablePrefix = "pmos-";
 std::string wire_table(std::string_view mode);
-std::string wire_rules(std::string_view mode, const Part& part, const policy::NetworkPlan& plan);
+Table wire_rules(std::string_view mode, const Part& part, const policy::NetworkPlan& plan);
 
 // On a phone that forwarded nothing before: it does so for modes alone.
 inline constexpr std::string_view kGuardTable = "pmos";
 constexpr std::string_view guard_family(bool v6) { return v6 ? "ip6" : "ip"; }
-std::string guard_rules(bool v6);
-
-// Also where there is none.
-std::string no_table(std::string_view family, std::string_view table);
+Table guard_rules(bool v6);
 
 }  // namespace pmos::network

@@ -17,6 +17,7 @@
 
 #include "runtime/network/attributes.h"
 #include "runtime/network/heard.h"
+#include "runtime/network/nft.h"
 
 namespace pmos::network {
 namespace {
@@ -31,34 +32,6 @@ Result<Netlink> join(int protocol, int group) {
         ::setsockopt(socket.fd().get(), SOL_SOCKET, SO_RCVBUFFORCE, &kRoom, sizeof kRoom) != 0)
         return fail(errno_error(errno, "cannot watch a network namespace"));
     return socket;
-}
-
-std::string_view family_word(std::uint8_t family) {
-    switch (family) {
-        case NFPROTO_INET:
-            return "inet";
-        case NFPROTO_IPV4:
-            return "ip";
-        case NFPROTO_IPV6:
-            return "ip6";
-        default:
-            return "other";
-    }
-}
-
-// Every object of a table names it so.
-static_assert(NFTA_TABLE_NAME == 1 && NFTA_CHAIN_TABLE == 1 && NFTA_RULE_TABLE == 1 &&
-              NFTA_SET_TABLE == 1 && NFTA_SET_ELEM_LIST_TABLE == 1 && NFTA_OBJ_TABLE == 1 &&
-              NFTA_FLOWTABLE_TABLE == 1);
-
-std::string table_of(const nlmsghdr& message) {
-    const auto& header =
-        *reinterpret_cast<const nfgenmsg*>(reinterpret_cast<const char*>(&message) + NLMSG_HDRLEN);
-    std::string name;
-    each_attribute_of(message, sizeof(nfgenmsg), [&](const Attribute& a) {
-        if (a.type() == NFTA_TABLE_NAME) name = a.text();
-    });
-    return fmt::format("{} {}", family_word(header.nfgen_family), name);
 }
 
 }  // namespace

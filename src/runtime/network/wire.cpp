@@ -96,6 +96,15 @@ Result<> set_up(const Phone& phone, const Room& room, const Part& part) {
     return {};
 }
 
+// Of what is no wire, before other rules take the place of its own.
+Result<> remove_links(const Phone& phone, const Room& room, const std::string& mode,
+                      const std::vector<Link>& links) {
+    for (const auto& link : links)
+        if (is_wire(link) && link.alias == mode) PMOS_TRY(phone.links.remove(link.index));
+    PMOS_ASSIGN(const auto inner, room.links.find(kModeLink));
+    return inner ? room.links.remove(inner->index) : Result<>();
+}
+
 Result<> connect(const Phone& phone, const Room& room, const std::string& mode, BorrowedFd netns,
                  const NetworkPlan& plan, const Spent& spent) {
     PMOS_ASSIGN(const auto links, phone.links.all());
@@ -103,14 +112,12 @@ Result<> connect(const Phone& phone, const Room& room, const std::string& mode, 
     auto part = standing_part(links, mode, inner);
     const bool stands = part.has_value();
     if (!stands) {
-        PMOS_TRY(disconnect_wire(phone, mode));
-        PMOS_TRY(room.clear());
+        PMOS_TRY(remove_links(phone, room, mode, links));
         PMOS_ASSIGN(part, choose_part(phone));
     }
     PMOS_TRY(room.guard(plan, phone.resolver_user, spent));
-    PMOS_TRY(phone.nft.run(wire_rules(mode, *part, plan), "cannot load the rules of the wire"));
+    PMOS_TRY(forward(phone.nft, wire_rules(mode, *part, plan)));
     if (!stands) PMOS_TRY(make_link(phone, *part, mode, netns));
-    PMOS_TRY(forward(phone.nft));
     return set_up(phone, room, *part);
 }
 
@@ -134,8 +141,8 @@ Result<> disconnect_wire(const Phone& phone, const std::string& mode) {
     PMOS_ASSIGN(const auto links, phone.links.all());
     for (const auto& link : links)
         if (is_wire(link) && link.alias == mode) PMOS_TRY(phone.links.remove(link.index));
-    PMOS_TRY(phone.nft.run(no_table(kWireFamily, wire_table(mode)),
-                           "cannot remove the rules of the wire"));
+    PMOS_TRY(
+        phone.nft.remove(kWireFamily, wire_table(mode), "cannot remove the rules of the wire"));
     return stop_forwarding_for_nobody(phone);
 }
 
@@ -150,8 +157,8 @@ Result<> keep_wires(const Phone& phone, std::span<const std::string> modes) {
     PMOS_ASSIGN(const auto tables, phone.nft.tables());
     for (const auto& table : tables) {
         if (!table.starts_with(ours) || is_kept(table.substr(ours.size()))) continue;
-        PMOS_TRY(phone.nft.run(no_table(kWireFamily, wire_table(table.substr(ours.size()))),
-                               "cannot remove the rules of a wire"));
+        PMOS_TRY(phone.nft.remove(kWireFamily, wire_table(table.substr(ours.size())),
+                                  "cannot remove the rules of a wire"));
     }
     return stop_forwarding_for_nobody(phone);
 }

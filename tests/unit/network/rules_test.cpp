@@ -71,28 +71,28 @@ TEST_CASE("rules are one for each service, whatever the number of destinations")
     plan.allow.push_back(flow("0.0.0.0/0", Protocol::any, 53, 53));
     plan.allow.push_back(flow("::/0", Protocol::icmp));
     plan.deny = {flow("10.0.0.0/8", Protocol::udp)};
-    const auto text = mode_rules(plan);
+    const auto text = mode_rules(plan).body;
     CHECK(has(text, "    meta nfproto ipv4 meta l4proto { tcp, udp } th dport 53 accept\n"));
     CHECK(has(text, "    ip daddr @allowed-0 meta l4proto tcp th dport 443 accept\n"));
     CHECK(has(text, "    meta nfproto ipv6 meta l4proto ipv6-icmp accept\n"));
     CHECK(has(text, "    ip daddr @denied-0 meta l4proto udp goto refuse\n"));
     CHECK_FALSE(has(text, "allowed-1"));
     CHECK(text.find("jump denied") < text.find("jump allowed"));
-    CHECK_FALSE(has(mode_rules(direct()), "allowed"));
+    CHECK_FALSE(has(mode_rules(direct()).body, "allowed"));
     // What is refused is told of, within limits; on a kernel that cannot it is refused silently.
     CHECK(has(text, "limit rate 64/second burst 64 packets log group 1 snaplen 128\n"));
-    const auto silent = mode_rules(plan, false);
+    const auto silent = mode_rules(plan, false).body;
     CHECK_FALSE(has(silent, "log group"));
     CHECK(has(silent, "reject with icmpx type admin-prohibited"));
-    CHECK_FALSE(has(wire_rules("anna", part_of(3), plan), "log group"));
+    CHECK_FALSE(has(wire_rules("anna", part_of(3), plan).body, "log group"));
 }
 
 TEST_CASE("who may come in is a tunnel's alone") {
     auto plan = direct();
     plan.inbound = {flow("10.0.0.0/8", Protocol::tcp, 22, 22)};
-    CHECK_FALSE(has(mode_rules(plan), "saddr"));
+    CHECK_FALSE(has(mode_rules(plan).body, "saddr"));
     plan.zone = policy::Zone::tunnel;
-    CHECK(has(mode_rules(plan), "ip saddr @inbound-0 meta l4proto tcp th dport 22 accept\n"));
+    CHECK(has(mode_rules(plan).body, "ip saddr @inbound-0 meta l4proto tcp th dport 22 accept\n"));
 }
 
 TEST_CASE("what is limited ends in the chains that count it, and what is refused does not") {
@@ -100,10 +100,10 @@ TEST_CASE("what is limited ends in the chains that count it, and what is refused
     plan.dns = {{prefix("192.0.2.53"), 53, ""}};
     plan.zone = policy::Zone::tunnel;
     plan.inbound = {flow("10.0.0.0/8", Protocol::udp, 5000, 5000)};
-    CHECK_FALSE(has(mode_rules(plan), "quota"));
-    CHECK_FALSE(has(mode_rules(plan), "goto send"));
+    CHECK_FALSE(has(mode_rules(plan).body, "quota"));
+    CHECK_FALSE(has(mode_rules(plan).body, "goto send"));
     plan.limits = {20000, 30000, 5 << 20};
-    const auto text = mode_rules(plan, false, 0, {"2026-11-30", 77});
+    const auto text = mode_rules(plan, false, 0, {"2026-11-30", 77}).body;
     CHECK(has(text, "  quota volume-2026-11-30 {\n    over 5242880 bytes used 77 bytes\n"));
     CHECK(has(text,
               "  chain send {\n    limit rate over 20000 bytes/second burst 131072 bytes drop\n"
@@ -122,9 +122,9 @@ TEST_CASE("what is limited ends in the chains that count it, and what is refused
         ++accepts;
     CHECK(accepts == 4);
     // More is used than there is, by a day that had more.
-    CHECK(has(mode_rules(plan, false, 0, {"2026-11-30", 6 << 20}),
+    CHECK(has(mode_rules(plan, false, 0, {"2026-11-30", 6 << 20}).body,
               "over 5242880 bytes used 5242880"));
-    CHECK_FALSE(has(wire_rules("anna", part_of(3), plan), "quota"));
+    CHECK_FALSE(has(wire_rules("anna", part_of(3), plan).body, "quota"));
 }
 
 TEST_CASE("a day is of UTC, and looked for within an hour") {
@@ -150,8 +150,8 @@ TEST_CASE("the kernel takes rules, and takes them again, with ten thousand desti
     plan.inbound = plan.deny;
     const auto begin = std::chrono::steady_clock::now();
     for (int i = 0; i < 2; ++i) {
-        REQUIRE(world.phone.nft.run(mode_rules(plan), "cannot load"));
-        REQUIRE(world.phone.nft.run(wire_rules("anna", part_of(3), plan), "cannot load"));
+        REQUIRE(world.phone.nft.replace({mode_rules(plan)}, "cannot load"));
+        REQUIRE(world.phone.nft.replace({wire_rules("anna", part_of(3), plan)}, "cannot load"));
     }
     CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(60));
     CHECK(world.tables() == "inet pmos\ninet pmos-anna\n");

@@ -104,7 +104,7 @@ TEST_CASE("of a restricted network only what is allowed is reached, and nothing 
     CHECK(connect_in(world, mode.borrow(), "198.51.100.1", 91).error != ETIMEDOUT);
     // The phone holds to it, whatever becomes of the rules inside.
     const auto room = Room::open(world.phone.home, mode.borrow());
-    REQUIRE(room->nft.run(no_table(kModeFamily, kModeTable), "cannot"));
+    REQUIRE(room->nft.remove(kModeFamily, kModeTable, "cannot"));
     CHECK(reaches(world, mode.borrow(), "198.51.100.1", 80));
     CHECK(misses(world, mode.borrow(), "198.51.100.1", 91));
     CHECK(misses(world, mode.borrow(), "198.51.100.2", 80));
