@@ -38,7 +38,7 @@ for leak in 'mount -t tmpfs leak /mnt' 'mkdir /sys/fs/cgroup/leak' 'ip link add 
     mount*) umount /mnt ;;
     mkdir*) rmdir /sys/fs/cgroup/leak ;;
     'ip link'*) ip link del leak ;;
-    'ip netns'*) ip netns del leak && umount /run/netns ;;
+    'ip netns'*) ip netns del leak ;;
     losetup*) losetup -d /dev/loop7 ;;
     dmsetup*) dmsetup remove leak ;;
     keyctl*) keyctl unlink "$(keyctl search @u user leak)" @u >/dev/null ;;
