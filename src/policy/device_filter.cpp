@@ -2,51 +2,29 @@
 #include "policy/device_filter.h"
 
 #include <fmt/format.h>
-#include <linux/bpf.h>
 
 #include <array>
 #include <cstring>
 
+#include "policy/device_code.h"
+
 namespace pmos::policy {
 namespace {
 
-// Registers: 0 result, 1 context, 2 type, 3 access, 4 major, 5 minor, 6 scratch.
-enum Register : std::uint8_t { result, context, type, access_bits, major_no, minor_no, scratch };
-constexpr std::size_t kMaxInstructions = 4096;
+using namespace device_code;
 
-EbpfInstruction instruction(unsigned code, Register to, Register from, std::int16_t offset,
-                            std::int32_t immediate) {
-    return {
-        static_cast<std::uint8_t>(code),
-        static_cast<std::uint8_t>(static_cast<unsigned>(to) | static_cast<unsigned>(from) << 4U),
-        offset, immediate};
-}
-EbpfInstruction load(Register to, std::int16_t offset) {
-    return instruction(BPF_LDX | BPF_MEM | BPF_W, to, context, offset, 0);
-}
-EbpfInstruction alu(unsigned op, Register to, std::int32_t immediate) {
-    return instruction(BPF_ALU | op | BPF_K, to, result, 0, immediate);
-}
-EbpfInstruction copy(Register to, Register from) {
-    return instruction(BPF_ALU | BPF_MOV | BPF_X, to, from, 0, 0);
-}
-EbpfInstruction unless_equal(Register left, std::uint32_t right, std::size_t skip) {
-    // 32-bit comparison (Linux 5.1): a number above 2^31 is not extended by its sign.
-    return instruction(BPF_JMP32 | BPF_JNE | BPF_K, left, result, static_cast<std::int16_t>(skip),
-                       static_cast<std::int32_t>(right));
-}
-EbpfInstruction leave() { return instruction(BPF_JMP | BPF_EXIT, result, result, 0, 0); }
+constexpr std::size_t kMaxInstructions = 4096;
 
 std::uint32_t kernel_type(image::NodeType t) {
     return t == image::NodeType::block ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR;
 }
 
-std::vector<EbpfInstruction> rule_code(const DeviceRule& rule) {
+Instructions rule_code(const DeviceRule& rule) {
     // From the end: each comparison skips what follows it.
-    std::vector<EbpfInstruction> code{
-        copy(scratch, access_bits),
-        alu(BPF_AND, scratch, static_cast<std::int32_t>(~rule.access & 7U)),
-        unless_equal(scratch, 0, 2), alu(BPF_MOV, result, 1), leave()};
+    Instructions code{copy(scratch, access_bits),
+                      alu(BPF_AND, scratch, static_cast<std::int32_t>(~rule.access & 7U)),
+                      unless_equal(scratch, 0, 2)};
+    append(code, answer(true));
     if (rule.minor) code.insert(code.begin(), unless_equal(minor_no, *rule.minor, code.size()));
     code.insert(code.begin(), unless_equal(major_no, rule.major, code.size()));
     code.insert(code.begin(), unless_equal(type, kernel_type(rule.type), code.size()));
@@ -82,19 +60,9 @@ std::vector<DeviceRule> base_device_rules() {
 }
 
 std::vector<EbpfInstruction> compile_device_filter(std::span<const DeviceRule> rules) {
-    // struct bpf_cgroup_dev_ctx: access << 16 | type, major, minor.
-    std::vector<EbpfInstruction> program{load(type, 0),
-                                         copy(access_bits, type),
-                                         alu(BPF_AND, type, 0xffff),
-                                         alu(BPF_RSH, access_bits, 16),
-                                         load(major_no, 4),
-                                         load(minor_no, 8)};
-    for (const auto& rule : rules) {
-        const auto code = rule_code(rule);
-        program.insert(program.end(), code.begin(), code.end());
-    }
-    program.push_back(alu(BPF_MOV, result, 0));
-    program.push_back(leave());
+    Instructions program = fetch();
+    for (const auto& rule : rules) append(program, rule_code(rule));
+    append(program, answer(false));
     return program;
 }
 

@@ -28,6 +28,27 @@ struct MountOp {
     std::vector<std::pair<std::string, std::string>> options;  // fsconfig(2); value "" is a flag
     std::uint64_t attributes = 0;                              // MOUNT_ATTR_* of mount_setattr(2)
     bool idmapped = false;                                     // shifted into the mode's id range
+
+    // Of containers, as plan_image.h has them.
+    std::uint32_t flags = 0, propagation = 0;
+    std::uint64_t cleared = 0, deep_attributes = 0, deep_cleared = 0;
+};
+
+struct ContainerHook {
+    bool at_start = false;
+    std::string path;
+    std::vector<std::string> args, env;
+    std::uint32_t timeout_ms = 0;
+};
+
+// What only a container of an OCI bundle has, and no mode; as plan_image.h has it.
+struct Container {
+    std::uint32_t flags = image::container_is, root_propagation = 0;
+    std::uint64_t joined = 0;
+    std::optional<std::uint32_t> personality;
+    std::string domainname;
+    std::vector<std::pair<std::string, std::string>> sysctl;
+    std::vector<ContainerHook> hooks;
 };
 
 // Where a mode finds the directory that the modem's broker has for it: no part of the host's files.
@@ -227,12 +248,13 @@ struct LaunchPlan {
     NetworkPlan network;
     Session session;
     std::vector<Hook> hooks;
+    std::optional<Container> container;
 };
 
 // The image the launcher reads (see plan_image.h). Never fails: a LaunchPlan is complete.
 std::vector<std::byte> encode(const LaunchPlan& plan);
-// What was encoded. The image must be one that launch::PlanView found sound; nullopt when it is not
-// what this build's encode() makes of the plan in it.
+// What was encoded, of a mode. The image must be one that launch::PlanView found sound; nullopt
+// when it is not what this build's encode() makes of the plan in it.
 std::optional<LaunchPlan> decode(std::span<const std::byte> image);
 // SHA-256 over the image, in hex: the plan's name in status and in the audit log.
 std::string digest(const LaunchPlan& plan);

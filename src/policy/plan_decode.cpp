@@ -180,6 +180,7 @@ void take_readable(const nlohmann::json& j, LaunchPlan& plan) {
 std::optional<LaunchPlan> decode(std::span<const std::byte> image) try {
     const ImageReader in(image);
     const auto& h = in.header();
+    if (h.container != 0) return std::nullopt;
     LaunchPlan plan;
     plan.mode = in.text(h.mode);
     plan.hostname = in.text(h.hostname);

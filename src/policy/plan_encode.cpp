@@ -68,6 +68,11 @@ image::Table<image::MountOp> mounts(ImageBuilder& b, const std::vector<MountOp>&
         row.source = b.text(op.source);
         row.target = b.text(op.target);
         row.options = b.table(options);
+        row.flags = op.flags;
+        row.propagation = op.propagation;
+        row.cleared = op.cleared;
+        row.deep_attributes = op.deep_attributes;
+        row.deep_cleared = op.deep_cleared;
         rows.push_back(row);
     }
     return b.table(rows);
@@ -98,6 +103,22 @@ void put_process(ImageBuilder& b, const Process& p, image::Header& h) {
     h.gid = p.gid;
     h.umask = p.umask;
     h.oom_score_adj = p.oom_score_adj;
+}
+
+void put_container(ImageBuilder& b, const Container& c, image::Header& h) {
+    h.container = c.flags;
+    h.root_propagation = c.root_propagation;
+    h.joined = c.joined;
+    if (c.personality) h.personality = *c.personality;
+    h.domainname = b.text(c.domainname);
+    std::vector<image::Option> sysctl;
+    for (const auto& [path, value] : c.sysctl) sysctl.push_back({b.text(path), b.text(value)});
+    h.sysctl = b.table(sysctl);
+    std::vector<image::ContainerHook> hooks;
+    for (const auto& hook : c.hooks)
+        hooks.push_back({hook.at_start ? 1U : 0U, hook.timeout_ms, b.text(hook.path),
+                         b.texts(hook.args), b.texts(hook.env)});
+    h.hooks = b.table(hooks);
 }
 
 }  // namespace
@@ -131,7 +152,11 @@ std::vector<std::byte> encode(const LaunchPlan& plan) {
         std::memcpy(device_filter.data(), plan.device_filter.data(),
                     device_filter.size() * sizeof(std::uint64_t));
     h.device_filter = b.table(device_filter);
-    h.json = b.text(to_json(plan));
+    // Nobody asks again what a container's was: it has a bundle.
+    if (plan.container)
+        put_container(b, *plan.container, h);
+    else
+        h.json = b.text(to_json(plan));
     return b.finish(h);
 }
 

@@ -13,7 +13,7 @@
 namespace pmos::policy::image {
 
 inline constexpr char kMagic[8] = {'P', 'M', 'O', 'S', 'P', 'L', 'N', '1'};
-inline constexpr std::uint32_t kVersion = 3;
+inline constexpr std::uint32_t kVersion = 4;
 inline constexpr std::uint32_t kMaxSize = 4U << 20;
 
 struct Text {
@@ -39,6 +39,18 @@ enum class MountKind : std::uint32_t {
 };
 enum class NodeType : std::uint32_t { character, block, symlink, directory };
 
+// Of a container of an OCI bundle alone; a mode has none of these.
+enum MountFlag : std::uint32_t {
+    mount_recursive = 1,  // bind: with all that is mounted below it
+    mount_follows = 2,  // links in its target lead on, inside the root; in its source, on the host
+    mount_copy_up = 4,  // tmpfs: begins with what the target has
+};
+enum ContainerFlag : std::uint32_t {
+    container_is = 1,  // it is one: the plan's program is PID 1, what a mode must have it may lack
+    container_gains = 2,      // set-user-id programs work: no_new_privs is not set
+    container_read_only = 4,  // its root, once everything is mounted
+};
+
 enum Tell : std::uint32_t { tell_capabilities = 1, tell_landlock = 2 };
 
 struct IdMap {
@@ -53,6 +65,19 @@ struct MountOp {
     std::uint64_t attributes = 0;
     Text source, target;
     Table<Option> options;
+    // Of containers.
+    std::uint32_t flags = 0;            // MountFlag
+    std::uint32_t propagation = 0;      // MS_PRIVATE, ... with MS_REC; 0: MS_PRIVATE
+    std::uint64_t cleared = 0;          // attributes
+    std::uint64_t deep_attributes = 0;  // of everything below as well
+    std::uint64_t deep_cleared = 0;
+};
+// What a container runs by itself, between the clone and its program.
+struct ContainerHook {
+    std::uint32_t at_start = 0;    // inside, before the program; else outside its root
+    std::uint32_t timeout_ms = 0;  // 0: none
+    Text path;
+    Table<Text> args, env;
 };
 struct DeviceNode {
     NodeType type{};
@@ -102,9 +127,17 @@ struct Header {
     Table<Instruction> seccomp_answer;
     Table<std::uint64_t> device_filter;
     Text json;
+    // Of containers.
+    std::uint32_t container = 0;         // ContainerFlag
+    std::uint32_t root_propagation = 0;  // as of a mount; 0: as it is
+    std::uint64_t joined = 0;            // of the namespaces: those that are there already
+    std::int64_t personality = -1;
+    Text domainname;
+    Table<Option> sysctl;  // path below /proc/sys, value
+    Table<ContainerHook> hooks;
 };
 
 static_assert(std::is_trivially_copyable_v<Header> && std::is_standard_layout_v<Header>);
-static_assert(sizeof(Instruction) == 8 && sizeof(MountOp) == 40);
+static_assert(sizeof(Instruction) == 8 && sizeof(MountOp) == 72);
 
 }  // namespace pmos::policy::image

@@ -33,6 +33,16 @@ void walk(const launch::PlanView& view) {
     for (const auto& i : view.table(h.seccomp)) total = total + i.k;
     for (const auto& r : view.table(h.rlimits)) total = total + r.hard;
     for (const auto gid : view.table(h.additional_gids)) total = total + gid;
+    touch(h.domainname);
+    for (const auto& o : view.table(h.sysctl)) {
+        touch(o.key);
+        touch(o.value);
+    }
+    for (const auto& hook : view.table(h.hooks)) {
+        touch(hook.path);
+        for (const auto& t : view.table(hook.args)) touch(t);
+        for (const auto& t : view.table(hook.env)) touch(t);
+    }
 }
 
 }  // namespace

@@ -87,7 +87,7 @@ TEST_CASE("a start that fails at any step leaves the machine as it was") {
     REQUIRE(before.contains("loop devices loop"));  // its own root's, so that one more would show
     int failed = 0;
     for (auto i = static_cast<std::uint32_t>(Step::none) + 1;
-         i < static_cast<std::uint32_t>(Step::count_); ++i) {
+         i < static_cast<std::uint32_t>(Step::of_modes_); ++i) {
         const Step step{i};
         if (only_enter(step) || only_devices(step)) continue;
         INFO(launch::step_name(step));
@@ -111,7 +111,7 @@ TEST_CASE("an entry that fails at any step leaves the mode and the machine as th
     const std::string before = look(world, launcher_pid);
     int failed = 0;
     for (auto i = static_cast<std::uint32_t>(Step::none) + 1;
-         i < static_cast<std::uint32_t>(Step::count_); ++i) {
+         i < static_cast<std::uint32_t>(Step::of_modes_); ++i) {
         const Step step{i};
         if (only_start(step) || only_devices(step)) continue;
         INFO(launch::step_name(step));

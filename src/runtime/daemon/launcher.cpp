@@ -27,7 +27,7 @@ namespace {
 // The launcher's step that a test wants to fail ("launch/clone"), as the protocol counts them.
 std::uint32_t requested_launch_fault() {
     const std::string wanted = requested_fault();
-    for (std::uint32_t i = 1; i < static_cast<std::uint32_t>(launch::Step::count_); ++i)
+    for (std::uint32_t i = 1; i < static_cast<std::uint32_t>(launch::Step::of_modes_); ++i)
         if (wanted == std::string("launch/") + launch::step_name(static_cast<launch::Step>(i)))
             return i;
     return 0;

@@ -27,7 +27,7 @@ using namespace std::chrono_literals;
 constexpr std::array<std::string_view, 4> kControllers{"memory", "pids", "cpu", "io"};
 constexpr int kRemoveAttempts = 20;
 constexpr int kEnableAttempts = 50;
-constexpr int kMaxDepth = 16;
+constexpr int kMaxDepth = 200;  // each holds a descriptor
 
 Result<UniqueFd> open_directory(BorrowedFd base, const std::string& path) {
     UniqueFd fd(::openat(base ? base.get() : AT_FDCWD, path.c_str(),

@@ -44,6 +44,8 @@ std::string plan_fault_text(std::int32_t op) {
             return "its capability sets contradict each other";
         case PlanFault::seccomp:
             return "it has no system call filter";
+        case PlanFault::container:
+            return "it is a container's in part";
         case PlanFault::landlock:
             return "a Landlock rule is unusable";
     }
@@ -119,8 +121,9 @@ Error describe(const Reply& reply, const policy::LaunchPlan& plan) {
     const bool runs = reply.step == Step::visit_mode || reply.step == Step::change_dev;
     Error e = errno_error(
         reply.sys_errno,
-        fmt::format("cannot {} mode '{}': {}{} failed", runs ? "change the devices of" : "launch",
-                    plan.mode, step_name(reply.step), subject(reply, plan)),
+        fmt::format("cannot {} {} '{}': {}{} failed", runs ? "change the devices of" : "launch",
+                    plan.container ? "container" : "mode", plan.mode, step_name(reply.step),
+                    subject(reply, plan)),
         hint(reply, plan));
     e.step = step_name(reply.step);
     if (reply.step == Step::map_plan && reply.sys_errno == EBADMSG)

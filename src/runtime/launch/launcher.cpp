@@ -70,8 +70,11 @@ void clean_up(const Launch& launch) noexcept {
 }  // namespace
 
 int serve_one(const Self& self) noexcept {
+    Strings strings;
     Launch launch;
     launch.self = &self;
+    launch.argv = strings.argv;
+    launch.envp = strings.envp;
     int refusal = 0;
     if (const int err = receive_request(launch, refusal); err < 0) return err;
     if (refusal == 0 && fails_here(launch, Step::read_request)) refusal = -EIO;

@@ -19,6 +19,42 @@ struct Self {
     std::int32_t oom_score_adj = 0;
 };
 
+// A namespace that is there already.
+struct Joined {
+    int fd = -1;
+    std::uint32_t type = 0;  // CLONE_NEW*
+    int own = -1;            // the one to come back to, while it is left
+};
+inline constexpr unsigned kMaxJoined = 8;
+
+// What a container has beside a mode; descriptors are -1 where there are none.
+struct ContainerParts {
+    Joined joined[kMaxJoined]{};
+    // Nothing of the host may be mounted by this process: root and binds are opened by the child,
+    // which may in namespaces of its own.
+    bool unprivileged = false;
+    unsigned umask = 0022;                  // ours, and that of hooks outside
+    bool denies_groups = false;             // the kernel lets it have no map of groups else
+    bool is_sibling = false;                // of this process, for whoever started it: CLONE_PARENT
+    bool pauses = false;                    // once everything is mounted, for hooks of the runtime
+    const char* root = nullptr;             // of the unprivileged
+    int state = -1, state_at_start = -1;    // files that hooks of the child read
+    int start_fifo = -1, result_fifo = -1;  // it waits for a word before its program
+    const int* preserved = nullptr;         // what the program is to have from 3 on
+    unsigned preserved_count = 0;
+    std::uint64_t enter_types = 0;  // enter: namespaces that are not ours
+    // Called once it has a number, before it does anything; 0 or -errno. For who can be put into a
+    // cgroup by that number alone.
+    int (*on_clone)(void* caller, int pid) = nullptr;
+    void* caller = nullptr;
+};
+
+// Where the launcher keeps what a process of a mode is executed with.
+struct Strings {
+    const char* argv[kMaxStrings + 2]{};
+    const char* envp[kMaxStrings + 1]{};
+};
+
 // One request on its way.
 struct Launch {
     const Self* self = nullptr;
@@ -36,9 +72,10 @@ struct Launch {
     int tty = -1;
     int listener = -1;
     bool in_net_ns = false, in_time_ns = false, in_pid_ns = false, is_owner = false;
-    bool visiting = false;                // the mode's mount namespace
-    const char* argv[kMaxStrings + 2]{};  // [0] is pmos-init's name, the plan's start at [1]
-    const char* envp[kMaxStrings + 1]{};
+    bool visiting = false;  // the mode's mount namespace
+    // Room for the plan's; argv[0] is pmos-init's name, the plan's start at [1].
+    const char **argv = nullptr, **envp = nullptr;
+    ContainerParts* container = nullptr;  // null: a mode
 
     PlanView plan() const noexcept { return PlanView(plan_data); }
     int slot(Slot bit) const noexcept { return slots[__builtin_ctz(static_cast<unsigned>(bit))]; }
@@ -46,7 +83,10 @@ struct Launch {
 };
 
 // Each returns 0 or -errno and leaves launch.op at what it was working on.
+int write_proc(const char* path, const char* text, std::size_t size) noexcept;  // our own procfs
 int map_plan(Launch& launch) noexcept;
+int check_plan(Launch& launch) noexcept;
+int join_namespaces(Launch& launch) noexcept;
 int build_dev(Launch& launch) noexcept;
 int open_volumes(Launch& launch) noexcept;
 int open_binds(Launch& launch) noexcept;

@@ -24,6 +24,13 @@ constexpr std::uint64_t kKnownMountAttributes =
     MOUNT_ATTR_NOATIME | MOUNT_ATTR_STRICTATIME | MOUNT_ATTR_NODIRATIME | MOUNT_ATTR_NOSYMFOLLOW;
 constexpr std::uint32_t kKnownFilterFlags =
     SECCOMP_FILTER_FLAG_LOG | SECCOMP_FILTER_FLAG_NEW_LISTENER;
+constexpr std::uint32_t kContainerFilterFlags =
+    kKnownFilterFlags | SECCOMP_FILTER_FLAG_SPEC_ALLOW | 1U << 5;  // WAIT_KILLABLE_RECV, Linux 5.19
+constexpr std::uint32_t kKnownMountFlags =
+    image::mount_recursive | image::mount_follows | image::mount_copy_up;
+constexpr std::uint32_t kKnownContainerFlags =
+    image::container_is | image::container_gains | image::container_read_only;
+constexpr std::uint32_t kPropagations = 1U << 14 | 1U << 17 | 1U << 18 | 1U << 19 | 1U << 20;
 constexpr std::uint32_t kResources = 16;  // RLIM_NLIMITS
 
 // Components separated by one "/", none of them empty, "." or "..".
@@ -78,6 +85,8 @@ class Checker {
     PlanFault nodes() const noexcept;
     PlanFault process() const noexcept;
     PlanFault confinement() const noexcept;
+    PlanFault container() const noexcept;
+    bool is_container() const noexcept { return view_.header().container != 0; }
 
     const std::byte* data_;
     std::size_t size_;
@@ -86,28 +95,33 @@ class Checker {
 
 PlanFault Checker::shape() const noexcept {
     const Header& h = view_.header();
+    // A cluster tells each container of all its services.
+    const std::uint32_t strings = is_container() ? kMaxContainerStrings : kMaxStrings;
     if (std::memcmp(h.magic, image::kMagic, sizeof h.magic) != 0) return PlanFault::magic;
     if (h.version != image::kVersion) return PlanFault::version;
     if (h.size != size_) return PlanFault::size;
     if (!table_ok(h.uid_map, kMaxIdMaps) || !table_ok(h.gid_map, kMaxIdMaps) ||
-        !table_ok(h.mounts, kMaxMounts) || !table_ok(h.device_nodes, kMaxNodes) ||
-        !table_ok(h.args, kMaxStrings) || !table_ok(h.env, kMaxStrings) ||
-        !table_ok(h.additional_gids, kMaxGroups) || !table_ok(h.rlimits, kMaxRlimits) ||
-        !table_ok(h.seccomp, kMaxInstructions) || !table_ok(h.landlock, kMaxLandlockRules) ||
-        !table_ok(h.seccomp_answer, kMaxInstructions) ||
-        !table_ok(h.device_filter, kMaxInstructions))
+        !table_ok(h.mounts, kMaxMounts) ||
+        !table_ok(h.device_nodes, is_container() ? kMaxContainerNodes : kMaxNodes) ||
+        !table_ok(h.args, strings) || !table_ok(h.env, strings) ||
+        !table_ok(h.additional_gids, is_container() ? kMaxContainerStrings : kMaxGroups) ||
+        !table_ok(h.rlimits, kMaxRlimits) || !table_ok(h.seccomp, kMaxInstructions) ||
+        !table_ok(h.landlock, kMaxLandlockRules) || !table_ok(h.seccomp_answer, kMaxInstructions) ||
+        !table_ok(h.device_filter, kMaxInstructions) || !table_ok(h.sysctl, kMaxStrings) ||
+        !table_ok(h.hooks, kMaxHooks))
         return PlanFault::table;
-    for (const Text& t : {h.mode, h.hostname, h.cwd, h.apparmor, h.json})
+    for (const Text& t : {h.mode, h.hostname, h.cwd, h.apparmor, h.json, h.domainname})
         if (!text_ok(t)) return PlanFault::text;
     if (!texts_ok(h.args) || !texts_ok(h.env)) return PlanFault::text;
     return PlanFault::none;
 }
 
 PlanFault Checker::id_maps(Table<image::IdMap> table) const noexcept {
-    if (table.count == 0) return PlanFault::id_map;
+    const bool needed = !is_container() || (view_.header().namespaces & CLONE_NEWUSER) != 0;
+    if (needed && table.count == 0) return PlanFault::id_map;
     for (const image::IdMap& m : view_.table(table)) {
         const std::uint32_t top = UINT32_MAX;  // (uid_t)-1 is nobody's
-        if (m.count == 0 || m.outside == 0) return PlanFault::id_map;
+        if (m.count == 0 || (m.outside == 0 && !is_container())) return PlanFault::id_map;
         if (m.count > top - m.inside || m.count > top - m.outside) return PlanFault::id_map;
     }
     return PlanFault::none;
@@ -115,7 +129,14 @@ PlanFault Checker::id_maps(Table<image::IdMap> table) const noexcept {
 
 PlanFault Checker::mount(const image::MountOp& op) const noexcept {
     if (op.kind > MountKind::read_only || op.idmapped > 1) return PlanFault::mount;
-    if ((op.attributes & ~kKnownMountAttributes) != 0) return PlanFault::mount;
+    const std::uint64_t attributes =
+        op.attributes | op.cleared | op.deep_attributes | op.deep_cleared;
+    if ((attributes & ~kKnownMountAttributes) != 0) return PlanFault::mount;
+    const bool plain = op.flags == 0 && op.propagation == 0 &&
+                       (op.cleared | op.deep_attributes | op.deep_cleared) == 0;
+    if (!is_container() && !plain) return PlanFault::mount;
+    if ((op.flags & ~kKnownMountFlags) != 0 || (op.propagation & ~kPropagations) != 0)
+        return PlanFault::mount;
     if (!text_ok(op.source) || !text_ok(op.target)) return PlanFault::text;
     if (!table_ok(op.options, kMaxStrings)) return PlanFault::table;
     for (const image::Option& o : view_.table(op.options))
@@ -167,11 +188,13 @@ PlanFault Checker::confinement() const noexcept {
     if ((h.cap_effective & ~h.cap_permitted) != 0 || (h.cap_permitted & ~h.cap_bounding) != 0 ||
         (h.cap_ambient & ~(h.cap_permitted & h.cap_inheritable)) != 0)
         return PlanFault::capabilities;
-    if (h.seccomp.count == 0 || (h.seccomp_flags & ~kKnownFilterFlags) != 0)
+    const std::uint32_t known = is_container() ? kContainerFilterFlags : kKnownFilterFlags;
+    if ((h.seccomp.count == 0 && !is_container()) || (h.seccomp_flags & ~known) != 0)
         return PlanFault::seccomp;
-    // A filter that asks has somebody to answer, and nobody waits to be asked by another.
-    if (((h.seccomp_flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) != 0) !=
-        (h.seccomp_answer.count != 0))
+    // A filter that asks has somebody to answer, and nobody waits to be asked by another; of a
+    // container it is for somebody else to answer.
+    if (!is_container() && ((h.seccomp_flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) != 0) !=
+                               (h.seccomp_answer.count != 0))
         return PlanFault::seccomp;
     for (const image::LandlockRule& r : view_.table(h.landlock)) {
         if (!text_ok(r.path)) return PlanFault::text;
@@ -181,13 +204,39 @@ PlanFault Checker::confinement() const noexcept {
     return PlanFault::none;
 }
 
+PlanFault Checker::container() const noexcept {
+    const Header& h = view_.header();
+    if ((h.container & ~kKnownContainerFlags) != 0 || (h.joined & ~h.namespaces) != 0 ||
+        (h.root_propagation & ~kPropagations) != 0)
+        return PlanFault::container;
+    if (!is_container())
+        return h.joined == 0 && h.root_propagation == 0 && h.personality < 0 &&
+                       h.sysctl.count == 0 && h.hooks.count == 0 && h.domainname.size == 0
+                   ? PlanFault::none
+                   : PlanFault::container;
+    if ((h.container & image::container_is) == 0) return PlanFault::container;
+    for (const image::Option& o : view_.table(h.sysctl)) {
+        if (!text_ok(o.key) || !text_ok(o.value)) return PlanFault::text;
+        if (!is_clean(view_.text(o.key), o.key.size)) return PlanFault::path;
+    }
+    for (const image::ContainerHook& hook : view_.table(h.hooks)) {
+        if (!table_ok(hook.args, kMaxStrings) || !table_ok(hook.env, kMaxStrings))
+            return PlanFault::table;
+        if (!text_ok(hook.path) || !texts_ok(hook.args) || !texts_ok(hook.env))
+            return PlanFault::text;
+        if (!absolute(hook.path)) return PlanFault::path;
+    }
+    return PlanFault::none;
+}
+
 PlanFault Checker::run() noexcept {
     if (size_ < sizeof(Header) || size_ > image::kMaxSize) return PlanFault::size;
     if (const PlanFault fault = shape(); fault != PlanFault::none) return fault;
     const Header& h = view_.header();
     if (h.mode.size == 0 || h.hostname.size > kMaxHostname) return PlanFault::mode_name;
-    if ((h.namespaces & ~kKnownNamespaces) != 0 ||
-        (h.namespaces & kNeededNamespaces) != kNeededNamespaces)
+    if (const PlanFault fault = container(); fault != PlanFault::none) return fault;
+    const std::uint64_t needed = is_container() ? 0 : kNeededNamespaces;
+    if ((h.namespaces & ~kKnownNamespaces) != 0 || (h.namespaces & needed) != needed)
         return PlanFault::namespaces;
     if (const PlanFault fault = id_maps(h.uid_map); fault != PlanFault::none) return fault;
     if (const PlanFault fault = id_maps(h.gid_map); fault != PlanFault::none) return fault;

@@ -21,6 +21,8 @@ inline constexpr std::uint32_t kMaxGroups = 64;
 inline constexpr std::uint32_t kMaxRlimits = 16;
 inline constexpr std::uint32_t kMaxInstructions = 4096;  // BPF_MAXINSNS
 inline constexpr std::uint32_t kMaxLandlockRules = 512;
+inline constexpr std::uint32_t kMaxContainerStrings = 1U << 16, kMaxContainerNodes = 1U << 12;
+inline constexpr std::uint32_t kMaxHooks = 64;
 inline constexpr std::uint32_t kMaxPath = 4096;
 inline constexpr std::uint32_t kMaxHostname = 64;
 
@@ -42,6 +44,7 @@ enum class PlanFault : std::uint8_t {
     rlimit,        // unknown resource, soft above hard
     capabilities,  // effective not in permitted not in bounding, ambient not in inheritable
     seccomp,       // no filter, an unknown flag, or questions without an answer
+    container,     // what a mode has none of, or unknown
     landlock,      // rules without handled rights, or rights that are not handled
 };
 

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
+#include "runtime/launch/container.h"
 #include "runtime/launch/launcher.h"
 #include "runtime/launch/serve.h"
 #include "runtime/launch/tree.h"
@@ -66,6 +67,15 @@ int open_private_proc() noexcept {
     return place(proc, kProcFd);
 }
 
+int open_visible_proc() noexcept {
+    const int proc = sys::sys_openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (proc < 0) return proc;
+    struct stat root {};
+    if (const int err = expect_filesystem(proc, PROC_SUPER_MAGIC); err < 0) return err;
+    if (const int err = sys::sys_fstat(proc, &root); err < 0) return err;
+    return root.st_ino == kProcRootInode ? place(proc, kProcFd) : -ESTALE;
+}
+
 int open_own_namespaces() noexcept {
     constexpr struct {
         const char* path;
@@ -83,17 +93,16 @@ int open_own_namespaces() noexcept {
 }
 
 // Every number below kFirstRequestFd is taken from here on.
-int fill_low_descriptors() noexcept {
-    sys::sys_close_range(kInitFd + 1, ~0U, 0);
+int fill_low_descriptors(int first) noexcept {
     const int null = sys::sys_openat(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC);
     if (null < 0) return null;
     for (int fd = 0; fd < kFirstRequestFd; ++fd) {
-        const bool keep = fd == kSocketFd || fd == kInitFd || fd == null;
+        const bool keep = (fd > 2 && fd < first) || fd == null;
         if (keep || (fd <= 2 && sys::sys_fcntl(fd, F_GETFD, 0) >= 0)) continue;
         const int err = sys::sys_dup3(null, fd, O_CLOEXEC);
         if (err < 0) return err;
     }
-    return sys::sys_fcntl(kSocketFd, F_SETFD, FD_CLOEXEC);
+    return 0;
 }
 
 // The child inherits dispositions and mask, so they are put right once, here.
@@ -135,6 +144,19 @@ int read_own_limits(Self& self) noexcept {
 
 }  // namespace
 
+int prepare_own_launch(Self& self) noexcept {
+    // What is inside a container for a moment is nobody's to look into. An ordinary user's must
+    // stay so for its id maps to be written.
+    if (sys::raw(SYS_geteuid) == 0)
+        if (const int err = sys::sys_prctl(PR_SET_DUMPABLE, 0); err < 0) return err;
+    if (const int err = reset_signals(); err < 0) return err;
+    if (const int err = fill_low_descriptors(3); err < 0) return err;
+    int err = open_private_proc();
+    // An ordinary user mounts none; what is at /proc is then looked at the more closely.
+    if (err == -EPERM) err = open_visible_proc();
+    return err < 0 ? err : read_own_limits(self);
+}
+
 int prepare_self(Self& self) noexcept {
     sys::sys_umask(0);
     if (const int err = sys::sys_prctl(PR_SET_DUMPABLE, 0); err < 0) return err;
@@ -142,7 +164,9 @@ int prepare_self(Self& self) noexcept {
     if (const int err = sys::sys_prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP); err < 0)
         return err;
     if (const int err = reset_signals(); err < 0) return err;
-    if (const int err = fill_low_descriptors(); err < 0) return err;
+    sys::sys_close_range(kInitFd + 1, ~0U, 0);
+    if (const int err = fill_low_descriptors(kInitFd + 1); err < 0) return err;
+    if (const int err = sys::sys_fcntl(kSocketFd, F_SETFD, FD_CLOEXEC); err < 0) return err;
     if (const int err = seal_init(); err < 0) return err;
     if (const int err = open_private_proc(); err < 0) return err;
     if (const int err = open_own_namespaces(); err < 0) return err;

@@ -81,7 +81,7 @@ enum class Step : std::uint32_t {
     child_devices,
     child_masks,
     child_pivot,
-    enter_tty,               // enter only
+    enter_tty,               // enter, and containers with a terminal
     child_open_confinement,  // Landlock ruleset and LSM label, while paths can still be opened
     child_close_fds,
     child_identity,
@@ -96,6 +96,17 @@ enum class Step : std::uint32_t {
     init_fork,
     init_exec,  // also of enter, which has no pmos-init
     reply,
+    of_modes_,
+    // Of containers alone.
+    join_namespaces = of_modes_,  // those that are there already; behind open_binds
+    place_child,                  // in a cgroup, by its number; behind clone
+    child_nodes,                  // of /dev, where the launcher could not make them; behind masks
+    child_sysctl,
+    child_pause,         // for hooks of the runtime
+    child_create_hooks,  // outside its root
+    child_wait,          // for the word to start; behind everything but filter and program
+    child_start_hooks,
+    child_personality,
     count_,
 };
 const char* step_name(Step step) noexcept;

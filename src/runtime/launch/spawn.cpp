@@ -1,5 +1,5 @@
-// launch: namespaces the launcher visits, clone3, id maps, and the wait for the child's word. The
-// child is the requester's (CLONE_PARENT): it is killed here, but reaped there. No heap.
+// launch: clone3, id maps, and the wait for the child's word. A mode's child is the requester's
+// (CLONE_PARENT): it is killed here, but reaped there. No heap.
 #include <errno.h>
 #include <linux/sched.h>
 #include <sys/prctl.h>
@@ -18,15 +18,6 @@ namespace {
 constexpr std::uint64_t kClonedNamespaces =
     CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
 constexpr std::int64_t kDeathLimitMs = 5000;
-
-int write_proc(const char* path, const char* text, std::size_t size) noexcept {
-    const int fd = sys::sys_openat(kProcFd, path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0) return fd;
-    const long written = sys::sys_write(fd, text, size);
-    sys::sys_close(fd);
-    if (written < 0) return static_cast<int>(written);
-    return static_cast<std::size_t>(written) == size ? 0 : -EIO;
-}
 
 int write_child(const Launch& launch, const char* file, const char* text,
                 std::size_t size) noexcept {
@@ -144,39 +135,18 @@ bool judge(Launch& launch, bool& announced, ChildFailure& verdict) noexcept {
         verdict = {Step::child_seccomp, -err, -1};
         return err < 0;
     }
+    // It waits for what is ours to do, or somebody else's.
+    if (launch.container != nullptr &&
+        (verdict.step == Step::child_pause || verdict.step == Step::child_wait)) {
+        verdict = {};
+        return true;
+    }
     announced = true;
-    return launch.is(Verb::start);  // pmos-init speaks after the fact
+    // pmos-init speaks after the fact.
+    return launch.is(Verb::start) && launch.container == nullptr;
 }
 
 }  // namespace
-
-int join_net_ns(Launch& launch) noexcept {
-    const int net = launch.slot(slot_net_ns);
-    if (!launch.is(Verb::start) || net < 0) return 0;
-    const int err = sys::sys_setns(net, CLONE_NEWNET);
-    launch.in_net_ns = err == 0;
-    return err;
-}
-
-int enter_time_ns(Launch& launch) noexcept {
-    const image::Header& h = launch.plan().header();
-    if ((h.namespaces & CLONE_NEWTIME) == 0) return 0;
-    if (const int err = sys::sys_unshare(CLONE_NEWTIME); err < 0) return err;
-    launch.in_time_ns = true;
-    sys::TextBuffer<96> text;
-    text.add("monotonic ");
-    text.add(h.monotonic_offset);
-    text.add(" 0\nboottime ");
-    text.add(h.boottime_offset);
-    text.add(" 0\n");
-    return write_proc("self/timens_offsets", text.text(), text.size());
-}
-
-int visit_mode(Launch& launch) noexcept {
-    const int err = sys::sys_setns(launch.slot(slot_pidfd), CLONE_NEWNS);
-    launch.visiting = err == 0;
-    return err;
-}
 
 int clone_child(Launch& launch) noexcept {
     int pair[2];
@@ -186,13 +156,22 @@ int clone_child(Launch& launch) noexcept {
     launch.child_report = pair[1];
     clone_args args{};
     int pidfd = -1;
-    args.flags = CLONE_PARENT | CLONE_PIDFD | CLONE_INTO_CGROUP;
+    args.flags = CLONE_PIDFD;
     args.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
-    args.cgroup = static_cast<std::uint64_t>(launch.slot(slot_cgroup));
-    if (launch.is(Verb::start)) {
+    const bool is_container = launch.container != nullptr;
+    if (!is_container || launch.container->is_sibling) args.flags |= CLONE_PARENT;
+    if ((args.flags & CLONE_PARENT) == 0) args.exit_signal = SIGCHLD;
+    if (!is_container || launch.slot(slot_cgroup) >= 0) {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = static_cast<std::uint64_t>(launch.slot(slot_cgroup));
+    }
+    if (launch.is(Verb::start) && is_container) {
+        const image::Header& h = launch.plan().header();
+        args.flags |= h.namespaces & ~h.joined & (kClonedNamespaces | CLONE_NEWNET);
+    } else if (launch.is(Verb::start)) {
         args.flags |= launch.plan().header().namespaces & kClonedNamespaces;
         if (err = become_owner(launch); err < 0) return err;
-    } else {
+    } else if (!is_container) {
         err = sys::sys_setns(launch.slot(slot_pidfd), CLONE_NEWPID);
         if (err < 0) return err;
         launch.in_pid_ns = true;
@@ -206,21 +185,12 @@ int clone_child(Launch& launch) noexcept {
     return 0;
 }
 
-int leave_namespaces(Launch& launch) noexcept {
-    int err = 0;
-    if (launch.in_net_ns) err |= sys::sys_setns(kOwnNetNsFd, CLONE_NEWNET);
-    if (launch.in_time_ns) err |= sys::sys_setns(kOwnTimeNsFd, CLONE_NEWTIME);
-    if (launch.in_pid_ns) err |= sys::sys_setns(kOwnPidNsFd, CLONE_NEWPID);
-    if (launch.visiting) err |= sys::sys_setns(kOwnMountNsFd, CLONE_NEWNS);
-    if (launch.is_owner) err |= sys::sys_seteuid(0) | sys::sys_prctl(PR_SET_DUMPABLE, 0);
-    launch.in_net_ns = launch.in_time_ns = launch.in_pid_ns = launch.is_owner = false;
-    launch.visiting = false;
-    return err;
-}
-
 int write_id_maps(Launch& launch) noexcept {
-    if (!launch.is(Verb::start)) return 0;
     const PlanView plan = launch.plan();
+    const std::uint64_t made = plan.header().namespaces & ~plan.header().joined;
+    if (!launch.is(Verb::start) || (made & CLONE_NEWUSER) == 0) return 0;
+    if (launch.container != nullptr && launch.container->denies_groups)
+        if (const int err = write_child(launch, "setgroups", "deny", 4); err < 0) return err;
     const int err = write_map(launch, "uid_map", plan.table(plan.header().uid_map));
     if (err < 0) return err;
     return write_map(launch, "gid_map", plan.table(plan.header().gid_map));
@@ -250,7 +220,7 @@ int adjust_child(Launch& launch) noexcept {
 ChildFailure await_child(Launch& launch) noexcept {
     // A child that is gone already has left its reason in the socket: read that instead.
     (void)send_go(launch);
-    close_preparation(launch);
+    if (launch.container == nullptr) close_preparation(launch);
 
     const std::int64_t deadline = sys::sys_monotonic_ms() + launch.request.timeout_ms;
     bool announced = false;
@@ -258,7 +228,8 @@ ChildFailure await_child(Launch& launch) noexcept {
         const std::int64_t left = deadline - sys::sys_monotonic_ms();
         if (left <= 0) return broken(ETIMEDOUT);
         pollfd fds[] = {{launch.report, POLLIN, 0}, {kSocketFd, POLLRDHUP, 0}};
-        const int ready = sys::sys_poll(fds, 2, left);
+        const unsigned count = launch.container == nullptr ? 2 : 1;
+        const int ready = sys::sys_poll(fds, count, left);
         if (ready < 0 && ready != -EINTR) return broken(-ready);
         if (ready <= 0) continue;
         ChildFailure verdict;

@@ -44,6 +44,16 @@ constexpr std::array kNames{
     "init-fork",
     "init-exec",
     "reply",
+    // Of containers alone.
+    "join-namespaces",
+    "place-child",
+    "child-nodes",
+    "child-sysctl",
+    "child-pause",
+    "child-create-hooks",
+    "child-wait",
+    "child-start-hooks",
+    "child-personality",
 };
 static_assert(kNames.size() == static_cast<std::size_t>(Step::count_));
 

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kMaxName = 255;
 constexpr unsigned kMsPrivate = 1U << 18;  // MS_PRIVATE
+constexpr unsigned kMsRec = 1U << 14;      // MS_REC
 
 // Copies the component that starts at `path`; returns where it ends, nullptr when it is too long.
 const char* take_component(const char* path, char (&name)[kMaxName + 1]) noexcept {
@@ -90,16 +91,44 @@ int mount_filesystem(const PlanView& plan, const char* filesystem,
     return err;
 }
 
-int dress_tree(int tree, std::uint64_t attributes, int id_ns) noexcept {
+int open_bind(const char* source, std::uint32_t flags) noexcept {
+    const std::uint64_t links = (flags & image::mount_follows) != 0 ? 0 : RESOLVE_NO_SYMLINKS;
+    const int place =
+        sys::sys_openat2(AT_FDCWD, source, O_PATH | O_CLOEXEC, 0, links | RESOLVE_NO_MAGICLINKS);
+    if (place < 0) return place;
+    const unsigned deep = (flags & image::mount_recursive) != 0 ? AT_RECURSIVE : 0;
+    const int tree =
+        sys::sys_open_tree(place, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | deep);
+    sys::sys_close(place);
+    return tree;
+}
+
+namespace {
+
+mount_attr attributes_of(std::uint64_t set, std::uint64_t cleared) noexcept {
     mount_attr attr{};
-    attr.attr_set = attributes;
-    if ((attributes & MOUNT_ATTR__ATIME) != 0) attr.attr_clr = MOUNT_ATTR__ATIME;
-    attr.propagation = kMsPrivate;
+    attr.attr_set = set;
+    attr.attr_clr = cleared;
+    if ((set & MOUNT_ATTR__ATIME) != 0) attr.attr_clr |= MOUNT_ATTR__ATIME;
+    return attr;
+}
+
+}  // namespace
+
+int dress_tree(int tree, const image::MountOp& op, int id_ns) noexcept {
+    mount_attr own = attributes_of(op.attributes, op.cleared);
+    const std::uint32_t propagation = op.propagation != 0 ? op.propagation : kMsPrivate;
+    own.propagation = propagation & ~kMsRec;
     if (id_ns >= 0) {
-        attr.attr_set |= MOUNT_ATTR_IDMAP;
-        attr.userns_fd = static_cast<std::uint64_t>(id_ns);
+        own.attr_set |= MOUNT_ATTR_IDMAP;
+        own.userns_fd = static_cast<std::uint64_t>(id_ns);
     }
-    return sys::sys_mount_setattr(tree, "", AT_EMPTY_PATH, attr);
+    if (const int err = sys::sys_mount_setattr(tree, "", AT_EMPTY_PATH, own); err < 0) return err;
+    if ((op.flags & image::mount_recursive) == 0) return 0;
+    // What is mounted below came along in its own groups.
+    mount_attr deep = attributes_of(op.deep_attributes, op.deep_cleared);
+    deep.propagation = propagation & ~kMsRec;
+    return sys::sys_mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, deep);
 }
 
 int expect_filesystem(int fd, long magic) noexcept {

@@ -22,13 +22,22 @@ int open_below(int root, const char* path, std::uint64_t flags) noexcept;
 int make_directories(int root, const char* path, Owner owner) noexcept;
 int make_parents(int root, const char* path, Owner owner, const char*& leaf) noexcept;
 
+// One of the plan's entries of a /dev, owner's; the directories above it that are missing are
+// root's.
+int make_node(const PlanView& plan, int dev, const image::DeviceNode& node, Owner owner,
+              Owner root) noexcept;
+
 // A new, detached mount of a file system: fsopen, options, create, fsmount.
 int mount_filesystem(const PlanView& plan, const char* filesystem,
                      image::Table<image::Option> options, std::uint64_t attributes) noexcept;
 
-// Sets a detached tree's attributes, takes it out of every propagation group and, with id_ns not
-// negative, shifts it into that user namespace's ids.
-int dress_tree(int tree, std::uint64_t attributes, int id_ns) noexcept;
+// A copy of what is mounted at a path of the host, of image::MountFlag `flags`. Without
+// mount_follows the path is what was judged: a link in it could name something else.
+int open_bind(const char* source, std::uint32_t flags) noexcept;
+
+// Sets a detached tree's attributes as op has them, takes it out of every propagation group, or
+// where op says so not, and, with id_ns not negative, shifts it into that user namespace's ids.
+int dress_tree(int tree, const image::MountOp& op, int id_ns) noexcept;
 
 // fstatfs(2) says that fd lies on this kind of file system; -ESTALE where it does not.
 int expect_filesystem(int fd, long magic) noexcept;

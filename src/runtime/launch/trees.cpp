@@ -26,7 +26,7 @@ int check_seals(int fd) noexcept {
 void fill_strings(Launch& launch) noexcept {
     const PlanView plan = launch.plan();
     const char** next = launch.argv;
-    *next++ = "pmos-init";
+    *next++ = launch.container != nullptr ? "container" : "pmos-init";
     for (const image::Text& t : plan.table(plan.header().args)) *next++ = plan.text(t);
     *next = nullptr;
     next = launch.envp;
@@ -37,6 +37,10 @@ void fill_strings(Launch& launch) noexcept {
 // Both ids outside; the plan names ids inside the mode.
 int outside_owner(const PlanView& plan, std::uint32_t uid, std::uint32_t gid,
                   Owner& owner) noexcept {
+    if (plan.header().uid_map.count == 0) {
+        owner = {uid, gid};
+        return 0;
+    }
     const bool mapped = map_id(plan.table(plan.header().uid_map), uid, owner.uid) &&
                         map_id(plan.table(plan.header().gid_map), gid, owner.gid);
     return mapped ? 0 : -EOVERFLOW;
@@ -87,44 +91,11 @@ int mount_volume(const PlanView& plan, const image::MountOp& op) noexcept {
     return err;
 }
 
-int make_device(int dir, const char* name, const image::DeviceNode& node, Owner owner) noexcept {
-    const unsigned type = node.type == image::NodeType::block ? S_IFBLK : S_IFCHR;
-    const std::uint64_t device = makedev(node.major, node.minor);
-    int err = sys::sys_mknodat(dir, name, type | node.mode, device);
-    if (err < 0) return err;
-    err = sys::sys_fchownat(dir, name, owner.uid, owner.gid, AT_SYMLINK_NOFOLLOW);
-    if (err < 0) return err;
-    struct stat made {};
-    err = sys::sys_fstatat(dir, name, &made, AT_SYMLINK_NOFOLLOW);
-    if (err < 0) return err;
-    const bool right = (made.st_mode & S_IFMT) == type && made.st_rdev == device &&
-                       made.st_uid == owner.uid && made.st_gid == owner.gid;
-    return right ? 0 : -ESTALE;
-}
-
-int make_node(const PlanView& plan, int dev, const image::DeviceNode& node, Owner root) noexcept {
+int make_node_of(const PlanView& plan, int dev, const image::DeviceNode& node,
+                 Owner root) noexcept {
     Owner owner;
-    if (const int err = outside_owner(plan, node.uid, node.gid, owner); err < 0) return err;
-    const char* name = nullptr;
-    const int dir = make_parents(dev, plan.text(node.path), root, name);
-    if (dir < 0) return dir;
-    int err = 0;
-    switch (node.type) {
-        case image::NodeType::character:
-        case image::NodeType::block:
-            err = make_device(dir, name, node, owner);
-            break;
-        case image::NodeType::symlink:
-            err = sys::sys_symlinkat(plan.text(node.link), dir, name);
-            break;
-        case image::NodeType::directory:
-            err = sys::sys_mkdirat(dir, name, node.mode);
-            if (err == 0)
-                err = sys::sys_fchownat(dir, name, owner.uid, owner.gid, AT_SYMLINK_NOFOLLOW);
-            break;
-    }
-    if (dir != dev) sys::sys_close(dir);
-    return err;
+    const int err = outside_owner(plan, node.uid, node.gid, owner);
+    return err < 0 ? err : make_node(plan, dev, node, owner, root);
 }
 
 // Gone is what there has not been, too.
@@ -160,6 +131,27 @@ int make_mount_points(Launch& launch, const char* dev_target, Owner root) noexce
     return 0;
 }
 
+int build_dev_with(Launch& launch) noexcept {
+    const PlanView plan = launch.plan();
+    const image::MountOp* dev = nullptr;
+    for (const image::MountOp& op : plan.table(plan.header().mounts))
+        if (op.kind == image::MountKind::dev) dev = &op;
+    if (dev == nullptr) return 0;
+    Owner root;
+    if (const int err = outside_owner(plan, 0, 0, root); err < 0) return err;
+    launch.dev_tree = mount_dev(plan, *dev, root);
+    if (launch.dev_tree < 0) return launch.dev_tree;
+    for (const image::DeviceNode& node : plan.table(plan.header().device_nodes)) {
+        ++launch.op;
+        if (const int err = make_node_of(plan, launch.dev_tree, node, root); err < 0) return err;
+    }
+    launch.op = -1;
+    const char* target = plan.text(dev->target);
+    if (const int err = make_mount_points(launch, target, root); err < 0) return err;
+    if ((dev->attributes & MOUNT_ATTR_RDONLY) == 0) return 0;
+    return dress_tree(launch.dev_tree, *dev, -1);
+}
+
 }  // namespace
 
 int map_plan(Launch& launch) noexcept {
@@ -178,37 +170,30 @@ int map_plan(Launch& launch) noexcept {
     if (address < 0) return static_cast<int>(address);
     launch.plan_data = reinterpret_cast<const std::byte*>(address);
     launch.plan_size = size;
-    const PlanFault fault = PlanView::check({launch.plan_data, size});
-    if (fault != PlanFault::none) {
+    if (const int err = check_plan(launch); err < 0) return err;
+    const std::uint64_t namespaces = launch.plan().header().namespaces;
+    const bool net_ahead = launch.slot(slot_net_ns) >= 0;
+    return launch.is(Verb::start) && ((namespaces & CLONE_NEWNET) != 0) != net_ahead ? -EINVAL : 0;
+}
+
+int check_plan(Launch& launch) noexcept {
+    const PlanFault fault = PlanView::check({launch.plan_data, launch.plan_size});
+    const bool is_container = launch.container != nullptr;
+    if (fault != PlanFault::none || (launch.plan().header().container != 0) != is_container) {
         launch.op = static_cast<std::int32_t>(fault);
         return -EBADMSG;
     }
-    const std::uint64_t namespaces = launch.plan().header().namespaces;
-    const bool net_ahead = launch.slot(slot_net_ns) >= 0;
-    if (launch.is(Verb::start) && ((namespaces & CLONE_NEWNET) != 0) != net_ahead) return -EINVAL;
     fill_strings(launch);
     return 0;
 }
 
 int build_dev(Launch& launch) noexcept {
-    const PlanView plan = launch.plan();
-    const image::MountOp* dev = nullptr;
-    for (const image::MountOp& op : plan.table(plan.header().mounts))
-        if (op.kind == image::MountKind::dev) dev = &op;
-    if (dev == nullptr) return 0;
-    Owner root;
-    if (const int err = outside_owner(plan, 0, 0, root); err < 0) return err;
-    launch.dev_tree = mount_dev(plan, *dev, root);
-    if (launch.dev_tree < 0) return launch.dev_tree;
-    for (const image::DeviceNode& node : plan.table(plan.header().device_nodes)) {
-        ++launch.op;
-        if (const int err = make_node(plan, launch.dev_tree, node, root); err < 0) return err;
-    }
-    launch.op = -1;
-    const char* target = plan.text(dev->target);
-    if (const int err = make_mount_points(launch, target, root); err < 0) return err;
-    if ((dev->attributes & MOUNT_ATTR_RDONLY) == 0) return 0;
-    return dress_tree(launch.dev_tree, dev->attributes, -1);
+    if (launch.container == nullptr) return build_dev_with(launch);
+    if (launch.container->unprivileged) return 0;
+    const unsigned before = sys::sys_umask(0);
+    const int err = build_dev_with(launch);
+    sys::sys_umask(before);
+    return err;
 }
 
 // Inside the mode, whose root may have put there what it likes: no link is followed, and what has
@@ -224,7 +209,7 @@ int change_dev(Launch& launch) noexcept {
     for (const image::DeviceNode& node : plan.table(plan.header().device_nodes)) {
         ++launch.op;
         int err = unlink_node(dev, plan.text(node.path), root);
-        if (err == 0 && !take_away) err = make_node(plan, dev, node, root);
+        if (err == 0 && !take_away) err = make_node_of(plan, dev, node, root);
         if (err < 0) return err;
     }
     launch.op = -1;
@@ -242,24 +227,14 @@ int open_volumes(Launch& launch) noexcept {
         tree = mount_volume(plan, op);
         if (tree < 0) return tree;
         if (op.idmapped == 0) continue;
-        if (const int err = dress_tree(tree, 0, id_ns); err < 0) return err;
+        if (const int err = dress_tree(tree, image::MountOp{}, id_ns); err < 0) return err;
     }
     launch.op = -1;
     return 0;
 }
 
-// The plan's path is the directory that was judged: a link in it could name another one.
-static int open_bind(const char* source) noexcept {
-    const int place = sys::sys_openat2(AT_FDCWD, source, O_PATH | O_CLOEXEC, 0,
-                                       RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
-    if (place < 0) return place;
-    const int tree =
-        sys::sys_open_tree(place, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
-    sys::sys_close(place);
-    return tree;
-}
-
 int open_binds(Launch& launch) noexcept {
+    if (launch.container != nullptr && launch.container->unprivileged) return 0;
     const PlanView plan = launch.plan();
     for (const image::MountOp& op : plan.table(plan.header().mounts)) {
         ++launch.op;
@@ -268,9 +243,9 @@ int open_binds(Launch& launch) noexcept {
         const int id_ns = op.idmapped != 0 ? launch.slot(slot_id_ns) : -1;
         if (op.idmapped != 0 && id_ns < 0) return -EINVAL;
         int& tree = launch.trees[launch.op];
-        tree = root ? launch.slot(slot_root_tree) : open_bind(plan.text(op.source));
+        tree = root ? launch.slot(slot_root_tree) : open_bind(plan.text(op.source), op.flags);
         if (tree < 0) return tree;
-        if (const int err = dress_tree(tree, op.attributes, id_ns); err < 0) return err;
+        if (const int err = dress_tree(tree, op, id_ns); err < 0) return err;
     }
     launch.op = -1;
     return 0;

@@ -729,7 +729,7 @@ def steps_of():
     with open(f"{runtime}/daemon/mode_start.cpp", encoding="ascii") as text:
         start = re.findall(r'\{"(\w+)", &Start::', text.read())
     with open(f"{runtime}/launch/step_name.cpp", encoding="ascii") as text:
-        launch = re.findall(r'"([a-z-]+)"', text.read().split("kNames{", 1)[1])
+        launch = re.findall(r'"([a-z-]+)"', text.read().split("kNames{", 1)[1].split("// Of containers")[0])
     # Steps of exec and of a change of devices, and pmos-init's, which knows of no request.
     launch = [n for n in launch if n not in ("none", "visit-mode", "change-dev", "enter-namespaces", "enter-tty",
                                              "init-fork", "init-exec", "unknown")]

@@ -94,6 +94,7 @@ std::map<std::string, std::vector<std::byte>> seeds() {
     std::map<std::string, std::vector<std::byte>> out{
         {"empty", {}},
         {"sound", sound},
+        {"of-a-container", with([](auto& h) { h.container = image::container_is; })},
         {"args-at-the-end", with([](auto& h) { h.args.offset = h.size; })},
         {"cwd-size-wraps", with([](auto& h) { h.cwd.size = UINT32_MAX; })},
         {"json-without-nul", sound},
@@ -125,7 +126,8 @@ TEST_CASE("the fuzzer's seeds are of this build's format") {
                        static_cast<std::streamsize>(bytes.size()));
         INFO(path << " (PMOS_UPDATE_GOLDEN=1 rewrites it)");
         CHECK(read_seed(path) == bytes);
-        CHECK((check(bytes) == PlanFault::none) == (name == "sound"));
+        const bool good = name == "sound" || name == "of-a-container";
+        CHECK((check(bytes) == PlanFault::none) == good);
     }
 }
 
@@ -231,6 +233,49 @@ TEST_CASE("what a plan may not ask for is refused") {
     CHECK(check_plan([](P& p) { p.landlock[0].access = 0x10; }) == PlanFault::landlock);
     CHECK(check_plan([](P& p) { p.hostname.assign(65, 'h'); }) == PlanFault::mode_name);
     CHECK(check_plan([](P& p) { p.process.env.assign(513, "A=b"); }) == PlanFault::table);
+}
+
+TEST_CASE("what a container need not have a mode must") {
+    using P = policy::LaunchPlan;
+    const auto contained = [](const std::function<void(P&)>& change) {
+        return check_plan([&](P& p) {
+            p.container.emplace();
+            change(p);
+        });
+    };
+    const std::pair<PlanFault, std::function<void(P&)>> lacks[] = {
+        {PlanFault::seccomp, [](P& p) { p.seccomp.clear(); }},
+        {PlanFault::id_map,
+         [](P& p) {
+             p.uid_map = {{0, 0, 1}};
+         }},
+        {PlanFault::seccomp, [](P& p) { p.seccomp_flags = 4; }},
+        {PlanFault::table, [](P& p) { p.process.env.assign(5000, "A=b"); }},
+        {PlanFault::mount, [](P& p) { p.mounts[2].flags = image::mount_recursive; }},
+        {PlanFault::mount, [](P& p) { p.mounts[2].propagation = 1U << 19; }},
+        {PlanFault::mount, [](P& p) { p.mounts[2].cleared = 1; }},
+        {PlanFault::namespaces, [](P& p) { p.namespaces &= ~std::uint64_t{0x20000000}; }},  // pid
+    };
+    for (const auto& [fault, change] : lacks) {
+        CHECK(check_plan(change) == fault);
+        CHECK(contained(change) == PlanFault::none);
+    }
+    CHECK(contained([](P& p) {
+              p.namespaces &= ~std::uint64_t{0x10000000};  // user
+              p.uid_map.clear();
+              p.gid_map.clear();
+          }) == PlanFault::none);
+    CHECK(contained([](P& p) { p.uid_map.clear(); }) == PlanFault::id_map);
+    CHECK(contained([](P& p) { p.container->flags = 0x80; }) == PlanFault::container);
+    CHECK(contained([](P& p) { p.container->joined = 1; }) == PlanFault::container);
+    CHECK(contained([](P& p) { p.container->sysctl = {{"../x", "1"}}; }) == PlanFault::path);
+    CHECK(contained([](P& p) {
+              p.container->hooks = {{false, "x", {}, {}, 0}};
+          }) == PlanFault::path);
+    CHECK(contained([](P& p) { p.mounts[2].flags = 0x80; }) == PlanFault::mount);
+    CHECK(contained([](P& p) { p.mounts[2].propagation = 1; }) == PlanFault::mount);
+    CHECK(check_header([](auto& h) { h.personality = 8; }) == PlanFault::container);
+    CHECK(check_header([](auto& h) { h.joined = 0x20000000; }) == PlanFault::container);
 }
 
 TEST_CASE("ids are mapped as user_namespaces(7) does") {

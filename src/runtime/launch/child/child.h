@@ -15,6 +15,7 @@ struct Child {
     int null = -1;   // the mode's /dev/null, verified
     int label = -1, ruleset = -1;
     int stdio[3] = {-1, -1, -1};
+    int state_at_start = -1;
 
     PlanView plan() const noexcept { return launch.plan(); }
     const image::Header& header() const noexcept { return plan().header(); }
@@ -43,6 +44,32 @@ int set_label(Child& child) noexcept;
 int install_seccomp(Child& child) noexcept;
 int execute(Child& child) noexcept;          // pmos-init, then the plan's program
 int execute_program(Child& child) noexcept;  // the plan's program itself
+
+// Of a container, in place of a mode's or beside them.
+int sync_container(Child& child) noexcept;
+int make_mounts_slaves(Child& child) noexcept;
+int attach_container_root(Child& child) noexcept;
+int attach_container_mounts(Child& child) noexcept;
+int make_nodes(Child& child) noexcept;
+int write_sysctls(Child& child) noexcept;
+int settle_root(Child& child) noexcept;
+int pause_for_runtime(Child& child) noexcept;
+int run_create_hooks(Child& child) noexcept;
+int propagate_root(Child& child) noexcept;
+int put_console(Child& child) noexcept;
+int close_container_descriptors(Child& child) noexcept;
+int take_container_identity(Child& child) noexcept;
+int set_personality(Child& child) noexcept;
+int limit_privileges(Child& child) noexcept;
+int install_seccomp_early(Child& child) noexcept;
+int install_seccomp_late(Child& child) noexcept;
+int wait_for_start(Child& child) noexcept;
+int run_start_hooks(Child& child) noexcept;
+int execute_container(Child& child) noexcept;
+
+// With nothing given the mode's own /dev/null, never the phone's.
+int open_stdio(Child& child) noexcept;
+int check_cwd() noexcept;
 
 // One message to the launcher, with one descriptor where fd is not negative.
 int tell_launcher(int socket, const ChildFailure& message, int fd) noexcept;

@@ -21,28 +21,6 @@ int keep(int from, int to, int flags) noexcept {
     return from < 0 ? 0 : sys::sys_dup3(from, to, flags);
 }
 
-// With nothing given the mode's own /dev/null, never the phone's.
-int open_stdio(Child& child) noexcept {
-    constexpr Slot kSlots[] = {slot_stdin, slot_stdout, slot_stderr};
-    for (int i = 0; i < 3; ++i) {
-        int& fd = child.stdio[i];
-        if (fd >= 0) continue;
-        fd = child.launch.slot(kSlots[i]);
-        if (fd >= 0) continue;
-        fd = sys::sys_openat2(AT_FDCWD, "/dev/null", O_RDWR | O_NOCTTY | O_CLOEXEC, 0,
-                              RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
-        if (fd < 0) return fd;
-    }
-    return 0;
-}
-
-int check_cwd() noexcept {
-    char path[kMaxPath];
-    const int size = sys::sys_getcwd(path, sizeof path);
-    if (size < 0) return size;
-    return path[0] == '/' ? 0 : -ESTALE;  // "(unreachable)": CVE-2024-21626
-}
-
 int drop_bounding(std::uint64_t kept) noexcept {
     for (unsigned cap = 0; cap <= kLastCapability; ++cap) {
         if ((kept >> cap & 1U) != 0) continue;
@@ -119,10 +97,32 @@ int check_ambient(const image::Header& h) noexcept {
 
 // Root inside without capabilities is to stay so; with capabilities a root's exec needs them back.
 unsigned securebits(const image::Header& h) noexcept {
+    if (h.container != 0) return 0;
     return h.uid != 0 || h.cap_permitted == 0 ? kNoRoot : 0;
 }
 
 }  // namespace
+
+int open_stdio(Child& child) noexcept {
+    constexpr Slot kSlots[] = {slot_stdin, slot_stdout, slot_stderr};
+    for (int i = 0; i < 3; ++i) {
+        int& fd = child.stdio[i];
+        if (fd >= 0) continue;
+        fd = child.launch.slot(kSlots[i]);
+        if (fd >= 0) continue;
+        fd = sys::sys_openat2(AT_FDCWD, "/dev/null", O_RDWR | O_NOCTTY | O_CLOEXEC, 0,
+                              RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
+        if (fd < 0) return fd;
+    }
+    return 0;
+}
+
+int check_cwd() noexcept {
+    char path[kMaxPath];
+    const int size = sys::sys_getcwd(path, sizeof path);
+    if (size < 0) return size;
+    return path[0] == '/' ? 0 : -ESTALE;  // "(unreachable)": CVE-2024-21626
+}
 
 int close_descriptors(Child& child) noexcept {
     if (const int err = open_stdio(child); err < 0) return err;
@@ -181,7 +181,8 @@ int set_capabilities(Child& child) noexcept {
     if (const int err = drop_bounding(h.cap_bounding); err < 0) return err;
     if (const int err = raise_ambient(h); err < 0) return err;
     const unsigned bits = securebits(h);
-    if (const int err = sys::sys_prctl(PR_SET_SECUREBITS, bits); err < 0) return err;
+    if (sys::sys_prctl(PR_GET_SECUREBITS) != static_cast<int>(bits))
+        if (const int err = sys::sys_prctl(PR_SET_SECUREBITS, bits); err < 0) return err;
     const Sets wanted{h.cap_effective, h.cap_permitted, h.cap_inheritable};
     if (const int err = write_sets(wanted); err < 0) return err;
 

@@ -14,11 +14,20 @@
 namespace pmos::launch {
 namespace {
 
-// From here on the child is root of the mode, no longer root of the phone.
-int become_mode_root() noexcept {
-    if (const int err = sys::sys_setgroups(0, nullptr); err < 0) return err;
+int become_root() noexcept {
     if (const int err = sys::sys_setresgid(0); err < 0) return err;
     return sys::sys_setresuid(0);
+}
+
+// From here on the child is root of the mode, no longer root of the phone.
+int become_mode_root() noexcept {
+    const int err = sys::sys_setgroups(0, nullptr);
+    return err < 0 ? err : become_root();
+}
+
+// An ordinary user's namespace may have no other groups.
+int become_container_root(const ContainerParts& parts) noexcept {
+    return parts.denies_groups ? become_root() : become_mode_root();
 }
 
 }  // namespace
@@ -62,7 +71,25 @@ int sync_with_launcher(Child& child) noexcept {
     return child.launch.is(Verb::start) ? become_mode_root() : 0;
 }
 
+int sync_container(Child& child) noexcept {
+    const Launch& launch = child.launch;
+    sys::sys_close(launch.report);
+    if (const int err = await_launcher(child); err < 0) return err;
+    const image::Header& h = child.header();
+    child.state_at_start = launch.container->state_at_start;
+    sys::sys_umask(0);
+    const std::uint64_t none = 0;
+    if (const int err = sys::sys_sigprocmask(SIG_SETMASK, &none, nullptr); err < 0) return err;
+    if (!launch.is(Verb::start) || (h.namespaces & ~h.joined & CLONE_NEWUSER) == 0) return 0;
+    return become_container_root(*launch.container);
+}
+
 int enter_namespaces(Child& child) noexcept {
+    if (const auto* container = child.launch.container; container != nullptr) {
+        const int err = sys::sys_setns(child.launch.slot(slot_pidfd), container->enter_types);
+        if (err < 0 || (container->enter_types & CLONE_NEWUSER) == 0) return err;
+        return become_container_root(*container);
+    }
     const std::uint64_t all = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS |
                               CLONE_NEWNET | CLONE_NEWCGROUP | CLONE_NEWTIME;
     // The pid namespace came with clone3.
@@ -74,7 +101,8 @@ int start_session(Child& child) noexcept {
     if (const int err = sys::sys_setsid(); err < 0) return err;
     // CLONE_NEWCGROUP at clone3 would take the launcher's cgroup for the root, whatever
     // CLONE_INTO_CGROUP says.
-    if (child.launch.is(Verb::start) && (child.header().namespaces & CLONE_NEWCGROUP) != 0)
+    const image::Header& h = child.header();
+    if (child.launch.is(Verb::start) && (h.namespaces & ~h.joined & CLONE_NEWCGROUP) != 0)
         if (const int err = sys::sys_unshare(CLONE_NEWCGROUP); err < 0) return err;
     const int ring = sys::sys_keyctl(KEYCTL_JOIN_SESSION_KEYRING, nullptr);
     // Without CONFIG_KEYS there is no keyring to share.
@@ -83,9 +111,13 @@ int start_session(Child& child) noexcept {
 
 int set_hostname(Child& child) noexcept {
     if ((child.header().namespaces & CLONE_NEWUTS) == 0) return 0;
-    const image::Text name = child.header().hostname;
-    const int err = sys::sys_sethostname(child.plan().text(name), name.size);
-    return err < 0 ? err : sys::sys_setdomainname("", 0);
+    const image::Text name = child.header().hostname, domain = child.header().domainname;
+    const bool is_container = child.header().container != 0;
+    if (name.size != 0 || !is_container)
+        if (const int err = sys::sys_sethostname(child.plan().text(name), name.size); err < 0)
+            return err;
+    if (is_container && domain.size == 0) return 0;
+    return sys::sys_setdomainname(child.plan().text(domain), domain.size);
 }
 
 }  // namespace pmos::launch

@@ -36,7 +36,29 @@ int open_peer(int master) noexcept {
     return err < 0 ? err : peer;
 }
 
+// Over the name that programs know, made where it is missing.
+int cover_console(int peer) noexcept {
+    const int tree =
+        sys::sys_open_tree(peer, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+    if (tree < 0) return tree;
+    const int made =
+        sys::sys_openat(AT_FDCWD, "/dev/console", O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0620);
+    if (made < 0 && made != -EEXIST) return made;
+    if (made >= 0) sys::sys_close(made);
+    const int target = open_below(AT_FDCWD, "/dev/console", 0);
+    if (target < 0) return target;
+    const int err = sys::sys_attach_mount(tree, target);
+    sys::sys_close(tree);
+    sys::sys_close(target);
+    return err;
+}
+
 }  // namespace
+
+int put_console(Child& child) noexcept {
+    if (const int err = open_tty(child); err < 0 || child.stdio[0] < 0) return err;
+    return cover_console(child.stdio[0]);
+}
 
 int open_tty(Child& child) noexcept {
     const Request& request = child.launch.request;
