@@ -92,7 +92,7 @@ class Bench:
                       f"{WORK}/plan/devices.bpf", w.root, f"{w.cgroup}/yard", *more)
 
     def oci(self, runtime):
-        bundle = peers.make_bundle(f"{runtime}-run", self.plan, self.syscalls, self.world.root,
+        bundle = peers.make_bundle(f"{runtime}-run", self.plan, peers.oci_filter(self.syscalls), self.world.root,
                                    ["/usr/bin/payload-once"])
         return Worker(runtime, self.world.program("bench-command"), *peers.oci_base(runtime), "run",
                       "--bundle", bundle, f"bench-{runtime}")
@@ -125,13 +125,40 @@ class Bench:
             row("launcher-alone-vs-bare", s["pmos-launch"].p50, s["bare"].p50),
         ]
 
+    def launch(self):
+        """`run` of an OCI runtime: the command, to the first byte of its program. With the filter of a
+        mode, with one as long as engines give, and with none."""
+        w = self.world
+        filters = {"filter": peers.oci_filter(self.syscalls), "long-filter": peers.long_filter(self.syscalls), "no-filter": None}
+        program = ["/usr/bin/payload-once"]
+        rows = []
+        for kind, seccomp in filters.items():
+            bundle = peers.make_bundle(f"launch-{kind}", self.plan, seccomp, w.root, program)
+            run = ["run", "--bundle", bundle]
+            workers = [Worker(name, w.program("bench-command"), *base, *run, f"launch-{kind}")
+                       for name, base in (("pmos-oci", peers.pmos_oci(w.build)), ("crun", peers.oci_base("crun")),
+                                          ("runc", peers.oci_base("runc")))]
+            if kind == "no-filter":
+                bwrap = peers.bubblewrap(self.plan, w.root, program[0])
+                at = bwrap.index("--seccomp")
+                workers.append(Worker("bubblewrap", w.program("bench-command"), *bwrap[:at], *bwrap[at + 2:]))
+            s = interleave(f"launch, {kind}", workers, self.turns(200))
+            ours = s["pmos-oci"]
+            goal = {"no-filter": 0.6, "long-filter": 0.35}.get(kind)
+            rows += [row(f"launch-{kind}-vs-crun", ours.p50, s["crun"].p50, goal),
+                     row(f"launch-{kind}-p99-vs-crun", ours.p99, s["crun"].p99),
+                     row(f"launch-{kind}-vs-runc", ours.p50, s["runc"].p50)]
+            if kind == "no-filter":
+                rows.append(row("launch-no-filter-vs-bubblewrap", ours.p50, s["bubblewrap"].p50, 1.0))
+        return rows
+
     def crun_pair(self, processes):
         """Two containers with as many processes, the second one paused; the runtime to ask."""
         w, base = self.world, peers.oci_base("crun", cgroups=True)
         args = ["/usr/bin/payload-stay"] if processes == 1 else ["/usr/bin/payload-many", str(processes)]
         names = [f"bench-{processes}-{side}" for side in "ab"]
         for name in names:
-            bundle = peers.make_bundle(name, self.plan, self.syscalls, w.root, args,
+            bundle = peers.make_bundle(name, self.plan, peers.oci_filter(self.syscalls), w.root, args,
                                        f"{w.cgroup.removeprefix('/sys/fs/cgroup')}/{name}")
             # Its output is the container's: a pipe would stay open as long as that lives.
             command("sh", "-c", 'exec "$@" >/dev/null 2>"$0"', f"{WORK}/{name}.log", *base, "run",
@@ -198,7 +225,7 @@ class Bench:
         program = "/usr/bin/payload-once"
         w.call("solo", "Start")
         pid = w.pid("solo")
-        bundle = peers.make_bundle("exec", self.plan, self.syscalls, w.root,
+        bundle = peers.make_bundle("exec", self.plan, peers.oci_filter(self.syscalls), w.root,
                                    ["/usr/bin/payload-stay"])
         crun, runc = peers.oci_base("crun"), peers.oci_base("runc")
         run = w.program("bench-command")
@@ -282,7 +309,7 @@ class Bench:
         return rows
 
 
-GROUPS = {"start": Bench.start, "switch": Bench.switch, "exec": Bench.exec, "memory": Bench.memory,
+GROUPS = {"start": Bench.start, "launch": Bench.launch, "switch": Bench.switch, "exec": Bench.exec, "memory": Bench.memory,
           "policy": Bench.policy, "filter": Bench.filter}
 
 

@@ -28,7 +28,23 @@ def oci_mounts():
     ]
 
 
-def oci_config(plan, syscalls, root, args):
+def oci_filter(syscalls):
+    return {"defaultAction": "SCMP_ACT_ERRNO", "architectures": ["SCMP_ARCH_X86_64"],
+            "syscalls": [{"names": syscalls, "action": "SCMP_ACT_ALLOW"}]}
+
+
+def long_filter(syscalls):
+    """As long as what Podman gives by default: three architectures, rules that look at arguments."""
+    rules = [{"names": [name], "action": "SCMP_ACT_ALLOW"} for name in syscalls]
+    rules += [{"names": ["personality"], "action": "SCMP_ACT_ALLOW",
+               "args": [{"index": 0, "value": value, "op": "SCMP_CMP_EQ"}]} for value in (0, 8, 0x20000, 0x20008, 0xffffffff)]
+    rules += [{"names": ["socket"], "action": "SCMP_ACT_ERRNO", "errnoRet": 22,
+               "args": [{"index": 0, "value": 16, "op": "SCMP_CMP_EQ"}, {"index": 2, "value": 9, "op": "SCMP_CMP_EQ"}]}]
+    return {"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38,
+            "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"], "syscalls": rules}
+
+
+def oci_config(plan, seccomp, root, args):
     none = {kind: [] for kind in
             ("bounding", "effective", "permitted", "inheritable", "ambient")}
     ids = [{"containerID": 0, "hostID": world.FIRST_ID, "size": world.IDS}]
@@ -48,22 +64,23 @@ def oci_config(plan, syscalls, root, args):
             "namespaces": [{"type": kind} for kind in
                            ("user", "mount", "pid", "ipc", "uts", "network", "cgroup")],
             "maskedPaths": masks(plan, "mask"), "readonlyPaths": masks(plan, "read_only"),
-            "seccomp": {
-                "defaultAction": "SCMP_ACT_ERRNO", "architectures": ["SCMP_ARCH_X86_64"],
-                "syscalls": [{"names": syscalls, "action": "SCMP_ACT_ALLOW"}],
-            },
+            **({"seccomp": seccomp} if seccomp else {}),
         },
     }
 
 
-def make_bundle(name, plan, syscalls, root, args, cgroup=None):
+def make_bundle(name, plan, seccomp, root, args, cgroup=None):
     bundle = f"{world.WORK}/bundle-{name}"
     os.mkdir(bundle)
-    config = oci_config(plan, syscalls, root, args)
+    config = oci_config(plan, seccomp, root, args)
     if cgroup is not None:
         config["linux"]["cgroupsPath"] = cgroup
     world.write(f"{bundle}/config.json", json.dumps(config))
     return bundle
+
+
+def pmos_oci(build):
+    return [f"{build}/src/runtime/oci/pmos-oci", "--root", f"{world.WORK}/state-pmos"]
 
 
 def oci_base(runtime, cgroups=False):

@@ -1,0 +1,376 @@
+#!/usr/bin/env python3
+"""What a container's program finds: each field of its configuration, seen from inside.
+
+usage: inside_test.py BUILD_DIR [TEST...]
+"""
+
+import array
+import fcntl
+import json
+import os
+import shutil
+import socket
+import subprocess
+
+from world import CAPS, MOUNTS, NAMESPACES, config, equal, expect, sh, start
+
+
+def status(text):
+    return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+
+
+def test_process(world):
+    made = sh("umask; pwd; env; cat /proc/self/status; cat /proc/self/oom_score_adj; ls -l /proc/self/fd | wc -l",
+              process__cwd="/new/place", process__oomScoreAdj=100)
+    made["process"]["env"].append("SAID=this")
+    made["process"]["user"] = {"uid": 1000, "gid": 1001, "umask": 0o77, "additionalGids": [5, 7]}
+    lines = world.run(made).splitlines()
+    equal(lines[:2], ["0077", "/new/place"], "umask and cwd")
+    expect("SAID=this" in lines, "environment", lines)
+    seen = status("\n".join(lines))
+    equal(seen["Uid"].split(), ["1000"] * 4, "uid")
+    equal(seen["Gid"].split(), ["1001"] * 4, "gid")
+    equal(seen["Groups"].split(), ["5", "7"], "groups")
+    equal(seen["NoNewPrivs"], "1", "no new privileges")
+    equal(lines[-2], "100", "oom_score_adj")
+
+
+def bits(names):
+    numbers = {"CAP_CHOWN": 0, "CAP_KILL": 5, "CAP_NET_BIND_SERVICE": 10, "CAP_SYS_ADMIN": 21}
+    return sum(1 << numbers[name] for name in names)
+
+
+def test_capabilities(world):
+    seen = status(world.run(sh("cat /proc/self/status")))
+    for kind in ("CapBnd", "CapEff", "CapPrm"):
+        equal(int(seen[kind], 16), bits(CAPS), kind)
+    for kind in ("CapInh", "CapAmb"):
+        equal(int(seen[kind], 16), 0, kind)
+    made = sh("cat /proc/self/status", process__capabilities={})
+    seen = status(world.run(made))
+    equal({int(seen[kind], 16) for kind in ("CapBnd", "CapEff", "CapPrm", "CapInh", "CapAmb")}, {0}, "none")
+    made = sh("cat /proc/self/status", process__user={"uid": 7, "gid": 7},
+              process__capabilities={kind: CAPS for kind in ("bounding", "effective", "permitted", "inheritable", "ambient")})
+    seen = status(world.run(made))
+    equal({int(seen[kind], 16) for kind in ("CapBnd", "CapEff", "CapPrm", "CapInh", "CapAmb")}, {bits(CAPS)}, "of a user")
+
+
+def test_rlimits(world):
+    made = sh("cat /proc/self/limits", process__rlimits=[{"type": "RLIMIT_NOFILE", "soft": 100, "hard": 200},
+                                                         {"type": "RLIMIT_CORE", "soft": 0, "hard": 0}])
+    text = world.run(made)
+    expect("Max open files            100                  200" in text, "nofile", text)
+    expect("Max core file size        0                    0" in text, "core", text)
+
+
+def test_privileges_that_can_be_gained(world):
+    equal(status(world.run(sh("cat /proc/self/status", process__noNewPrivileges=False)))["NoNewPrivs"], "0", "they can")
+
+
+def test_namespaces(world):
+    files = {"pid": "pid", "network": "net", "ipc": "ipc", "uts": "uts", "mount": "mnt", "cgroup": "cgroup"}
+    script = "for n in pid net ipc uts mnt cgroup user; do readlink /proc/self/ns/$n; done"
+    own = {n: os.readlink(f"/proc/self/ns/{n}") for n in (*files.values(), "user")}
+    inside = dict(zip(("pid", "net", "ipc", "uts", "mnt", "cgroup", "user"), world.run(sh(script)).split()))
+    equal({n for n in own if own[n] == inside[n]}, {"user"}, "shared with us")
+    made = sh(script, linux__namespaces=[{"type": "mount"}, {"type": "pid"}], hostname="")
+    made["mounts"] = [m for m in MOUNTS if m["type"] not in ("sysfs",)]
+    inside = dict(zip(("pid", "net", "ipc", "uts", "mnt", "cgroup", "user"), world.run(made).split()))
+    equal({n for n in own if own[n] == inside[n]}, {"user", "net", "ipc", "uts", "cgroup"}, "shared with us, of two")
+
+
+def test_joined_namespaces(world):
+    other = subprocess.Popen(["unshare", "-n", "-i", "-u", "sh", "-c", "hostname other; echo ready; exec sleep 100"],
+                             stdout=subprocess.PIPE, text=True)
+    try:
+        other.stdout.readline()
+        base = f"/proc/{other.pid}/ns"
+        made = sh("readlink /proc/self/ns/net; hostname", hostname="")
+        made["linux"]["namespaces"] = [{"type": "network", "path": f"{base}/net"}, {"type": "ipc", "path": f"{base}/ipc"},
+                                       {"type": "uts", "path": f"{base}/uts"}, {"type": "pid"}, {"type": "mount"}]
+        equal(world.run(made).split(), [os.readlink(f"{base}/net"), "other"], "it is in them")
+        made["linux"]["namespaces"][0]["path"] = f"{base}/uts"
+        world.refused(made, "no namespace of that type")
+        made["linux"]["namespaces"][0]["path"] = "/none"
+        world.refused(made, "/none")
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_user_namespace(world):
+    made = sh("cat /proc/self/uid_map; id -u; touch /tmp/mine; cat /proc/self/status | grep CapEff")
+    made["linux"]["namespaces"].append({"type": "user"})
+    for kind in ("uidMappings", "gidMappings"):
+        made["linux"][kind] = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+    place = world.bundle(made)
+    subprocess.run(["chown", "-R", "100000:100000", place / "rootfs"], check=True)
+    for parent in (world.dir, place):
+        parent.chmod(0o755)
+    out = world.oci("run", "--bundle", place, "user").stdout.split()
+    equal(out[:4], ["0", "100000", "65536", "0"], "mapped")
+    equal((place / "rootfs/tmp/mine").stat().st_uid, 100000, "what it makes is the mapped one's")
+
+
+def test_mounts(world):
+    outside = world.dir / "outside"
+    (outside / "below").mkdir(parents=True, exist_ok=True)
+    (outside / "file").write_text("from outside\n")
+    made = sh("cat /proc/self/mountinfo; cat /in/file /one; touch /in/x 2>&1; touch /rw/made; touch /var/t/y && echo yes")
+    made["mounts"] += [
+        {"destination": "/in", "type": "bind", "source": str(outside), "options": ["bind", "ro", "nosuid"]},
+        {"destination": "/rw", "type": "none", "source": str(outside), "options": ["rbind", "noexec"]},
+        {"destination": "/one", "type": "bind", "source": str(outside / "file"), "options": ["bind"]},
+        {"destination": "/var/t", "type": "tmpfs", "source": "tmpfs", "options": ["size=1m", "mode=700", "nodev"]},
+    ]
+    text = world.run(made)
+    expect("Read-only file system" in text, "read-only", text)
+    expect(text.count("from outside") == 2 and "yes" in text, "files are there", text)
+    expect((outside / "made").exists(), "writable where it is so")
+    rows = {line.split()[4]: line for line in text.splitlines() if " - " in line}
+    expect("ro,nosuid" in rows["/in"] and "noexec" in rows["/rw"] and "size=1024k" in rows["/var/t"], "options", rows)
+    expect(not any(" shared:" in row or " master:" in row for row in rows.values() if " / /in" not in row),
+           "nothing is shared", rows)
+
+
+def test_propagation(world):
+    place = world.dir / "shared"
+    place.mkdir(exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "t", place], check=True)
+    subprocess.run(["mount", "--make-shared", place], check=True)
+    try:
+        for word, mark in (("rslave", "master:"), ("rshared", "shared:"), ("rprivate", "")):
+            made = sh("grep ' /p ' /proc/self/mountinfo")
+            made["mounts"].append({"destination": "/p", "type": "bind", "source": str(place), "options": ["rbind", word]})
+            equal([field for field in ("master:", "shared:") if field in world.run(made)], [mark] if mark else [], word)
+        for word, mark in (("shared", "shared:"), ("rprivate", "")):
+            text = world.run(sh("grep -E ' / r[ow]' /proc/self/mountinfo", linux__rootfsPropagation=word))
+            equal([field for field in ("master:", "shared:") if field in text], [mark] if mark else [], f"root {word}")
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
+def test_read_only_below(world):
+    outside = world.dir / "deep"
+    (outside / "below").mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "below", outside / "below"], check=True)
+    try:
+        script = "touch /p/x 2>&1; touch /p/below/x 2>&1; true"
+        for options, refusals in ((["bind", "rro"], 2), (["rbind", "ro"], 1), (["rbind", "rro"], 2), (["rbind"], 0)):
+            made = sh(script)
+            made["mounts"].append({"destination": "/p", "type": "bind", "source": str(outside), "options": options})
+            text = world.run(made)
+            equal(text.count("Read-only"), refusals, f"{options}: {text}")
+        made = sh("touch /t/x 2>&1; true")
+        made["mounts"].append({"destination": "/t", "type": "tmpfs", "source": "tmpfs", "options": ["rro"]})
+        expect("Read-only" in world.run(made), "of a file system of its own too")
+    finally:
+        subprocess.run(["umount", outside / "below"], check=True)
+
+
+def test_output_is_its_users(world):
+    made = sh("echo again >/dev/stdout")
+    made["process"]["user"] = {"uid": 1000, "gid": 1000}
+    equal(world.run(made), "again\n", "a program that is not root opens its output anew")
+
+
+def test_root(world):
+    made = sh("touch /x 2>&1; touch /tmp/t 2>&1; mkdir /dev/shm/ok && echo ok", root__readonly=True)
+    text = world.run(made)
+    equal(text.count("Read-only file system"), 2, "read-only root")
+    expect("ok" in text, "its own mounts are not")
+
+
+def test_devices(world):
+    made = sh("stat -c '%n %t:%T %a %u' /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty /dev/extra;"
+              "for l in fd stdin stdout stderr ptmx; do readlink /dev/$l; done; head -c3 /dev/zero | wc -c")
+    made["linux"]["devices"] = [{"path": "/dev/extra", "type": "c", "major": 10, "minor": 229, "fileMode": 0o640, "uid": 3}]
+    lines = world.run(made).splitlines()
+    equal(lines[0], "/dev/null 1:3 666 0", "null")
+    equal(lines[6], "/dev/extra a:e5 640 3", "one more")
+    equal(lines[7:12], ["/proc/self/fd", "/proc/self/fd/0", "/proc/self/fd/1", "/proc/self/fd/2", "pts/ptmx"], "links")
+    equal(lines[12], "3", "they work")
+
+
+def test_masks(world):
+    text = world.run(sh("cat /proc/kcore | wc -c; ls /sys/firmware | wc -l; echo 1 >/proc/sys/kernel/x 2>&1; echo x >/proc/irq/y"
+                        " || true"))
+    equal(text.split()[:2], ["0", "0"], "masked")
+    text = world.run(sh("grep -E ' /proc/(sys|irq) ' /proc/self/mountinfo"))
+    equal(text.count(" ro,"), 2, "read-only")
+
+
+def test_names_and_sysctl(world):
+    made = sh("hostname; cat /proc/sys/kernel/domainname /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/shmmni", domainname="dom",
+              linux__sysctl={"net.ipv4.ip_forward": "1", "kernel.shmmni": "333"})
+    equal(world.run(made).split(), ["box", "dom", "1", "333"], "host, domain, sysctl")
+
+
+def test_personality_and_time(world):
+    equal(int(world.run(sh("cat /proc/self/personality", linux__personality={"domain": "LINUX32"})), 16), 8, "personality")
+    if os.path.exists("/proc/self/ns/time"):
+        made = sh("cat /proc/self/timens_offsets", linux__timeOffsets={"boottime": {"secs": 1000}})
+        made["linux"]["namespaces"].append({"type": "time"})
+        equal(world.run(made).split(), ["monotonic", "0", "0", "boottime", "1000", "0"], "time")
+
+
+def test_links_of_the_image(world):
+    for name, target in (("proc", "/tmp"), ("dev", "/tmp"), ("sys", "/tmp")):
+        place = world.bundle(config("true"))
+        (place / "rootfs" / name).rmdir()
+        (place / "rootfs" / name).symlink_to(target)
+        told = world.oci("run", "--bundle", place, "trap", expects=1).stderr
+        expect(f"/{name}" in told, f"a link at /{name} is refused", told)
+        expect(not world.left(), "nothing is left")
+    outside = world.dir / "secret"
+    outside.mkdir(exist_ok=True)
+    made = sh("ls /run")
+    made["mounts"].append({"destination": "/var/run", "type": "tmpfs", "source": "tmpfs"})
+    place = world.bundle(made)
+    (place / "rootfs/var").mkdir()
+    (place / "rootfs/var/run").symlink_to(f"/../../../../{outside}")
+    world.oci("run", "--bundle", place, "inside", expects=None)
+    equal(list(outside.iterdir()), [], "a link leads nowhere outside")
+    expect((place / "rootfs" / str(outside)[1:]).exists() or not world.left(), "but below the root")
+
+
+def test_descriptors(world):
+    low, write = os.pipe()
+    read = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, 20)
+    os.set_inheritable(write, True)
+    place = world.bundle(sh("ls /proc/self/fd; echo said >&3"))
+    os.dup2(write, 3)
+    secret = os.open("/etc/shadow", os.O_RDONLY)
+    os.set_inheritable(secret, True)
+    done = subprocess.run([world.program, "--root", world.root, "run", "--preserve-fds", "1", "--bundle", place, "fds"],
+                          stdout=subprocess.PIPE, text=True, check=True, close_fds=False, stdin=subprocess.DEVNULL)
+    for fd in (3, write, secret):
+        os.close(fd)
+    equal(os.read(read, 100), b"said\n", "the one that comes along")
+    os.close(read)
+    equal(done.stdout.split(), ["0", "1", "2", "3", "4"], "and no other; one is ls's own")
+
+
+def receive_console(server):
+    connection, _ = server.accept()
+    _, ancillary, _, _ = connection.recvmsg(100, socket.CMSG_SPACE(4))
+    fds = array.array("i")
+    fds.frombytes(ancillary[0][2])
+    return fds[0]
+
+
+def read_all(fd):
+    out = b""
+    try:
+        while data := os.read(fd, 1000):
+            out += data
+    except OSError:
+        pass
+    return out.decode()
+
+
+def test_terminal(world):
+    path = str(world.dir / "console")
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(path)
+    server.listen()
+    made = sh("tty; stty size; stat -c %t /dev/console; test -t 0 && test -t 1 && echo both", process__terminal=True,
+              process__consoleSize={"height": 33, "width": 99})
+    with world.created(made, "--console-socket", path, name="tty") as name:
+        master = receive_console(server)
+        world.oci("start", name)
+        text = read_all(master)
+        os.close(master)
+        equal(text.split(), ["/dev/pts/0", "33", "99", "88", "both"], "a terminal of its own")
+    server.close()
+    os.unlink(path)
+
+
+def test_exec(world):
+    made = config("sleep", "100")
+    made["process"]["env"].append("OF=it")
+    with world.created(made, name="e") as name:
+        world.oci("start", name)
+        out = world.oci("exec", "--env", "MORE=1", "--cwd", "/tmp", "--user", "5:6", name, "sh", "-c",
+                        "pwd; id -u; id -g; env; cat /proc/1/comm; hostname").stdout.split()
+        equal(out[:3], ["/tmp", "5", "6"], "cwd and user")
+        site = world.dir / "exec-site.json"
+        site.write_text(json.dumps({"pmos": 1, "require": [{"capabilities": {"never": ["CAP_SYS_ADMIN"]}}]}))
+        told = world.oci("--site", site, "exec", "--cap", "CAP_SYS_ADMIN", name, "true", expects=1).stderr
+        expect("CAP_SYS_ADMIN" in told, "what the owner refuses no exec grants", told)
+        expect({"OF=it", "MORE=1", "sleep", "box"} <= set(out), "environment and namespaces", out)
+        world.oci("exec", name, "sh", "-c", "exit 9", expects=9)
+        seen = status(world.oci("exec", name, "cat", "/proc/self/status").stdout)
+        equal(int(seen["CapEff"], 16), bits(CAPS), "its capabilities")
+        equal(seen["NoNewPrivs"], "1", "no more privileges than it")
+        process = world.dir / "process.json"
+        process.write_text(json.dumps({"args": ["sh", "-c", "echo $WHO"], "cwd": "/", "env": ["PATH=/bin", "WHO=me"],
+                                       "user": {"uid": 0, "gid": 0}}))
+        equal(world.oci("exec", "--process", process, name).stdout, "me\n", "by a file")
+        told = world.oci("exec", name, "/bin/none", expects=1).stderr
+        expect("No such file" in told, "what is not there", told)
+        pid_file = world.dir / "exec-pid"
+        subprocess.run([world.program, "--root", world.root, "exec", "--detach", "--pid-file", pid_file, name, "sleep", "50"],
+                       check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        pid = int(pid_file.read_text())
+        equal(os.readlink(f"/proc/{pid}/ns/pid"), os.readlink(f"/proc/{world.state(name)['pid']}/ns/pid"), "detached, inside")
+        expect(str(pid) in world.oci("ps", name).stdout, "ps knows it")
+    expect("does not exist" in world.oci("exec", name, "true", expects=1).stderr, "of none there is none")
+
+
+def test_no_file_of_ours_inside(world):
+    """CVE-2019-5736, CVE-2024-21626: neither our binary nor a directory of the host."""
+    script = ("readlink /proc/self/exe; readlink /proc/1/exe; for f in /proc/self/fd/*; do readlink $f; done; pwd;"
+              "cd /proc/self/fd/7 2>/dev/null && pwd; ls -d /proc/1/root/etc/shadow 2>&1; true")
+    text = world.run(sh(script))
+    expect("pmos-oci" not in text and "/work" not in text and str(world.dir) not in text, "nothing of the host", text)
+    made = config("sh", "-c", "pwd", process__cwd="/proc/self/fd/8")
+    told = world.refused(made)
+    expect("cwd" in told or "identity" in told or "No such" in told, "no such directory is entered", told)
+
+
+def test_spec_runs(world):
+    place = world.bundle("{}")
+    (place / "config.json").unlink()
+    world.oci("spec", "--bundle", place)
+    made = json.loads((place / "config.json").read_text())
+    expect(made["process"]["noNewPrivileges"] and made["root"]["readonly"], "hardened", made)
+    made["process"]["args"] = ["sh", "-c", "grep -E 'CapEff|NoNewPrivs' /proc/self/status"]
+    made["process"]["terminal"] = False
+    (place / "config.json").write_text(json.dumps(made))
+    equal(world.oci("run", "--bundle", place, "spec").stdout.split(), ["CapEff:", "0" * 16, "NoNewPrivs:", "1"], "it runs")
+    world.oci("spec", "--bundle", place, expects=1)
+
+
+def test_an_ordinary_user(world):
+    """Without any privilege: a user namespace with one id, devices of the machine's, no cgroup."""
+    home = world.dir / "home"
+    home.mkdir()
+    shutil.copytree(world.base, home / "rootfs", symlinks=True)
+    shutil.copy(world.program, home / "runtime")
+    subprocess.run(["chown", "-R", "1000:1000", home], check=True)
+    for parent in (world.dir, home):
+        parent.chmod(0o755)
+
+    def oci(*words):
+        return subprocess.run(["setpriv", "--reuid", "1000", "--regid", "1000", "--clear-groups", "env", f"XDG_RUNTIME_DIR={home}",
+                               home / "runtime", *words], cwd=home, capture_output=True, text=True, check=False,
+                              stdin=subprocess.DEVNULL)
+
+    equal(oci("spec", "--rootless").returncode, 0, "spec")
+    made = json.loads((home / "config.json").read_text())
+    made["process"]["args"] = ["sh", "-c", "id -u; cat /proc/self/uid_map; head -c2 /dev/zero | wc -c; touch /x 2>&1; readlink /dev/fd"]
+    made["process"]["terminal"] = False
+    (home / "config.json").write_text(json.dumps(made))
+    done = oci("run", "mine")
+    equal(done.stdout.split()[:5], ["0", "0", "1000", "1", "2"], f"it runs ({done.stderr})")
+    expect("Read-only" in done.stdout and "/proc/self/fd" in done.stdout, "and is as it should be", done.stdout)
+    made["linux"]["resources"] = {"pids": {"limit": 10}}
+    (home / "config.json").write_text(json.dumps(made))
+    told = oci("run", "limited")
+    expect(told.returncode == 1 and "/linux/resources/pids/limit" in told.stderr, "a limit that is not to be had is refused",
+           told.stderr)
+
+
+if __name__ == "__main__":
+    start(__name__)
