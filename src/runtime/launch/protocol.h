@@ -100,7 +100,7 @@ enum class Step : std::uint32_t {
     // Of containers alone.
     join_namespaces = of_modes_,  // those that are there already; behind open_binds
     place_child,                  // in a cgroup, by its number; behind clone
-    child_nodes,                  // of /dev, where the launcher could not make them; behind masks
+    child_nodes,                  // of /dev, where the launcher could not make them; behind mounts
     child_sysctl,
     child_pause,         // for hooks of the runtime
     child_create_hooks,  // outside its root

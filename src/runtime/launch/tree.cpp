@@ -11,8 +11,6 @@ namespace pmos::launch {
 namespace {
 
 constexpr std::size_t kMaxName = 255;
-constexpr unsigned kMsPrivate = 1U << 18;  // MS_PRIVATE
-constexpr unsigned kMsRec = 1U << 14;      // MS_REC
 
 // Copies the component that starts at `path`; returns where it ends, nullptr when it is too long.
 const char* take_component(const char* path, char (&name)[kMaxName + 1]) noexcept {

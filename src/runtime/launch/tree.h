@@ -8,6 +8,14 @@
 
 namespace pmos::launch {
 
+// MS_* of mount(2): <sys/mount.h> cannot join <linux/mount.h>.
+inline constexpr std::uint32_t kMsRec = 1U << 14, kMsPrivate = 1U << 18, kMsSlave = 1U << 19;
+
+// It hides or protects what is there, and is made behind all others.
+inline bool is_mask(const image::MountOp& op) noexcept {
+    return op.kind == image::MountKind::mask || op.kind == image::MountKind::read_only;
+}
+
 struct Owner {
     std::uint32_t uid = 0, gid = 0;
 };

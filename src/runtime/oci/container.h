@@ -23,6 +23,7 @@ struct Launched {
     int pid = 0;
     UniqueFd pidfd, tty;
     Warnings warnings;
+    std::vector<std::string> statements;  // of its cgroup: what does not hold here
 };
 
 // `create`, and with `waits` false `run`: to where its program waits for `start`, or runs. After an

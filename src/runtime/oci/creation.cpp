@@ -142,7 +142,7 @@ class Creation {
         }
         if (attempt_->parts.pauses) PMOS_TRY(runtime_hooks());
         PMOS_TRY(hand_over_listener());
-        Launched made{launch.pid, UniqueFd(launch.pidfd), UniqueFd(launch.tty), {}};
+        Launched made{launch.pid, UniqueFd(launch.pidfd), UniqueFd(launch.tty), {}, {}};
         launch.pidfd = launch.tty = -1;
         auto settled = settle(made);
         if (settled) return made;
@@ -324,6 +324,7 @@ class Creation {
     Result<> settle(Launched& made) {
         const Record kept = record(made.pid);
         PMOS_TRY(directory_.write(kept));
+        if (cgroup_) made.statements = cgroup_->statements();
         if (made.tty && !options_.console_socket.empty()) {
             PMOS_TRY(send_console(options_.console_socket, made.tty.borrow()));
             made.tty.reset();

@@ -119,7 +119,9 @@ Result<Launched> launch_exec(const Options& options) {
     PMOS_ASSIGN(const auto directory, StateDirectory::open(options.root, options.id));
     PMOS_ASSIGN(const auto record, directory.read());
     const Status status = status_of(directory, record);
-    if (status != Status::running && status != Status::created)
+    const bool may = status == Status::running || status == Status::created ||
+                     (status == Status::paused && options.ignore_paused);
+    if (!may)
         return fail(Code::not_running,
                     fmt::format("container '{}' is {}", options.id, status_name(status)));
     PMOS_ASSIGN(const auto process_fd, process_of(record));
@@ -171,7 +173,7 @@ Result<Launched> launch_exec(const Options& options) {
     if (const auto outcome = launch::begin_container(attempt.launch); outcome.sys_errno != 0)
         return describe(outcome, plan);
     Launched made{
-        attempt.launch.pid, UniqueFd(attempt.launch.pidfd), UniqueFd(attempt.launch.tty), {}};
+        attempt.launch.pid, UniqueFd(attempt.launch.pidfd), UniqueFd(attempt.launch.tty), {}, {}};
     if (auto told = tell(options, made); !told) {
         attempt.launch.pidfd = made.pidfd.get();
         kill_and_reap(attempt.launch);

@@ -53,8 +53,17 @@ void warn(const Options& options, const std::vector<Error>& warnings) {
     }
 }
 
+// In the log, and with --debug before one's eyes: on many machines it is the same each time.
+void note(const Options& options, const Launched& launched) {
+    for (const auto& statement : launched.statements) {
+        log_line(options, "info", statement);
+        if (options.debug) fmt::print(stderr, "pmos-oci: {}\n", statement);
+    }
+}
+
 Result<int> run(const Options& options) {
     PMOS_ASSIGN(auto launched, launch_container(options, false));
+    note(options, launched);
     warn(options, launched.warnings);
     if (options.detach) return 0;
     PMOS_ASSIGN(const int status, stay_with(std::move(launched)));
@@ -85,6 +94,7 @@ Result<int> carry_out(const Options& options) {
     switch (options.command) {
         case Command::create: {
             PMOS_ASSIGN(const auto launched, launch_container(options, true));
+            note(options, launched);
             return 0;
         }
         case Command::run:

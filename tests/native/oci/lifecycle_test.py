@@ -150,6 +150,17 @@ def test_own_program_is_out_of_reach(world):
         os.close(held)
 
 
+def test_paused(world):
+    with world.created(config("sleep", "100"), name="still") as name:
+        world.oci("start", name)
+        world.oci("pause", name)
+        equal(status(world, name), "paused", "state")
+        expect("is paused" in world.oci("exec", name, "true", expects=1).stderr, "nothing more starts in it")
+        world.oci("resume", name)
+        equal(status(world, name), "running", "state after resume")
+        world.oci("exec", name, "true")
+
+
 def test_detached(world):
     place = world.bundle(config("sleep", "100"))
     subprocess.run([world.program, "--root", world.root, "run", "--detach", "--bundle", place, "away"], check=True,

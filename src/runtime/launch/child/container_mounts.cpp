@@ -16,12 +16,6 @@ namespace {
 
 using image::MountKind;
 
-constexpr unsigned kMsSlave = 1U << 19;  // MS_SLAVE
-
-bool is_mask(const image::MountOp& op) noexcept {
-    return op.kind == MountKind::mask || op.kind == MountKind::read_only;
-}
-
 int open_inside(int root, const char* path, bool follows, std::uint64_t flags) noexcept {
     const std::uint64_t links = follows ? 0 : RESOLVE_NO_SYMLINKS;
     return sys::sys_openat2(root, path, flags | O_PATH | O_CLOEXEC, 0,
@@ -111,7 +105,6 @@ int attach(Child& child, const image::MountOp& op) noexcept {
 }
 
 int propagate(int mount, std::uint32_t propagation) noexcept {
-    constexpr std::uint32_t kMsRec = 1U << 14;
     mount_attr attr{};
     attr.propagation = propagation & ~kMsRec;
     const unsigned deep = (propagation & kMsRec) != 0 ? AT_RECURSIVE : 0;

@@ -14,7 +14,6 @@
 namespace pmos::launch {
 namespace {
 
-constexpr unsigned kMsPrivate = 1U << 18;  // MS_PRIVATE
 constexpr std::uint64_t kMaskAttributes =
     MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 
@@ -30,10 +29,6 @@ int attach_volume(int tree, int target) noexcept {
     if (const int err = sys::sys_fchdir(tree); err < 0) return err;
     if (const int err = sys::sys_umount2(".", sys::kUmountDetach); err < 0) return err;
     return sys::sys_attach_mount(view, target);
-}
-
-bool is_mask(const image::MountOp& op) noexcept {
-    return op.kind == image::MountKind::mask || op.kind == image::MountKind::read_only;
 }
 
 int make_file(int root, const char* path) noexcept {
