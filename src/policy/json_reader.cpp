@@ -45,13 +45,14 @@ class Cursor {
     // To the first byte of the next token, over blanks, comments and separators.
     void skip_filler() {
         while (!done()) {
-            if (rest().starts_with("//")) {
+            const char c = peek();
+            if (c == ' ' || c == ',' || c == ':' || c == '\n' || c == '\t' || c == '\r') {
+                step();
+            } else if (rest().starts_with("//")) {
                 to(std::min(bytes_.find('\n', offset_), bytes_.size()));
             } else if (rest().starts_with("/*")) {
                 const std::size_t end = bytes_.find("*/", offset_ + 2);
                 to(end == std::string_view::npos ? bytes_.size() : end + 2);
-            } else if (std::string_view(" \t\r\n,:").contains(peek())) {
-                step();
             } else {
                 return;
             }
@@ -61,12 +62,13 @@ class Cursor {
     // Over the token that begins here; the parser has already found it well-formed.
     void skip_token() {
         if (peek() == '"') {
-            step();
-            while (!done() && peek() != '"') {
-                if (peek() == '\\') step();
-                step();
-            }
-            step();
+            // No line ends in a string.
+            std::size_t end = bytes_.find_first_of("\"\\", offset_ + 1);
+            while (end < bytes_.size() && bytes_[end] == '\\')
+                end = bytes_.find_first_of("\"\\", end + 2);
+            end = std::min(end, bytes_.size() - 1) + 1;
+            at_.column += static_cast<std::uint32_t>(end - offset_);
+            offset_ = end;
         } else if (std::string_view("{}[]").contains(peek())) {
             step();
         } else {
@@ -96,8 +98,10 @@ class TreeBuilder {
     using string_t = nlohmann::json::string_t;
     using binary_t = nlohmann::json::binary_t;
 
-    TreeBuilder(std::string_view file, std::string_view bytes, std::vector<Diagnostic>& out)
-        : file_(file), bytes_(bytes), cursor_(bytes), out_(out) {}
+    // Without places the cursor stays where it is.
+    TreeBuilder(std::string_view file, std::string_view bytes, std::vector<Diagnostic>& out,
+                bool places = true)
+        : file_(file), bytes_(bytes), places_(places), cursor_(bytes), out_(out) {}
 
     bool null() { return leaf(Node::Kind::null) != nullptr; }
     bool boolean(bool value) {
@@ -149,23 +153,23 @@ class TreeBuilder {
   private:
     Node* leaf(Node::Kind kind) {
         Node* node = add(kind);
-        if (node != nullptr) cursor_.skip_token();
+        if (node != nullptr) skip_token();
         return node;
     }
     bool open(Node::Kind kind) {
         if (stack_.size() >= kMaxDepth) {
-            cursor_.skip_filler();
+            skip_filler();
             return refuse(Rule::too_deep, fmt::format("nested deeper than {} levels", kMaxDepth));
         }
         Node* node = add(kind);
         if (node == nullptr) return false;
-        cursor_.skip_token();
+        skip_token();
         stack_.push_back(node);
         return true;
     }
     bool close() {
-        cursor_.skip_filler();
-        cursor_.skip_token();
+        skip_filler();
+        skip_token();
         stack_.pop_back();
         return true;
     }
@@ -175,7 +179,20 @@ class TreeBuilder {
         return false;
     }
 
+    void skip_token() {
+        if (places_) cursor_.skip_token();
+    }
+    void skip_filler() {
+        if (places_) cursor_.skip_filler();
+    }
+    Location place(std::string pointer) const {
+        if (!places_) return {"", 0, 0, std::move(pointer)};
+        return {std::string(file_), cursor_.position().line, cursor_.position().column,
+                std::move(pointer)};
+    }
+
     std::string_view file_, bytes_;
+    bool places_;
     Cursor cursor_;
     std::vector<Diagnostic>& out_;
     Node root_;
@@ -187,7 +204,7 @@ class TreeBuilder {
 };
 
 Node* TreeBuilder::add(Node::Kind kind) {
-    cursor_.skip_filler();
+    skip_filler();
     if (++nodes_ > kMaxNodes) {
         refuse(Rule::too_large, fmt::format("more than {} values in one file", kMaxNodes));
         return nullptr;
@@ -197,7 +214,7 @@ Node* TreeBuilder::add(Node::Kind kind) {
     if (!stack_.empty()) {
         Node& parent = *stack_.back();
         if (parent.is(Node::Kind::array)) {
-            pointer = fmt::format("{}/{}", parent.at.pointer, parent.items.size());
+            pointer = parent.at.pointer + "/" + std::to_string(parent.items.size());
             node = &parent.items.emplace_back();
         } else {
             pointer = parent.members.back().key_at.pointer;
@@ -205,13 +222,12 @@ Node* TreeBuilder::add(Node::Kind kind) {
         }
     }
     node->kind = kind;
-    node->at = {std::string(file_), cursor_.position().line, cursor_.position().column,
-                std::move(pointer)};
+    node->at = place(std::move(pointer));
     return node;
 }
 
 bool TreeBuilder::key(string_t& name) {
-    cursor_.skip_filler();
+    skip_filler();
     Node& parent = *stack_.back();
     if (name.contains('\0')) return refuse(Rule::nul_byte, "a key holds a NUL character");
     if (parent.at.pointer.size() + name.size() + 1 > kMaxPointer)
@@ -226,10 +242,9 @@ bool TreeBuilder::key(string_t& name) {
         out_.back().related.push_back(first->key_at);
     }
     Member& member = parent.members.emplace_back();
-    member.key_at = {std::string(file_), cursor_.position().line, cursor_.position().column,
-                     parent.at.pointer + "/" + escape_pointer(name)};
+    member.key_at = place(parent.at.pointer + "/" + escape_pointer(name));
     member.key = std::move(name);
-    cursor_.skip_token();
+    skip_token();
     return true;
 }
 
@@ -333,6 +348,7 @@ std::string_view kind_name(Node::Kind kind) {
 }
 
 std::string escape_pointer(std::string_view key) {
+    if (key.find_first_of("~/") == std::string_view::npos) return std::string(key);
     std::string out;
     for (const char c : key) {
         if (c == '~')
@@ -352,13 +368,13 @@ struct Read {
     bool duplicate = false;
 };
 
-Read read_tree(std::string_view file, std::string_view bytes,
-               std::vector<Diagnostic>& diagnostics) {
+Read read_tree(std::string_view file, std::string_view bytes, std::vector<Diagnostic>& diagnostics,
+               bool places = true) {
     if (auto bad = check_bytes(file, bytes)) {
         diagnostics.push_back(std::move(*bad));
         return {};
     }
-    TreeBuilder builder(file, bytes, diagnostics);
+    TreeBuilder builder(file, bytes, diagnostics, places);
     try {
         if (!nlohmann::json::sax_parse(bytes.begin(), bytes.end(), &builder,
                                        nlohmann::json::input_format_t::json, true, true))
@@ -376,6 +392,13 @@ std::optional<Node> read_json(std::string_view file, std::string_view bytes,
                               std::vector<Diagnostic>& diagnostics) {
     auto read = read_tree(file, bytes, diagnostics);
     if (read.duplicate) return std::nullopt;
+    return std::move(read.tree);
+}
+
+std::optional<Node> read_json_unplaced(std::string_view bytes) {
+    std::vector<Diagnostic> found;
+    auto read = read_tree("", bytes, found, false);
+    if (!found.empty()) return std::nullopt;
     return std::move(read.tree);
 }
 

@@ -56,4 +56,7 @@ std::string escape_pointer(std::string_view key);
 std::optional<Node> read_json(std::string_view file, std::string_view bytes,
                               std::vector<Diagnostic>& diagnostics);
 
+// The same, without places: a Location has its pointer alone. Empty where anything is to be told.
+std::optional<Node> read_json_unplaced(std::string_view bytes);
+
 }  // namespace pmos::policy

@@ -226,6 +226,16 @@ std::optional<Config> read_config(std::string_view file, std::string_view bytes,
     return read_file<Config>(file, bytes, diagnostics, config_of);
 }
 
+std::optional<Config> read_sound_config(std::string_view bytes) {
+    auto tree = read_json_unplaced(bytes);
+    if (!tree || !tree->is(Node::Kind::object)) return std::nullopt;
+    std::vector<Diagnostic> found;
+    Reader reader(found);
+    auto config = config_of(reader, std::move(*tree));
+    if (!found.empty()) return std::nullopt;
+    return config;
+}
+
 std::optional<Process> read_process(std::string_view file, std::string_view bytes,
                                     std::vector<Diagnostic>& diagnostics) {
     return read_file<Process>(file, bytes, diagnostics, process_of);

@@ -188,6 +188,10 @@ struct Config {
 // is refused by name. Empty where `diagnostics` got an error.
 std::optional<Config> read_config(std::string_view file, std::string_view bytes,
                                   std::vector<Diagnostic>& diagnostics);
+// The same of a file of which there is nothing to tell, and without places (read_json_unplaced());
+// empty of any other.
+std::optional<Config> read_sound_config(std::string_view bytes);
+
 // The same, of `exec --process`.
 std::optional<Process> read_process(std::string_view file, std::string_view bytes,
                                     std::vector<Diagnostic>& diagnostics);

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/seccomp.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -13,9 +14,11 @@
 #include "base/fd.h"
 #include "base/regular_file.h"
 #include "policy/oci_profile.h"
+#include "policy/oci_split.h"
 #include "policy/site_policy.h"
 #include "runtime/host/small_file.h"
 #include "runtime/oci/cgroup_place.h"
+#include "runtime/oci/filter_cache.h"
 
 namespace pmos::oci {
 namespace {
@@ -37,8 +40,8 @@ bool in_first_user_namespace() {
 }  // namespace
 
 std::string Bundle::root() const {
-    return config.root_path.starts_with('/') ? config.root_path
-                                             : directory + "/" + config.root_path;
+    const auto& path = source.config.root_path;
+    return path.starts_with('/') ? path : directory + "/" + path;
 }
 
 std::unexpected<Error> refusal(std::string what,
@@ -55,23 +58,56 @@ Result<std::string> read_text(const std::string& path) {
     return read_regular_file(path, policy::kMaxFileSize + 1);
 }
 
-Result<policy::oci::Config> parse_config(const std::string& file, const std::string& bytes) {
+Result<> read_whole(Source& source) {
     std::vector<policy::Diagnostic> diagnostics;
-    auto config = policy::oci::read_config(file, bytes, diagnostics);
+    auto config = policy::oci::read_config(source.file, source.bytes, diagnostics);
     if (!config) return refusal("the configuration is refused", diagnostics);
-    return std::move(*config);
+    source.config = std::move(*config);
+    source.filter.reset();
+    return {};
 }
 
-Result<Bundle> read_bundle(const std::string& directory, const std::string& file) {
+// What an earlier start has read and compiled was sound; whatever is not is read whole, and told.
+Result<Source> read_source(std::string file, std::string bytes, bool needs_rules) {
+    Source source{std::move(file), std::move(bytes), {}, {}};
+    const auto split = needs_rules ? std::nullopt : policy::oci::split_config(source.bytes);
+    if (split) source.filter = kept_filter(split->filter, kFilters);
+    // Who is to be asked is known by the filter itself.
+    const bool asks =
+        source.filter && (source.filter->flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) != 0;
+    if (source.filter && !asks)
+        if (auto config = policy::oci::read_sound_config(split->rest)) {
+            source.config = std::move(*config);
+            return source;
+        }
+    PMOS_TRY(read_whole(source));
+    return source;
+}
+
+Result<Filter> filter_of(const Source& source) {
+    if (source.filter) return *source.filter;
+    const auto split = policy::oci::split_config(source.bytes);
+    return cached_filter(*source.config.seccomp, split ? split->filter : "", kFilters);
+}
+
+Result<Bundle> open_bundle(const std::string& directory, const std::string& file) {
     Bundle made;
     char real[PATH_MAX];
     if (::realpath(directory.empty() ? "." : directory.c_str(), real) == nullptr)
         return fail(errno_error(errno, "cannot find the bundle '" + directory + "'"));
     made.directory = real;
-    const std::string path = file.starts_with('/') ? file : made.directory + "/" + file;
-    PMOS_ASSIGN(made.bytes, read_text(path));
-    PMOS_ASSIGN(made.config, parse_config(path, made.bytes));
+    made.source.file = file.starts_with('/') ? file : made.directory + "/" + file;
+    PMOS_ASSIGN(made.source.bytes, read_text(made.source.file));
     return made;
+}
+
+Result<policy::oci::Config> parse_config(const std::string& bytes) {
+    const auto split = policy::oci::split_config(bytes);
+    if (auto config = policy::oci::read_sound_config(split ? split->rest : bytes))
+        return std::move(*config);
+    Source source{"config.json", bytes, {}, {}};
+    PMOS_TRY(read_whole(source));
+    return std::move(source.config);
 }
 
 Result<> check_site(const std::string& site, const policy::oci::Config& config,

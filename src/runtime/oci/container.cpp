@@ -45,7 +45,7 @@ Result<Warnings> start_container(const Options& options) {
         return fail(Code::failed, fmt::format("container '{}' is {}, not created", options.id,
                                               status_name(status)));
     PMOS_ASSIGN(const auto bytes, directory.config());
-    PMOS_ASSIGN(const auto config, parse_config("config.json", bytes));
+    PMOS_ASSIGN(const auto config, parse_config(bytes));
     PMOS_ASSIGN(const auto fifos, directory.take_fifos());
     if (const int err = launch::let_container_start(fifos.start.get()); err < 0)
         return fail(errno_error(-err, "cannot start container '" + options.id + "'"));
@@ -83,8 +83,8 @@ Result<Warnings> delete_container(const Options& options) {
     PMOS_TRY(remove_cgroup(*record));
     const auto bytes = directory->config();
     PMOS_TRY(directory->remove());
-    const auto config = bytes ? parse_config("config.json", *bytes)
-                              : Result<policy::oci::Config>(fail(bytes.error()));
+    const auto config =
+        bytes ? parse_config(*bytes) : Result<policy::oci::Config>(fail(bytes.error()));
     if (!config) return Warnings();
     return run_all_hooks(config->hooks, HookPoint::poststop, state_json(*record, Status::stopped));
 }

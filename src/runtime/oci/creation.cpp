@@ -20,9 +20,9 @@
 #include "runtime/oci/console.h"
 #include "runtime/oci/container.h"
 #include "runtime/oci/filter.h"
-#include "runtime/oci/filter_cache.h"
 #include "runtime/oci/hooks.h"
 #include "runtime/oci/listener.h"
+#include "runtime/oci/own_file.h"
 #include "runtime/sys/mount.h"
 #include "runtime/sys/process.h"
 
@@ -120,7 +120,7 @@ class Creation {
             launched.error().undo_failures.push_back(std::move(removed.error()));
         // What its first hooks have set up their last ones take down.
         if (hooked_)
-            for (auto& fault : run_all_hooks(bundle_.config.hooks, HookPoint::poststop,
+            for (auto& fault : run_all_hooks(bundle_.source.config.hooks, HookPoint::poststop,
                                              state_json(*hooked_, Status::stopped)))
                 launched.error().undo_failures.push_back(std::move(fault));
         return launched;
@@ -131,7 +131,7 @@ class Creation {
         PMOS_TRY(compile());
         attempt_.emplace(plan_, launcher_);
         PMOS_TRY(fill_parts());
-        PMOS_TRY(directory_.keep_config(bundle_.bytes));
+        PMOS_TRY(directory_.keep_config(bundle_.source.bytes));
         PMOS_TRY(place());
         auto& launch = attempt_->launch;
         if (const auto outcome = launch::begin_container(launch); outcome.sys_errno != 0) {
@@ -154,11 +154,16 @@ class Creation {
         host_ = look_at_host(bundle_.directory);
         PMOS_TRY(filter());
         std::vector<policy::Diagnostic> diagnostics;
-        PMOS_TRY(check_site(options_.site, bundle_.config, diagnostics));
-        auto plan = policy::oci::compile(bundle_.config, options_.id, host_, diagnostics);
+        PMOS_TRY(check_site(options_.site, bundle_.source.config, diagnostics));
+        auto plan = policy::oci::compile(bundle_.source.config, options_.id, host_, diagnostics);
+        if (!plan && bundle_.source.filter) {
+            PMOS_TRY(read_whole(bundle_.source));
+            diagnostics.clear();
+            plan = policy::oci::compile(bundle_.source.config, options_.id, host_, diagnostics);
+        }
         if (!plan) return refusal("the configuration is refused", diagnostics);
         plan_ = std::move(*plan);
-        const bool terminal = bundle_.config.process->terminal;
+        const bool terminal = bundle_.source.config.process->terminal;
         if (!terminal && !options_.console_socket.empty())
             return fail(Code::usage, "--console-socket without process/terminal");
         if (terminal && (waits_ || options_.detach) && options_.console_socket.empty())
@@ -168,12 +173,12 @@ class Creation {
 
     // Ready bytes, where they were made before.
     Result<> filter() {
-        const auto& seccomp = bundle_.config.seccomp;
-        if (!seccomp) return {};
-        PMOS_ASSIGN(const auto program, cached_filter(*seccomp, "", kFilters));
-        host_.seccomp = policy::to_bytes(program);
-        host_.seccomp_flags = load_flags(*seccomp);
-        if (!asks_listener(*seccomp)) return {};
+        const auto& seccomp = bundle_.source.config.seccomp;
+        if (!seccomp && !bundle_.source.filter) return {};
+        PMOS_ASSIGN(const auto filter, filter_of(bundle_.source));
+        host_.seccomp = policy::to_bytes(filter.program);
+        host_.seccomp_flags = filter.flags;
+        if (!seccomp || !asks_listener(*seccomp)) return {};
         PMOS_ASSIGN(auto agent, connect_listener(seccomp->listener_path));
         agent_ = std::move(agent);
         return {};
@@ -184,20 +189,21 @@ class Creation {
         const UniqueFd listener(std::exchange(launch.listener, -1));
         if (!listener || !agent_) return {};
         const std::string state = state_json(record(launch.pid), Status::creating);
-        return send_process_state(agent_.borrow(), listener.borrow(),
-                                  {launch.pid, bundle_.config.seccomp->listener_metadata, state});
+        return send_process_state(
+            agent_.borrow(), listener.borrow(),
+            {launch.pid, bundle_.source.config.seccomp->listener_metadata, state});
     }
 
     CgroupRequest cgroup_request() const {
         CgroupRequest request;
         request.id = options_.id;
-        request.cgroups_path = bundle_.config.cgroups_path;
+        request.cgroups_path = bundle_.source.config.cgroups_path;
         request.manager =
             options_.systemd_cgroup ? CgroupManager::systemd : CgroupManager::cgroupfs;
         request.rootless = host_.unprivileged;
-        request.resources = bundle_.config.resources;
-        const auto& caps = bundle_.config.process->capabilities;
-        request.makes_no_device = bundle_.config.has(CLONE_NEWUSER) || host_.unprivileged ||
+        request.resources = bundle_.source.config.resources;
+        const auto& caps = bundle_.source.config.process->capabilities;
+        request.makes_no_device = bundle_.source.config.has(CLONE_NEWUSER) || host_.unprivileged ||
                                   (caps.bounding >> CAP_MKNOD & 1U) == 0;
         // Who says nothing of devices is given those that everybody has.
         if (request.resources.devices.empty() && !request.makes_no_device)
@@ -246,7 +252,7 @@ class Creation {
 
     Result<> fill_parts() {
         auto& parts = attempt_->parts;
-        auto& config = bundle_.config;
+        auto& config = bundle_.source.config;
         root_path_ = bundle_.root();
         parts.unprivileged = ::geteuid() != 0;
         parts.denies_groups = parts.unprivileged;
@@ -291,7 +297,7 @@ class Creation {
         made.start_time = start_time_of(pid).value_or(0);
         made.owner = ::getuid();
         if (cgroup_) made.cgroup = cgroup_->record();
-        made.annotations = bundle_.config.annotations;
+        made.annotations = bundle_.source.config.annotations;
         return made;
     }
 
@@ -305,7 +311,7 @@ class Creation {
         fill(state_, state_json(inside, Status::creating));
         fill(state_at_start_, state_json(inside, Status::created));
         for (const auto point : {HookPoint::prestart, HookPoint::create_runtime})
-            PMOS_TRY(run_hooks(bundle_.config.hooks, point, state));
+            PMOS_TRY(run_hooks(bundle_.source.config.hooks, point, state));
         if (const auto outcome = launch::finish_container(launch); outcome.sys_errno != 0) {
             launch.pidfd = -1;  // it was reaped
             return describe(outcome, plan_);
@@ -314,7 +320,7 @@ class Creation {
     }
 
     bool makes_pid_namespace() const {
-        const auto& all = bundle_.config.namespaces;
+        const auto& all = bundle_.source.config.namespaces;
         const auto it =
             std::ranges::find(all, std::uint64_t{CLONE_NEWPID}, &policy::oci::Namespace::type);
         return it != all.end() && it->path.empty();
@@ -331,7 +337,7 @@ class Creation {
         }
         PMOS_TRY(write_pid(options_.pid_file, made.pid));
         if (waits_) return {};
-        made.warnings = run_all_hooks(bundle_.config.hooks, HookPoint::poststart,
+        made.warnings = run_all_hooks(bundle_.source.config.hooks, HookPoint::poststart,
                                       state_json(kept, Status::running));
         return {};
     }
@@ -357,9 +363,13 @@ class Creation {
 
 Result<Launched> launch_container(const Options& options, bool waits) {
     PMOS_TRY(check_id(options.id));
+    PMOS_ASSIGN(auto bundle, open_bundle(options.bundle, options.config));
+    PMOS_TRY(leave_own_file_early(options.argv, bundle.source.bytes));
+    PMOS_ASSIGN(bundle.source, read_source(std::move(bundle.source.file),
+                                           std::move(bundle.source.bytes), !options.site.empty()));
+    PMOS_TRY(leave_own_file(options.argv, bundle.source.config));
     PMOS_ASSIGN(auto launcher, become_launcher(options.preserve_fds));
     if (!waits && !options.detach) hold_signals();
-    PMOS_ASSIGN(auto bundle, read_bundle(options.bundle, options.config));
     PMOS_ASSIGN(auto directory, StateDirectory::create(options.root, options.id));
     return Creation(options, std::move(launcher), std::move(bundle), std::move(directory), waits)
         .run();

@@ -14,7 +14,7 @@
 #include "runtime/oci/console.h"
 #include "runtime/oci/container.h"
 #include "runtime/oci/filter.h"
-#include "runtime/oci/filter_cache.h"
+#include "runtime/oci/own_file.h"
 
 namespace pmos::oci {
 namespace {
@@ -103,6 +103,14 @@ Result<policy::oci::Process> wanted(const Options& options, const policy::oci::C
     return process;
 }
 
+// As the container was made by, whatever it is by now.
+Result<Source> read_kept(const Options& options) {
+    PMOS_ASSIGN(const auto directory, StateDirectory::open(options.root, options.id));
+    PMOS_ASSIGN(auto bytes, directory.config());
+    PMOS_TRY(leave_own_file_early(options.argv, bytes));
+    return read_source("config.json", std::move(bytes), !options.site.empty());
+}
+
 Result<> tell(const Options& options, Launched& made) {
     if (made.tty && !options.console_socket.empty()) {
         PMOS_TRY(send_console(options.console_socket, made.tty.borrow()));
@@ -114,6 +122,9 @@ Result<> tell(const Options& options, Launched& made) {
 }  // namespace
 
 Result<Launched> launch_exec(const Options& options) {
+    PMOS_ASSIGN(auto source, read_kept(options));
+    PMOS_TRY(leave_own_file(options.argv, source.config));
+    auto& config = source.config;
     PMOS_ASSIGN(const auto launcher, become_launcher(options.preserve_fds));
     if (!options.detach) hold_signals();
     PMOS_ASSIGN(const auto directory, StateDirectory::open(options.root, options.id));
@@ -125,8 +136,6 @@ Result<Launched> launch_exec(const Options& options) {
         return fail(Code::not_running,
                     fmt::format("container '{}' is {}", options.id, status_name(status)));
     PMOS_ASSIGN(const auto process_fd, process_of(record));
-    PMOS_ASSIGN(const auto bytes, directory.config());
-    PMOS_ASSIGN(auto config, parse_config("config.json", bytes));
     PMOS_ASSIGN(const auto process, wanted(options, config));
     config.process = process;
     std::vector<policy::Diagnostic> diagnostics;
@@ -139,11 +148,11 @@ Result<Launched> launch_exec(const Options& options) {
         return fail(Code::usage, "--tty with --detach needs --console-socket");
 
     auto host = look_at_host(record.bundle);
-    if (config.seccomp) {
-        PMOS_ASSIGN(const auto program, cached_filter(*config.seccomp, "", kFilters));
-        host.seccomp = policy::to_bytes(program);
-        host.seccomp_flags = load_flags(*config.seccomp);
-        if (asks_listener(*config.seccomp))
+    if (config.seccomp || source.filter) {
+        PMOS_ASSIGN(const auto filter, filter_of(source));
+        host.seccomp = policy::to_bytes(filter.program);
+        host.seccomp_flags = filter.flags;
+        if (config.seccomp && asks_listener(*config.seccomp))
             return fail(Code::unsupported, "exec under a filter that asks", "",
                         "leave SCMP_ACT_NOTIFY out of linux/seccomp");
     }

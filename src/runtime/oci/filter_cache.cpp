@@ -24,8 +24,6 @@
 namespace pmos::oci {
 namespace {
 
-using policy::BpfProgram;
-
 bool only_ours(const struct stat& st) {
     return st.st_uid == ::geteuid() && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
@@ -43,7 +41,7 @@ UniqueFd open_directory(std::string path) {
 }
 
 // A FIFO would block, and a link leads to what is not the cache's.
-std::optional<BpfProgram> kept(BorrowedFd directory, const std::string& key) {
+std::optional<Filter> kept(BorrowedFd directory, const std::string& key) {
     constexpr int kFlags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
     const UniqueFd fd(::openat(directory.get(), key.c_str(), kFlags));
     struct stat st {};
@@ -78,14 +76,14 @@ void remove_oldest(BorrowedFd directory) {
 
 // By a name of its own that becomes the key at once: whoever reads finds all of it or nothing, and
 // what was there and no good is replaced. Not synced: what a power cut leaves half has no sum.
-void keep(BorrowedFd directory, const std::string& key, const BpfProgram& program) {
+void keep(BorrowedFd directory, const std::string& key, const Filter& filter) {
     std::uint64_t random = 0;
     if (::getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random) return;
     const std::string name = fmt::format("new-{:016x}", random);
     const UniqueFd fd(::openat(directory.get(), name.c_str(),
                                O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!fd) return;
-    const std::string bytes = encode_filter(key, program);
+    const std::string bytes = encode_filter(key, filter);
     if (::write(fd.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()) ||
         ::renameat(directory.get(), name.c_str(), directory.get(), key.c_str()) != 0) {
         ::unlinkat(directory.get(), name.c_str(), 0);
@@ -96,15 +94,19 @@ void keep(BorrowedFd directory, const std::string& key, const BpfProgram& progra
 
 }  // namespace
 
-Result<BpfProgram> cached_filter(const policy::oci::Seccomp& policy, std::string_view raw,
-                                 const std::string& directory, std::vector<std::string>* unknown) {
-    const UniqueFd fd = open_directory(directory);
-    if (!fd) return compile_filter(policy, unknown);
-    const std::string key = filter_key(policy, raw);
-    if (auto program = kept(fd.borrow(), key)) return *std::move(program);
-    PMOS_ASSIGN(BpfProgram program, compile_filter(policy, unknown));
-    keep(fd.borrow(), key, program);
-    return program;
+std::optional<Filter> kept_filter(std::string_view text, const std::string& directory) {
+    const UniqueFd fd = text.empty() ? UniqueFd() : open_directory(directory);
+    return fd ? kept(fd.borrow(), filter_key(text)) : std::nullopt;
+}
+
+Result<Filter> cached_filter(const policy::oci::Seccomp& policy, std::string_view text,
+                             const std::string& directory, std::vector<std::string>* unknown) {
+    if (auto before = kept_filter(text, directory)) return *std::move(before);
+    PMOS_ASSIGN(auto program, compile_filter(policy, unknown));
+    Filter filter{std::move(program), load_flags(policy)};
+    if (const UniqueFd fd = text.empty() ? UniqueFd() : open_directory(directory))
+        keep(fd.borrow(), filter_key(text), filter);
+    return filter;
 }
 
 }  // namespace pmos::oci

@@ -2,13 +2,14 @@
 // is compiled: it is never why a container does not start.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
 #include "policy/oci_config.h"
-#include "policy/syscall_filter.h"
+#include "runtime/oci/filter_file.h"
 
 namespace pmos::oci {
 
@@ -17,12 +18,15 @@ inline constexpr const char* kFilters = "/run/pmos-oci-filters";
 // Of one directory: where there are more, the oldest go.
 inline constexpr std::size_t kMaxCachedFilters = 64;
 
-// directory: made where it is missing (its parent is not). It must be ours and writable by nobody
-// else, or it is not looked at. raw: as filter_key() has it; "" is right where nobody has the bytes
-// of the policy alone, and cheaper than hashing those of a long JSON. unknown: as compile_filter()
-// has it, and untouched where nothing was compiled.
-Result<policy::BpfProgram> cached_filter(const policy::oci::Seccomp& policy, std::string_view raw,
-                                         const std::string& directory,
-                                         std::vector<std::string>* unknown = nullptr);
+// text: of the policy, as it is written. What was compiled of it before, on this machine; empty
+// where that is not kept, or is anything but what was kept.
+std::optional<Filter> kept_filter(std::string_view text, const std::string& directory);
+
+// The same, or compiled and kept. directory: made where it is missing (its parent is not). It must
+// be ours and writable by nobody else, or it is not looked at. text "": nothing is kept. unknown:
+// as compile_filter() has it, and untouched where nothing was compiled.
+Result<Filter> cached_filter(const policy::oci::Seccomp& policy, std::string_view text,
+                             const std::string& directory,
+                             std::vector<std::string>* unknown = nullptr);
 
 }  // namespace pmos::oci

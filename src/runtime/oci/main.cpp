@@ -10,7 +10,6 @@
 #include "runtime/oci/commands.h"
 #include "runtime/oci/container.h"
 #include "runtime/oci/limit_commands.h"
-#include "runtime/oci/own_file.h"
 
 namespace pmos::oci {
 namespace {
@@ -141,8 +140,7 @@ int main(int argc, char** argv) {
     }
     if (!*options) return 0;
     if ((*options)->root.empty()) (*options)->root = default_root();
-    if (auto own = leave_own_file(argv, (*options)->command); !own)
-        return report(**options, own.error());
+    (*options)->argv = argv;
     const auto status = carry_out(**options);
     return status ? *status : report(**options, status.error());
 }

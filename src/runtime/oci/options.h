@@ -35,6 +35,7 @@ struct Options {
     std::string site;  // what this machine's owner demands of every container
 
     Command command{};
+    char** argv = nullptr;  // as it was called
     std::string id;
     std::vector<std::string> words;  // behind the id: a signal, a program and its arguments
     std::string bundle, pid_file, console_socket, config = "config.json";

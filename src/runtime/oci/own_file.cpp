@@ -2,9 +2,12 @@
 #include "runtime/oci/own_file.h"
 
 #include <fcntl.h>
+#include <linux/sched.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/fd.h"
@@ -21,12 +24,22 @@ bool is_read_only() {
     return ::statvfs(kOwn, &where) == 0 && (where.f_flag & ST_RDONLY) != 0;
 }
 
-}  // namespace
+// Neither as its owner nor by a capability: that counts for a file whose ids are mapped
+// (capable_wrt_inode_uidgid() of kernel/capability.c).
+bool is_others(const policy::oci::Config& config) {
+    const auto own = std::ranges::find(config.namespaces, std::uint64_t{CLONE_NEWUSER},
+                                       &policy::oci::Namespace::type);
+    struct stat file {};
+    if (own == config.namespaces.end() || !own->path.empty() || ::stat(kOwn, &file) != 0 ||
+        (file.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        return false;
+    return std::ranges::none_of(config.uid_map, [&](const policy::IdMap& map) {
+        return file.st_uid - map.outside < map.count;
+    });
+}
 
-Result<> leave_own_file(char** argv, Command command) {
-    const bool launches =
-        command == Command::create || command == Command::run || command == Command::exec;
-    if (!launches || ::geteuid() != 0 || is_read_only()) return {};
+Result<> leave(char** argv) {
+    if (::geteuid() != 0 || is_read_only()) return {};
     const int tree = sys::sys_open_tree(AT_FDCWD, kOwn, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
     const UniqueFd file(tree);
     mount_attr attr{};
@@ -34,6 +47,16 @@ Result<> leave_own_file(char** argv, Command command) {
     int err = tree < 0 ? tree : sys::sys_mount_setattr(tree, "", AT_EMPTY_PATH, attr);
     if (err == 0) err = sys::sys_execveat(tree, "", argv, environ, AT_EMPTY_PATH);
     return fail(errno_error(-err, "cannot put this program out of reach"));
+}
+
+}  // namespace
+
+Result<> leave_own_file(char** argv, const policy::oci::Config& config) {
+    return is_others(config) ? Result<>() : leave(argv);
+}
+
+Result<> leave_own_file_early(char** argv, std::string_view config) {
+    return config.contains("uidMappings") ? Result<>() : leave(argv);
 }
 
 }  // namespace pmos::oci
