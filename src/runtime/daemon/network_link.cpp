@@ -171,6 +171,11 @@ bool NetworkLink::stands(const std::string& mode) const {
     return found != wires_.end() && found->second.stage == Stage::connected;
 }
 
+bool NetworkLink::is_lost(const std::string& mode) const {
+    const auto found = wires_.find(mode);
+    return found != wires_.end() && found->second.stage == Stage::lost;
+}
+
 void NetworkLink::hear_lost(sd_bus_message* message) {
     const char *mode = nullptr, *why = nullptr;
     if (sd_bus_message_read(message, "ss", &mode, &why) < 0) return;

@@ -86,6 +86,8 @@ class NetworkLink {
     // The mode runs on without; told once.
     void lose(const std::string& mode, const std::string& why);
     bool stands(const std::string& mode) const;
+    // It has no network any more, though it runs.
+    bool is_lost(const std::string& mode) const;
     void status(const std::string& mode, Answer<NetworkStatus> answer);
     void connections(const std::string& mode, Answer<NetworkConnections> answer);
     // Why no mode could have a network now; "": they could.

@@ -25,15 +25,19 @@ bool is_in_use(const Mode& mode, const std::optional<policy::PublicKey>& peer) {
 
 }  // namespace
 
-// One that cannot be taken over is cut off: the broker removes what nobody names.
+// One that cannot be taken over is cut off: of a wire the broker removes what nobody names.
 void Supervisor::adopt_network(Mode& mode) {
     const auto& running = *mode.running;
     if (running.plan && !policy::has_wire(running.plan->network.zone)) return;
     // It has none as long as it is locked.
     if (has_tunnel(mode) && read_lock_record(paths_, mode.name)) return;
     auto network = network_of(mode);
-    if (!network)
-        return tell_failure(ctx_.observer, "network-lost", mode.name, fail(network.error()));
+    if (!network) {
+        tell_failure(ctx_.observer, "network-lost", mode.name, fail(network.error()));
+        if (auto net_ns = net_ns_of(running))
+            network_.shut(mode.name, std::move(*net_ns), [](Result<>) {});
+        return;
+    }
     network_.adopt(mode.name, std::move(network->net_ns), std::move(network->plan));
 }
 
@@ -62,7 +66,14 @@ void Supervisor::tunnel_key(Mode& mode, VolumeCall call, Answer<std::string> ans
 
 // Its tunnel is made anew, by a mode that has one now.
 void Supervisor::use_new_key(Mode& mode, Done done) {
-    if (!has_tunnel(mode) || mode.shut() || !network_.stands(mode.name)) return done({});
+    if (!has_tunnel(mode) || mode.shut() || network_.is_lost(mode.name)) return done({});
+    // A tunnel that is being taken over is not made anew at the same time.
+    if (!network_.stands(mode.name)) {
+        ctx_.observer.event("tunnel-key-unused", mode.name,
+                            {{"why", "pmos-net is being told of the mode's network"},
+                             {"hint", "pmosctl restart " + mode.name}});
+        return done({});
+    }
     enqueue(
         mode, "tunnel-reopened",
         [this, &mode](Done job_done) {

@@ -1,11 +1,9 @@
 // network: pmos-net-dns, the resolver of one mode. Descriptor 3 is the mode's network namespace,
-// 4 the text of its network's plan, 5 the line to pmos-net.
-#include <arpa/inet.h>
+// 4 the text of its network's plan, 5 the line to pmos-net; 6 and 7 are bound to the namespace's
+// 127.0.0.1:53, for datagrams and for streams.
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
 #include <sched.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -13,7 +11,6 @@
 #include <csignal>
 #include <cstring>
 
-#include "policy/destination.h"
 #include "policy/plan_network.h"
 #include "runtime/network/dns_confine.h"
 #include "runtime/network/name_server.h"
@@ -22,7 +19,7 @@
 namespace pmos::network {
 namespace {
 
-constexpr int kNetns = 3, kPlan = 4, kLine = 5, kWaiting = 16;
+constexpr int kNetns = 3, kPlan = 4, kLine = 5, kDatagrams = 6, kListener = 7;
 
 Result<policy::NetworkPlan> read_plan() {
     std::string text;
@@ -34,25 +31,6 @@ Result<policy::NetworkPlan> read_plan() {
     PMOS_ASSIGN(auto plan, policy::parse_network(text));
     if (plan.dns.empty()) return fail(Code::usage, "the plan names no resolver");
     return plan;
-}
-
-// At 127.0.0.1, where a program looks that is told of none: resolv.conf(5).
-Result<UniqueFd> bound(int type) {
-    UniqueFd fd(::socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    sockaddr_in place{};
-    place.sin_family = AF_INET;
-    place.sin_port = htons(policy::kDnsPort);
-    place.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    const int on = 1;
-    // Of datagrams it would let two have the one place.
-    const bool reused = type != SOCK_STREAM ||
-                        ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0;
-    if (!fd || !reused ||
-        ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&place), sizeof place) != 0)
-        return fail(errno_error(errno, "cannot listen at 127.0.0.1:53 of the mode"));
-    if (type == SOCK_STREAM && ::listen(fd.get(), kWaiting) != 0)
-        return fail(errno_error(errno, "cannot listen at 127.0.0.1:53 of the mode"));
-    return fd;
 }
 
 template <class Id>
@@ -68,10 +46,7 @@ Result<> serve(pid_t parent, uid_t user, gid_t group, const std::string& trust) 
         return fail(errno_error(errno, "cannot enter the mode's network namespace"));
     ::close(kNetns);
     ::close(kPlan);
-    NameServer::Sockets sockets;
-    PMOS_ASSIGN(sockets.datagrams, bound(SOCK_DGRAM));
-    PMOS_ASSIGN(sockets.listener, bound(SOCK_STREAM));
-    sockets.line = UniqueFd(kLine);
+    NameServer::Sockets sockets{UniqueFd(kDatagrams), UniqueFd(kListener), UniqueFd(kLine)};
     PMOS_ASSIGN(const auto legs, TlsLegs::listen(plan, trust));
     PMOS_TRY(confine_resolver(parent, user, group));
     PMOS_ASSIGN(const auto loop, event::EventLoop::make());

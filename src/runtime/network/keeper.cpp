@@ -30,8 +30,10 @@ bool same_file(const UniqueFd& a, const UniqueFd& b) {
 
 }  // namespace
 
-Result<std::unique_ptr<Keeper>> Keeper::make(event::EventLoop& loop, Programs programs) {
+Result<std::unique_ptr<Keeper>> Keeper::make(event::EventLoop& loop, Programs programs,
+                                             std::string run) {
     PMOS_ASSIGN(auto phone, Phone::open());
+    phone.run = std::move(run);
     std::unique_ptr<Keeper> made(new Keeper(loop, std::move(phone), std::move(programs)));
     PMOS_TRY(made->watch_phone());
     return made;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "policy/network_plan.h"
+#include "runtime/network/clock_watch.h"
 #include "runtime/network/place.h"
 #include "runtime/network/refused_log.h"
 #include "runtime/network/resolver.h"
@@ -26,7 +27,9 @@ struct NetworkState {
 
 class Keeper {
   public:
-    static Result<std::unique_ptr<Keeper>> make(event::EventLoop& loop, Programs programs);
+    // run: as Phone has it.
+    static Result<std::unique_ptr<Keeper>> make(event::EventLoop& loop, Programs programs,
+                                                std::string run = "");
     Keeper(const Keeper&) = delete;
     Keeper& operator=(const Keeper&) = delete;
 
@@ -70,6 +73,7 @@ class Keeper {
     void made(const std::string& mode, Result<> so_far, event::Done done);
     Result<> take_away(const std::string& mode, const Held& held);
     Result<> watch_phone();
+    void clock_changed();
     Result<> start_resolver(const std::string& mode, Held& held);
     Result<Spent> spent_today(const std::string& mode, BorrowedFd netns) const;
     Result<Spent> begin_volume(const std::string& mode, Held& held);
@@ -91,6 +95,7 @@ class Keeper {
     Programs programs_;
     std::map<std::string, Held> held_;
     std::unique_ptr<Watch> watch_;
+    std::unique_ptr<ClockWatch> clock_;
     std::map<std::string, Spent> spent_;  // when that was looked at last
     event::EventSource next_day_;
     using Told = std::function<void(const std::string&, const std::string&)>;

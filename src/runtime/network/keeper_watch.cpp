@@ -2,6 +2,7 @@
 // cut off, before anything is asked.
 #include <algorithm>
 
+#include "runtime/network/forwarding.h"
 #include "runtime/network/keeper.h"
 #include "runtime/network/part.h"
 #include "runtime/network/rules.h"
@@ -20,7 +21,14 @@ Result<> Keeper::watch_phone() {
             if (held.stands) load_again(mode, held);
     };
     PMOS_ASSIGN(watch_, Watch::make(loop_, std::move(told)));
+    PMOS_ASSIGN(clock_, ClockWatch::make(loop_, [this] { clock_changed(); }));
     return {};
+}
+
+// What a name opened is open for as long as its answer was good, also over a sleep.
+void Keeper::clock_changed() {
+    for (auto& [mode, held] : held_)
+        if (held.stands && held.resolver) load_again(mode, held);
 }
 
 // It is refused all the same: for that no mode has to be without a network.
@@ -86,10 +94,10 @@ void Keeper::phone_changed(const Changed& changed) {
     bool forwards = false;
     each_wire([&](const auto&, const Held&) { forwards = true; });
     for (const bool v6 : {false, true}) {
-        const auto guard = std::string(guard_family(v6)) + " " + std::string(kGuardTable);
-        if (!forwards || !changed.tables.contains(guard)) continue;
+        const auto name = std::string(guard_family(v6)) + " " + std::string(kGuardTable);
+        if (!forwards || !changed.tables.contains(name)) continue;
         const auto loaded =
-            phone_.nft.replace({guard_rules(v6)}, "cannot put back '" + guard + "'");
+            phone_.nft.replace({guard(phone_.run, v6)}, "cannot put back '" + name + "'");
         if (loaded) continue;
         each_wire([&](const auto& mode, Held& held) { cut(mode, held, loaded.error().message()); });
     }
@@ -112,15 +120,12 @@ void Keeper::cut(const std::string& mode, Held& held, std::string why) {
     held.resolver.reset();
     if (held.tunnel) held.tunnel->stop();
     const auto room = Room::open(phone_.home, held.netns.borrow());
-    auto gone = room ? Result<>() : Result<>(fail(room.error()));
-    if (room) {
-        const auto link = room->links.find(kModeLink);
-        if (!link) gone = fail(link.error());
-        if (link && *link) gone = room->links.remove((*link)->index);
-    }
+    const auto gone = room ? room->remove_links() : Result<std::size_t>(fail(room.error()));
     const auto wire = disconnect_wire(phone_, mode);
+    if (held.tunnel && gone && *gone == 0)
+        why += "; it is not in the mode's namespace: where it was moved, its key is with it";
     if (!gone || !wire)
-        why += "; and it could not be cut off: " + (gone ? wire : gone).error().message();
+        why += "; and it could not be cut off: " + (gone ? wire.error() : gone.error()).message();
     lost_(mode, why);
 }
 

@@ -63,6 +63,7 @@ Link link_of(const Answer& message) {
         const auto stats = a.value<rtnl_link_stats64>();
         link.received = stats.rx_bytes;
         link.sent = stats.tx_bytes;
+        link.unsent = stats.tx_errors + stats.tx_dropped;
     });
     return link;
 }

@@ -23,6 +23,7 @@ struct Link {
     int peer = 0;      // of a veth: the other end's index, in its namespace
     bool up = false;
     std::uint64_t received = 0, sent = 0;  // bytes
+    std::uint64_t unsent = 0;              // packets that were to be, and were not
 };
 
 // Of one namespace, that in which the socket was made. All of them fail by naming what they were

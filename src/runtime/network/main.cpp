@@ -31,9 +31,11 @@ Result<> serve(const Options& options) {
     const auto leave = [&] { loop->quit(0); };
     const auto on_term = loop->on_signal(SIGTERM, leave);
     const auto on_int = loop->on_signal(SIGINT, leave);
-    PMOS_ASSIGN(const auto keeper, Keeper::make(*loop, {options.libexec + "/pmos-net-key",
-                                                        options.libexec + "/pmos-net-lookup",
-                                                        options.libexec + "/pmos-net-dns"}));
+    PMOS_ASSIGN(const auto keeper, Keeper::make(*loop,
+                                                {options.libexec + "/pmos-net-key",
+                                                 options.libexec + "/pmos-net-lookup",
+                                                 options.libexec + "/pmos-net-dns"},
+                                                options.run));
     PMOS_ASSIGN(const auto control, ControlFace::make(*loop, *keeper, options.run + "/control"));
     sd_event_set_watchdog(loop->get(), 1);
     sd_notify(0, "READY=1");

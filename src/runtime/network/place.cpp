@@ -17,7 +17,8 @@ Result<Phone> Phone::open() {
     PMOS_ASSIGN(auto home, Home::here());
     PMOS_ASSIGN(auto links, Links::open());
     PMOS_ASSIGN(auto nft, Nft::open());
-    Phone phone{std::move(home), std::move(links), std::move(nft)};
+    Phone phone{
+        .home = std::move(home), .links = std::move(links), .nft = std::move(nft), .run = {}};
     if (const passwd* user = ::getpwnam(kResolverUser); user != nullptr) {
         phone.resolver_user = user->pw_uid;
         phone.resolver_group = user->pw_gid;
@@ -33,9 +34,20 @@ Result<Room> Room::open(const Home& home, BorrowedFd netns) {
     });
 }
 
+// Others are the kernel's own (sit0), and cannot go.
+Result<std::size_t> Room::remove_links() const {
+    PMOS_ASSIGN(const auto all, links.all());
+    std::size_t removed = 0;
+    for (const auto& link : all) {
+        if (link.kind != "wireguard" && link.kind != "veth") continue;
+        PMOS_TRY(links.remove(link.index));
+        ++removed;
+    }
+    return removed;
+}
+
 Result<> Room::clear() const {
-    PMOS_ASSIGN(const auto link, links.find(kModeLink));
-    if (link) PMOS_TRY(links.remove(link->index));
+    PMOS_TRY(remove_links());
     return nft.remove(kModeFamily, kModeTable, "cannot remove the rules of the mode");
 }
 

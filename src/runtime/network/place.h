@@ -20,6 +20,7 @@ struct Phone {
     Nft nft;
     std::uint32_t resolver_user = 0, resolver_group = 0;  // of the modes' resolvers; 0: nobody's
     std::string trust = "/etc/ssl/certs";                 // who vouches for whom the resolvers ask
+    std::string run;  // where it is kept what was switched on, for this boot; "": nowhere
     static Result<Phone> open();
 };
 
@@ -28,7 +29,9 @@ struct Room {
     Links links;
     Nft nft;
     static Result<Room> open(const Home& home, BorrowedFd netns);
-    // The link of its wire or tunnel, and then the rules. No error where there is nothing.
+    // Its wire and its tunnel, whatever they are called by now; how many.
+    Result<std::size_t> remove_links() const;
+    // They, and then the rules. No error where there is nothing.
     Result<> clear() const;
     // The rules of the mode, instead of those that there are. A kernel that has no log for them
     // (CONFIG_NFT_LOG) refuses all the same.

@@ -1,7 +1,9 @@
 // network: a mode's resolver as pmos-net has it. See resolver.h.
 #include "runtime/network/resolver.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
+#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -14,6 +16,7 @@
 #include <csignal>
 #include <ctime>
 
+#include "policy/destination.h"
 #include "policy/plan_network.h"
 #include "runtime/network/rules.h"
 #include "runtime/network/wire.h"
@@ -31,6 +34,7 @@ constexpr std::size_t kMostKnown = 4096;
 // What a mode asks for is work of pmos-net's, which all modes share.
 constexpr std::size_t kReportsAtOnce = 64;
 constexpr auto kTurn = 250ms;
+constexpr int kWaiting = 16;
 
 std::uint64_t now_in_seconds() {
     timespec now{};
@@ -43,6 +47,25 @@ Result<UniqueFd> file_of(const std::string& text) {
     if (!fd || ::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
         ::lseek(fd.get(), 0, SEEK_SET) != 0)
         return fail(errno_error(errno, "cannot hand the plan to the resolver"));
+    return fd;
+}
+
+// At 127.0.0.1, where a program looks that is told of none: resolv.conf(5). In the namespace that
+// the process is in.
+Result<UniqueFd> bound(int type) {
+    UniqueFd fd(::socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    sockaddr_in place{};
+    place.sin_family = AF_INET;
+    place.sin_port = htons(policy::kDnsPort);
+    place.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const int on = 1;
+    // Of datagrams it would let two have the one place.
+    const bool reused = type != SOCK_STREAM ||
+                        ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0;
+    if (!fd || !reused ||
+        ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&place), sizeof place) != 0 ||
+        (type == SOCK_STREAM && ::listen(fd.get(), kWaiting) != 0))
+        return fail(errno_error(errno, "cannot listen at 127.0.0.1:53 of the mode"));
     return fd;
 }
 
@@ -85,6 +108,8 @@ Result<> Resolver::start() {
         return fail(Code::not_found, "the modes' resolvers have no user of their own",
                     "there is no user 'pmos-dns'", "systemd-sysusers, then restart pmos-net");
     PMOS_ASSIGN(room_, Room::open(phone_.home, netns_));
+    PMOS_ASSIGN(datagrams_, phone_.home.inside(netns_, [] { return bound(SOCK_DGRAM); }));
+    PMOS_ASSIGN(listener_, phone_.home.inside(netns_, [] { return bound(SOCK_STREAM); }));
     return spawn();
 }
 
@@ -99,8 +124,14 @@ Result<> Resolver::spawn() {
     request.path = program_;
     request.args = {std::to_string(::getpid()), std::to_string(phone_.resolver_user),
                     std::to_string(phone_.resolver_group), phone_.trust};
-    request.descriptors = {
-        {}, {}, BorrowedFd(STDERR_FILENO), netns_, plan.borrow(), theirs.borrow()};
+    request.descriptors = {{},
+                           {},
+                           BorrowedFd(STDERR_FILENO),
+                           netns_,
+                           plan.borrow(),
+                           theirs.borrow(),
+                           datagrams_.borrow(),
+                           listener_.borrow()};
     PMOS_ASSIGN(process_, event::spawn(request));
     on_line_ = loop_.on_io(line_.borrow(), EPOLLIN, [this](std::uint32_t) { hear(); });
     on_end_ = loop_.on_io(process_.pidfd.borrow(), EPOLLIN, [this](std::uint32_t) { ended(); });
@@ -129,6 +160,11 @@ void Resolver::spawn_again() {
 
 // More than so many wait in the socket, and the mode with them.
 void Resolver::hear() {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - turn_began_ > kTurn) {
+        turn_began_ = now;
+        heard_ = 0;
+    }
     if (++heard_ >= kReportsAtOnce) {
         heard_ = 0;
         on_line_.reset();

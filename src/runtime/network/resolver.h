@@ -2,6 +2,7 @@
 // and what its answers open. It is believed what a name leads to, and nothing else.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -62,10 +63,13 @@ class Resolver {
     Refused refused_;
     std::optional<Room> room_;
     std::map<policy::IpPrefix, Known> known_;
+    // Bound here, so that a question before it listens waits, as one does while there is none.
+    UniqueFd datagrams_, listener_;
     event::Spawned process_;
     UniqueFd line_;
     event::EventSource on_line_, on_end_, again_;
     std::size_t heard_ = 0;  // in this turn
+    std::chrono::steady_clock::time_point turn_began_{};
     event::EventSource turn_;
     std::size_t deaths_ = 0;  // since it last said something
 };

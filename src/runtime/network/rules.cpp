@@ -210,7 +210,7 @@ std::string wire_table(std::string_view mode) {
     return fmt::format("{}{}", kWireTablePrefix, mode);
 }
 
-Table wire_rules(std::string_view mode, const Part& part, const NetworkPlan& plan) {
+Table wire_rules(std::string_view mode, const Part& part, const NetworkPlan& plan, bool counted) {
     const Ends ends{"drop", "drop", kAccept};
     std::string body = reach_chains(plan, ends);
     body += fmt::format(
@@ -218,7 +218,7 @@ Table wire_rules(std::string_view mode, const Part& part, const NetworkPlan& pla
         "    oifname \"{prefix}*\" drop\n"
         "    ct state established,related accept\n"
         "    ct state != new drop\n"
-        "{reach}  }}\n"
+        "{count}{reach}  }}\n"
         "  chain to-mode {{\n"
         "    ct state established,related accept\n"
         "    drop\n"
@@ -246,19 +246,23 @@ Table wire_rules(std::string_view mode, const Part& part, const NetworkPlan& pla
         "    ip saddr {mode4} masquerade\n"
         "    ip6 saddr {mode6} masquerade\n"
         "  }}\n",
-        fmt::arg("prefix", kLinkPrefix), fmt::arg("reach", reach(plan, "", ends)),
-        fmt::arg("link", part.link()), fmt::arg("mode4", address_text(part.mode4)),
-        fmt::arg("mode6", address_text(part.mode6)));
+        fmt::arg("prefix", kLinkPrefix),
+        fmt::arg("count",
+                 counted ? fmt::format("    ct count over {} drop\n", kMostConnections) : ""),
+        fmt::arg("reach", reach(plan, "", ends)), fmt::arg("link", part.link()),
+        fmt::arg("mode4", address_text(part.mode4)), fmt::arg("mode6", address_text(part.mode6)));
     return {std::string(kWireFamily), wire_table(mode), body};
 }
 
-Table guard_rules(bool v6) {
+Table guard_rules(bool v6, const std::vector<std::string>& links) {
+    std::string before;
+    for (const auto& link : links) before += fmt::format("    iifname \"{}\" accept\n", link);
     return {std::string(guard_family(v6)), std::string(kGuardTable),
             fmt::format("  chain forward {{\n"
                         "    type filter hook forward priority filter; policy accept;\n"
-                        "    iifname != \"{0}*\" oifname != \"{0}*\" drop\n"
+                        "{1}    iifname != \"{0}*\" oifname != \"{0}*\" drop\n"
                         "  }}\n",
-                        kLinkPrefix)};
+                        kLinkPrefix, before)};
 }
 
 }  // namespace pmos::network

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "policy/network_plan.h"
 #include "runtime/network/nft.h"
@@ -26,11 +27,16 @@ Table mode_rules(const policy::NetworkPlan& plan, bool logs = true, std::uint32_
 // On the phone, for a wire. They enforce once more what the mode's own do.
 inline constexpr std::string_view kWireFamily = "inet", kWireTablePrefix = "pmos-";
 std::string wire_table(std::string_view mode);
-Table wire_rules(std::string_view mode, const Part& part, const policy::NetworkPlan& plan);
+// So many connections of a mode the phone remembers at a time (its own table, in which they are,
+// has room for some ten thousands), where it can count them.
+inline constexpr unsigned kMostConnections = 4096;
+Table wire_rules(std::string_view mode, const Part& part, const policy::NetworkPlan& plan,
+                 bool counted = true);
 
-// On a phone that forwarded nothing before: it does so for modes alone.
+// On a phone that forwarded nothing before, or between these links alone: it does so for modes, and
+// for what comes by them.
 inline constexpr std::string_view kGuardTable = "pmos";
 constexpr std::string_view guard_family(bool v6) { return v6 ? "ip6" : "ip"; }
-Table guard_rules(bool v6);
+Table guard_rules(bool v6, const std::vector<std::string>& links = {});
 
 }  // namespace pmos::network

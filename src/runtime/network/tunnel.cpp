@@ -63,8 +63,7 @@ void Tunnel::connect(UniqueFd key, event::Done done) {
 
 Result<> Tunnel::make() {
     const auto& links = parts_->room.links;
-    PMOS_ASSIGN(const auto standing, links.find(kModeLink));
-    if (standing) PMOS_TRY(links.remove(standing->index));
+    PMOS_TRY(parts_->room.remove_links());
     PMOS_TRY(phone_.links.make_tunnel(kModeLink, plan_.mtu, netns_));
     PMOS_ASSIGN(const auto made, links.find(kModeLink));
     if (!made) return fail(Code::not_found, "the tunnel's interface is gone");

@@ -71,7 +71,8 @@ class Tunnel {
     std::vector<event::HelperHandle> helpers_;
     event::EventSource next_look_;
     std::uint64_t sent_before_ = 0;
-    std::size_t attempts_ = 1;  // since the peers were last heard of
+    std::vector<std::pair<PublicKey, IpPrefix>> found_;  // of peers with a name
+    std::size_t attempts_ = 1;                           // since the peers were last heard of
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

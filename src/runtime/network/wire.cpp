@@ -20,7 +20,7 @@ bool is_wire(const Link& link) { return part_number(link.name).has_value(); }
 
 Result<> stop_forwarding_for_nobody(const Phone& phone) {
     PMOS_ASSIGN(const auto links, phone.links.all());
-    return std::ranges::any_of(links, is_wire) ? Result<>() : stop_forwarding(phone.nft);
+    return std::ranges::any_of(links, is_wire) ? Result<>() : stop_forwarding(phone.nft, phone.run);
 }
 
 // A mode's wire is one whose ends are each other's.
@@ -101,8 +101,16 @@ Result<> remove_links(const Phone& phone, const Room& room, const std::string& m
                       const std::vector<Link>& links) {
     for (const auto& link : links)
         if (is_wire(link) && link.alias == mode) PMOS_TRY(phone.links.remove(link.index));
-    PMOS_ASSIGN(const auto inner, room.links.find(kModeLink));
-    return inner ? room.links.remove(inner->index) : Result<>();
+    PMOS_TRY(room.remove_links());
+    return {};
+}
+
+// Also by a kernel that cannot count connections (CONFIG_NFT_CONNLIMIT).
+Result<> forward_for(const Phone& phone, const std::string& mode, const Part& part,
+                     const NetworkPlan& plan) {
+    auto done = forward(phone.nft, phone.run, wire_rules(mode, part, plan, true));
+    if (done || forward(phone.nft, phone.run, wire_rules(mode, part, plan, false))) return {};
+    return done;
 }
 
 Result<> connect(const Phone& phone, const Room& room, const std::string& mode, BorrowedFd netns,
@@ -116,7 +124,7 @@ Result<> connect(const Phone& phone, const Room& room, const std::string& mode, 
         PMOS_ASSIGN(part, choose_part(phone));
     }
     PMOS_TRY(room.guard(plan, phone.resolver_user, spent));
-    PMOS_TRY(forward(phone.nft, wire_rules(mode, *part, plan)));
+    PMOS_TRY(forward_for(phone, mode, *part, plan));
     if (!stands) PMOS_TRY(make_link(phone, *part, mode, netns));
     return set_up(phone, room, *part);
 }

@@ -164,10 +164,18 @@ TEST_CASE("a mode whose link another takes, changes or sets down is cut off") {
         const auto room = Room::open(kept.world.phone.home, mode.borrow());
         REQUIRE(room->links.set_up((*room->links.find(kModeLink))->index, false));
     }
+    SECTION("renamed inside") {
+        REQUIRE(kept.world.phone.home.inside(mode.borrow(), []() -> Result<> {
+            CHECK(std::system("ip link set pmos0 down && ip link set pmos0 name x && "
+                              "ip link set x up") == 0);
+            return {};
+        }));
+    }
     kept.turn();
     begins_with(kept.lost, "anna: its link was set down, changed, moved or removed");
     const auto room = Room::open(kept.world.phone.home, mode.borrow());
     CHECK_FALSE(*room->links.find(kModeLink));
+    CHECK_FALSE(*room->links.find("x"));
     CHECK_FALSE(*links.find(wire->name));
 }
 

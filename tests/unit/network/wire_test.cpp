@@ -2,11 +2,16 @@
 // and what is left of it.
 #include "runtime/network/wire.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
 #include <fstream>
 
+#include "runtime/network/forwarding.h"
 #include "runtime/network/part.h"
 #include "runtime/network/rules.h"
 #include "world.h"
@@ -20,6 +25,28 @@ namespace {
 
 bool reaches(const World& world, BorrowedFd netns, const std::string& address, int port) {
     return connect_in(world, netns, address, port).error == 0;
+}
+// A datagram to each of so many ports.
+void ask_each(const World& world, BorrowedFd netns, const std::string& address, unsigned first,
+              unsigned count) {
+    const auto fd = world.phone.home.inside(netns, []() -> Result<UniqueFd> {
+        return UniqueFd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    });
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    REQUIRE(::inet_pton(AF_INET, address.c_str(), &to.sin_addr) == 1);
+    for (unsigned i = 0; i < count; ++i) {
+        to.sin_port = htons(static_cast<std::uint16_t>(first + i));
+        // What is told of ports where nobody listens comes back as an error of the next one.
+        for (int again = 0; again < 3; ++again)
+            if (::sendto(fd->get(), "x", 1, 0, reinterpret_cast<sockaddr*>(&to), sizeof to) == 1)
+                break;
+    }
+}
+std::string made_directory() {
+    std::string path = std::filesystem::temp_directory_path() / "pmos-wire-XXXXXX";
+    REQUIRE(::mkdtemp(path.data()) != nullptr);
+    return path;
 }
 bool misses(const World& world, BorrowedFd netns, const std::string& address, int port) {
     return connect_in(world, netns, address, port, kShortMs).error != 0;
@@ -153,6 +180,53 @@ TEST_CASE("a phone that forwards is left as it is") {
     REQUIRE(disconnect_wire(world.phone, "anna"));
     CHECK(setting("ipv4/ip_forward") == "1");
     CHECK(world.tables() == "");
+}
+
+TEST_CASE("what pmos has switched on is known also without the rules that stand guard") {
+    World world;
+    world.phone.run = made_directory();
+    const auto mode = world.mode(), other = world.mode();
+    REQUIRE(connect_wire(world.phone, "anna", mode.borrow(), direct()));
+    // Nobody looked when these went.
+    REQUIRE(world.phone.nft.remove("ip", kGuardTable, "cannot"));
+    REQUIRE(world.phone.nft.remove("ip6", kGuardTable, "cannot"));
+    REQUIRE(connect_wire(world.phone, "berta", other.borrow(), direct()));
+    CHECK(world.tables() == "inet pmos-anna\ninet pmos-berta\nip pmos\nip6 pmos\n");
+    REQUIRE(disconnect_wire(world.phone, "anna"));
+    REQUIRE(world.phone.nft.remove("ip", kGuardTable, "cannot"));
+    REQUIRE(disconnect_wire(world.phone, "berta"));
+    CHECK(setting("ipv4/ip_forward") == "0");
+    CHECK(world.tables() == "");
+    CHECK(std::filesystem::is_empty(world.phone.run));
+    std::filesystem::remove_all(world.phone.run);
+}
+
+TEST_CASE("a phone that forwards between some of its links goes on with that") {
+    World world;
+    world.phone.run = made_directory();
+    std::ofstream("/proc/sys/net/ipv4/conf/up0/forwarding") << "1";
+    REQUIRE(setting("ipv4/ip_forward") == "0");
+    const auto mode = world.mode();
+    REQUIRE(connect_wire(world.phone, "anna", mode.borrow(), direct()));
+    CHECK(setting("ipv4/ip_forward") == "1");
+    CHECK(guard(world.phone.run, false).body.find("iifname \"up0\" accept") != std::string::npos);
+    CHECK(guard(world.phone.run, true).body.find("up0") == std::string::npos);
+    REQUIRE(disconnect_wire(world.phone, "anna"));
+    CHECK(setting("ipv4/ip_forward") == "0");
+    CHECK(setting("ipv4/conf/up0/forwarding") == "1");
+    std::filesystem::remove_all(world.phone.run);
+}
+
+TEST_CASE("a mode has so many connections at a time, and no more") {
+    const World world;
+    const auto mode = world.mode();
+    REQUIRE(connect_wire(world.phone, "anna", mode.borrow(), direct()));
+    const auto receiver = listen_in(world, world.peer.borrow(), "198.51.100.1", 53, SOCK_DGRAM);
+    REQUIRE(datagram(world, mode.borrow(), receiver.borrow(), "198.51.100.1", 53) != "");
+    ask_each(world, mode.borrow(), "198.51.100.1", 10000, kMostConnections + 500);
+    const auto remembered = std::stoul(setting("netfilter/nf_conntrack_count"));
+    INFO(remembered);
+    CHECK((remembered > kMostConnections / 2 && remembered < kMostConnections + 100));
 }
 
 TEST_CASE("addresses that the phone has are none of a wire") {
