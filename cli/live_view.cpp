@@ -23,8 +23,21 @@ Result<void> wait(BusClient& bus, const bool& changed) {
     pollfd fd{wanted.fd, wanted.events, 0};
     const int longest = wanted.timeout_ms < 0 ? kPeriodMs : std::min(wanted.timeout_ms, kPeriodMs);
     if (::poll(&fd, 1, longest) < 0 && errno != EINTR)
-        return fail(errno_error(errno, "cannot wait for pmosd"));
+        return fail(errno_error(errno, "cannot wait for what changes"));
     return bus.dispatch();
+}
+
+Result<int> redraw(const Globals& globals, BusClient& bus, bool& changed,
+                   const std::function<Result<void>(BusClient&)>& draw) {
+    const bool terminal = ::isatty(STDOUT_FILENO) != 0 && !globals.json;
+    while (std::ferror(stdout) == 0) {
+        if (terminal) put(kHomeAndClear);
+        changed = false;
+        PMOS_TRY(draw(bus));
+        std::fflush(stdout);
+        PMOS_TRY(wait(bus, changed));
+    }
+    return 0;
 }
 
 }  // namespace
@@ -36,15 +49,13 @@ Result<int> live_view(const Globals& globals, const std::function<Result<void>(B
     const std::string tree = std::string(bus::kManagerPath) + "/*";
     PMOS_TRY(bus.listen(bus::kManagerPath, bus::kManagerInterface, "Event", note));
     PMOS_TRY(bus.listen(tree, "org.freedesktop.DBus.Properties", "PropertiesChanged", note));
-    const bool terminal = ::isatty(STDOUT_FILENO) != 0 && !globals.json;
-    while (std::ferror(stdout) == 0) {
-        if (terminal) put(kHomeAndClear);
-        changed = false;
-        PMOS_TRY(draw(bus));
-        std::fflush(stdout);
-        PMOS_TRY(wait(bus, changed));
-    }
-    return 0;
+    return redraw(globals, bus, changed, draw);
+}
+
+Result<int> live_view_of(const Globals& globals, BusClient& bus,
+                         const std::function<Result<void>(BusClient&)>& draw) {
+    bool changed = false;
+    return redraw(globals, bus, changed, draw);
 }
 
 std::shared_ptr<bool> add_watch_option(CommandLine& line) {

@@ -12,6 +12,10 @@ namespace pmos::cli {
 // another.
 Result<int> live_view(const Globals& globals, const std::function<Result<void>(BusClient&)>& draw);
 
+// The same of a connection that is there, to whatever it leads: once a second.
+Result<int> live_view_of(const Globals& globals, BusClient& bus,
+                         const std::function<Result<void>(BusClient&)>& draw);
+
 // The option that asks for it.
 std::shared_ptr<bool> add_watch_option(CommandLine& line);
 

@@ -7,6 +7,7 @@
 
 #include "cli/outcome.h"
 #include "cli/output.h"
+#include "cli/show_progress.h"
 #include "cli/verbs.h"
 
 namespace pmos::cli {
@@ -14,7 +15,7 @@ namespace {
 
 Result<int> start(const Globals& globals, const std::string& mode) {
     PMOS_ASSIGN(auto bus, globals.connect());
-    PMOS_ASSIGN(const auto answer, bus.call(mode_address(mode), "Start"));
+    PMOS_ASSIGN(const auto answer, call_with_progress(bus, mode, mode_address(mode), "Start", ""));
     int started = 0;
     PMOS_TRY(read(answer, "b", &started));
     print_outcome(globals, mode, started != 0 ? "started" : "already running");
@@ -84,7 +85,10 @@ Result<int> switch_to(const Globals& globals, const std::string& mode, bool none
         return fail(Code::usage, none ? "--none and a mode exclude each other"
                                       : "say which mode to switch to, or --none");
     PMOS_ASSIGN(auto bus, globals.connect());
-    PMOS_TRY(bus.call(manager(), "Switch", "s", mode.c_str()));
+    if (none)
+        PMOS_TRY(bus.call(manager(), "Switch", "s", ""));
+    else
+        PMOS_TRY(call_with_progress(bus, mode, manager(), "Switch", "s", mode.c_str()));
     if (!steps || !globals.json)
         print_outcome(globals, mode, none ? "no mode is in the foreground" : "in the foreground");
     if (steps) PMOS_TRY(print_steps(globals, bus));

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -68,8 +69,7 @@ std::string name_of(const host::UdevDevice& device) {
     return device.vendor + " " + device.product;
 }
 
-Result<int> list(const Globals& globals) {
-    PMOS_ASSIGN(auto bus, globals.connect());
+Result<void> print_list(const Globals& globals, BusClient& bus) {
     PMOS_ASSIGN(const auto devices, read_devices(bus));
     Json array = Json::array();
     Table table{{"CLASS", "RIGHT", "NODE", "DRIVER"}, {}};
@@ -102,7 +102,7 @@ Result<int> list(const Globals& globals) {
         put_line(dump(array));
     else
         put(render(table, wants_colour(STDOUT_FILENO)));
-    return 0;
+    return {};
 }
 
 struct Holder {
@@ -213,14 +213,19 @@ Result<void> print_usage(const Globals& globals, BusClient& bus) {
     return {};
 }
 
-using Print = Result<void> (*)(const Globals&, BusClient&);
+using Print = std::function<Result<void>(const Globals&, BusClient&)>;
 
-Result<int> show(const Globals& globals, Print print, bool watch) {
-    PMOS_TRY(check_root());
+Result<int> show(const Globals& globals, const Print& print, bool watch) {
     if (watch) return live_view(globals, [&](BusClient& bus) { return print(globals, bus); });
     PMOS_ASSIGN(auto bus, globals.connect());
     PMOS_TRY(print(globals, bus));
     return 0;
+}
+
+// Of what others have open.
+Result<int> show_held(const Globals& globals, const Print& print, bool watch) {
+    PMOS_TRY(check_root());
+    return show(globals, print, watch);
 }
 
 struct ClassGrant {
@@ -247,8 +252,7 @@ Result<std::vector<ClassGrant>> read_grants(BusClient& bus, const std::string& m
     return grants;
 }
 
-Result<int> grants(const Globals& globals, const std::string& mode) {
-    PMOS_ASSIGN(auto bus, globals.connect());
+Result<void> print_grants(const Globals& globals, BusClient& bus, const std::string& mode) {
     PMOS_ASSIGN(const auto grants, read_grants(bus, mode));
     Json array = Json::array();
     Table table{{"CLASS", "RIGHT", "AT", "NODES"}, {}};
@@ -268,29 +272,38 @@ Result<int> grants(const Globals& globals, const std::string& mode) {
         put_line(dump(array));
     else
         put(render(table, wants_colour(STDOUT_FILENO)));
-    return 0;
+    return {};
 }
 
 }  // namespace
 
-Action attach_devices_list(CommandLine&) { return list; }
+Action attach_devices_list(CommandLine& line) {
+    return [watch = add_watch_option(line)](const Globals& globals) {
+        return show(globals, print_list, *watch);
+    };
+}
 
 Action attach_devices_who(CommandLine& line) {
     return [watch = add_watch_option(line)](const Globals& globals) {
-        return show(globals, print_who, *watch);
+        return show_held(globals, print_who, *watch);
     };
 }
 
 Action attach_devices_usage(CommandLine& line) {
     return [watch = add_watch_option(line)](const Globals& globals) {
-        return show(globals, print_usage, *watch);
+        return show_held(globals, print_usage, *watch);
     };
 }
 
 Action attach_devices_grants(CommandLine& line) {
     auto mode = std::make_shared<std::string>();
     line.add_option("MODE", *mode, "the mode").required();
-    return [mode](const Globals& globals) { return grants(globals, *mode); };
+    return [mode, watch = add_watch_option(line)](const Globals& globals) {
+        return show(
+            globals,
+            [&mode](const Globals& g, BusClient& bus) { return print_grants(g, bus, *mode); },
+            *watch);
+    };
 }
 
 }  // namespace pmos::cli

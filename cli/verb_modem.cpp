@@ -6,6 +6,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "cli/live_view.h"
 #include "cli/outcome.h"
 #include "cli/output.h"
 #include "cli/verbs_devices.h"
@@ -150,8 +151,7 @@ Table modes_table(const Status& status) {
     return table;
 }
 
-Result<int> show_status(const Globals& globals) {
-    PMOS_ASSIGN(auto bus, connect_broker(globals));
+Result<void> print_status(const Globals& globals, BusClient& bus) {
     PMOS_ASSIGN(const auto status, ask_status(bus));
     if (globals.json) {
         Json lines = Json::array();
@@ -169,7 +169,7 @@ Result<int> show_status(const Globals& globals) {
              {"nobodys", {{"calls", status.nobodys_calls}, {"messages", status.nobodys_messages}}},
              {"emergency",
               {{"phase", status.phase}, {"number", status.number}, {"words", status.words}}}}));
-        return 0;
+        return {};
     }
     const bool colour = wants_colour(STDOUT_FILENO);
     if (!status.present) put_line("ModemManager is not running");
@@ -185,6 +185,14 @@ Result<int> show_status(const Globals& globals) {
     if (status.phase != "none")
         put_line(fmt::format("emergency call to {}: {}", printable(status.number),
                              printable(status.words)));
+    return {};
+}
+
+Result<int> show_status(const Globals& globals, bool watch) {
+    PMOS_ASSIGN(auto bus, connect_broker(globals));
+    const auto print = [&globals](BusClient& b) { return print_status(globals, b); };
+    if (watch) return live_view_of(globals, bus, print);
+    PMOS_TRY(print(bus));
     return 0;
 }
 
@@ -237,7 +245,11 @@ Result<int> hang_up(const Globals& globals) {
 
 }  // namespace
 
-Action attach_modem_status(CommandLine&) { return show_status; }
+Action attach_modem_status(CommandLine& line) {
+    return [watch = add_watch_option(line)](const Globals& globals) {
+        return show_status(globals, *watch);
+    };
+}
 Action attach_modem_sms(CommandLine&) { return show_messages; }
 Action attach_modem_hangup(CommandLine&) { return hang_up; }
 

@@ -53,7 +53,6 @@ constexpr RightWords kRights[] = {
     {"background", " in the background", 2},
     {"render", " (render nodes)"},
     {"full", " (the display controller too)", 2},
-    {"port", " (the serial port itself)"},
     {"broker", " by the broker"},
 };
 

@@ -46,8 +46,9 @@ constexpr std::array kDeviceKeys{
             .fallback = "\"none\""},
     KeySpec{.path = "devices/modem",
             .types = kStr | kArr,
-            .doc = "port: the serial port itself. A list: by the broker, as docs/modem.md says.",
-            .values = "none|port",
+            .doc = "none, or services of the broker, as docs/modem.md says. No mode has the "
+                   "modem's port.",
+            .values = "none",
             .max = 8,
             .fallback = "\"none\""},
     KeySpec{.path = "devices/modem/[]",

@@ -261,8 +261,6 @@ void lint_walls(const Profile& p, std::vector<Diagnostic>& out) {
 std::string unarbitrated(const Profile& p, std::string_view device_class) {
     const auto right = p.devices.find(std::string(device_class));
     if (right == p.devices.end()) return "";
-    if (right->first == "modem" && right->second == "port")
-        return "the mode has the serial port itself";
     // Who has a call runs on behind another, whatever it does otherwise.
     const bool runs_on = p.session.background != Background::freeze || p.modem.rights.voice;
     if (device_class == "audio")

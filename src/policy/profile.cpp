@@ -143,12 +143,7 @@ void ProfileReader::modem() {
     p_.modem.numbers = texts(get("modem/numbers"));
     p_.modem.lines = texts(get("modem/lines"));
     p_.modem.rest = bool_or(get("modem/rest"), false);
-    const Node* node = p_.source.find("modem");
-    if (node != nullptr && p_.devices.contains("modem") && p_.devices["modem"] == "port")
-        fault(Rule::contradiction, node->at, "who has the port has all that comes in by it",
-              "leave 'modem' out, or write \"modem\": [\"sms\", \"voice\"] in devices",
-              {p_.where("devices/modem")});
-    else if (p_.modem.rest && !p_.modem.rights.receives())
+    if (p_.modem.rest && !p_.modem.rights.receives())
         fault(Rule::contradiction, p_.where("modem/rest"),
               "the mode may have neither calls nor messages",
               "give it a right: \"devices\": { \"modem\": [\"sms\", \"voice\"] }");

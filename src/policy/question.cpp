@@ -139,7 +139,6 @@ HostFacts whole_phone() {
     facts.device_mapper_targets = {"crypt", "verity", "integrity"};
     facts.devices = {{"gpu", "render", "dri/renderD128", false, 226, 128},
                      {"gpu", "full", "dri/card0", false, 226, 0},
-                     {"modem", "port", "ttyS0", false, 4, 64},
                      {"camera", "capture", "video0", false, 81, 0},
                      {"gnss", "", "gnss0", false, 240, 0},
                      {"sensors", "", "iio:device0", false, 241, 0},

@@ -187,7 +187,7 @@ Result<> Sentence::take(const Token& token) {
     if (const Word* device = find(kDevices, word); device != nullptr)
         return topic(Topic::device, std::string(device->means), std::string(device->how));
     if (has_topic_ && asked_.question.topic == Topic::device) {
-        // A right's own name: "the modem's port".
+        // A right's own name: "the gpu's render".
         const std::string pattern = "devices/" + asked_.question.what;
         for (const auto& key : {pattern, pattern + "/[]"})
             if (const KeySpec* spec = find_key(profile_language(), key))
@@ -223,7 +223,7 @@ Result<Asked> by_topic(std::span<const std::string> words, Topic topic) {
     const bool either = topic == Topic::connect && words.size() == 3;  // "10.0.0.1 53/udp"
     if (words.size() != (two ? 3U : 2U) && !either)
         return fail(Code::usage, fmt::format("'{}' takes {} more", words[0], two ? 2 : 1), "",
-                    "such as: syscall ptrace, path /data/x write, device modem port, connect "
+                    "such as: syscall ptrace, path /data/x write, device modem sms, connect "
                     "10.0.0.1:443, capability CAP_CHOWN, hears personal");
     return Asked{{topic, words[1], words.size() == 3 ? words[2] : ""}, {}};
 }

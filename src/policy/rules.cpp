@@ -131,7 +131,7 @@ constexpr std::array kRules{
              "a device of two modes that nobody arbitrates",
              "What one leaves in it the other finds: settings, memory, messages. The site policy "
              "can refuse it (noSharedDevice).",
-             R"("devices": { "modem": "port" })"},
+             R"("devices": { "camera": "background" }, "session": { "background": "run" })"},
     RuleInfo{Rule::shared_address, "shared-address", kError, "one address of two modes at one peer",
              "The peer sends what is for that address to one of them: the other's packets.",
              R"("network": { "tunnel": { "name": "work", "addresses": ["10.8.0.2/32"],)"
@@ -163,7 +163,7 @@ constexpr std::array kRules{
              R"("timeOffsets": { "boottime": 86400 })"},
     RuleInfo{Rule::no_such_device, "no-such-device", kWarning, "no device of that class",
              "The class stays denied, so the mode goes without.",
-             R"("devices": { "modem": "port" })"},
+             R"("devices": { "gnss": "foreground" })"},
     RuleInfo{Rule::limit_skipped, "limit-skipped", kWarning, "an optional limit is skipped",
              "Its cgroup controller is not there, and the profile says that it may be missing.",
              R"("resources": { "pids": { "max": { "value": 64, "optional": true } } })"},
@@ -275,7 +275,7 @@ constexpr std::array kRules{
              "a device that nobody arbitrates",
              "The mode has the node itself: no broker sees what it does, and it keeps the device "
              "in the background unless it is frozen.",
-             R"("devices": { "modem": "port" })"},
+             R"("devices": { "camera": "background" }, "session": { "background": "run" })"},
     RuleInfo{Rule::unconfined, "unconfined", kWarning, "no confinement by AppArmor",
              "The profile \"unconfined\" takes one of the walls away.",
              R"("lsm": { "apparmor": "unconfined" })"},

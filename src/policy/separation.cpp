@@ -48,7 +48,6 @@ class Joiner {
         for (const auto& [place, ends] : places) {
             pairs(ends, ends, true);
             if (place.second.starts_with('/')) above(places, place.second, ends);
-            if (place.first == Resource::device) whole_class(places, place.second, ends);
         }
         std::ranges::sort(out_.flows, {}, [&](const Flow& f) {
             return std::tuple(f.control, f.from.mode, f.to.mode, f.from.access, f.to.access);
@@ -65,11 +64,6 @@ class Joiner {
             if (outer == places.end()) continue;
             pairs(outer->second, ends, false);
         }
-    }
-    // "modem-sms" is a part of "modem".
-    void whole_class(const Places& places, std::string_view part, const std::vector<End>& ends) {
-        const auto whole = places.find({Resource::device, part.substr(0, part.find('-'))});
-        if (part.contains('-') && whole != places.end()) pairs(whole->second, ends, false);
     }
     // `same`: both are one list, each pair is met in both orders.
     void pairs(const std::vector<End>& some, const std::vector<End>& others, bool same) {

@@ -194,6 +194,8 @@ std::vector<SyscallRule> guard_rules() {
     // _IOWR('d', 0xad, struct drm_mode_fb_cmd) and _IOWR('d', 0xce, struct drm_mode_fb_cmd2):
     // framebuffers are no lease objects, a lessee could map another's (a lease revoked or not).
     constexpr std::uint64_t kGetFb = 0xc01c64ad, kGetFb2 = 0xc06864ce;
+    // What these make has no device's number (include/uapi/linux/iio/): a switch could not take it.
+    constexpr std::uint64_t kIioEvents = 0x80046990, kIioBuffer = 0xc0046991;
     constexpr std::uint64_t kAtEmptyPath = 0x1000, kTioclinux = 0x541c;
     const Verdict eperm = verdict_errno(EPERM), allow = verdict_allow();
     const Verdict family = verdict_errno(EAFNOSUPPORT);
@@ -207,7 +209,8 @@ std::vector<SyscallRule> guard_rules() {
             rules.push_back({{"unshare"}, {low_bits(0, bit, bit)}, eperm});
     rules.push_back({{"setns"}, {}, eperm});
     // The kernel looks at 32 bits of a request and ignores the rest (CVE-2019-10063).
-    for (const std::uint64_t request : {std::uint64_t{TIOCSTI}, kTioclinux, kGetFb, kGetFb2})
+    for (const std::uint64_t request :
+         {std::uint64_t{TIOCSTI}, kTioclinux, kGetFb, kGetFb2, kIioEvents, kIioBuffer})
         rules.push_back({{"ioctl"}, {low_bits(1, request)}, eperm});
     rules.push_back({{"personality"}, {low_bits(0, 0)}, {}});
     rules.push_back({{"personality"}, {low_bits(0, kLow32)}, {}});

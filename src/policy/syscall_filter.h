@@ -45,8 +45,8 @@ struct SeccompPolicy {
 
 // Rules that hold in every mode unless a rule of the profile decides first: no new namespaces, no
 // clone3 (its flags are behind a pointer; libc falls back to clone), no TIOCSTI, no reading of
-// foreign framebuffers, only the socket families that namespaces cover, only Linux's personality,
-// and execveat for the launcher alone.
+// foreign framebuffers, no second descriptor of a sensor, only the socket families that namespaces
+// cover, only Linux's personality, and execveat for the launcher alone.
 std::vector<SyscallRule> guard_rules();
 
 // Which refusals become a question to a listener (SECCOMP_RET_USER_NOTIF) instead. Kills stay, and

@@ -22,7 +22,7 @@ def profile(index, mode, **more):
                      "luks": {"cipher": "aes-xts-plain64", "keySize": 512}}],
         "identity": {"uidRange": {"start": 65536 * (index + 2), "count": 65536}},
         "process": {"args": ["/bin/sh"]}, "seccomp": {"allow": ["@system-service"]},
-        "devices": {"gpu": "render"} if index % 3 else {"modem": "port"}, "network": "loopback",
+        "devices": {"gpu": "render"} if index % 3 else {"modem": ["sms"]}, "network": "loopback",
         "resources": {"memory": {"max": "1GiB"}, "pids": {"max": 512}},
         "session": {"autostart": False, "background": "freeze", "onLock": "evict"}, **more,
     }

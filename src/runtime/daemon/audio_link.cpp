@@ -83,7 +83,7 @@ void AudioLink::send() {
 
 void AudioLink::answered(std::uint64_t turn, Result<sd_bus_message*> reply) {
     if (!reply) {
-        cut_off();
+        cut_off(reply.error().message());
         return link_->lose(reply.error().message());
     }
     link_->settled();
@@ -98,14 +98,15 @@ void AudioLink::answered(std::uint64_t turn, Result<sd_bus_message*> reply) {
 
 // One that does not do as it is told, or cannot be told, is ended: its children go with it, and so
 // does all sound. systemd starts another.
-void AudioLink::cut_off() const {
-    if (link_ && link_->process() && !has_ended(link_->process()))
-        static_cast<void>(send_signal(link_->process(), SIGKILL));
+void AudioLink::cut_off(std::string_view why) const {
+    if (!link_ || !link_->process() || has_ended(link_->process())) return;
+    static_cast<void>(send_signal(link_->process(), SIGKILL));
+    ended_(why);
 }
 
 void AudioLink::lost() {
     hear({});
-    if (!waiting_.empty()) cut_off();
+    if (!waiting_.empty()) cut_off("it was lost while it had sound to cut");
     for (auto& one : std::exchange(waiting_, {}))
         loop_.soon([done = std::move(one.done)]() mutable { done({}); });
 }
@@ -113,7 +114,7 @@ void AudioLink::lost() {
 void AudioLink::revoke(Mode& mode, Done done) {
     if (front_ == &mode) front_ = nullptr;
     look();
-    if (!connected()) cut_off();
+    if (!connected()) cut_off("it cannot be told to cut sound");
     if (!connected() || answered_ == turn_) return done({});
     waiting_.push_back({turn_, std::move(done)});
 }

@@ -17,10 +17,16 @@ Result<> make_audio_place(const Paths& paths, const std::string& mode);
 
 class AudioLink : public DeviceOwner {
   public:
-    // modes: all there are, whatever becomes of them. heard: of each change of users().
+    // modes: all there are, whatever becomes of them. heard: of each change of users(). ended: why
+    // the broker had to be, and all sound with it.
     AudioLink(EventLoop& loop, std::string dir, const Modes& modes,
-              std::function<void(const audio::Users&)> heard)
-        : loop_(loop), dir_(std::move(dir)), modes_(modes), heard_(std::move(heard)) {}
+              std::function<void(const audio::Users&)> heard,
+              std::function<void(std::string_view why)> ended)
+        : loop_(loop),
+          dir_(std::move(dir)),
+          modes_(modes),
+          heard_(std::move(heard)),
+          ended_(std::move(ended)) {}
     // From here on it looks for the broker.
     void begin();
 
@@ -46,7 +52,7 @@ class AudioLink : public DeviceOwner {
     void connected_now();
     void send();
     void answered(std::uint64_t turn, Result<sd_bus_message*> reply);
-    void cut_off() const;
+    void cut_off(std::string_view why) const;
     bool connected() const { return link_ && link_->connected(); }
     void lost();
     void take_users(sd_bus_message* message);
@@ -56,6 +62,7 @@ class AudioLink : public DeviceOwner {
     std::string dir_;
     const Modes& modes_;
     std::function<void(const audio::Users&)> heard_;
+    std::function<void(std::string_view)> ended_;
     Mode* front_ = nullptr;
     audio::Table told_;
     std::uint64_t turn_ = 0, answered_ = 0;  // tables said, and of those the last that is in force

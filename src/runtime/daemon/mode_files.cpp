@@ -14,6 +14,7 @@
 #include "policy/plan_image.h"
 #include "runtime/daemon/mode_log.h"
 #include "runtime/daemon/run_file.h"
+#include "runtime/host/small_file.h"
 #include "runtime/launch/plan_view.h"
 #include "runtime/launch/protocol.h"
 
@@ -179,14 +180,18 @@ bool read_for_call(const Paths& paths, const std::string& mode) {
     return !read_run_file(paths.mode_dir(mode) + "/for-call").empty();
 }
 
-Result<> write_foreground(const Paths& paths, const std::string& mode) {
-    return replace_file(paths.run + "/foreground", "mode=" + mode + "\n");
+Result<> write_foreground(const Paths& paths, const Foreground& foreground) {
+    return replace_file(
+        paths.run + "/foreground",
+        fmt::format("mode={}\nbefore={}\n", foreground.mode, fmt::join(foreground.before, " ")));
 }
 
 void remove_foreground(const Paths& paths) { ::unlink((paths.run + "/foreground").c_str()); }
 
-std::string read_foreground(const Paths& paths) {
-    return std::string(value_of(read_run_file(paths.run + "/foreground"), "mode"));
+Foreground read_foreground(const Paths& paths) {
+    const std::string text = read_run_file(paths.run + "/foreground");
+    return {std::string(value_of(text, "mode")),
+            host::split_words(std::string(value_of(text, "before")))};
 }
 
 }  // namespace pmos::daemon

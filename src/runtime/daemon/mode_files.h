@@ -60,8 +60,13 @@ std::string read_fallen(const Paths& paths, const std::string& mode);
 Result<> write_for_call(const Paths& paths, const std::string& mode, bool for_call);
 bool read_for_call(const Paths& paths, const std::string& mode);
 
-Result<> write_foreground(const Paths& paths, const std::string& mode);
+// Who is in front, and who was before, oldest first; by name. "": nobody.
+struct Foreground {
+    std::string mode;
+    std::vector<std::string> before;
+};
+Result<> write_foreground(const Paths& paths, const Foreground& foreground);
 void remove_foreground(const Paths& paths);
-std::string read_foreground(const Paths& paths);
+Foreground read_foreground(const Paths& paths);
 
 }  // namespace pmos::daemon

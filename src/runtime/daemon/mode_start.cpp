@@ -180,7 +180,8 @@ class Start : public std::enable_shared_from_this<Start> {
     // Goes with the cgroup: the kernel detaches it when the cgroup is removed. What starts for a
     // switch finds its devices open from its first instruction on.
     void device_filter(Done done) {
-        done(device::attach_filter(mode_.cgroup->fd(), prepared_.filters->of(mode_.devices_open)));
+        opened_ = mode_.devices_open;
+        done(device::attach_filter(mode_.cgroup->fd(), prepared_.filters->of(opened_)));
     }
 
     // One in which a network was made, or tried, is no other start's.
@@ -255,7 +256,11 @@ class Start : public std::enable_shared_from_this<Start> {
         running.watch = ctx_.denials.watch(mode_, *mode_.cgroup, *plan_);
         mode_.running = std::move(running);
         Result<> watched;
-        if (reply->listener) watched = listen(ctx_, mode_, std::move(reply->listener), Whose::mode);
+        // A switch went by while it was launched.
+        if (mode_.devices_open != opened_)
+            watched = mode_.devices_open ? ctx_.gate.allow(mode_) : ctx_.gate.deny(mode_);
+        if (watched && reply->listener)
+            watched = listen(ctx_, mode_, std::move(reply->listener), Whose::mode);
         if (watched) watched = watch_exit(ctx_, mode_, on_exit_);
         if (watched) {
             // Its first programs look for what brokers have for it.
@@ -293,7 +298,7 @@ class Start : public std::enable_shared_from_this<Start> {
     std::shared_ptr<const policy::LaunchPlan> plan_;
     std::string digest_;
     UniqueFd recording_image_;
-    bool was_locked_ = false;
+    bool was_locked_ = false, opened_ = false;
     Prepared prepared_;
     policy::RootImage root_;  // that is prepared
     UniqueFd net_ns_;         // of this start
@@ -331,7 +336,7 @@ void try_start(const std::shared_ptr<Wanted>& wanted) {
     ++wanted->tries;
     const auto start =
         std::make_shared<Start>(wanted->ctx, wanted->mode, wanted->recording, wanted->on_exit);
-    run_sequence(wanted->ctx.loop, "start", start->steps(), [wanted, start](Result<> result) {
+    auto ended = [wanted, start](Result<> result) {
         // What could not be undone is in the way of another try.
         if (result || !start->overtaken() || !result.error().undo_failures.empty() ||
             wanted->tries == kTries)
@@ -340,7 +345,11 @@ void try_start(const std::shared_ptr<Wanted>& wanted) {
                                    {{"why", result.error().message()}});
         if (auto ok = wanted->allowed(); !ok) return wanted->end(std::move(ok));
         try_start(wanted);
-    });
+    };
+    run_sequence(wanted->ctx.loop, "start", start->steps(), std::move(ended), nullptr,
+                 [wanted](const char* step, std::uint32_t permille) {
+                     wanted->ctx.observer.progress(wanted->mode, "start", permille, step);
+                 });
 }
 
 }  // namespace

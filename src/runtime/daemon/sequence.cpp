@@ -24,16 +24,25 @@ std::string requested_fault() {
 
 namespace {
 
+constexpr std::chrono::seconds kTold{1};
+
 class Sequence : public std::enable_shared_from_this<Sequence> {
   public:
     Sequence(EventLoop& loop, std::string name, std::vector<SequenceStep> steps, Done done,
-             std::shared_ptr<std::vector<StepTime>> times)
+             std::shared_ptr<std::vector<StepTime>> times, Waits waits)
         : loop_(loop),
           name_(std::move(name)),
           steps_(std::move(steps)),
           done_(std::move(done)),
-          times_(std::move(times)) {}
+          times_(std::move(times)),
+          waits_(std::move(waits)) {}
 
+    void begin() {
+        watch();
+        forward();
+    }
+
+  private:
     void forward() {
         if (at_ == steps_.size()) return finish();
         auto& step = steps_[at_];
@@ -50,8 +59,17 @@ class Sequence : public std::enable_shared_from_this<Sequence> {
         });
     }
 
-  private:
     using Clock = std::chrono::steady_clock;
+
+    // Most take milliseconds, and are not worth a word.
+    void watch() {
+        if (!waits_) return;
+        later_ = loop_.after(kTold, [this] {
+            if (!failed_ && at_ < steps_.size())
+                waits_(steps_[at_].name, static_cast<std::uint32_t>(at_ * 1000 / steps_.size()));
+            watch();
+        });
+    }
 
     void failed(Error error) {
         if (error.step.empty()) error.step = steps_[at_].name;
@@ -72,6 +90,7 @@ class Sequence : public std::enable_shared_from_this<Sequence> {
 
     // In a turn of its own, so that no caller is re-entered while it still holds its own state.
     void finish() {
+        later_.reset();
         loop_.soon([self = shared_from_this()] {
             auto done = std::move(self->done_);
             self->steps_.clear();  // frees what the steps captured before anybody goes on
@@ -90,15 +109,17 @@ class Sequence : public std::enable_shared_from_this<Sequence> {
     std::size_t at_ = 0;
     bool failed_ = false;
     Error error_;
+    Waits waits_;
+    EventSource later_;
 };
 
 }  // namespace
 
 void run_sequence(EventLoop& loop, std::string name, std::vector<SequenceStep> steps, Done done,
-                  std::shared_ptr<std::vector<StepTime>> times) {
+                  std::shared_ptr<std::vector<StepTime>> times, Waits waits) {
     std::make_shared<Sequence>(loop, std::move(name), std::move(steps), std::move(done),
-                               std::move(times))
-        ->forward();
+                               std::move(times), std::move(waits))
+        ->begin();
 }
 
 void JobQueue::add(Job job, Done done) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -25,11 +26,14 @@ struct StepTime {
     std::chrono::microseconds took;
 };
 
+// Told each second which step is waited for, and how many of them lie behind, in permille.
+using Waits = std::function<void(const char* step, std::uint32_t permille)>;
+
 // Runs the steps one after the other; answers the first error, with the step's name in it and
 // with the faults of the undo attached. Keeps itself alive until it has answered, and times with
 // it.
 void run_sequence(EventLoop& loop, std::string name, std::vector<SequenceStep> steps, Done done,
-                  std::shared_ptr<std::vector<StepTime>> times = nullptr);
+                  std::shared_ptr<std::vector<StepTime>> times = nullptr, Waits waits = nullptr);
 
 // The step that a test wants to fail ("start/cgroup"), "" for none. Always "" unless the build
 // has -Dfaults=true.

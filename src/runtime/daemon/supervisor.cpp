@@ -54,7 +54,11 @@ Supervisor::Supervisor(EventLoop& loop, const Paths& paths, Observer& observer,
       recorder_(ctx_),
       timers_(ctx_,
               [this](Mode& mode, bool evict, std::string_view why) { lock_due(mode, evict, why); }),
-      audio_(loop, paths.audio(), modes_, [this](const audio::Users& users) { on_sound(users); }),
+      audio_(
+          loop, paths.audio(), modes_, [this](const audio::Users& users) { on_sound(users); },
+          [this](std::string_view why) {
+              ctx_.observer.event("sound-lost", "", {{"why", std::string(why)}});
+          }),
       notify_(loop, paths.notify(), modes_,
               [this](const NotifyLink::Uses& uses) { on_notifications(uses); }),
       network_(loop, paths.network(),
@@ -367,15 +371,10 @@ void Supervisor::switch_to(std::string_view name, Done done) {
 
 // A mode that ends while it is in front leaves the panel to the one that was there before.
 void Supervisor::bring_foreground_back() {
+    if (closing_ || switchboard_.busy() || switchboard_.foreground() != nullptr) return;
     Mode* const before = switchboard_.previous();
-    if (closing_ || switchboard_.busy() || switchboard_.foreground() != nullptr ||
-        before == nullptr || !before->alive() || before->shut())
-        return;
-    switchboard_.switch_to(before, [this, before](Result<> result) {
-        if (!result)
-            ctx_.observer.event("switch-failed", before->name,
-                                {{"error", result.error().message()}});
-    });
+    if (before == nullptr) return;
+    switchboard_.switch_to(before, [](Result<>) {});
 }
 
 void Supervisor::on_exit(Mode& mode) {

@@ -49,6 +49,8 @@ struct ClassGrant {
     std::vector<std::string> nodes;
 };
 
+struct Foreground;
+
 class Supervisor {
   public:
     Supervisor(EventLoop& loop, const Paths& paths, Observer& observer, unsigned confirm_after_s);
@@ -165,8 +167,9 @@ class Supervisor {
     void watch_trial();
     void watch_devices();
     void on_devices();
+    void follow_at_once();
     void look_at_devices_in(std::chrono::milliseconds delay);
-    void settle_devices(Mode& mode);
+    void settle_devices(Mode& mode, std::shared_ptr<const policy::HostFacts> ahead = nullptr);
     bool is_same_but_for_devices(const policy::LaunchPlan& running, const Mode& mode) const;
     void begin_images();
     void take_image(Mode& mode, const policy::ModePolicy& policy);
@@ -243,7 +246,7 @@ class Supervisor {
     void look_at_clocks();
     void close_job(Mode& mode, Result<> stopped, Done done);
     void adopt_devices(Mode& mode);
-    void bring_back(Mode& front);
+    void bring_back(const Foreground& kept);
     void bring_one_to_front();
     void watch_log(Mode& mode);
     void bound_logs();

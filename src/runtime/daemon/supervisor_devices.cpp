@@ -46,9 +46,24 @@ void Supervisor::watch_devices() {
     if (device_watch_ && device_watch_->subsystems() == subsystems) return;
     std::unique_ptr<DeviceWatch> heard;
     if (!subsystems.empty())
-        if (auto watch = DeviceWatch::make(loop_, std::move(subsystems), [this] { on_devices(); }))
+        if (auto watch = DeviceWatch::make(loop_, std::move(subsystems), [this] {
+                follow_at_once();
+                on_devices();
+            }))
             heard = std::move(*watch);
     device_watch_ = std::move(heard);
+}
+
+// A number that another device has by now is shut to who had it, whatever work on other modes the
+// rest waits for.
+void Supervisor::follow_at_once() {
+    const auto waits = [](const auto& m) { return !m.second->jobs.idle(); };
+    if (std::ranges::none_of(modes_, waits)) return;
+    auto facts = read_facts();
+    if (!facts || facts->devices == facts_.devices) return;
+    const auto ahead = std::make_shared<const policy::HostFacts>(std::move(*facts));
+    for (auto& [name, mode] : modes_)
+        if (mode->jobs.idle()) settle_devices(*mode, ahead);
 }
 
 // Only what depends on the devices is made anew; the profiles are those of the last reload, for
@@ -78,15 +93,18 @@ void Supervisor::look_at_devices_in(std::chrono::milliseconds delay) {
 }
 
 // A mode that runs gains and loses what its profile grants.
-void Supervisor::settle_devices(Mode& mode) {
+void Supervisor::settle_devices(Mode& mode, std::shared_ptr<const policy::HostFacts> ahead) {
     if (!mode.alive() || !mode.running->plan) return;
-    mode.jobs.add([this, &mode](Done done) { follow_devices(ctx_, mode, facts_, std::move(done)); },
-                  [this, &mode](Result<> result) {
-                      if (result) return;
-                      devices_unsettled_ = true;
-                      tell_failure(ctx_.observer, "devices-unsettled", mode.name, result);
-                      look_at_devices_in(1s);
-                  });
+    mode.jobs.add(
+        [this, &mode, ahead = std::move(ahead)](Done done) {
+            follow_devices(ctx_, mode, ahead ? *ahead : facts_, std::move(done));
+        },
+        [this, &mode](Result<> result) {
+            if (result) return;
+            devices_unsettled_ = true;
+            tell_failure(ctx_.observer, "devices-unsettled", mode.name, result);
+            look_at_devices_in(1s);
+        });
 }
 
 std::vector<DeviceState> Supervisor::devices() const {
@@ -126,7 +144,7 @@ Result<std::vector<ClassGrant>> Supervisor::device_grants(const Mode& mode) cons
 // Its filter tells the ring of a pmosd that is gone: another takes its place, in one step. The
 // switch that the other was in the middle of has not been.
 void Supervisor::adopt_devices(Mode& mode) {
-    mode.devices_open = read_foreground(paths_) == mode.name;
+    mode.devices_open = read_foreground(paths_).mode == mode.name;
     if (!mode.running->plan) return;
     Result<> attached;
     if (auto filters = gate_.load(*mode.running->plan)) {

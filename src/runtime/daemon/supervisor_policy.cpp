@@ -84,23 +84,28 @@ Result<> Supervisor::begin(std::vector<KeptDescriptor> kept) {
         if (over) static_cast<void>(remove_mode_dir(paths_, mode.name));
         return over;
     });
-    const auto front = find(read_foreground(paths_));
-    if (front && (*front)->alive()) bring_back(**front);
+    bring_back(read_foreground(paths_));
     look_at_clocks();
     watch_trial();
     begin_modem();
     audio_.begin();
     notify_.begin();
     network_.begin();
+    bring_foreground_back();
     return {};
 }
 
 // It was in front, or about to leave: the switch that was under way has not been.
-void Supervisor::bring_back(Mode& front) {
-    switchboard_.adopt(front);
-    if (front.state != State::frozen || front.shut()) return;
-    if (auto thawed = thaw_mode(ctx_, front); !thawed)
-        ctx_.observer.event("switch-failed", front.name, {{"error", thawed.error().message()}});
+void Supervisor::bring_back(const Foreground& kept) {
+    std::vector<Mode*> before;
+    for (const auto& name : kept.before)
+        if (const auto mode = find(name); mode && (*mode)->alive()) before.push_back(*mode);
+    const auto found = find(kept.mode);
+    Mode* const front = found && (*found)->alive() ? *found : nullptr;
+    switchboard_.adopt(front, std::move(before));
+    if (front == nullptr || front->state != State::frozen || front->shut()) return;
+    if (auto thawed = thaw_mode(ctx_, *front); !thawed)
+        ctx_.observer.event("switch-failed", front->name, {{"error", thawed.error().message()}});
 }
 
 // A mode may run on whose profile has gone since: it can be seen, stopped and locked.

@@ -1,6 +1,8 @@
 // daemon: who is in the foreground. Exactly one mode is, or none; never two.
 #include "runtime/daemon/switchboard.h"
 
+#include <algorithm>
+#include <ranges>
 #include <utility>
 
 #include "runtime/daemon/freezer.h"
@@ -34,21 +36,30 @@ void Switchboard::begin(Wanted wanted) {
     auto then = [this, wanted = std::move(wanted)](Result<> result) mutable {
         ended(std::move(wanted), std::move(result));
     };
-    if (target == nullptr) previous_ = nullptr;
+    if (target == nullptr && !std::exchange(before_, {}).empty()) remember();
     if (target == foreground_ && (target == nullptr || target->state == State::running))
         return ctx_.loop.soon([then = std::move(then)]() mutable { then({}); });
     leaving_ = foreground_ != target ? foreground_ : nullptr;
     for (Mode* mode : {leaving_, target})
         if (mode != nullptr) unsettled_.insert(mode);
     last_ = std::make_shared<std::vector<StepTime>>();
-    run_sequence(ctx_.loop, "switch", steps(target), std::move(then), last_);
+    // How its start goes is told by that itself.
+    const auto tell = [this, target](const char* step, std::uint32_t permille) {
+        if (target != nullptr && target->state != State::starting)
+            ctx_.observer.progress(*target, "switch", permille, step);
+    };
+    run_sequence(ctx_.loop, "switch", steps(target), std::move(then), last_, tell);
 }
 
 void Switchboard::ended(Wanted wanted, Result<> result) {
     busy_ = false;
     if (Mode* const left = std::exchange(leaving_, nullptr)) left_running(*left);
-    // Who does not come back is not tried again.
-    if (!result && foreground_ == nullptr && wanted.target == previous_) previous_ = nullptr;
+    if (!result) {
+        // Who does not come back is not tried again.
+        if (foreground_ == nullptr && wanted.target != nullptr) forget(*wanted.target);
+        ctx_.observer.event("switch-failed", wanted.target != nullptr ? wanted.target->name : "",
+                            {{"error", result.error().message()}});
+    }
     if (auto next = std::exchange(next_, std::nullopt)) begin(std::move(*next));
     for (auto& done : wanted.done) done(result);
     if (busy_) return;
@@ -76,6 +87,9 @@ std::vector<SequenceStep> Switchboard::steps(Mode* target) {
                              run_hooks(ctx_, *target, policy::HookPoint::switch_in,
                                        std::move(done));
                          }});
+    // Who is in front already, and starts again there, stays whatever fails.
+    if (target != nullptr && target == foreground_)
+        for (auto& step : steps) step.undo = {};
     return steps;
 }
 
@@ -146,8 +160,10 @@ void Switchboard::add_coming(std::vector<SequenceStep>& steps, Mode& target) {
 void Switchboard::start(Mode& target, Done done) {
     if (target.alive() && !target.shut() && target.jobs.idle()) return done({});
     if (!target.alive()) target.devices_open = true;
-    ensure_started_(target, [&target, done = std::move(done)](Result<> started) mutable {
-        if (!started) target.devices_open = false;
+    ensure_started_(target, [this, &target, done = std::move(done)](Result<> started) mutable {
+        // It may run for all that, locked meanwhile, and is not to find them open one day.
+        if (!started && foreground_ != &target)
+            tell_failure(ctx_.observer, "devices-unsettled", target.name, ctx_.gate.shut(target));
         done(std::move(started));
     });
 }
@@ -163,10 +179,11 @@ SequenceStep Switchboard::foreground_step(Mode* outgoing, Mode* target) {
                 set_foreground(target);
                 done({});
             },
-            [this, outgoing](Done done) {
+            [this, outgoing, target](Done done) {
                 // Nobody is in front of a lock, that it got meanwhile.
                 const bool back = outgoing != nullptr && outgoing->alive() && !outgoing->shut();
                 set_foreground(back ? outgoing : nullptr);
+                if (target != nullptr) forget(*target);
                 done({});
             }};
 }
@@ -255,7 +272,10 @@ void Switchboard::set_foreground(Mode* mode) {
     if (mode == foreground_) return;
     Mode* const before = foreground_;
     foreground_ = mode;
-    previous_ = mode != nullptr ? before : nullptr;
+    if (mode != nullptr) {
+        forget(*mode);
+        if (before != nullptr) before_.push_back(before);
+    }
     if (before != nullptr) {
         before->foreground = false;
         ctx_.observer.mode_changed(*before);
@@ -264,24 +284,34 @@ void Switchboard::set_foreground(Mode* mode) {
         mode->foreground = true;
         ctx_.observer.mode_changed(*mode);
     }
-    // Only a restarted pmosd reads it: a full /run must not keep a mode in front, nor bring
-    // another.
-    if (auto kept = write_foreground(ctx_.paths, mode != nullptr ? mode->name : ""); !kept) {
-        remove_foreground(ctx_.paths);
-        ctx_.observer.event("state-not-kept", "", {{"error", kept.error().message()}});
-    }
+    remember();
     ctx_.observer.foreground_changed();
     front_changed_();
     ctx_.observer.event("switch", mode != nullptr ? mode->name : "",
                         {{"from", before != nullptr ? before->name : ""}});
 }
 
+// Only a restarted pmosd reads it: a full /run must not keep a mode in front, nor bring another.
+void Switchboard::remember() {
+    Foreground kept{foreground_ != nullptr ? foreground_->name : "", {}};
+    for (const Mode* mode : before_) kept.before.push_back(mode->name);
+    if (auto written = write_foreground(ctx_.paths, kept); !written) {
+        remove_foreground(ctx_.paths);
+        ctx_.observer.event("state-not-kept", "", {{"error", written.error().message()}});
+    }
+}
+
+Mode* Switchboard::previous() const {
+    const auto last_first = std::views::reverse(before_);
+    const auto found = std::ranges::find_if(
+        last_first, [](const Mode* mode) { return mode->alive() && !mode->shut(); });
+    return found == last_first.end() ? nullptr : *found;
+}
+
 void Switchboard::left(Mode& mode) {
-    if (previous_ == &mode) previous_ = nullptr;
+    forget(mode);
     if (foreground_ != &mode) return;
-    Mode* const before = previous_;
     set_foreground(nullptr);
-    previous_ = before;
     mode.devices_open = false;
     if (!mode.alive()) return;
     // It goes on in the background once it is unlocked.
@@ -289,6 +319,9 @@ void Switchboard::left(Mode& mode) {
     tell_failure(ctx_.observer, "throttle-failed", mode.name, throttle_mode(ctx_, mode));
 }
 
-void Switchboard::adopt(Mode& mode) { set_foreground(&mode); }
+void Switchboard::adopt(Mode* front, std::vector<Mode*> before) {
+    before_ = std::move(before);
+    set_foreground(front);
+}
 
 }  // namespace pmos::daemon

@@ -35,11 +35,13 @@ class Switchboard {
     void settle_call(Mode& mode);
     // The foreground mode has ended or is locked: nobody is in front any more.
     void left(Mode& mode);
-    void adopt(Mode& mode);
+    // What a pmosd before this one knew, oldest first. front null: who was there has ended.
+    void adopt(Mode* front, std::vector<Mode*> before);
 
     Mode* foreground() const noexcept { return foreground_; }
-    // Who was in front before, for the moment when the foreground mode ends; may be null.
-    Mode* previous() const noexcept { return previous_; }
+    // Who comes back when the foreground mode ends: the last that was in front before and still can
+    // be; may be null.
+    Mode* previous() const;
     bool busy() const noexcept { return busy_; }
     // What the last switch did and how long each step took, in order; empty: there was none.
     const std::vector<StepTime>& last() const noexcept { return *last_; }
@@ -61,6 +63,8 @@ class Switchboard {
     void thaw(Mode& mode, Done done);
     void let_run(Mode& mode, Done done);
     void set_foreground(Mode* mode);
+    void forget(const Mode& mode) { std::erase(before_, &mode); }
+    void remember();
     void left_running(Mode& mode);
     void mark_for_call(Mode& mode, bool for_call);
     void settle_call_now(Mode& mode, Done done);
@@ -72,7 +76,7 @@ class Switchboard {
     bool busy_ = false;
     std::optional<Wanted> next_;
     Mode* foreground_ = nullptr;
-    Mode* previous_ = nullptr;
+    std::vector<Mode*> before_;  // who was in front before, each once, the last one last
     Mode* leaving_ = nullptr;    // of the switch that is under way
     std::set<Mode*> unsettled_;  // of whom a call may have come or gone meanwhile
     std::shared_ptr<std::vector<StepTime>> last_ = std::make_shared<std::vector<StepTime>>();

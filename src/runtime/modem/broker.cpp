@@ -29,12 +29,12 @@ Nobody nobody;
 
 }  // namespace
 
-Broker::Broker(EventLoop& loop, Radio& radio, Owners owners)
+Broker::Broker(EventLoop& loop, Radio& radio, Owners owners, std::string wish)
     : loop_(loop),
       radio_(radio),
       owners_(std::move(owners)),
       listener_(&nobody),
-      emergency_(loop, radio, *this) {}
+      emergency_(loop, radio, *this, std::move(wish)) {}
 
 const View* Broker::view(const std::string& mode) const {
     const auto it = views_.find(mode);

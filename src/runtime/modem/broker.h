@@ -41,7 +41,8 @@ class Broker : public Radio::Listener {
         virtual void owner_not_kept(const Error& why) = 0;
     };
 
-    Broker(EventLoop& loop, Radio& radio, Owners owners);
+    // wish: as Emergency has it.
+    Broker(EventLoop& loop, Radio& radio, Owners owners, std::string wish = "");
     Broker(const Broker&) = delete;
     Broker& operator=(const Broker&) = delete;
     ~Broker() override = default;
@@ -80,6 +81,7 @@ class Broker : public Radio::Listener {
     const Emergency& emergency() const noexcept { return emergency_; }
     Result<> dial_emergency(const std::string& number);
     void end_emergency();
+    void resume_emergency() { emergency_.resume(); }
 
     void lines_changed() override;
     void call_changed(const std::string& path) override;

@@ -67,6 +67,9 @@ void Broker::call_changed(const std::string& path) {
         }
         return;
     }
+    const auto& call = found->second;
+    if (call.direction == Direction::outgoing && is_emergency_number(call.number))
+        return emergency_.found(path);
     judge_call(path);
 }
 

@@ -18,12 +18,19 @@ namespace {
 constexpr auto kRetry = 500ms;
 // A call that does not end, a modem that does not come up: dialled all the same.
 constexpr auto kPatience = 5s;
+// So long a call that was dialled already may take to be listed.
+constexpr auto kListed = 2s;
 
 // By how likely it carries a call: any network takes an emergency call, also without a SIM.
 int rank(LineState state) {
     if (state >= LineState::registered) return 3;
     if (state >= LineState::enabled) return 2;
     return state == LineState::disabled ? 1 : 0;
+}
+
+bool is_spoken(CallState state) {
+    return state == CallState::dialing || state == CallState::ringing_out ||
+           state == CallState::active;
 }
 
 bool settles(LineState state) {
@@ -43,6 +50,11 @@ void Emergency::tell(Phase phase, std::string words) {
     if (phase == phase_ && words == words_) return;
     phase_ = phase;
     words_ = std::move(words);
+    // What is dialled ModemManager knows of.
+    if (phase == Phase::waiting || phase == Phase::dialling)
+        wish_.keep(number_);
+    else
+        wish_.drop();
     broker_.emergency_changed();
 }
 
@@ -57,6 +69,29 @@ void Emergency::begin(std::string mode, unsigned call, std::string number) {
     ++turn_;
     tell(Phase::waiting, "looks for a modem");
     step();
+}
+
+void Emergency::resume() {
+    auto number = wish_.left();
+    if (number.empty() || under_way()) return;
+    not_before_ = Clock::now() + kListed;
+    begin("", 0, std::move(number));
+}
+
+void Emergency::found(const std::string& path) {
+    const auto it = radio_.calls().find(path);
+    if (it == radio_.calls().end() || !is_spoken(it->second.state)) return;
+    const auto& number = it->second.number;
+    // Of two the one that is wanted: what is in its way is hung up.
+    if (asked_ || (under_way() && (!path_.empty() || number != number_))) return;
+    ++turn_;
+    later_.reset();
+    mode_.clear();
+    call_ = 0;
+    number_ = number;
+    path_ = path;
+    tell(Phase::calling, "it goes on");
+    call_changed(path);
 }
 
 void Emergency::end(std::string words) {
@@ -76,6 +111,8 @@ void Emergency::again() {
 
 void Emergency::step() {
     if (phase_ != Phase::waiting || asked_) return;
+    wish_.keep(number_);
+    if (Clock::now() < not_before_) return again();
     if (!radio_.present()) {
         radio_.wake();
         tell(Phase::waiting, "ModemManager is not there: it is started");

@@ -8,6 +8,7 @@
 
 #include "runtime/event/loop.h"
 #include "runtime/modem/radio.h"
+#include "runtime/modem/wish.h"
 
 namespace pmos::modem {
 
@@ -17,8 +18,9 @@ class Emergency {
   public:
     enum class Phase : std::uint8_t { none, waiting, dialling, calling, active, ended };
 
-    Emergency(event::EventLoop& loop, Radio& radio, Broker& broker)
-        : loop_(loop), radio_(radio), broker_(broker) {}
+    // wish: where a call that is not dialled yet outlives this process; "": nowhere.
+    Emergency(event::EventLoop& loop, Radio& radio, Broker& broker, std::string wish)
+        : loop_(loop), radio_(radio), broker_(broker), wish_(std::move(wish)) {}
 
     Phase phase() const noexcept { return phase_; }
     bool under_way() const noexcept { return phase_ != Phase::none && phase_ != Phase::ended; }
@@ -31,6 +33,10 @@ class Emergency {
     }
 
     void begin(std::string mode, unsigned call, std::string number);
+    // What a pmos-modem that died meanwhile was asked for goes on, as the host's.
+    void resume();
+    // An outgoing call to such a number that nobody here has dialled: it is the host's to end.
+    void found(const std::string& path);
     // Whoever wants it does not any more. What is dialled is hung up.
     void end(std::string words);
     // The lines have changed, or the calls.
@@ -59,7 +65,8 @@ class Emergency {
     std::uint64_t turn_ = 0;  // of what is asked; an answer to an earlier one counts no more
     bool asked_ = false;
     std::vector<std::string> refused_;  // lines that could not, in this round
-    std::chrono::steady_clock::time_point clearing_{};
+    std::chrono::steady_clock::time_point clearing_{}, not_before_{};
+    Wish wish_;
     event::EventSource later_;
 };
 

@@ -122,7 +122,7 @@ Result<> serve(const Options& options) {
     MmRadio radio(*loop, options.bus);
     auto owners = Owners::open(options.state);
     if (owners.unread()) say_error(*owners.unread());
-    Broker broker(*loop, radio, std::move(owners));
+    Broker broker(*loop, radio, std::move(owners), options.run + "/emergency");
     Faces faces(*loop, broker, options.run);
     PMOS_TRY(faces.begin());
     broker.listen(faces);
@@ -130,6 +130,7 @@ Result<> serve(const Options& options) {
     const auto on_term = loop->on_signal(SIGTERM, leave);
     const auto on_int = loop->on_signal(SIGINT, leave);
     radio.begin(broker);
+    broker.resume_emergency();
     sd_event_set_watchdog(loop->get(), 1);
     sd_notify(0, "READY=1");
     return loop->run();

@@ -16,24 +16,20 @@ equal "an unknown command" ERROR "$(at +NOSUCH)"
 echo "signal 7" >/run/handset-modem.ctl
 within 5 "an event of the network arrives" bash -c '. "$HANDSET_LIB"; trap - EXIT; at +CSQ | grep -qx "+CSQ: 7,99"'
 matches "the simulator keeps a log" 'AT\+CSQ' "$(cat /run/handset-modem.log)"
-note "a modem that comes later"
+note "no mode has it"
 secure=/usr/share/pmos/profiles/secure.json
 borrow_profile "$secure"
-# No shipped mode has the port itself.
 sed -i 's/"modem": \["sms", "voice"\]/"modem": "port"/; /"modem": { "rest": true },/d' "$secure"
-modem_of() { pmosctl inspect secure | jq -r '.plan.deviceNodes[] | select(.class == "modem") | .path'; }
+matches "a profile that asks for the port is refused" "'port'" "$(pmosctl policy check "$secure" 2>&1)"
+return_profile
+modem_of() { pmosctl inspect "$1" | jq -r '.plan.deviceNodes[] | select(.class == "modem") | .path'; }
+for mode in personal secure; do equal "no node of it in $mode" "" "$(modem_of $mode)"; done
 cp /etc/pmos/handset.json /run/handset.json.kept
 echo '{"devices": {"modem": ["/dev/late-modem"]}}' >/etc/pmos/handset.json
 check "reload" pmosctl reload
-equal "a port that is not there is nobody's" "" "$(modem_of)"
-matches "the doctor says so" "late-modem' is not there" "$(pmosctl doctor)"
-ln -s ttyS2 /dev/late-modem
-udevadm trigger --action=add --name-match=/dev/ttyS2
-within 5 "it is granted when it comes" bash -c "pmosctl inspect secure | grep -q '\"ttyS2\"'"
-equal "by its own name" ttyS2 "$(modem_of)"
+matches "the doctor tells of a port that is not there" "late-modem' is not there" "$(pmosctl doctor)"
 mv /run/handset.json.kept /etc/pmos/handset.json
-rm /dev/late-modem
-return_profile
+check "reload" pmosctl reload
 
 event() { echo "$*" >/run/handset-modem.ctl; }
 answers() { at "$1" 2>&1 | grep -qE -- "$2"; }

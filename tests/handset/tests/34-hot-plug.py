@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import signal
+import subprocess
 
 from handset import (PROFILES, another_pmosd, check, ctl, main_pid, note, pmosctl, replaced, run,
                      status, stop_if_failed, until)
@@ -48,6 +49,11 @@ def plug(count):
         check(f"{count} plugged in", run("modprobe", "vivid", f"n_devs={count}",
                                          "node_types=" + ",".join(["1"] * count)).returncode == 0)
         check("pmosd knows them", until(lambda: len(cameras()) == count, 20), cameras())
+
+
+def start_loop(commands):
+    return subprocess.Popen(["sh", "-c", f"while {commands}; do :; done"], stdout=subprocess.DEVNULL,
+                            stderr=subprocess.DEVNULL)
 
 
 def node_of(mode, name):
@@ -94,6 +100,21 @@ def behind():
     check("behind, it is there and does not open", until(lambda: list(seen().values()) == ["EPERM"], 20), seen())
     ctl("switch", "personal")
     check("in front it does", until(lambda: list(seen().values()) == ["done"], 20), seen())
+
+
+def while_switching():
+    """It comes and goes while the phone is switched to and fro."""
+    switching = start_loop("pmosctl switch secure && pmosctl switch personal")
+    for _ in range(5):
+        plug(0)
+        plug(1)
+    switching.terminate()
+    switching.wait()
+    ctl("switch", "personal")
+    check("in the end it is there, and opens", until(lambda: list(seen().values()) == ["done"], 30), seen())
+    ctl("switch", "secure")
+    check("and is shut behind", until(lambda: list(seen().values()) == ["EPERM"], 20), seen())
+    ctl("switch", "personal")
 
 
 def frozen():
@@ -180,6 +201,8 @@ def main():
     numbers()
     note("behind")
     behind()
+    note("while the phone is switched")
+    while_switching()
     note("in the way")
     in_the_way()
     note("a pmosd that dies")

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # boot: own
-# timeout: 420
+# timeout: 900
 # turn: 2
 """pmos-modem over ModemManager and the simulator: what the host and each mode see of it by an
 unmodified mmcli, and emergency calls in states that nobody wishes for. Without pmosd all along: its
@@ -225,6 +225,41 @@ for times, (fault, end, state) in enumerate((("no-sim on", "no-sim off", "failed
         hang_up()
     event(end)
 event("answer-after 1")
+
+note("a broker that dies under an emergency call")
+calls = 6
+check("112 is taken", pmosctl("modem", "call", "--no-wait", "112").returncode == 0)
+check("and dialled", until(lambda: heard("dial 112", calls), PATIENCE), status())
+answered(calls)
+run("systemctl", "kill", "-s", "KILL", "pmos-modem")
+check("the next one has it", until(lambda: pmosctl("modem", "status").returncode == 0 and
+                                   status()["emergency"]["phase"] in ("calling", "active"), PATIENCE), status())
+ended = LOG.read_text().splitlines().count("hung up 112")
+hang_up()
+check("and ends it", until(lambda: heard("hung up 112", ended + 1), PATIENCE))
+run("systemctl", "mask", "--runtime", "ModemManager")
+run("systemctl", "stop", "ModemManager")
+check("one is taken without ModemManager", pmosctl("modem", "call", "--no-wait", "112").returncode == 0)
+check("and waits", emergency("waiting"), status()["emergency"])
+run("systemctl", "kill", "-s", "KILL", "pmos-modem")
+check("the next broker still wants it", until(lambda: pmosctl("modem", "status").returncode == 0, PATIENCE) and
+      emergency("waiting"), status()["emergency"])
+run("systemctl", "unmask", "--runtime", "ModemManager")
+check("and dials it", until(lambda: heard("dial 112", calls + 1), 120), status())
+answered(calls + 1)
+hang_up()
+
+note("a modem that talks nonsense, and one that starts again, under the broker")
+event("nonsense on")
+check("112 is taken all the same", pmosctl("modem", "call", "--no-wait", "112").returncode == 0)
+check("what it waits for is told", until(lambda: status()["emergency"]["words"], 20), status())
+event("nonsense off")
+check("and it is dialled once the modem answers", until(lambda: heard("dial 112", calls + 2), 120), status())
+hang_up()
+event("reset 8")
+check("112 is taken while it starts again", pmosctl("modem", "call", "--no-wait", "112").returncode == 0)
+check("and dialled when it is there", until(lambda: heard("dial 112", calls + 3), 120), status())
+hang_up()
 
 for mode in IDS:
     run("umount", pathlib.Path("/run/broker-test") / mode)

@@ -205,17 +205,23 @@ ctl("unlock", "secure", pin=PIN)
 event("answer-after 1")
 switching = subprocess.Popen(["sh", "-c", "while pmosctl switch secure && pmosctl switch personal; do :; done"],
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def help_comes(times):
+    check("112 is taken", pmosctl("modem", "call", "--no-wait", "112").returncode == 0)
+    check("and dialled", until(lambda: LOG.read_text().splitlines().count("dial 112") == times, PATIENCE))
+    check("somebody answers", until(lambda: LOG.read_text().splitlines().count("answered 112") == times, PATIENCE))
+    check("it is hung up", pmosctl("modem", "hangup").returncode == 0)
+    until(lambda: broker()["emergency"]["phase"] == "ended", PATIENCE)
+
+
 for round_, strike in enumerate((None, signal.SIGSTOP, signal.SIGKILL), 1):
     pid = main_pid()
     if strike == signal.SIGKILL:
         os.kill(status("personal")["pid"], strike)
     if strike:
         os.kill(pid, strike)
-    check("112 is taken", pmosctl("modem", "call", "--no-wait", "112").returncode == 0)
-    check("and dialled", until(lambda: LOG.read_text().splitlines().count("dial 112") == round_, PATIENCE))
-    check("somebody answers", until(lambda: LOG.read_text().splitlines().count("answered 112") == round_, PATIENCE))
-    check("it is hung up", pmosctl("modem", "hangup").returncode == 0)
-    until(lambda: broker()["emergency"]["phase"] == "ended", PATIENCE)
+    help_comes(round_)
     if strike == signal.SIGSTOP:
         os.kill(pid, signal.SIGCONT)
 another_pmosd(pid)
@@ -224,6 +230,15 @@ switching.wait()
 check("two modes are never in front", [state(mode)[1] for mode in IDS].count(True) <= 1, [state(m) for m in IDS])
 check("personal starts again", pmosctl("switch", "personal").returncode == 0 or
       until(lambda: pmosctl("switch", "personal").returncode == 0, 20), status("personal"))
+
+note("an emergency when all is locked, nobody is in front, and no mode has a microphone")
+ctl("lock", "secure")
+ctl("switch", "--none")
+check("so it is", status("secure")["locked"] and not any(state(mode)[1] for mode in IDS) and
+      all('"capture"' not in (PROFILES / f"{mode}.json").read_text() for mode in IDS), status("secure"))
+help_comes(4)
+ctl("unlock", "secure", pin=PIN)
+ctl("switch", "personal")
 
 note("profiles that change")
 policy((["sms", "voice"], {"rest": True, "numbers": ["+49151*"]}), (["sms", "voice"], {}))

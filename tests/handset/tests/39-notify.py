@@ -44,7 +44,7 @@ FLOOD = """
 import os, socket, sys
 for kind in range(60):
     s = socket.socket(socket.AF_UNIX)
-    s.settimeout(2)
+    s.settimeout(5)
     try:
         s.connect('/run/pmos/notify/bus')
         s.sendall(b'\\0AUTH ANONYMOUS 70\\r\\nBEGIN\\r\\n')
@@ -85,7 +85,7 @@ def panel():
             for mode, count, notes in json.loads(done.stdout)["data"][0]}
 
 
-def count(mode, wanted, seconds=10):
+def count(mode, wanted, seconds=40):
     return bool(until(lambda: status(mode)["notifications"] == wanted, seconds))
 
 
@@ -102,7 +102,7 @@ def doctor(subject):
 
 
 def doctor_says(severity):
-    return bool(until(lambda: any(f["severity"] == severity for f in doctor("notifications")), 20))
+    return bool(until(lambda: any(f["severity"] == severity for f in doctor("notifications")), 40))
 
 
 def broker():
@@ -176,8 +176,8 @@ def ends():
     pid = broker()
     ctl("lock", "secure")
     check("the count is gone", count("secure", 0), status("secure"))
-    check("the panel has none", until(lambda: "secure" not in panel(), 5), panel())
-    check("nor has the broker's memory, of body", until(lambda: not in_memory(b"SECRET-BODY-TWO"), 10))
+    check("the panel has none", until(lambda: "secure" not in panel(), 20), panel())
+    check("nor has the broker's memory, of body", until(lambda: not in_memory(b"SECRET-BODY-TWO"), 30))
     check("and summary", not in_memory(b"SECRET-SUMMARY-TWO"))
     check("which is the same broker", broker() == pid)
     ctl("unlock", "secure", pin=PIN)
@@ -193,7 +193,7 @@ def ends():
 def deaths():
     note("the broker dies")
     say("personal", "lost")
-    check("there is something to be lost", until(lambda: status("personal")["notifications"] > 0, 10))
+    check("there is something to be lost", until(lambda: status("personal")["notifications"] > 0, 40))
     os.kill(broker(), signal.SIGKILL)
     check("all counts are zero", count("personal", 0), status("personal"))
     check("a new one is told", doctor_says("ok"))
@@ -240,7 +240,7 @@ def locks_of_logind():
 
 def held_by(*modes):
     wanted = [("idle", "pmos", f"mode {mode}", "block") for mode in modes]
-    return bool(until(lambda: locks_of_logind() == wanted, 10))
+    return bool(until(lambda: locks_of_logind() == wanted, 40))
 
 
 def player(mode):
@@ -262,7 +262,7 @@ def screen():
     started = run("systemctl", "start", "systemd-logind")
     if not check("logind runs", started.returncode == 0, started.stderr):
         return
-    check("with it the doctor says nothing", until(lambda: not doctor("idle inhibition"), 20))
+    check("with it the doctor says nothing", until(lambda: not doctor("idle inhibition"), 40))
     check("nobody does yet", not locks_of_logind(), locks_of_logind())
     film = player("personal")
     check("a player in front does, in its mode's name", held_by("personal"), locks_of_logind())

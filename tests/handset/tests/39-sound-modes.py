@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # boot: own
-# timeout: 420
+# timeout: 600
+# soak: 7200
 # turn: 2
 """Sound of real modes, by their profiles: who hears the microphone while modes are switched, run on
 behind another, are locked and stopped, over a pmosd and a broker that die. The programs are
@@ -24,6 +25,7 @@ SERVER = {"personal": 265534, "secure": 365534}
 PIN = secrets.token_hex(6)
 TONE = pathlib.Path("/run/tone.wav")
 HZ = 440
+SWITCHES = 1_000 if os.environ.get("HANDSET_SOAK") else 20
 # Samples and no more, to standard output, which pmosctl exec hands on.
 RECORD = ("pw-record", "--rate", str(RATE), "--channels", "1", "--format", "s16", "-")
 GRANT = '"audio": { "playback": "foreground", "capture": "foreground" }'
@@ -174,6 +176,13 @@ def runs_on():
     ctl("switch", "secure")
     check("and records silence behind another", recording.is_silent(), recording.size())
     check("it is said that it does not", records("personal", False))
+    heard = []
+    for turn in range(SWITCHES // 2):
+        ctl("switch", "personal")
+        ctl("switch", "secure")
+        if not recording.is_silent(0.3):
+            heard.append(turn)
+    check(f"also over {SWITCHES} switches", not heard, heard)
     ctl("switch", "personal")
     check("it hears again", recording.hears(40))
     recording.stop()

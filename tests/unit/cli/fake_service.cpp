@@ -302,9 +302,9 @@ int record_method(sd_bus_message* m, void* userdata, sd_bus_error* error) {
     return sd_bus_reply_method_return(
         m, "aa{ss}t", 3, 7, "layer", "seccomp", "what", "sethostname", "verdict", "allowed", "why",
         "nothing names it", "key", "seccomp/allow", "value", "syncfs", "times", "3", 6, "layer",
-        "device", "what", "/dev/ttyS0", "verdict", "refused", "key", "devices/modem", "value",
-        "port", "times", "1", 5, "layer", "seccomp", "what", "ptrace\x1b[2J", "verdict", "refused",
-        "why", "it defeats the walls", "times", "2", std::uint64_t{4});
+        "device", "what", "/dev/video0", "verdict", "refused", "key", "devices/camera", "value",
+        "foreground", "times", "1", 5, "layer", "seccomp", "what", "ptrace\x1b[2J", "verdict",
+        "refused", "why", "it defeats the walls", "times", "2", std::uint64_t{4});
 }
 
 int end_record_method(sd_bus_message* m, void* userdata, sd_bus_error* error) {

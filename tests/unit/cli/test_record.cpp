@@ -50,7 +50,7 @@ TEST_CASE("what was seen becomes a diff that patch(1) applies, and the rest is s
         r.out,
         Contains("\n-  /* what */ \"seccomp\": {\"allow\": [\"@default\"]},\n") &&
             Contains("\n+  /* what */ \"seccomp\": {\"allow\": [\"@default\", \"syncfs\"]},\n"));
-    CHECK_THAT(r.out, Contains("+  \"devices\": { \"modem\": \"port\" }\n"));
+    CHECK_THAT(r.out, Contains("+  \"devices\": { \"camera\": \"foreground\" }\n"));
     CHECK_THAT(r.err, Contains("note: ptrace\\x1b[2J was refused while recording too: it defeats"));
     CHECK_THAT(r.err, Contains("note: 4 records were lost"));
     // Nothing was written by us.
@@ -63,14 +63,15 @@ TEST_CASE("what was seen becomes a diff that patch(1) applies, and the rest is s
     const std::string patch = "cd " + dir.path.string() + " && patch -s -p1 <diff";
     REQUIRE(std::system(patch.c_str()) == 0);
     const auto after = service.run({"policy", "show", "secure", dir.path.string()});
-    CHECK_THAT(after.out, Contains("// who") && Contains("\"syncfs\"") && Contains("\"port\""));
+    CHECK_THAT(after.out,
+               Contains("// who") && Contains("\"syncfs\"") && Contains("\"foreground\""));
 }
 
 TEST_CASE("what the site policy refuses is said, and not proposed") {
     const Service service;
     const Directory dir;
     std::ofstream(dir.path / "site.json")
-        << R"({"pmos": 1, "require": [{"devices": {"modem": ["none"]}}]})";
+        << R"({"pmos": 1, "require": [{"devices": {"camera": ["none"]}}]})";
     auto r = service.run({"--json", "policy", "record", "secure", "--dir", dir.path.string()});
     INFO(r.err);
     REQUIRE(r.status == 0);
@@ -78,12 +79,12 @@ TEST_CASE("what the site policy refuses is said, and not proposed") {
     CHECK(json["lost"] == 4);
     CHECK(json["seen"].size() == 3);
     CHECK_THAT(json["change"].get<std::string>(), Contains("syncfs"));
-    CHECK_THAT(json["notes"].dump(), Contains("'devices/modem': 'port' is not proposed") &&
+    CHECK_THAT(json["notes"].dump(), Contains("'devices/camera': 'foreground' is not proposed") &&
                                          Contains("[site-policy]") && !Contains("does not load"));
-    CHECK_THAT(json["diff"].get<std::string>(), Contains("syncfs") && !Contains("modem"));
+    CHECK_THAT(json["diff"].get<std::string>(), Contains("syncfs") && !Contains("camera"));
 
     std::ofstream(dir.path / "site.json")
-        << R"({"pmos": 1, "require": [{"devices": {"modem": ["none"]}},
+        << R"({"pmos": 1, "require": [{"devices": {"camera": ["none"]}},
                                       {"syscalls": {"never": ["syncfs"]}}]})";
     r = service.run({"policy", "record", "secure", "--dir", dir.path.string()});
     CHECK(r.status == 0);

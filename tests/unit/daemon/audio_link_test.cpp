@@ -145,7 +145,9 @@ struct Ends {
     Modes modes;
     std::vector<std::string> heard;
     AudioLink link{*loop, dir, modes,
-                   [this](const audio::Users& users) { heard = users.recording; }};
+                   [this](const audio::Users& users) { heard = users.recording; },
+                   [this](std::string_view) { ++ended; }};
+    int ended = 0;
 };
 
 }  // namespace

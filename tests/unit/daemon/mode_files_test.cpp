@@ -181,7 +181,10 @@ TEST_CASE("open volumes are remembered, and nothing when none is open") {
 
 TEST_CASE("who is in the foreground is remembered") {
     const RunDirectory dir;
-    CHECK(read_foreground(dir.paths).empty());
-    REQUIRE(write_foreground(dir.paths, "personal").has_value());
-    CHECK(read_foreground(dir.paths) == "personal");
+    CHECK(read_foreground(dir.paths).mode.empty());
+    REQUIRE(write_foreground(dir.paths, {"personal", {"work", "secure"}}).has_value());
+    CHECK(read_foreground(dir.paths).mode == "personal");
+    CHECK(read_foreground(dir.paths).before == std::vector<std::string>{"work", "secure"});
+    REQUIRE(write_foreground(dir.paths, {}).has_value());
+    CHECK(read_foreground(dir.paths).before.empty());
 }

@@ -87,6 +87,26 @@ TEST_CASE("a failed undo is attached, does not replace the cause and does not st
     CHECK(trace == "+a+b+c-b-a");
 }
 
+TEST_CASE("what is waited for is told, each second") {
+    LoopRun run;
+    std::vector<EventSource> timers;
+    std::vector<std::string> told;
+    std::vector<SequenceStep> steps;
+    steps.push_back({"quick", [](Done done) { done({}); }});
+    steps.push_back({"slow", [&](Done done) {
+                         timers.push_back(
+                             run.loop->after(std::chrono::milliseconds(2500),
+                                             [done = std::move(done)]() mutable { done({}); }));
+                     }});
+    run_sequence(*run.loop, "t", std::move(steps), run.done(), nullptr,
+                 [&](const char* step, std::uint32_t permille) {
+                     told.push_back(step + std::string(" ") + std::to_string(permille));
+                 });
+    for (int turn = 0; turn < 100 && !run.answer; ++turn) run.turn();
+    REQUIRE(run.answer.has_value());
+    CHECK(told == std::vector<std::string>{"slow 500", "slow 500"});
+}
+
 TEST_CASE("jobs run one at a time in the order they came, also those added by a job's end") {
     LoopRun run;
     JobQueue queue(*run.loop);

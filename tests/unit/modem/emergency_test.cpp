@@ -1,5 +1,7 @@
 // tests: an emergency call in every state, on modems that do what the test says.
 #include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
 
 #include "fake_radio.h"
 
@@ -11,6 +13,14 @@ using namespace std::chrono_literals;
 using Phase = Emergency::Phase;
 
 constexpr auto kTurn = 700ms;  // more than it waits before it tries again
+
+struct TemporaryFile {
+    std::filesystem::path directory =
+        std::filesystem::temp_directory_path() / ("pmos-wish-" + std::to_string(::getpid()));
+    std::string path = directory / "emergency";
+    TemporaryFile() { std::filesystem::create_directories(directory); }
+    ~TemporaryFile() { std::filesystem::remove_all(directory); }
+};
 
 void carried(World& w) {
     w.radio.answer();  // created
@@ -170,6 +180,65 @@ TEST_CASE("a mode without the right to calls dials too, and loses it by no rule"
     CHECK_FALSE(w.radio.did("hangup call0"));
     w.broker.end_emergency();
     CHECK(w.radio.did("hangup call0"));
+}
+
+TEST_CASE("a broker that dies loses no call that somebody waits for") {
+    const TemporaryFile wish;
+    World w;
+    {
+        Broker first{*w.loop, w.radio, Owners{}, wish.path};
+        w.radio.there = false;
+        REQUIRE(first.dial_emergency("112"));
+        CHECK(std::filesystem::exists(wish.path));
+    }
+    w.radio.there = true;
+    Broker second{*w.loop, w.radio, Owners{}, wish.path};
+    second.resume_emergency();
+    CHECK(second.emergency().under_way());
+    CHECK(second.emergency().number() == "112");
+    SECTION("it is dialled, not at once") {
+        CHECK_FALSE(w.radio.did("create sim 112"));
+        w.wait(3s);
+        CHECK(w.radio.did("create sim 112"));
+        second.end_emergency();
+    }
+    SECTION("unless it was dialled already") {
+        w.radio.all_calls["old"] = {"sim", "112", CallState::ringing_out, 0, Direction::outgoing};
+        second.call_changed("old");
+        CHECK(second.emergency().phase() == Phase::calling);
+        w.wait(3s);
+        CHECK_FALSE(w.radio.did("create sim 112"));
+        second.end_emergency();
+        CHECK(w.radio.did("hangup old"));
+    }
+    CHECK_FALSE(std::filesystem::exists(wish.path));
+    Broker third{*w.loop, w.radio, Owners{}, wish.path};
+    third.resume_emergency();
+    CHECK_FALSE(third.emergency().under_way());
+}
+
+TEST_CASE("a wish of long ago, or one that nobody wrote, is none") {
+    const TemporaryFile wish;
+    World w;
+    for (const char* text : {"1 112", "112", "", "x 112", " ", "99999999999999999999 112"}) {
+        std::ofstream(wish.path) << text;
+        Broker broker{*w.loop, w.radio, Owners{}, wish.path};
+        broker.resume_emergency();
+        INFO(text);
+        CHECK_FALSE(broker.emergency().under_way());
+    }
+}
+
+TEST_CASE("an emergency call that is spoken when a broker comes is the host's to end") {
+    World w;
+    w.radio.all_calls["old"] = {"sim", "112", CallState::active, 0, Direction::outgoing};
+    w.radio.all_calls["mine"] = {"sim", "+4930", CallState::active, 0, Direction::outgoing};
+    w.begin();
+    CHECK(w.broker.emergency().phase() == Phase::active);
+    CHECK(w.broker.on_call().empty());
+    w.broker.end_emergency();
+    CHECK(w.radio.did("hangup old"));
+    CHECK_FALSE(w.radio.did("hangup mine"));
 }
 
 TEST_CASE("nobody else calls meanwhile") {

@@ -367,12 +367,12 @@ TEST_CASE("a limit that is raised, lowered, dropped", "[diff]") {
 
 TEST_CASE("a mode that comes brings all that it may", "[diff]") {
     const SourceFile a{"a.json", profile_text("a", 200000)};
-    const SourceFile b{"b.json", profile_text("b", 300000, R"(, "devices": {"modem": "port"},
+    const SourceFile b{"b.json", profile_text("b", 300000, R"(, "devices": {"camera": "background"},
         "mounts": [{"type": "bind", "source": "/srv/m", "target": "/m", "options": ["rw"]}])")};
     const auto before = set_of({a}), after = set_of({a, b});
     const auto found = diff_of(before, after);
     CHECK(lines(found).starts_with(
-        "serious gain device: b gains the modem (the serial port itself)\n"
+        "serious gain device: b gains the cameras in the background\n"
         "serious gain write: b may read and write the host's '/srv/m' (at '/m')\n"
         "serious gain mode: the mode b is new (exposure "));
     for (const auto& c : found) {
@@ -382,7 +382,7 @@ TEST_CASE("a mode that comes brings all that it may", "[diff]") {
         CHECK(!c.b.file.empty());
     }
     const auto back = lines(diff_of(after, before));
-    CHECK(back.find("b loses the modem") != std::string::npos);
+    CHECK(back.find("b loses the cameras") != std::string::npos);
     CHECK(back.find("the mode b is gone") != std::string::npos);
     CHECK(back.find("gain") == std::string::npos);
 }

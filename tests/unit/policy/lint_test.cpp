@@ -119,11 +119,6 @@ TEST_CASE("a lint for each weakness, and silence where there is none") {
          "/devices/camera",
          "background"},
         {kNet,
-         kNet + ", \"devices\": {\"modem\": \"port\"}",
-         {"unarbitrated-device"},
-         "/devices/modem",
-         "serial port"},
-        {kNet,
          volume("\"unlock\": [\"fido2\"]"),
          {"lone-authenticator"},
          "/volumes/0/unlock",
@@ -260,9 +255,10 @@ TEST_CASE("three walls opened at once are named together, with their lines") {
 }
 
 TEST_CASE("a device that two modes have and nobody arbitrates is a finding of both") {
-    const std::string modem = ", \"devices\": {\"modem\": \"port\"}";
+    const std::string camera =
+        ", \"devices\": {\"camera\": \"background\"}, \"session\": {\"background\": \"run\"}";
     const std::string gpu = ", \"devices\": {\"gpu\": \"render\"}";
-    for (const auto& [extra, expected] : {std::pair{modem, true}, {gpu, false}}) {
+    for (const auto& [extra, expected] : {std::pair{camera, true}, {gpu, false}}) {
         const std::vector<SourceFile> files{{"a.json", profile_text("alpha", 200000, extra)},
                                             {"b.json", profile_text("beta", 400000, extra)}};
         const auto set = read_policy(files, nullptr, {});

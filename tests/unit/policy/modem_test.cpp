@@ -91,8 +91,7 @@ TEST_CASE("claims on calls and messages that cannot be") {
         std::string extra, rule, pointer;
     };
     for (const auto& fault : {
-             Fault{R"(, "devices": {"modem": "port"}, "modem": {"rest": true})", "contradiction",
-                   "/modem"},
+             Fault{R"(, "devices": {"modem": "port"})", "bad-value", "/devices/modem"},
              {R"(, "modem": {"rest": true})", "contradiction", "/modem/rest"},
              {R"(, "devices": {"modem": ["emergency"]}, "modem": {"rest": true})", "contradiction",
               "/modem/rest"},
@@ -141,12 +140,6 @@ TEST_CASE("two modes that claim the same disable each other") {
     // The longer beginning counts: no contradiction.
     const auto set = two(numbers, R"(, "modem": {"numbers": ["+4930*"]})");
     CHECK((find_mode(set, "alpha").profile && find_mode(set, "beta").profile));
-}
-
-TEST_CASE("the port beside the broker is a device that nobody arbitrates") {
-    const auto set = two(kBoth, R"(, "devices": {"modem": "port"})");
-    CHECK(has_rule(find_mode(set, "alpha").diagnostics, "shared-device"));
-    CHECK_FALSE(has_rule(find_mode(two(kBoth, kBoth), "alpha").diagnostics, "shared-device"));
 }
 
 TEST_CASE("emergency numbers are the owner's") {

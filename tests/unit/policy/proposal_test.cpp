@@ -131,7 +131,7 @@ TEST_CASE("devices are granted by class") {
     const std::vector<Need> gpu{{"devices/gpu", "render"}};
     const std::string extra = GENERATE(std::string(), std::string(R"(, "devices": {})"),
                                        std::string(R"(, "devices": {"gpu": "none"})"),
-                                       std::string(R"(, "devices": {"modem": "port"})"));
+                                       std::string(R"(, "devices": {"camera": "none"})"));
     const auto proposal = proposed(profile_text("alpha", 200000, extra), gpu);
     INFO(proposal.text);
     const auto mode = read_one(proposal.text);

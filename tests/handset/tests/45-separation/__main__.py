@@ -53,7 +53,7 @@ MODES = {
     "keeper": {"calls": ["@keyring", "@aio"], "devices": {"gpu": "render"},
                "mounts": [bind("tools", "/mnt", "exec"), bind("shared", "/srv")]},
     "hearer": {"calls": ["@keyring", "@aio", "syslog", "perf_event_open", *INITIAL_CALLS],
-               "rules": sockets(16, 40, 42, 31, 39), "devices": {"modem": "port"},
+               "rules": sockets(16, 40, 42, 31, 39),
                "capabilities": ["CAP_SYS_TIME", "CAP_SYS_MODULE", "CAP_SYS_BOOT",
                                 "CAP_DAC_READ_SEARCH", "CAP_SYSLOG", "CAP_PERFMON"]},
     "bender": {"calls": ["@mount", *INITIAL_CALLS], "rules": sockets(40),
@@ -214,7 +214,7 @@ class Sweep:
                 self.one(mode, "counter", resource, "read", "counter", resource)
 
     def devices(self):
-        nodes = {"gpu": "/dev/dri/renderD128", "modem": "/dev/ttyS2"}
+        nodes = {"gpu": "/dev/dri/renderD128"}
         for resource, path in nodes.items():
             number = os.stat(path).st_rdev
             for mode in MODES:
