@@ -253,6 +253,8 @@ struct LaunchPlan {
 
 // The image the launcher reads (see plan_image.h). Never fails: a LaunchPlan is complete.
 std::vector<std::byte> encode(const LaunchPlan& plan);
+// json: "" where nobody asks again what the plan was.
+std::vector<std::byte> encode(const LaunchPlan& plan, std::string_view json);
 // What was encoded, of a mode. The image must be one that launch::PlanView found sound; nullopt
 // when it is not what this build's encode() makes of the plan in it.
 std::optional<LaunchPlan> decode(std::span<const std::byte> image);

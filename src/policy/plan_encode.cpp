@@ -1,11 +1,7 @@
 // policy: a LaunchPlan to the flat image of plan_image.h. Deterministic; no host reads.
-#include <fmt/format.h>
-#include <gcrypt.h>
-
 #include <array>
 #include <cstring>
 
-#include "policy/hash.h"
 #include "policy/launch_plan.h"
 #include "policy/syscall_filter.h"
 
@@ -123,7 +119,7 @@ void put_container(ImageBuilder& b, const Container& c, image::Header& h) {
 
 }  // namespace
 
-std::vector<std::byte> encode(const LaunchPlan& plan) {
+std::vector<std::byte> encode(const LaunchPlan& plan, std::string_view json) {
     ImageBuilder b;
     image::Header h;
     std::memcpy(h.magic, image::kMagic, sizeof h.magic);
@@ -152,25 +148,9 @@ std::vector<std::byte> encode(const LaunchPlan& plan) {
         std::memcpy(device_filter.data(), plan.device_filter.data(),
                     device_filter.size() * sizeof(std::uint64_t));
     h.device_filter = b.table(device_filter);
-    // Nobody asks again what a container's was: it has a bundle.
-    if (plan.container)
-        put_container(b, *plan.container, h);
-    else
-        h.json = b.text(to_json(plan));
+    if (plan.container) put_container(b, *plan.container, h);
+    h.json = b.text(json);
     return b.finish(h);
 }
-
-std::string sha256_hex(std::span<const std::byte> bytes) {
-    // libgcrypt wants its version checked before anything else.
-    static const bool kReady = [] { return gcry_check_version(nullptr) != nullptr; }();
-    (void)kReady;
-    std::array<unsigned char, 32> hash{};
-    gcry_md_hash_buffer(GCRY_MD_SHA256, hash.data(), bytes.data(), bytes.size());
-    std::string hex;
-    for (const unsigned char byte : hash) hex += fmt::format("{:02x}", byte);
-    return hex;
-}
-
-std::string digest(const LaunchPlan& plan) { return sha256_hex(encode(plan)); }
 
 }  // namespace pmos::policy

@@ -224,4 +224,9 @@ std::string to_json(const LaunchPlan& plan) {
     return w.close().take();
 }
 
+// Nobody asks again what a container's was: it has a bundle.
+std::vector<std::byte> encode(const LaunchPlan& plan) {
+    return encode(plan, plan.container ? "" : to_json(plan));
+}
+
 }  // namespace pmos::policy

@@ -35,7 +35,7 @@ Result<OwnLauncher> become_launcher(unsigned preserve_fds) {
 
 Attempt::Attempt(const policy::LaunchPlan& from, const OwnLauncher& launcher)
     : plan(from),
-      image(policy::encode(plan)),
+      image(policy::encode(plan, "")),
       argv(plan.process.args.size() + 2),
       envp(plan.process.env.size() + 1) {
     launch.self = &launcher.self;
