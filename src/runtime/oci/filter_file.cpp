@@ -80,10 +80,10 @@ std::string filter_key(std::string_view text) {
     std::string head = "pmos filter";
     const auto add = [&head](std::string_view part) { head.append("\n").append(part); };
     add(std::to_string(kVersion));
-    add(std::to_string(seccomp_arch_native()));
-    if (const scmp_version* const library = seccomp_version())
-        for (const unsigned part : {library->major, library->minor, library->micro})
-            add(std::to_string(part));
+    // The library is linked statically: it is asked nothing, and not loaded, where a filter is
+    // kept.
+    for (const unsigned part : {SCMP_VER_MAJOR, SCMP_VER_MINOR, SCMP_VER_MICRO})
+        add(std::to_string(part));
     for (const char* part : {host.release, host.version, host.machine}) add(part);
     head += '\n';
     constexpr std::string_view kDigits = "0123456789abcdef";
