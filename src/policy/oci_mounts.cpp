@@ -94,7 +94,7 @@ MountOptions read_options(const std::vector<std::string>& options) {
 }
 
 std::vector<std::string_view> known_options() {
-    std::vector<std::string_view> out{"bind", "rbind"};
+    std::vector<std::string_view> out{"bind", "rbind", "tmpcopyup"};
     for (const auto& a : kAttributes) {
         out.push_back(a.word);
         out.push_back(a.deep_word);

@@ -128,7 +128,6 @@ class Compiler {
             refuse(m.at, fmt::format("the mount option '{}' is not done", options.refused));
         if (!m.uid_mappings.empty() || !m.gid_mappings.empty())
             refuse(m.at, "a mount with id mappings of its own is not done");
-        if (options.copy_up) refuse(m.at, "the mount option 'tmpcopyup' is not done");
         MountOp op;
         op.target = m.destination;
         op.attributes = options.attributes;
@@ -171,6 +170,8 @@ class Compiler {
                                  m.destination == "/dev";
             op.flags = kernels ? 0U : std::uint32_t{image::mount_follows};
             if (m.type == "tmpfs" && m.destination == "/dev") op.kind = MountKind::dev;
+            if (options.copy_up && m.type == "tmpfs" && op.kind != MountKind::dev)
+                op.flags |= image::mount_copy_up;
             // What has a device behind it names that.
             const bool named = m.type != "tmpfs" && !m.source.empty() && m.source != m.type &&
                                m.source.starts_with('/');
@@ -272,6 +273,8 @@ void put_process(const Process& p, const HostSide& host, LaunchPlan& plan) {
                                  c.inheritable & known, c.ambient & known};
     plan.apparmor = p.apparmor_profile;
     if (!p.no_new_privileges) plan.container->flags |= image::container_gains;
+    if (std::ranges::none_of(p.env, [](const auto& e) { return e.starts_with("HOME="); }))
+        plan.container->flags |= image::container_finds_home;
     plan.seccomp = host.seccomp;
     plan.seccomp_flags = host.seccomp_flags;
 }

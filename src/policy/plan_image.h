@@ -47,8 +47,9 @@ enum MountFlag : std::uint32_t {
 };
 enum ContainerFlag : std::uint32_t {
     container_is = 1,  // it is one: the plan's program is PID 1, what a mode must have it may lack
-    container_gains = 2,      // set-user-id programs work: no_new_privs is not set
-    container_read_only = 4,  // its root, once everything is mounted
+    container_gains = 2,       // set-user-id programs work: no_new_privs is not set
+    container_read_only = 4,   // its root, once everything is mounted
+    container_finds_home = 8,  // HOME is by its /etc/passwd
 };
 
 enum Tell : std::uint32_t { tell_capabilities = 1, tell_landlock = 2 };

@@ -28,8 +28,9 @@ constexpr std::uint32_t kContainerFilterFlags =
     kKnownFilterFlags | SECCOMP_FILTER_FLAG_SPEC_ALLOW | 1U << 5;  // WAIT_KILLABLE_RECV, Linux 5.19
 constexpr std::uint32_t kKnownMountFlags =
     image::mount_recursive | image::mount_follows | image::mount_copy_up;
-constexpr std::uint32_t kKnownContainerFlags =
-    image::container_is | image::container_gains | image::container_read_only;
+constexpr std::uint32_t kKnownContainerFlags = image::container_is | image::container_gains |
+                                               image::container_read_only |
+                                               image::container_finds_home;
 constexpr std::uint32_t kPropagations = 1U << 14 | 1U << 17 | 1U << 18 | 1U << 19 | 1U << 20;
 constexpr std::uint32_t kResources = 16;  // RLIM_NLIMITS
 

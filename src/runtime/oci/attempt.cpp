@@ -37,7 +37,7 @@ Attempt::Attempt(const policy::LaunchPlan& from, const OwnLauncher& launcher)
     : plan(from),
       image(policy::encode(plan, "")),
       argv(plan.process.args.size() + 2),
-      envp(plan.process.env.size() + 1) {
+      envp(plan.process.env.size() + 2) {
     launch.self = &launcher.self;
     launch.container = &parts;
     for (const auto& fd : launcher.preserved) preserved.push_back(fd.get());

@@ -65,6 +65,13 @@ inline int sys_mknodat(int dir, const char* path, unsigned mode, std::uint64_t d
 inline int sys_symlinkat(const char* target, int dir, const char* path) noexcept {
     return static_cast<int>(raw(SYS_symlinkat, target, dir, path));
 }
+inline long sys_readlinkat(int dir, const char* path, char* target, std::size_t size) noexcept {
+    return raw(SYS_readlinkat, dir, path, target, size);
+}
+// struct linux_dirent64 after struct linux_dirent64, in bytes; 0: there are no more.
+inline long sys_getdents64(int dir, void* entries, std::size_t size) noexcept {
+    return raw(SYS_getdents64, dir, entries, size);
+}
 inline int sys_unlinkat(int dir, const char* path, int flags) noexcept {
     return static_cast<int>(raw(SYS_unlinkat, dir, path, flags));
 }

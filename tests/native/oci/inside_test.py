@@ -112,6 +112,54 @@ def test_user_namespace(world):
     equal((place / "rootfs/tmp/mine").stat().st_uid, 100000, "what it makes is the mapped one's")
 
 
+def test_home(world):
+    def home(passwd, uid=0, env=("PATH=/bin",)):
+        place = world.bundle(sh("echo $HOME", process__env=list(env), process__user={"uid": uid, "gid": 0}))
+        file = place / "rootfs/etc/passwd"
+        file.unlink()
+        if passwd is not None:
+            file.write_text(passwd)
+        return world.oci("run", "--bundle", place, f"home{world.count}").stdout.strip()
+
+    equal(home("root:x:0:0:root:/root:/bin/sh\n"), "/root", "root's")
+    many = "".join(f"u{i}:x:{i}:{i}::/home/u{i}:/bin/sh\n" for i in range(1000))
+    equal(home(many, 998), "/home/u998", "another's")
+    equal(home("a:x:7:7::/home/a", 7), "/home/a", "of a last line without an end")
+    equal(home(many, 0, ("PATH=/bin", "HOME=/mine")), "/mine", "one that was said stays")
+    for passwd in (None, "", "root:x:0:0\n", "root:x::0::/wrong:\n", "a:x:0x0:0::/wrong:\n", "a:x:00000000000:0::/wrong:\n",
+                   "a:x:0:0:::\n", "a:x:0:0::relative:\n", f"a:x:0:0::/{'x' * 2000}:\n", "\0" * 5000, ":" * 5000):
+        equal(home(passwd), "/", "without one that makes sense")
+
+
+def test_copy_up(world):
+    made = sh("cd /data; ls -ln . sub; cat sub/file; readlink link; stat -c %a . secret; touch new && echo yes; mount | grep /data")
+    made["mounts"].append({"destination": "/data", "type": "tmpfs", "source": "tmpfs", "options": ["tmpcopyup", "size=1m"]})
+    place = world.bundle(made)
+    data = place / "rootfs/data"
+    (data / "sub").mkdir(parents=True)
+    (data / "sub/file").write_text("what was there\n" * 1000)
+    (data / "link").symlink_to("/etc/shadow")
+    (data / "secret").write_text("")
+    (data / "secret").chmod(0o600)
+    os.chown(data / "sub", 5, 6)
+    os.mkfifo(data / "fifo")
+    data.chmod(0o751)
+    out = world.oci("run", "--bundle", place, "copied").stdout
+    expect("what was there" in out and "/etc/shadow" in out and "\nyes\n" in out, "all of it is there", out)
+    expect("751\n600\n" in out and " 5        6 " in out, "with its rights and owners", out)
+    expect(not (data / "new").exists(), "and is a copy")
+    made["mounts"][-1]["options"] += ["ro", "mode=700"]
+    made["process"]["args"][-1] = "cat /data/sub/file | wc -l; stat -c %a /data; touch /data/x || echo no"
+    (place / "config.json").write_text(json.dumps(made))
+    equal(world.oci("run", "--bundle", place, "copied").stdout.split(), ["1000", "700", "no"], "also read-only")
+    (data / "large").write_bytes(b"x" * (2 << 20))
+    expect("No space left" in world.oci("run", "--bundle", place, "copied", expects=1).stderr, "what has no room is an error")
+    made["mounts"][-1].update(destination="/none", options=["tmpcopyup"])
+    made["process"]["args"][-1] = "ls /none | wc -l"
+    (place / "config.json").write_text(json.dumps(made))
+    equal(world.oci("run", "--bundle", place, "copied").stdout.strip(), "0", "of nothing, nothing")
+
+
 def test_mounts(world):
     outside = world.dir / "outside"
     (outside / "below").mkdir(parents=True, exist_ok=True)

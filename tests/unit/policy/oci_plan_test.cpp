@@ -127,12 +127,6 @@ TEST_CASE("who may make no device node is given the machine's") {
 }
 
 TEST_CASE("what this build does not do is refused at its place") {
-    CHECK(
-        refused(
-            config(
-                "",
-                R"({"destination": "/x", "type": "tmpfs", "source": "x", "options": ["tmpcopyup"]})"))
-            .starts_with("/mounts/0 the mount option 'tmpcopyup'"));
     CHECK(refused(config("", R"({"destination": "/", "type": "tmpfs", "source": "x"})"))
               .starts_with("/mounts/0"));
     CHECK(refused(config(R"(, "devices": [{"path": "/x", "type": "c", "major": 1, "minor": 3}])"))

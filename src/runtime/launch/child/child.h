@@ -16,6 +16,7 @@ struct Child {
     int label = -1, ruleset = -1;
     int stdio[3] = {-1, -1, -1};
     int state_at_start = -1;
+    char home[1024]{};  // "HOME=..."
 
     PlanView plan() const noexcept { return launch.plan(); }
     const image::Header& header() const noexcept { return plan().header(); }
@@ -59,6 +60,7 @@ int propagate_root(Child& child) noexcept;
 int put_console(Child& child) noexcept;
 int close_container_descriptors(Child& child) noexcept;
 int take_container_identity(Child& child) noexcept;
+int set_home(Child& child) noexcept;
 int set_personality(Child& child) noexcept;
 int limit_privileges(Child& child) noexcept;
 int install_seccomp_early(Child& child) noexcept;

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "runtime/launch/child/child.h"
+#include "runtime/launch/child/copy_up.h"
 #include "runtime/launch/tree.h"
 #include "runtime/sys/file.h"
 #include "runtime/sys/mount.h"
@@ -68,6 +69,23 @@ int check_target(const image::MountOp& op, int tree, const char* path, int targe
     return on_proc == 0 ? -EBUSY : on_proc;
 }
 
+constexpr std::uint64_t kReadOnly = MOUNT_ATTR_RDONLY;
+
+bool begins_filled(const image::MountOp& op) noexcept {
+    return (op.flags & image::mount_copy_up) != 0;
+}
+
+int fill(const Child& child, const image::MountOp& op, int tree, int target) noexcept {
+    bool has_mode = false;
+    for (const image::Option& o : child.plan().table(op.options))
+        has_mode = has_mode || std::strcmp(child.plan().text(o.key), "mode") == 0;
+    if (const int err = copy_up(target, tree, has_mode); err < 0) return err;
+    if ((op.attributes & kReadOnly) == 0) return 0;
+    mount_attr attr{};
+    attr.attr_set = kReadOnly;
+    return sys::sys_mount_setattr(tree, "", AT_EMPTY_PATH, attr);
+}
+
 int tree_of(Child& child, const image::MountOp& op) noexcept {
     const PlanView plan = child.plan();
     switch (op.kind) {
@@ -82,7 +100,8 @@ int tree_of(Child& child, const image::MountOp& op) noexcept {
             return err < 0 ? err : tree;
         }
         case MountKind::filesystem:
-            return mount_filesystem(plan, plan.text(op.source), op.options, op.attributes);
+            return mount_filesystem(plan, plan.text(op.source), op.options,
+                                    begins_filled(op) ? op.attributes & ~kReadOnly : op.attributes);
         default:
             return -EINVAL;
     }
@@ -99,6 +118,7 @@ int attach(Child& child, const image::MountOp& op) noexcept {
     if (target == -ENOENT) target = make_target(child.root, path, follows, S_ISDIR(source.st_mode));
     if (target < 0) return target;
     int err = check_target(op, tree, path, target);
+    if (err == 0 && begins_filled(op)) err = fill(child, op, tree, target);
     if (err == 0) err = sys::sys_attach_mount(tree, target);
     sys::sys_close(target);
     return err;

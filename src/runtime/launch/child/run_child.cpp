@@ -43,6 +43,7 @@ constexpr ChildStep kContainerSteps[] = {
     {Step::enter_tty, put_console, in_container},
     {Step::enter_tty, open_tty, in_container_enter},
     {Step::child_open_confinement, open_confinement, in_containers},
+    {Step::child_identity, set_home, in_containers},
     {Step::child_close_fds, close_container_descriptors, in_containers},
     {Step::child_seccomp, install_seccomp_early, in_containers},
     {Step::child_identity, take_container_identity, in_containers},

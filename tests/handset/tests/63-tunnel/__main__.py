@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # boot: own
-# timeout: 1200
+# timeout: 1400
 # soak: 14400
 """A mode whose only way out is a WireGuard tunnel: what leaves the phone while it starts, runs, is
 stopped and killed, and while pmosd, pmos-net, the policy and the uplink come and go, is the tunnel's
@@ -21,6 +21,7 @@ from handset import PROFILES, another_pmosd, check, ctl, main_pid, no_volume, no
 from handset_attack import ATTACK
 from handset_uplink import FAR, INSIDE, NS, PORT, beyond, ip, make_tunnel_end
 from locks import suspended
+from meddled import by_name, renamed
 from preshared import preshared
 from secure import ECHO, SHIPPED, TARGETS, asks, net_pid, net_status, udp_ports, use
 from uplink import SECOND, Uplink, make_movable_uplink, settle_uplink
@@ -134,6 +135,8 @@ def main():
         check("the tunnel follows", until(asks, 40), net_status())
         settle_uplink()
 
+        by_name(public)
+        renamed(ports)
         preshared(public, own)
         suspended(ports, PIN, own)
 

@@ -18,9 +18,9 @@ TARGETS = json.dumps([[kind, address, port] for kind, port in (("udp", 51820), (
                       (FAR, PHONE, "203.0.113.255", "10.0.2.2", "2001:db8:1::2", PEER)])
 
 
-def use(public, keepalive=5, preshared=False):
+def use(public, keepalive=5, preshared=False, host=FAR):
     network = {"tunnel": {"name": "test", "addresses": [f"{INSIDE}/32"],
-                          "peers": [{"publicKey": public, "endpoint": f"{FAR}:{PORT}", "allowedIPs": ["0.0.0.0/0"],
+                          "peers": [{"publicKey": public, "endpoint": f"{host}:{PORT}", "allowedIPs": ["0.0.0.0/0"],
                                      "persistentKeepalive": keepalive, "presharedKey": preshared}]}}
     (PROFILES / "secure.json").write_text(replaced(SHIPPED, '"network": "none"', f'"network": {json.dumps(network)}'))
     ctl("reload")
