@@ -99,6 +99,8 @@ constexpr std::array kVerbs{
     Verb{"policy report", kPolicy, "write all of it as one page to read", attach_policy_report},
     Verb{"policy map", kPolicy, "draw the modes and what they share", attach_policy_map},
     Verb{"policy score", kPolicy, "show how exposed each mode is", attach_policy_score},
+    Verb{"policy export-oci", kPolicy, "write a mode as a bundle for other runtimes",
+         attach_policy_export_oci},
     Verb{"policy test", kPolicy, "hold expectations against the profiles, and the phone",
          attach_policy_test},
     Verb{"policy try", kPolicy, "try something in a running mode, for real", attach_policy_try},

@@ -73,6 +73,7 @@ Action attach_policy_map(CommandLine& line);
 Action attach_policy_record(CommandLine& line);
 Action attach_policy_report(CommandLine& line);
 Action attach_policy_score(CommandLine& line);
+Action attach_policy_export_oci(CommandLine& line);
 Action attach_policy_separation(CommandLine& line);
 Action attach_policy_test(CommandLine& line);
 Action attach_policy_try(CommandLine& line);

@@ -8,6 +8,7 @@ import array
 import fcntl
 import json
 import os
+import pathlib
 import shutil
 import socket
 import subprocess
@@ -110,6 +111,28 @@ def test_user_namespace(world):
     out = world.oci("run", "--bundle", place, "user").stdout.split()
     equal(out[:4], ["0", "100000", "65536", "0"], "mapped")
     equal((place / "rootfs/tmp/mine").stat().st_uid, 100000, "what it makes is the mapped one's")
+
+
+def test_mode_of_a_phone(world):
+    """As a bundle, by pmosctl."""
+    build = world.program.resolve().parents[3]
+    place, profiles = world.dir / "mode", pathlib.Path(__file__).resolve().parents[3] / "profiles"
+    said = subprocess.run([build / "cli/pmosctl", "policy", "export-oci", "secure", profiles, "--out", place],
+                          capture_output=True, text=True, check=True).stdout
+    for part in ("Landlock", "volume 'data'", "clone", "the sound's broker"):
+        expect(part in said, f"it says that it lacks {part}", said)
+    shutil.copytree(world.base, place / "rootfs", symlinks=True, dirs_exist_ok=True)
+    for name in ("data", "run"):
+        (place / "rootfs" / name).mkdir(exist_ok=True)
+    made = json.loads((place / "config.json").read_text())
+    made["process"]["args"] = ["sh", "-c", "hostname; cat /proc/self/uid_map; grep -c 'Seccomp:.2' /proc/self/status; "
+                                           "mount -t tmpfs x /tmp 2>&1; echo end"]
+    (place / "config.json").write_text(json.dumps(made))
+    for parent in (world.dir, place):
+        parent.chmod(0o755)
+    out = world.oci("run", "--bundle", place, "mode").stdout
+    equal(out.split()[:5], ["secure", "0", "300000", "65536", "1"], "it runs, under its ids and filter")
+    expect("denied" in out or "permitted" in out, "and has no mount", out)
 
 
 def test_home(world):
