@@ -5,13 +5,15 @@
 
 namespace pmos::cli {
 
-Result<> show_progress(BusClient& bus, const std::string& mode, ProgressView& view) {
+Result<> show_progress(BusClient& bus, const std::string& mode,
+                       const std::shared_ptr<ProgressView>& view) {
     return bus.listen(mode_address(mode).path, bus::kModeInterface, "Progress",
-                      [&view](const Message& m) {
+                      [view = std::weak_ptr(view)](const Message& m) {
                           const char *operation = nullptr, *step = nullptr;
                           std::uint32_t permille = 0;
-                          if (read(m, "sus", &operation, &permille, &step))
-                              view.update(operation, permille, step);
+                          const auto live = view.lock();
+                          if (live && read(m, "sus", &operation, &permille, &step))
+                              live->update(operation, permille, step);
                       });
 }
 

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -11,17 +12,17 @@
 
 namespace pmos::cli {
 
-Result<> show_progress(BusClient& bus, const std::string& mode, ProgressView& view);
+// For as long as the view lives.
+Result<> show_progress(BusClient& bus, const std::string& mode,
+                       const std::shared_ptr<ProgressView>& view);
 
 // A call on a mode, with its progress on stderr until the answer.
 template <class... Args>
 Result<Message> call_with_progress(BusClient& bus, const std::string& mode, const Address& to,
                                    const char* member, const char* types, Args... args) {
-    ProgressView view(STDERR_FILENO);
+    const auto view = std::make_shared<ProgressView>(STDERR_FILENO);
     PMOS_TRY(show_progress(bus, mode, view));
-    auto answer = bus.call(to, member, types, std::move(args)...);
-    view.finish();
-    return answer;
+    return bus.call(to, member, types, std::move(args)...);
 }
 
 }  // namespace pmos::cli

@@ -27,14 +27,14 @@ struct Options {
 
 Result<Details> enroll_with(BusClient& bus, const Options& options, int secret, int other) {
     const auto& name = options.name;
-    ProgressView view(STDERR_FILENO);
+    const auto view = std::make_shared<ProgressView>(STDERR_FILENO);
     PMOS_TRY(show_progress(bus, name.mode, view));
     const auto address = volumes_address(name.mode);
     auto answer = other < 0 ? bus.call(address, "EnrollFactor", "sshah", name.volume.c_str(),
                                        options.what.c_str(), secret, 0)
                             : bus.call(address, "EnrollFactor", "sshah", name.volume.c_str(),
                                        options.what.c_str(), secret, 1, other);
-    view.finish();
+    view->finish();
     if (!answer) return fail(std::move(answer.error()));
     return read_details(*answer);
 }

@@ -85,13 +85,13 @@ Result<int> unlock(const Globals& globals, const Options& options) {
     if (!mode.locked) return start_unlocked(globals, bus, options);
     if (options.fingerprint) return unlock_by_finger(globals, bus, options);
     PMOS_ASSIGN(const auto secret, secret_for(mode, options, false));
-    ProgressView view(STDERR_FILENO);
+    const auto view = std::make_shared<ProgressView>(STDERR_FILENO);
     PMOS_TRY(show_progress(bus, options.mode, view));
     ReencryptionNote note;
     PMOS_TRY(note.listen(bus, options.mode));
     auto answer = bus.call(mode_address(options.mode), "Unlock", "ha{sv}", secret.get(), 1, "start",
                            "b", options.no_start ? 0 : 1);
-    view.finish();
+    view->finish();
     PMOS_TRY(std::move(answer));
     print_outcome(globals, options.mode, options.no_start ? "unlocked" : "unlocked and started");
     note.print();

@@ -171,7 +171,7 @@ class Exporter {
         w_.compact(true).open_object().key("allow").boolean(false);
         w_.key("access").text("rwm").close();
         for (const auto& node : plan_.device_nodes) {
-            if (node.type == NodeType::symlink) continue;
+            if (node.type == NodeType::symlink || node.foreground) continue;
             w_.open_object().key("allow").boolean(true);
             w_.key("type").text(node.type == NodeType::block ? "b" : "c");
             w_.key("major").number(node.major).key("minor").number(node.minor);

@@ -60,7 +60,8 @@ void Supervisor::follow_at_once() {
     const auto waits = [](const auto& m) { return !m.second->jobs.idle(); };
     if (std::ranges::none_of(modes_, waits)) return;
     auto facts = read_facts();
-    if (!facts || facts->devices == facts_.devices) return;
+    if (!facts) return;
+    devices_unsettled_ = true;
     const auto ahead = std::make_shared<const policy::HostFacts>(std::move(*facts));
     for (auto& [name, mode] : modes_)
         if (mode->jobs.idle()) settle_devices(*mode, ahead);

@@ -35,7 +35,9 @@ void Supervisor::adopt_network(Mode& mode) {
     if (!network) {
         tell_failure(ctx_.observer, "network-lost", mode.name, fail(network.error()));
         if (auto net_ns = net_ns_of(running))
-            network_.shut(mode.name, std::move(*net_ns), [](Result<>) {});
+            network_.shut(mode.name, std::move(*net_ns), [this, &mode](Result<> gone) {
+                tell_failure(ctx_.observer, "network-lost", mode.name, gone);
+            });
         return;
     }
     network_.adopt(mode.name, std::move(network->net_ns), std::move(network->plan));

@@ -171,7 +171,8 @@ void Supervisor::autostart() {
         if (mode->plan && mode->plan->session.autostart && !mode->alive())
             wanted.push_back(mode.get());
     if (wanted.empty()) return;
-    const bool free = switchboard_.foreground() == nullptr;
+    // Who was there before is on its way back, if anybody is.
+    const bool free = switchboard_.foreground() == nullptr && !switchboard_.busy();
     for (Mode* mode : wanted)
         if (!free || mode != wanted.front())
             start(*mode, [this](Result<bool>) { bring_one_to_front(); });

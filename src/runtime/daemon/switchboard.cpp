@@ -87,9 +87,14 @@ std::vector<SequenceStep> Switchboard::steps(Mode* target) {
                              run_hooks(ctx_, *target, policy::HookPoint::switch_in,
                                        std::move(done));
                          }});
-    // Who is in front already, and starts again there, stays whatever fails.
+    // Who is in front already, and starts again there, stays whatever fails; if it still is.
     if (target != nullptr && target == foreground_)
-        for (auto& step : steps) step.undo = {};
+        for (auto& step : steps)
+            if (step.undo)
+                step.undo = [this, target, undo = std::move(step.undo)](Done done) mutable {
+                    if (foreground_ == target) return done({});
+                    undo(std::move(done));
+                };
     return steps;
 }
 
@@ -273,7 +278,7 @@ void Switchboard::set_foreground(Mode* mode) {
     Mode* const before = foreground_;
     foreground_ = mode;
     if (mode != nullptr) {
-        forget(*mode);
+        std::erase(before_, mode);
         if (before != nullptr) before_.push_back(before);
     }
     if (before != nullptr) {
@@ -299,6 +304,10 @@ void Switchboard::remember() {
         remove_foreground(ctx_.paths);
         ctx_.observer.event("state-not-kept", "", {{"error", written.error().message()}});
     }
+}
+
+void Switchboard::forget(const Mode& mode) {
+    if (std::erase(before_, &mode) != 0) remember();
 }
 
 Mode* Switchboard::previous() const {

@@ -63,7 +63,7 @@ class Switchboard {
     void thaw(Mode& mode, Done done);
     void let_run(Mode& mode, Done done);
     void set_foreground(Mode* mode);
-    void forget(const Mode& mode) { std::erase(before_, &mode); }
+    void forget(const Mode& mode);
     void remember();
     void left_running(Mode& mode);
     void mark_for_call(Mode& mode, bool for_call);

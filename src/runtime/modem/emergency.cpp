@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "runtime/modem/broker.h"
 
@@ -18,7 +19,7 @@ namespace {
 constexpr auto kRetry = 500ms;
 // A call that does not end, a modem that does not come up: dialled all the same.
 constexpr auto kPatience = 5s;
-// So long a call that was dialled already may take to be listed.
+// So long behind its modem a call that was dialled already may take to be listed.
 constexpr auto kListed = 2s;
 
 // By how likely it carries a call: any network takes an emergency call, also without a SIM.
@@ -51,10 +52,7 @@ void Emergency::tell(Phase phase, std::string words) {
     phase_ = phase;
     words_ = std::move(words);
     // What is dialled ModemManager knows of.
-    if (phase == Phase::waiting || phase == Phase::dialling)
-        wish_.keep(number_);
-    else
-        wish_.drop();
+    if (phase != Phase::waiting && phase != Phase::dialling) wish_.drop();
     broker_.emergency_changed();
 }
 
@@ -74,7 +72,7 @@ void Emergency::begin(std::string mode, unsigned call, std::string number) {
 void Emergency::resume() {
     auto number = wish_.left();
     if (number.empty() || under_way()) return;
-    not_before_ = Clock::now() + kListed;
+    resumed_ = true;
     begin("", 0, std::move(number));
 }
 
@@ -112,6 +110,8 @@ void Emergency::again() {
 void Emergency::step() {
     if (phase_ != Phase::waiting || asked_) return;
     wish_.keep(number_);
+    if (!radio_.lines().empty() && std::exchange(resumed_, false))
+        not_before_ = Clock::now() + kListed;
     if (Clock::now() < not_before_) return again();
     if (!radio_.present()) {
         radio_.wake();

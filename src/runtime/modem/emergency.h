@@ -53,7 +53,6 @@ class Emergency {
     bool clear(const std::string& line);
     void enable(const std::string& line);
     void dial(const std::string& line);
-    void start(const std::string& path);
     void failed(const std::string& line, const Error& error);
 
     event::EventLoop& loop_;
@@ -66,6 +65,7 @@ class Emergency {
     bool asked_ = false;
     std::vector<std::string> refused_;  // lines that could not, in this round
     std::chrono::steady_clock::time_point clearing_{}, not_before_{};
+    bool resumed_ = false;  // and no line was seen since
     Wish wish_;
     event::EventSource later_;
 };

@@ -131,7 +131,8 @@ Result<> allow_ipv6(const std::string& link) {
 }
 
 Table guard(const std::string& marks, bool v6) {
-    return guard_rules(v6, read_mark(marks, v6).value_or(Names()));
+    // Of IPv6 a link's own setting forwards nothing while that of all is off (ip-sysctl).
+    return guard_rules(v6, v6 ? Names() : read_mark(marks, v6).value_or(Names()));
 }
 
 Result<> forward(const Nft& phone, const std::string& marks, Table rules) {

@@ -47,7 +47,8 @@ void Tunnel::look_again_in(std::chrono::seconds delay) {
     next_look_ = loop_.after(delay, [this] { look(); });
 }
 
-// A mode that sends nothing misses nobody, and wakes nobody.
+// A mode that sends nothing misses nobody, and wakes nobody; but where there is no way to where a
+// peer was found it is looked for again, for what cannot be sent is not counted.
 void Tunnel::look() {
     const auto link = parts_->room.links.find(kModeLink);
     if (!link) return look_again_in(kDelay);

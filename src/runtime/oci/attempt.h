@@ -13,7 +13,7 @@
 namespace pmos::oci {
 
 // This process is its own launcher from here on: what it opens lies above the numbers that a
-// launcher has for itself. First of all, and once.
+// launcher has for itself, and what is open below is gone. Once.
 struct OwnLauncher {
     launch::Self self;
     std::vector<UniqueFd> preserved;  // those that were given along, from 3 on

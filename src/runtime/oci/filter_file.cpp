@@ -80,6 +80,7 @@ std::string filter_key(std::string_view text) {
     std::string head = "pmos filter";
     const auto add = [&head](std::string_view part) { head.append("\n").append(part); };
     add(std::to_string(kVersion));
+    add(std::to_string(sizeof(void*)));  // of two programs on one machine
     // The library is linked statically: it is asked nothing, and not loaded, where a filter is
     // kept.
     for (const unsigned part : {SCMP_VER_MAJOR, SCMP_VER_MINOR, SCMP_VER_MICRO})

@@ -6,6 +6,7 @@ busybox as the root of two modes without volumes. What needs device-mapper is in
 
 usage: pmosd_test.py BUILD_DIR [TEST...]
 """
+import contextlib
 import json
 import os
 import re
@@ -784,7 +785,21 @@ def steps_of():
 
 
 def fds_of(pid):
-    return sorted(os.readlink(f"/proc/{pid}/fd/{fd}").split(":[")[0] for fd in os.listdir(f"/proc/{pid}/fd"))
+    """What it has open; one that is closed meanwhile is none."""
+    found = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            found.append(os.readlink(f"/proc/{pid}/fd/{fd}").split(":[")[0])
+    return sorted(found)
+
+
+def settled_fds_of(pid):
+    """Once those who called have gone."""
+    found = []
+    while (now := fds_of(pid)) != found:
+        found = now
+        time.sleep(0.5)
+    return found
 
 
 def test_made_ahead(phone):
@@ -815,7 +830,7 @@ def test_made_ahead(phone):
 def test_every_step_fails_once(phone):
     phone.ctl("start", "alpha")
     phone.ctl("stop", "alpha")
-    before = fds_of(phone.process.pid)
+    before = settled_fds_of(phone.process.pid)
     mounts = open(f"/proc/{phone.process.pid}/mountinfo", encoding="ascii").read()
     names = steps_of()
     expect(len(names) >= 30, f"the array of steps was found: {names}")

@@ -2,6 +2,8 @@
 // said.
 #include "policy/oci_export.h"
 
+#include <catch2/catch.hpp>
+
 #include "policy/oci_config.h"
 #include "policy/oci_plan.h"
 #include "policy/question.h"
@@ -52,7 +54,7 @@ bool passes(const oci::Config& config, const std::string& name, bool with_argume
 }  // namespace
 
 TEST_CASE("a mode is a bundle that has its ids, namespaces, mounts and calls") {
-    const auto made = made_of(R"(, "devices": {"gpu": "render"})");
+    const auto made = made_of(R"(, "devices": {"gpu": "render"})", R"(["@system-service"])");
     const auto& config = made.config;
     CHECK(config.hostname == made.plan.hostname);
     REQUIRE(config.uid_map.size() == made.plan.uid_map.size());

@@ -97,7 +97,8 @@ TEST_CASE("a plan has the default devices and links, and the kernel's own mounts
         {"destination": "/data", "type": "bind", "source": "data", "options": ["rbind", "ro"]})"),
                  host_with(false, 39));
     REQUIRE(plan.container);
-    CHECK(plan.container->flags == (image::container_is | image::container_gains));
+    CHECK(plan.container->flags ==
+          (image::container_is | image::container_gains | image::container_finds_home));
     CHECK(mount_at(plan, "/dev").kind == MountKind::dev);
     CHECK(mount_at(plan, "/proc").flags == 0);
     const auto& data = mount_at(plan, "/data");

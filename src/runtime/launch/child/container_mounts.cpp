@@ -76,10 +76,13 @@ bool begins_filled(const image::MountOp& op) noexcept {
 }
 
 int fill(const Child& child, const image::MountOp& op, int tree, int target) noexcept {
-    bool has_mode = false;
-    for (const image::Option& o : child.plan().table(op.options))
-        has_mode = has_mode || std::strcmp(child.plan().text(o.key), "mode") == 0;
-    if (const int err = copy_up(target, tree, has_mode); err < 0) return err;
+    CopiedRoot root;
+    for (const image::Option& o : child.plan().table(op.options)) {
+        const char* const key = child.plan().text(o.key);
+        if (std::strcmp(key, "mode") == 0) root.mode = false;
+        if (std::strcmp(key, "uid") == 0 || std::strcmp(key, "gid") == 0) root.owner = false;
+    }
+    if (const int err = copy_up(target, tree, root); err < 0) return err;
     if ((op.attributes & kReadOnly) == 0) return 0;
     mount_attr attr{};
     attr.attr_set = kReadOnly;

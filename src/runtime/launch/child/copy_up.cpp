@@ -16,10 +16,15 @@ constexpr unsigned kDeepest = 64;  // directories below each other, with two des
 
 int copy_directory(int from, int to, unsigned depth) noexcept;
 
-// Ids that the container has no name for stay its root's.
-void give_to(const struct stat& file, int at, const char* name) noexcept {
-    (void)sys::sys_fchownat(at, name, file.st_uid, file.st_gid,
-                            AT_SYMLINK_NOFOLLOW | (*name == 0 ? AT_EMPTY_PATH : 0));
+// Whoever cannot be given it (an id that the container has not) leaves it to the container's root.
+bool give_to(const struct stat& file, int at, const char* name) noexcept {
+    return sys::sys_fchownat(at, name, file.st_uid, file.st_gid,
+                             AT_SYMLINK_NOFOLLOW | (*name == 0 ? AT_EMPTY_PATH : 0)) == 0;
+}
+
+// What runs as its owner does not run as root instead.
+int set_rights(const struct stat& file, int fd, bool given) noexcept {
+    return sys::sys_fchmod(fd, file.st_mode & (given ? 07777U : 0777U));
 }
 
 int copy_file(int from, int to, const char* name, const struct stat& file) noexcept {
@@ -30,10 +35,7 @@ int copy_file(int from, int to, const char* name, const struct stat& file) noexc
     long sent = out;
     while (sent >= 0 && (sent = sys::sys_sendfile(out, in, 1U << 20)) > 0) {
     }
-    if (sent == 0) {
-        give_to(file, out, "");
-        sent = sys::sys_fchmod(out, file.st_mode & 07777);
-    }
+    if (sent == 0) sent = set_rights(file, out, give_to(file, out, ""));
     if (out >= 0) sys::sys_close(out);
     sys::sys_close(in);
     return static_cast<int>(sent);
@@ -45,7 +47,7 @@ int copy_link(int from, int to, const char* name, const struct stat& file) noexc
     if (size < 0) return static_cast<int>(size);
     target[size] = 0;
     const int err = sys::sys_symlinkat(target, to, name);
-    if (err == 0) give_to(file, to, name);
+    if (err == 0) (void)give_to(file, to, name);
     return err;
 }
 
@@ -59,10 +61,7 @@ int copy_below(int from, int to, const char* name, const struct stat& file,
     if (in < 0) return in;
     const int out = sys::sys_openat(to, name, kFlags);
     err = out < 0 ? out : copy_directory(in, out, depth + 1);
-    if (err == 0) {
-        give_to(file, out, "");
-        err = sys::sys_fchmod(out, file.st_mode & 07777);
-    }
+    if (err == 0) err = set_rights(file, out, give_to(file, out, ""));
     if (out >= 0) sys::sys_close(out);
     sys::sys_close(in);
     return err;
@@ -78,7 +77,7 @@ int copy_entry(int from, int to, const char* name, unsigned depth) noexcept {
     // A device in an image is nothing that a copy gives away.
     if (!S_ISFIFO(file.st_mode) && !S_ISSOCK(file.st_mode)) return 0;
     const int err = sys::sys_mknodat(to, name, file.st_mode, 0);
-    if (err == 0) give_to(file, to, name);
+    if (err == 0) (void)give_to(file, to, name);
     return err;
 }
 
@@ -99,7 +98,7 @@ int copy_directory(int from, int to, unsigned depth) noexcept {
 
 }  // namespace
 
-int copy_up(int target, int tree, bool has_mode) noexcept {
+int copy_up(int target, int tree, CopiedRoot root) noexcept {
     constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
     const int from = sys::sys_openat(target, ".", kFlags);
     if (from < 0) return from == -ENOTDIR ? 0 : from;
@@ -107,9 +106,9 @@ int copy_up(int target, int tree, bool has_mode) noexcept {
     struct stat own {};
     int err = to < 0 ? to : sys::sys_fstat(from, &own);
     if (err >= 0) err = copy_directory(from, to, 0);
-    if (err == 0 && !has_mode) {
-        give_to(own, to, "");
-        err = sys::sys_fchmod(to, own.st_mode & 07777);
+    if (err == 0) {
+        const bool given = !root.owner || give_to(own, to, "");
+        if (root.mode) err = set_rights(own, to, given);
     }
     if (to >= 0) sys::sys_close(to);
     sys::sys_close(from);
