@@ -12,8 +12,8 @@
 #include "cli/output.h"
 #include "cli/policy_files.h"
 #include "cli/verbs.h"
-#include "policy/policy_set.h"
 #include "policy/oci_export.h"
+#include "policy/policy_set.h"
 #include "policy/question.h"
 
 namespace pmos::cli {
