@@ -2,6 +2,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -64,6 +65,9 @@ def interleave(title, workers, turns):
         say(one.line(name))
     say(f"  in {time.monotonic() - begin:.0f} s")
     return series
+
+
+MOST_KIB = 2_500_000 // 1024
 
 
 class Bench:
@@ -150,7 +154,19 @@ class Bench:
                      row(f"launch-{kind}-vs-runc", ours.p50, s["runc"].p50)]
             if kind == "no-filter":
                 rows.append(row("launch-no-filter-vs-bubblewrap", ours.p50, s["bubblewrap"].p50, 1.0))
+        bundle = peers.make_bundle("launch-peak", self.plan, filters["long-filter"], w.root, ["/usr/bin/payload-stay"])
+        rows.append(row("launch-long-filter-peak", self.peak(bundle), None, MOST_KIB, "KiB"))
         return rows
+
+    def peak(self, bundle):
+        """KiB that pmos-oci had in memory at most, by the time that its container runs."""
+        oci = peers.pmos_oci(self.world.build)
+        with subprocess.Popen([*oci, "run", "--bundle", bundle, "launch-peak"], stdout=subprocess.PIPE) as process:
+            process.stdout.read(1)
+            with open(f"/proc/{process.pid}/status", encoding="ascii") as status:
+                peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+            subprocess.run([*oci, "kill", "launch-peak", "KILL"], check=True)
+        return peak
 
     def crun_pair(self, processes):
         """Two containers with as many processes, the second one paused; the runtime to ask."""
