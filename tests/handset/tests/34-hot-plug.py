@@ -53,7 +53,7 @@ def plug(count):
 
 def start_loop(commands):
     return subprocess.Popen(["sh", "-c", f"while {commands}; do :; done"], stdout=subprocess.DEVNULL,
-                            stderr=subprocess.DEVNULL)
+                            stderr=subprocess.DEVNULL, start_new_session=True)
 
 
 def node_of(mode, name):
@@ -108,7 +108,7 @@ def while_switching():
     for _ in range(5):
         plug(0)
         plug(1)
-    switching.terminate()
+    os.killpg(switching.pid, signal.SIGTERM)  # also the request that is under way
     switching.wait()
     ctl("switch", "personal")
     check("in the end it is there, and opens", until(lambda: list(seen().values()) == ["done"], 30), seen())
