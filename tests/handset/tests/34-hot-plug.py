@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # boot: own
+# timeout: 300
 # turn: 3
 """Devices that come and go while modes run: granted and removed by their profiles, in front and
 behind, frozen or not, beside a mode that puts something in the way, and over a pmosd that dies."""

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # boot: own
+# timeout: 300
 """A mode that runs on throttled behind another one: its share of the processor, of the storage and
 its memory; given back in front; over a pmosd that dies, over a start in the background."""
 
