@@ -192,6 +192,16 @@ void add_change(const Subject& s, const Wanted& wanted, const ConnectionVerdict&
     }
 }
 
+// Where its name leads is known to the mode's resolver alone, for as long as an answer is good.
+std::string unless_by_name(const NetworkPlan& network, const Connection& connection) {
+    const auto may = std::ranges::find_if(network.allow, [&](const FlowRule& rule) {
+        return !rule.name.empty() && is_service(rule, connection);
+    });
+    if (may == network.allow.end()) return "";
+    return fmt::format(", unless a name leads there that is allowed, as by '{}': ask by the name",
+                       destination_text(*may));
+}
+
 std::string_view rule_of(ConnectionReason reason) {
     if (reason == ConnectionReason::no_route) return "network-route";
     const bool by_rule = reason == ConnectionReason::rule || reason == ConnectionReason::denied ||
@@ -224,6 +234,8 @@ Result<Answer> ask_connect(const Subject& s, const std::string& destination,
                   "",
                   {}};
     if (!verdict.allowed) add_change(s, wanted, verdict, answer);
+    if (wanted.name.empty() && verdict.reason == ConnectionReason::not_allowed)
+        answer.why += unless_by_name(s.plan.network, wanted.connection);
     return answer;
 }
 

@@ -441,6 +441,21 @@ TEST_CASE("resolvers and names: one spelling, and back through the image") {
     CHECK(decode(encode(plan))->network == plan.network);
 }
 
+TEST_CASE("an address that no line allows may be that of a name which one does") {
+    const auto mode = one(named(R"("allow": ["tcp/443 to chat.example.org", "192.0.2.0/24"])"));
+    REQUIRE(mode.profile);
+    const auto facts = fixed_facts();
+    const auto plan = intended_plan(*mode.profile, facts);
+    const Subject subject{*mode.profile, plan, facts, nullptr};
+    const auto why = [&](const std::string& to) {
+        const auto answer = ask_connect(subject, to, "").value();
+        CHECK(answer.ruling == Ruling::refused);
+        return answer.why;
+    };
+    CHECK(why("203.0.113.7:443").find("as by 'tcp/443 to chat.example.org'") != std::string::npos);
+    CHECK(why("203.0.113.7:80").find("chat.example.org") == std::string::npos);
+}
+
 TEST_CASE("which names are looked up, and what is reached by them") {
     const auto plan = plan_of(named(R"("allow": ["tcp/443 to chat.example.org",
         "tcp/8000-8010 to *.example.org", "udp/443 to *.example.org"],
