@@ -23,8 +23,9 @@ namespace pmos::cli::test {
 namespace {
 
 // A shell has its background commands ignore these, and so would all children here.
-[[maybe_unused]] const bool kSignalsCount =
-    std::signal(SIGINT, SIG_DFL) != SIG_ERR && std::signal(SIGQUIT, SIG_DFL) != SIG_ERR;
+[[maybe_unused]] const bool kSignalsCount = std::signal(SIGINT, SIG_DFL) != SIG_ERR &&
+                                            std::signal(SIGQUIT, SIG_DFL) != SIG_ERR &&
+                                            std::signal(SIGHUP, SIG_DFL) != SIG_ERR;
 
 // Only what hangs takes so long: on a machine that does other work a start takes seconds.
 constexpr auto kPatience = std::chrono::minutes(1);
