@@ -1,10 +1,10 @@
 // cli: policy export-oci: a bundle of a mode, for other runtimes to launch the same.
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -24,34 +24,44 @@ struct ExportOptions {
     std::vector<std::string> paths;
 };
 
-Result<> make_directory(const std::string& path) {
-    if (::mkdir(path.c_str(), 0755) == 0) return {};
-    return fail(errno_error(errno, "cannot make '" + path + "'"));
+namespace fs = std::filesystem;
+
+// In a directory that is new.
+Result<> fill_bundle(const fs::path& out, const policy::LaunchPlan& plan,
+                     const std::string& config) {
+    std::error_code failed;
+    fs::create_directory(out / "rootfs", failed);
+    for (const auto& volume : plan.volumes)
+        if (!failed) fs::create_directories(out / "volumes" / volume.name, failed);
+    if (failed) return fail(errno_error(failed.value(), "cannot fill '" + out.string() + "'"));
+    std::ofstream file(out / "config.json");
+    if (!(file << config << std::flush))
+        return fail(errno_error(errno, "cannot write '" + (out / "config.json").string() + "'"));
+    return {};
 }
 
+// Whole, or nothing of it.
 Result<> write_bundle(const std::string& out, const policy::LaunchPlan& plan,
                       const std::string& config) {
-    PMOS_TRY(make_directory(out));
-    PMOS_TRY(make_directory(out + "/rootfs"));
-    if (!plan.volumes.empty()) PMOS_TRY(make_directory(out + "/volumes"));
-    for (const auto& volume : plan.volumes)
-        PMOS_TRY(make_directory(out + "/volumes/" + volume.name));
-    std::ofstream file(out + "/config.json");
-    if (!(file << config << std::flush))
-        return fail(errno_error(errno, "cannot write '" + out + "/config.json'"));
-    return {};
+    if (::mkdir(out.c_str(), 0755) != 0)
+        return fail(errno_error(errno, "cannot make '" + out + "'"));
+    auto filled = fill_bundle(out, plan, config);
+    std::error_code ignored;
+    if (!filled) fs::remove_all(out, ignored);
+    return filled;
 }
 
 Result<int> export_oci(const Globals& globals, const ExportOptions& options) {
     PMOS_ASSIGN(const auto policy, check_policy(options.paths));
-    const auto mode = std::ranges::find(policy.modes, options.mode, &policy::ModePolicy::mode);
-    if (mode == policy.modes.end())
-        return fail(Code::not_found, fmt::format("no profile of the mode '{}'", options.mode));
-    if (!mode->profile) return fail(broken_profile(*mode));
-    const auto compiled = policy::compile(*mode->profile, policy::whole_phone());
+    PMOS_ASSIGN(const auto mode, find_mode(policy, options.mode));
+    const auto compiled = policy::compile(*mode.profile, policy::whole_phone());
+    const auto& faults = compiled.diagnostics;
     if (!compiled.plan)
-        return fail(Code::unsupported, fmt::format("mode '{}' does not start", options.mode));
-    const auto exported = policy::oci::export_config(*compiled.plan, *mode->profile);
+        return fail(
+            Code::unsupported, fmt::format("mode '{}' does not start", options.mode),
+            std::ranges::find(faults, policy::Severity::error, &policy::Diagnostic::severity)
+                ->message);
+    const auto exported = policy::oci::export_config(*compiled.plan, *mode.profile);
     PMOS_TRY(write_bundle(options.out, *compiled.plan, exported.config));
     if (globals.json) {
         put_line(nlohmann::ordered_json{{"bundle", options.out},

@@ -96,12 +96,9 @@ Result<> set_up(const Phone& phone, const Room& room, const Part& part) {
     return {};
 }
 
-// Of what is no wire, before other rules take the place of its own.
-Result<> remove_links(const Phone& phone, const Room& room, const std::string& mode,
-                      const std::vector<Link>& links) {
+Result<> remove_outer(const Phone& phone, const std::string& mode, const std::vector<Link>& links) {
     for (const auto& link : links)
         if (is_wire(link) && link.alias == mode) PMOS_TRY(phone.links.remove(link.index));
-    PMOS_TRY(room.remove_links());
     return {};
 }
 
@@ -120,7 +117,9 @@ Result<> connect(const Phone& phone, const Room& room, const std::string& mode, 
     auto part = standing_part(links, mode, inner);
     const bool stands = part.has_value();
     if (!stands) {
-        PMOS_TRY(remove_links(phone, room, mode, links));
+        // Of what is no wire, before other rules take the place of its own.
+        PMOS_TRY(remove_outer(phone, mode, links));
+        PMOS_TRY(room.remove_links());
         PMOS_ASSIGN(part, choose_part(phone));
     }
     PMOS_TRY(room.guard(plan, phone.resolver_user, spent));
@@ -147,8 +146,7 @@ Result<> connect_wire(const Phone& phone, const std::string& mode, BorrowedFd ne
 
 Result<> disconnect_wire(const Phone& phone, const std::string& mode) {
     PMOS_ASSIGN(const auto links, phone.links.all());
-    for (const auto& link : links)
-        if (is_wire(link) && link.alias == mode) PMOS_TRY(phone.links.remove(link.index));
+    PMOS_TRY(remove_outer(phone, mode, links));
     PMOS_TRY(
         phone.nft.remove(kWireFamily, wire_table(mode), "cannot remove the rules of the wire"));
     return stop_forwarding_for_nobody(phone);

@@ -64,22 +64,26 @@ Result<> read_whole(Source& source) {
     if (!config) return refusal("the configuration is refused", diagnostics);
     source.config = std::move(*config);
     source.filter.reset();
+    source.whole = true;
     return {};
 }
 
 // What an earlier start has read and compiled was sound; whatever is not is read whole, and told.
 Result<Source> read_source(std::string file, std::string bytes, bool needs_rules) {
-    Source source{std::move(file), std::move(bytes), {}, {}};
+    Source source{std::move(file), std::move(bytes), {}, {}, false};
     const auto split = needs_rules ? std::nullopt : policy::oci::split_config(source.bytes);
     if (split) source.filter = kept_filter(split->filter, kFilters);
     // Who is to be asked is known by the filter itself.
     const bool asks =
         source.filter && (source.filter->flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) != 0;
-    if (source.filter && !asks)
-        if (auto config = policy::oci::read_sound_config(split->rest)) {
+    // Of a file without a filter the rest is all of it.
+    if (!needs_rules && !asks && (source.filter || !split)) {
+        auto config = policy::oci::read_sound_config(split ? split->rest : source.bytes);
+        if (config && !config->seccomp) {
             source.config = std::move(*config);
             return source;
         }
+    }
     PMOS_TRY(read_whole(source));
     return source;
 }
@@ -105,7 +109,7 @@ Result<policy::oci::Config> parse_config(const std::string& bytes) {
     const auto split = policy::oci::split_config(bytes);
     if (auto config = policy::oci::read_sound_config(split ? split->rest : bytes))
         return std::move(*config);
-    Source source{"config.json", bytes, {}, {}};
+    Source source{"config.json", bytes, {}, {}, false};
     PMOS_TRY(read_whole(source));
     return std::move(source.config);
 }

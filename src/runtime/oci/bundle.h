@@ -17,8 +17,9 @@ struct Source {
     std::string file, bytes;
     policy::oci::Config config;
     // Of its filter, where an earlier start has compiled one of the same bytes: the config is
-    // without it then, and without places.
+    // without it then.
     std::optional<Filter> filter;
+    bool whole = false;  // with places, for whoever has to tell of one
 };
 // needs_rules: of the filter, where somebody judges them.
 Result<Source> read_source(std::string file, std::string bytes, bool needs_rules);

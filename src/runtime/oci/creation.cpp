@@ -156,7 +156,7 @@ class Creation {
         std::vector<policy::Diagnostic> diagnostics;
         PMOS_TRY(check_site(options_.site, bundle_.source.config, diagnostics));
         auto plan = policy::oci::compile(bundle_.source.config, options_.id, host_, diagnostics);
-        if (!plan && bundle_.source.filter) {
+        if (!plan && !bundle_.source.whole) {
             PMOS_TRY(read_whole(bundle_.source));
             diagnostics.clear();
             plan = policy::oci::compile(bundle_.source.config, options_.id, host_, diagnostics);
