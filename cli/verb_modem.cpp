@@ -27,13 +27,17 @@ struct LineStatus {
 };
 struct ModeStatus {
     std::string mode;
-    bool sms = false, voice = false;
+    bool sms = false, voice = false, data = false;
     std::uint32_t calls = 0, messages = 0;
+};
+struct Connection {
+    std::string mode, line, access_point, interface;
 };
 struct Status {
     bool present = false;
     std::vector<LineStatus> lines;
     std::vector<ModeStatus> modes;
+    std::vector<Connection> connections;
     std::uint32_t nobodys_calls = 0, nobodys_messages = 0;
     std::string phase, number, words;
 };
@@ -90,13 +94,18 @@ int read_status(sd_bus_message* m, Status& out) {
         if (r >= 0) r = sd_bus_message_exit_container(m);
     }
     if (r >= 0) r = sd_bus_message_exit_container(m);
-    if (r >= 0) r = sd_bus_message_enter_container(m, 'a', "(sbbuu)");
+    if (r >= 0) r = sd_bus_message_enter_container(m, 'a', "(sbbbuu)");
     const char* mode = nullptr;
-    int sms = 0, voice = 0;
+    int sms = 0, voice = 0, data = 0;
     std::uint32_t calls = 0, messages = 0;
-    while (r >= 0 &&
-           (r = sd_bus_message_read(m, "(sbbuu)", &mode, &sms, &voice, &calls, &messages)) > 0)
-        out.modes.push_back({mode, sms != 0, voice != 0, calls, messages});
+    while (r >= 0 && (r = sd_bus_message_read(m, "(sbbbuu)", &mode, &sms, &voice, &data, &calls,
+                                              &messages)) > 0)
+        out.modes.push_back({mode, sms != 0, voice != 0, data != 0, calls, messages});
+    if (r >= 0) r = sd_bus_message_exit_container(m);
+    if (r >= 0) r = sd_bus_message_enter_container(m, 'a', "(ssss)");
+    const char *line = nullptr, *name = nullptr, *interface = nullptr;
+    while (r >= 0 && (r = sd_bus_message_read(m, "(ssss)", &mode, &line, &name, &interface)) > 0)
+        out.connections.push_back({mode, line, name, interface});
     if (r >= 0) r = sd_bus_message_exit_container(m);
     const char *phase = nullptr, *number = nullptr, *words = nullptr;
     if (r >= 0)
@@ -127,18 +136,41 @@ Json modes_json(const Status& status) {
         modes.push_back({{"mode", mode.mode},
                          {"sms", mode.sms},
                          {"voice", mode.voice},
+                         {"data", mode.data},
                          {"calls", mode.calls},
                          {"messages", mode.messages}});
     return modes;
 }
 
+Json connections_json(const Status& status) {
+    Json connections = Json::array();
+    for (const auto& one : status.connections)
+        connections.push_back({{"mode", one.mode.empty() ? Json(nullptr) : Json(one.mode)},
+                               {"line", one.line},
+                               {"accessPoint", one.access_point},
+                               {"interface", one.interface}});
+    return connections;
+}
+
+Table connections_table(const Status& status) {
+    Table table{{"CONNECTED", "LINE", "ACCESS POINT", "INTERFACE"}, {}};
+    for (const auto& one : status.connections)
+        table.rows.push_back({one.mode.empty() ? Cell{"(the phone)", Style::dim}
+                                               : Cell{printable(one.mode), Style::bold},
+                              {printable(one.line)},
+                              {printable(one.access_point)},
+                              {printable(one.interface)}});
+    return table;
+}
+
 Table modes_table(const Status& status) {
     Table table{{"MODE", "RIGHTS", "CALLS", "MESSAGES"}, {}};
     for (const auto& mode : status.modes) {
-        const std::string rights = mode.sms && mode.voice ? "sms voice"
-                                   : mode.sms             ? "sms"
-                                   : mode.voice           ? "voice"
-                                                          : "emergency";
+        std::string rights;
+        for (const auto& [has, name] :
+             {std::pair{mode.sms, " sms"}, {mode.voice, " voice"}, {mode.data, " data"}})
+            if (has) rights += name;
+        rights = rights.empty() ? "emergency" : rights.substr(1);
         table.rows.push_back({{printable(mode.mode), Style::bold},
                               {rights},
                               {std::to_string(mode.calls)},
@@ -166,6 +198,7 @@ Result<void> print_status(const Globals& globals, BusClient& bus) {
             {{"modemManager", status.present},
              {"lines", lines},
              {"modes", modes_json(status)},
+             {"connections", connections_json(status)},
              {"nobodys", {{"calls", status.nobodys_calls}, {"messages", status.nobodys_messages}}},
              {"emergency",
               {{"phase", status.phase}, {"number", status.number}, {"words", status.words}}}}));
@@ -182,6 +215,7 @@ Result<void> print_status(const Globals& globals, BusClient& bus) {
                               {line.numbers.empty() ? "-" : printable(line.numbers.front())}});
     if (!lines.rows.empty()) put(render(lines, colour));
     put(render(modes_table(status), colour));
+    if (!status.connections.empty()) put(render(connections_table(status), colour));
     if (status.phase != "none")
         put_line(fmt::format("emergency call to {}: {}", printable(status.number),
                              printable(status.words)));

@@ -156,6 +156,8 @@ void CrossCheck::modem(ModePolicy& a, ModePolicy& b) {
     for (std::size_t i = 0; i < p.numbers.size(); ++i)
         claims("numbers", p.numbers[i], q.numbers, i);
     for (std::size_t i = 0; i < p.lines.size(); ++i) claims("lines", p.lines[i], q.lines, i);
+    for (std::size_t i = 0; i < p.access_points.size(); ++i)
+        claims("accessPoints", p.access_points[i], q.access_points, i);
     if (p.rest && q.rest)
         both(a, a.profile->where("modem/rest"), b, b.profile->where("modem/rest"),
              Rule::claimed_twice, "two modes claim the rest of what comes in",

@@ -42,10 +42,11 @@ enum class Format : std::uint8_t {
     syscall,           // a name
     syscall_or_group,  // a name or @group
     cpu_max,
-    root_hash,    // of dm-verity, SHA-256
-    x25519_key,   // a public one, in base64
-    line_name,    // a SIM's own number, or a modem's name
-    number_rule,  // a telephone number, or the beginning of one and "*"
+    root_hash,     // of dm-verity, SHA-256
+    x25519_key,    // a public one, in base64
+    line_name,     // a SIM's own number, or a modem's name
+    access_point,  // APN (3GPP TS 23.003, 9.1)
+    number_rule,   // a telephone number, or the beginning of one and "*"
     emergency_number,
     ip_prefix,
     ip_interface,  // an address with the length of its net

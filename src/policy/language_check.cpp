@@ -130,6 +130,14 @@ bool is_line_name(std::string_view text) {
            std::ranges::all_of(text, [](char c) { return c > ' ' && c < 127; });
 }
 
+bool is_access_point(std::string_view text) {
+    const bool letters = std::ranges::all_of(text, [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+    });
+    return letters && !text.empty() && text.size() <= 100 && !text.contains("..") &&
+           text.front() != '.' && text.back() != '.';
+}
+
 bool is_emergency_number(std::string_view text) { return is_digits(text, 2, 6); }
 
 MaybeFault check_format(Format format, std::string_view text) {
@@ -174,6 +182,9 @@ MaybeFault check_format(Format format, std::string_view text) {
             return expect(
                 is_line_name(text), text, "a SIM's number or a modem's name",
                 "digits with a + before them or not; or a name that begins with a letter");
+        case Format::access_point:
+            return expect(is_access_point(text), text, "an access point's name",
+                          "at most 100 of a-z, 0-9, - and ., such as intern.example");
         case Format::number_rule:
             return expect(is_number_rule(text), text, "a telephone number",
                           "as the network tells it, such as +4930123456, or a beginning and *: "

@@ -53,10 +53,10 @@ constexpr std::array kDeviceKeys{
             .fallback = "\"none\""},
     KeySpec{.path = "devices/modem/[]",
             .types = kStr,
-            .doc = "A service of the modem. emergency: calls to emergency numbers and no others, "
+            .doc = "A service of the modem. data: connections to the access points below. "
+                   "emergency: calls to emergency numbers and no others, "
                    "which whoever has another service may make too.",
-            .values = "data|emergency|sms|voice",
-            .enforced = "emergency|sms|voice"},
+            .values = "data|emergency|sms|voice"},
     KeySpec{.path = "devices/gnss",
             .types = kStr,
             .doc = "Position.",
@@ -106,8 +106,9 @@ constexpr std::array kAudioKeys{
 constexpr std::array kModemKeys{
     KeySpec{.path = "modem",
             .types = kObj,
-            .doc = "What of the calls and messages that come in is this mode's. What a mode claims "
-                   "and has no right to is nobody's."},
+            .doc =
+                "What of the modem's calls, messages and connections is this mode's. What a mode "
+                "claims and has no right to is nobody's."},
     KeySpec{
         .path = "modem/numbers", .types = kArr, .doc = "What comes from these numbers.", .max = 64},
     KeySpec{.path = "modem/numbers/[]",
@@ -125,6 +126,16 @@ constexpr std::array kModemKeys{
             .doc = "A SIM by its own number, or a modem by its name in udev (ID_MM_PHYSDEV_UID).",
             .format = Format::line_name,
             .example = "\"+4915112345678\""},
+    KeySpec{.path = "modem/accessPoints",
+            .types = kArr,
+            .doc = "Connections to these (APN) are this mode's, whoever makes them. The first is "
+                   "what a program has that names none.",
+            .max = 8},
+    KeySpec{.path = "modem/accessPoints/[]",
+            .types = kStr,
+            .doc = "A name as the network knows it, in lower case.",
+            .format = Format::access_point,
+            .example = "\"intern.example\""},
     KeySpec{.path = "modem/rest",
             .types = kBool,
             .doc = "Whatever nothing else is said of; one mode can have it. A call is first that "

@@ -44,6 +44,8 @@ std::string_view format_pattern(Format format) {
             return "^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$";
         case Format::line_name:
             return "^(\\+?[0-9]{1,20}|[A-Za-z][!-~]{0,63})$";
+        case Format::access_point:
+            return "^[a-z0-9-]+(\\.[a-z0-9-]+)*$";
         case Format::number_rule:
             return "^\\+?[0-9]{1,20}\\*?$";
         case Format::emergency_number:

@@ -164,11 +164,11 @@ struct Volume {
     std::string escrow;               // X25519 public key in base64; "": nobody else gets a way
 };
 
-// What the modem's broker lets the mode have. Emergency calls come with either of the others.
+// What the modem's broker lets the mode have. Emergency calls come with any of the others.
 struct ModemRights {
-    bool sms = false, voice = false, emergency = false;
+    bool sms = false, voice = false, emergency = false, data = false;
 
-    bool any() const { return sms || voice || emergency; }
+    bool any() const { return sms || voice || emergency || data; }
     bool receives() const { return sms || voice; }
 };
 

@@ -149,6 +149,7 @@ void take_readable(const nlohmann::json& j, LaunchPlan& plan) {
     for (const std::string service : j.value("modem", nlohmann::json::array())) {
         plan.modem.sms = plan.modem.sms || service == "sms";
         plan.modem.voice = plan.modem.voice || service == "voice";
+        plan.modem.data = plan.modem.data || service == "data";
         plan.modem.emergency = plan.modem.emergency || service == "emergency";
     }
     if (const auto audio = j.find("audio"); audio != j.end())

@@ -160,6 +160,7 @@ void write_life(JsonWriter& w, const LaunchPlan& plan) {
     write_limits(w, "cgroup", plan.cgroup);
     write_limits(w, "backgroundCgroup", plan.background_cgroup);
     std::vector<std::string> modem;
+    if (plan.modem.data) modem.emplace_back("data");
     if (plan.modem.emergency) modem.emplace_back("emergency");
     if (plan.modem.sms) modem.emplace_back("sms");
     if (plan.modem.voice) modem.emplace_back("voice");

@@ -140,9 +140,15 @@ void ProfileReader::modem() {
     p_.modem.rights.sms = has_word(services, "sms");
     p_.modem.rights.voice = has_word(services, "voice");
     p_.modem.rights.emergency = has_word(services, "emergency");
+    p_.modem.rights.data = has_word(services, "data");
+    p_.modem.access_points = texts(get("modem/accessPoints"));
     p_.modem.numbers = texts(get("modem/numbers"));
     p_.modem.lines = texts(get("modem/lines"));
     p_.modem.rest = bool_or(get("modem/rest"), false);
+    if (p_.modem.rights.data && p_.modem.access_points.empty())
+        fault(Rule::contradiction, p_.where("devices/modem"),
+              "the mode may connect, and there is nothing that it may connect to",
+              "name it: \"modem\": { \"accessPoints\": [\"intern.example\"] }");
     if (p_.modem.rest && !p_.modem.rights.receives())
         fault(Rule::contradiction, p_.where("modem/rest"),
               "the mode may have neither calls nor messages",

@@ -54,6 +54,7 @@ struct ModemSpec {
     // What comes in that is this mode's: from these numbers, on these lines, and whatever nothing
     // else is said of.
     std::vector<std::string> numbers, lines;
+    std::vector<std::string> access_points;  // whose connections are this mode's
     bool rest = false;
 };
 

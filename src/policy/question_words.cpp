@@ -38,6 +38,7 @@ constexpr Word kDevices[] = {
     {"capture|microphone|microphones|mic", "audio", "capture"},
     {"camera|cameras", "camera"},
     {"modem|cellular|baseband", "modem"},
+    {"mobile-data|data-connection|bearer", "modem", "data"},
     {"emergency", "modem", "emergency"},
     {"sms", "modem", "sms"},
     {"voice|phone|telephone", "modem", "voice"},

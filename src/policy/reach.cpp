@@ -130,7 +130,7 @@ void Reach::device_words(const Node& node, const std::string& device_class) {
         Access& a = add(Resource::device, device_class + "-" + name, right_read | right_write,
                         "devices/" + device_class, at);
         a.by = arbiter_of(p_, device_class);
-        a.enforced = device_class == "audio" || (device_class == "modem" && name != "data");
+        a.enforced = device_class == "audio" || device_class == "modem";
     };
     for (const auto& item : node.items) part(item.text, item.at);
     for (const auto& member : node.members)

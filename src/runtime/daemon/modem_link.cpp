@@ -17,11 +17,12 @@ constexpr auto kReads = 5s;       // until a new one knows what ModemManager has
 int append(sd_bus_message* m, const modem::ModeRights& mode) {
     int r = sd_bus_message_open_container(m, 'r', modem::kModeFields);
     if (r >= 0)
-        r = sd_bus_message_append(m, "suubbbbb", mode.name.c_str(), mode.id_start, mode.id_count,
+        r = sd_bus_message_append(m, "suubbbbbb", mode.name.c_str(), mode.id_start, mode.id_count,
                                   int{mode.sms}, int{mode.voice}, int{mode.emergency},
-                                  int{mode.foreground}, int{mode.running});
+                                  int{mode.data}, int{mode.foreground}, int{mode.running});
     if (r >= 0) r = event::append_strings(m, mode.numbers);
     if (r >= 0) r = event::append_strings(m, mode.lines);
+    if (r >= 0) r = event::append_strings(m, mode.access_points);
     return r < 0 ? r : sd_bus_message_close_container(m);
 }
 

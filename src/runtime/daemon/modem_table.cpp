@@ -15,6 +15,7 @@ void add_rights(const Mode& mode, modem::ModeRights& rights) {
     rights.id_count = plan->uid_map.front().count;
     rights.sms = plan->modem.sms;
     rights.voice = plan->modem.voice;
+    rights.data = plan->modem.data;
     rights.emergency = plan->modem.emergency;
 }
 
@@ -44,6 +45,7 @@ modem::Table modem_table(const Modes& modes, const policy::PolicySet& policy,
                 one.mode == name && profile) {
                 rights.numbers = profile->modem.numbers;
                 rights.lines = profile->modem.lines;
+                rights.access_points = profile->modem.access_points;
             }
         table.modes.push_back(std::move(rights));
     }

@@ -20,6 +20,9 @@ class Nobody : public Broker::Listener {
     void text_added(const std::string&, unsigned) override {}
     void text_changed(const std::string&, unsigned) override {}
     void text_removed(const std::string&, unsigned) override {}
+    void bearer_added(const std::string&, unsigned) override {}
+    void bearer_changed(const std::string&, unsigned) override {}
+    void bearer_removed(const std::string&, unsigned) override {}
     void call_came(const std::string&) override {}
     void text_came(const std::string&) override {}
     void emergency_changed() override {}
@@ -71,6 +74,7 @@ void Broker::set_table(Table table) {
         }
         drop(view, Service::voice);
         drop(view, Service::sms);
+        drop(view, Service::data);
         views_.erase(mode);
     }
     for (const auto& rights : table_.modes)
@@ -79,6 +83,7 @@ void Broker::set_table(Table table) {
     switch_on();
     for (auto& [mode, view] : views_) show_lines(view);
     for (const auto& path : keys_of(radio_.texts())) judge_text(path);
+    for (const auto& path : keys_of(radio_.bearers())) bearer_changed(path);
     if (first)
         for (const auto& path : keys_of(radio_.calls())) call_changed(path);
 }
@@ -87,6 +92,7 @@ void Broker::take_over(View& view, const ModeRights& rights) {
     const auto before = std::exchange(view.rights, rights);
     if (before.voice && !rights.voice) drop(view, Service::voice);
     if (before.sms && !rights.sms) drop(view, Service::sms);
+    if (before.data && !rights.data) drop(view, Service::data);
     if (before.running && !rights.running) end_calls(view);
 }
 
@@ -108,6 +114,13 @@ void Broker::drop(View& view, Service service) {
             if (is_live(call)) radio_.hang_up(call.path, [](const Result<>&) {});
             view.calls.erase(number);
             listener_->call_removed(mode, number);
+        }
+        return;
+    }
+    if (service == Service::data) {
+        for (const auto number : keys_of(view.bearers)) {
+            hang_up_data(view.bearers.at(number).path);
+            drop_bearer({mode, number});
         }
         return;
     }
@@ -194,8 +207,9 @@ bool Broker::place_of_text(const std::string& path, Place& place) const {
 Result<View*> Broker::may(const std::string& mode, Service service) {
     View* view = own(mode);
     if (view == nullptr || !has_right(view->rights, service))
-        return fail(Code::denied, service == Service::sms ? "this mode has no right to messages"
-                                                          : "this mode has no right to calls");
+        return fail(Code::denied, service == Service::sms    ? "this mode has no right to messages"
+                                  : service == Service::data ? "this mode has no right to data"
+                                                             : "this mode has no right to calls");
     return view;
 }
 

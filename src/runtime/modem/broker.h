@@ -33,6 +33,9 @@ class Broker : public Radio::Listener {
         virtual void text_added(const std::string& mode, unsigned text) = 0;
         virtual void text_changed(const std::string& mode, unsigned text) = 0;
         virtual void text_removed(const std::string& mode, unsigned text) = 0;
+        virtual void bearer_added(const std::string& mode, unsigned bearer) = 0;
+        virtual void bearer_changed(const std::string& mode, unsigned bearer) = 0;
+        virtual void bearer_removed(const std::string& mode, unsigned bearer) = 0;
         // Something came in for a mode, for who may have to wake it.
         virtual void call_came(const std::string& mode) = 0;
         virtual void text_came(const std::string& mode) = 0;
@@ -61,6 +64,8 @@ class Broker : public Radio::Listener {
     // Incoming calls that ring now, and messages in the store, that are no mode's.
     std::size_t nobodys_calls() const;
     std::size_t nobodys_texts() const;
+    // Whose a bearer is; "" nobody's.
+    std::string bearer_owner(const std::string& path) const;
     bool is_emergency_number(const std::string& number) const;
 
     // Nothing is dialled until it is started.
@@ -77,6 +82,13 @@ class Broker : public Radio::Listener {
     void send_text(const std::string& mode, unsigned text, Done done);
     void delete_text(const std::string& mode, unsigned text, Done done);
 
+    // access_point "": the usual one. Answers with the bearer once it is connected.
+    void connect(const std::string& mode, const std::string& line, const std::string& access_point,
+                 Answer<unsigned> answer);
+    void connect_again(const std::string& mode, unsigned bearer, Done done);
+    void disconnect(const std::string& mode, unsigned bearer, Done done);
+    void disconnect_all(const std::string& mode, const std::string& line, Done done);
+
     // Of the host, or of a mode's call that is to an emergency number.
     const Emergency& emergency() const noexcept { return emergency_; }
     Result<> dial_emergency(const std::string& number);
@@ -88,6 +100,8 @@ class Broker : public Radio::Listener {
     void call_gone(const std::string& path) override;
     void text_changed(const std::string& path) override;
     void text_gone(const std::string& path) override;
+    void bearer_changed(const std::string& path) override;
+    void bearer_gone(const std::string& path) override;
 
     // From the emergency call.
     void emergency_changed();
@@ -105,6 +119,12 @@ class Broker : public Radio::Listener {
     Result<View*> may(const std::string& mode, Service service);
     bool place_of_call(const std::string& path, Place& place) const;
     bool place_of_text(const std::string& path, Place& place) const;
+    bool place_of_bearer(const std::string& path, Place& place) const;
+    unsigned own_bearer(View& view, const std::string& line, const std::string& path);
+    void drop_bearer(const Place& place);
+    void hang_up_data(const std::string& path);
+    Result<> may_connect(const std::string& mode, const std::string& line,
+                         std::string& access_point);
     void take_over(View& view, const ModeRights& rights);
     void drop(View& view, Service service);
     void show_lines(View& view);
@@ -131,6 +151,7 @@ class Broker : public Radio::Listener {
     // Those that wait for their number, which the network tells after the first ring.
     std::map<std::string, std::chrono::steady_clock::time_point> waiting_;
     EventSource judge_later_;
+    std::set<std::string> connecting_;  // lines
     Emergency emergency_;
 };
 

@@ -11,18 +11,20 @@ namespace {
 
 int read_mode(sd_bus_message* m, ModeRights& mode) {
     const char* name = nullptr;
-    int sms = 0, voice = 0, emergency = 0, foreground = 0, running = 0;
-    int r = sd_bus_message_read(m, "suubbbbb", &name, &mode.id_start, &mode.id_count, &sms, &voice,
-                                &emergency, &foreground, &running);
+    int sms = 0, voice = 0, emergency = 0, data = 0, foreground = 0, running = 0;
+    int r = sd_bus_message_read(m, "suubbbbbb", &name, &mode.id_start, &mode.id_count, &sms, &voice,
+                                &emergency, &data, &foreground, &running);
     if (r < 0) return r;
     mode.name = name;
     mode.sms = sms != 0;
     mode.voice = voice != 0;
     mode.emergency = emergency != 0;
+    mode.data = data != 0;
     mode.foreground = foreground != 0;
     mode.running = running != 0;
     r = event::read_strings(m, mode.numbers);
-    return r < 0 ? r : event::read_strings(m, mode.lines);
+    if (r >= 0) r = event::read_strings(m, mode.lines);
+    return r < 0 ? r : event::read_strings(m, mode.access_points);
 }
 
 int read_table(sd_bus_message* m, Table& table) {
@@ -57,7 +59,7 @@ int set_table(sd_bus_message* m, void* userdata, sd_bus_error*) {
 
 const sd_bus_vtable kVtable[] = {
     SD_BUS_VTABLE_START(0),
-    SD_BUS_METHOD("SetTable", "a(suubbbbbasas)sas", "as", set_table, 0),
+    SD_BUS_METHOD("SetTable", "a(suubbbbbbasasas)sas", "as", set_table, 0),
     SD_BUS_SIGNAL("CallCame", "s", 0),
     SD_BUS_SIGNAL("CallsChanged", "as", 0),
     SD_BUS_SIGNAL("MessageCame", "s", 0),

@@ -30,9 +30,23 @@ int append_mode(sd_bus_message* reply, const View& view) {
     const auto received =
         std::ranges::count_if(view.texts, [](const auto& text) { return text.second.incoming; });
     return sd_bus_message_append(
-        reply, "(sbbuu)", view.rights.name.c_str(), static_cast<int>(view.rights.sms),
-        static_cast<int>(view.rights.voice), static_cast<std::uint32_t>(live),
-        static_cast<std::uint32_t>(received));
+        reply, "(sbbbuu)", view.rights.name.c_str(), static_cast<int>(view.rights.sms),
+        static_cast<int>(view.rights.voice), static_cast<int>(view.rights.data),
+        static_cast<std::uint32_t>(live), static_cast<std::uint32_t>(received));
+}
+
+// Those that are up, also nobody's: the phone's own.
+int append_connections(sd_bus_message* reply, const Broker& broker) {
+    int r = sd_bus_message_open_container(reply, 'a', "(ssss)");
+    const auto& lines = broker.radio().lines();
+    for (const auto& [path, bearer] : broker.radio().bearers()) {
+        if (r < 0 || !bearer.connected) continue;
+        const auto line = lines.find(bearer.line);
+        r = sd_bus_message_append(reply, "(ssss)", broker.bearer_owner(path).c_str(),
+                                  line == lines.end() ? "" : line->second.names.device.c_str(),
+                                  bearer.access_point.c_str(), bearer.interface.c_str());
+    }
+    return r >= 0 ? sd_bus_message_close_container(reply) : r;
 }
 
 // Of a mode's messages and calls how many; never a number, a name or a word of them.
@@ -46,10 +60,11 @@ int status(sd_bus_message* m, void* userdata, sd_bus_error*) {
     for (const auto& [path, line] : broker.radio().lines())
         if (r >= 0) r = append_line(reply, line);
     if (r >= 0) r = sd_bus_message_close_container(reply);
-    if (r >= 0) r = sd_bus_message_open_container(reply, 'a', "(sbbuu)");
+    if (r >= 0) r = sd_bus_message_open_container(reply, 'a', "(sbbbuu)");
     for (const auto& [mode, view] : broker.views())
         if (r >= 0) r = append_mode(reply, view);
     if (r >= 0) r = sd_bus_message_close_container(reply);
+    if (r >= 0) r = append_connections(reply, broker);
     const auto& emergency = broker.emergency();
     if (r >= 0)
         r = sd_bus_message_append(reply, "uusss",
@@ -75,7 +90,7 @@ int hang_up(sd_bus_message* m, void* userdata, sd_bus_error*) {
 
 const sd_bus_vtable kVtable[] = {
     SD_BUS_VTABLE_START(0),
-    SD_BUS_METHOD("Status", "", "ba(siususasb)a(sbbuu)uusss", status, 0),
+    SD_BUS_METHOD("Status", "", "ba(siususasb)a(sbbbuu)a(ssss)uusss", status, 0),
     SD_BUS_METHOD("Call", "s", "", call, 0),
     SD_BUS_METHOD("HangUp", "", "", hang_up, 0),
     SD_BUS_SIGNAL("Emergency", "sss", 0),

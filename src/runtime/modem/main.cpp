@@ -82,6 +82,15 @@ class Faces : public Broker::Listener {
     void text_removed(const std::string& mode, unsigned text) override {
         if (auto* face = of(mode)) face->text_removed(text);
     }
+    void bearer_added(const std::string& mode, unsigned bearer) override {
+        if (auto* face = of(mode)) face->bearer_added(bearer);
+    }
+    void bearer_changed(const std::string& mode, unsigned bearer) override {
+        if (auto* face = of(mode)) face->bearer_changed(bearer);
+    }
+    void bearer_removed(const std::string& mode, unsigned bearer) override {
+        if (auto* face = of(mode)) face->bearer_removed(bearer);
+    }
     void call_came(const std::string& mode) override { control_->call_came(mode); }
     void text_came(const std::string& mode) override { control_->text_came(mode); }
     void owner_not_kept(const Error& why) override { say_error(why); }

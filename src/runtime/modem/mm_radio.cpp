@@ -23,6 +23,7 @@ bool is_below(std::string_view path, std::string_view prefix) {
 
 const char* interface_of(std::string_view path) {
     if (is_below(path, mm::kCallPrefix)) return mm::kCall;
+    if (is_below(path, mm::kBearerPrefix)) return mm::kBearer;
     return is_below(path, mm::kTextPrefix) ? mm::kText : nullptr;
 }
 
@@ -185,6 +186,8 @@ void MmRadio::take(std::map<std::string, ModemObject> objects) {
             if (is_below(call, mm::kCallPrefix)) listed[call] = path;
         for (const auto& text : object.texts)
             if (is_below(text, mm::kTextPrefix)) listed[text] = path;
+        for (const auto& bearer : object.bearers)
+            if (is_below(bearer, mm::kBearerPrefix)) listed[bearer] = path;
         if (sims_[path] != object.sim) {
             sims_[path] = object.sim;
             sim_numbers_.erase(path);
@@ -210,6 +213,7 @@ void MmRadio::forget_gone(const std::map<std::string, std::string>& listed) {
         if (listed.contains(path)) continue;
         if (calls_.erase(path) != 0) listener_->call_gone(path);
         if (texts_.erase(path) != 0) listener_->text_gone(path);
+        if (bearers_.erase(path) != 0) listener_->bearer_gone(path);
     }
 }
 
@@ -234,23 +238,19 @@ void MmRadio::read_object(const std::string& path) {
 void MmRadio::took_object(const std::string& path, sd_bus_message* answer) {
     const auto line = listed_.find(path);
     if (line == listed_.end()) return;
-    if (interface_of(path) == mm::kCall) {
-        RadioCall call;
-        if (read_call(answer, call) < 0) return;
-        call.line = line->second;
-        if (const auto [it, fresh] = calls_.try_emplace(path); fresh || it->second != call) {
-            it->second = std::move(call);
-            listener_->call_changed(path);
-        }
-        return;
-    }
-    RadioText text;
-    if (read_text(answer, text) < 0) return;
-    text.line = line->second;
-    if (const auto [it, fresh] = texts_.try_emplace(path); fresh || it->second != text) {
-        it->second = std::move(text);
-        listener_->text_changed(path);
-    }
+    const auto take = [&](auto& all, auto read, void (Listener::*changed)(const std::string&)) {
+        typename std::remove_reference_t<decltype(all)>::mapped_type now;
+        if (read(answer, now) < 0) return;
+        now.line = line->second;
+        const auto [it, fresh] = all.try_emplace(path);
+        if (!fresh && it->second == now) return;
+        it->second = std::move(now);
+        (listener_->*changed)(path);
+    };
+    const std::string_view interface = interface_of(path);
+    if (interface == mm::kCall) return take(calls_, read_call, &Listener::call_changed);
+    if (interface == mm::kBearer) return take(bearers_, read_bearer, &Listener::bearer_changed);
+    take(texts_, read_text, &Listener::text_changed);
 }
 
 void MmRadio::read_emergency(const std::string& line, const std::string& sim) {

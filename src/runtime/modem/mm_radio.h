@@ -33,6 +33,7 @@ class MmRadio : public Radio {
     const std::map<std::string, Line>& lines() const override { return lines_; }
     const std::map<std::string, RadioCall>& calls() const override { return calls_; }
     const std::map<std::string, RadioText>& texts() const override { return texts_; }
+    const std::map<std::string, RadioBearer>& bearers() const override { return bearers_; }
 
     void wake() override;
     void enable(const std::string& line, Done done) override;
@@ -47,6 +48,9 @@ class MmRadio : public Radio {
                      Answer<std::string> answer) override;
     void send_text(const std::string& text, Done done) override;
     void delete_text(const std::string& line, const std::string& text, Done done) override;
+    void connect_data(const std::string& line, const std::string& access_point,
+                      Answer<std::string> answer) override;
+    void disconnect_data(const std::string& line, const std::string& bearer, Done done) override;
 
   private:
     using Properties = std::vector<std::pair<const char*, std::string>>;
@@ -66,7 +70,8 @@ class MmRadio : public Radio {
     void plain(const std::string& path, const char* interface, const char* member,
                std::chrono::seconds patience, Done done);
     void create(const std::string& line, const char* interface, const char* member,
-                const Properties& properties, Answer<std::string> answer);
+                const Properties& properties, std::chrono::seconds patience,
+                Answer<std::string> answer);
     static int on_signal(sd_bus_message* message, void* userdata, sd_bus_error* error);
     static int on_owner(sd_bus_message* message, void* userdata, sd_bus_error* error);
     static int on_disconnected(sd_bus_message* message, void* userdata, sd_bus_error* error);
@@ -79,7 +84,8 @@ class MmRadio : public Radio {
     std::map<std::string, Line> lines_;
     std::map<std::string, RadioCall> calls_;
     std::map<std::string, RadioText> texts_;
-    std::map<std::string, std::string> listed_;  // calls and messages, to their line
+    std::map<std::string, RadioBearer> bearers_;
+    std::map<std::string, std::string> listed_;  // all of these, to their line
     std::map<std::string, std::string> sims_;    // of lines whose SIM's numbers are known
     std::map<std::string, std::vector<std::string>> sim_numbers_;  // by line
     // What is asked now, and whether it has changed since.

@@ -52,6 +52,13 @@ struct Value {
         if (r > 0) out = static_cast<T>(value);
         return r;
     }
+    int flag(bool& out) const {
+        if (type != "b") return 0;
+        int value = 0;
+        const int r = sd_bus_message_read_basic(m, 'b', &value);
+        if (r > 0) out = value != 0;
+        return r;
+    }
     int list(std::vector<std::string>& out) const {
         if (type != "as" && type != "ao") return 0;
         int r = sd_bus_message_enter_container(m, 'a', type.data() + 1);
@@ -81,6 +88,7 @@ int modem_property(Value value, std::string_view name, ModemObject& out) {
     if (name == "OwnNumbers") return value.list(line.names.numbers);
     if (name == "Device") return value.text(line.names.device);
     if (name == "DeviceIdentifier") return value.text(line.id);
+    if (name == "Bearers") return value.list(out.bearers);
     return name == "Sim" ? value.text(out.sim) : 0;
 }
 
@@ -155,6 +163,19 @@ int read_text(sd_bus_message* m, RadioText& out) {
     });
     out.incoming = kind == kDeliver;
     return r;
+}
+
+int read_bearer(sd_bus_message* m, RadioBearer& out) {
+    return each_property(m, [&](std::string_view name, std::string_view type) {
+        const Value value{m, type};
+        if (name == "Connected") return value.flag(out.connected);
+        if (name == "Interface") return value.text(out.interface);
+        if (name != "Properties" || type != "a{sv}") return 0;
+        const int r = each_property(m, [&](std::string_view key, std::string_view of) {
+            return key == "apn" ? Value{m, of}.text(out.access_point) : 0;
+        });
+        return r < 0 ? r : 1;
+    });
 }
 
 int read_sim(sd_bus_message* m, std::vector<std::string>& emergency) {

@@ -14,7 +14,7 @@ namespace pmos::modem {
 struct ModemObject {
     Line line;
     std::string sim;
-    std::vector<std::string> calls, texts;  // paths
+    std::vector<std::string> calls, texts, bearers;  // paths
 };
 
 // Of GetManagedObjects' answer, by path. Negative: it cannot be read.
@@ -22,6 +22,7 @@ int read_objects(sd_bus_message* message, std::map<std::string, ModemObject>& ou
 // Of GetAll's answers.
 int read_call(sd_bus_message* message, RadioCall& out);
 int read_text(sd_bus_message* message, RadioText& out);
+int read_bearer(sd_bus_message* message, RadioBearer& out);
 int read_sim(sd_bus_message* message, std::vector<std::string>& emergency);
 
 }  // namespace pmos::modem

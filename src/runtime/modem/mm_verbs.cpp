@@ -14,6 +14,7 @@ constexpr auto kCreate = 10s;
 constexpr auto kCall = 60s;   // the network takes its time
 constexpr auto kSend = 120s;  // of a message in many parts
 constexpr auto kEnable = 120s;
+constexpr auto kConnect = 180s;  // from off to connected, as ModemManager allows
 constexpr auto kWake = 5s;
 
 AnswerMessage only_done(Done done) {
@@ -56,7 +57,8 @@ void MmRadio::plain(const std::string& path, const char* interface, const char* 
 }
 
 void MmRadio::create(const std::string& line, const char* interface, const char* member,
-                     const Properties& properties, Answer<std::string> answer) {
+                     const Properties& properties, std::chrono::seconds patience,
+                     Answer<std::string> answer) {
     auto call = request(line, interface, member);
     if (call) {
         sd_bus_message_open_container(call.get(), 'a', "{sv}");
@@ -64,7 +66,7 @@ void MmRadio::create(const std::string& line, const char* interface, const char*
             sd_bus_message_append(call.get(), "{sv}", key, "s", value.c_str());
         sd_bus_message_close_container(call.get());
     }
-    ask(std::move(call), kCreate,
+    ask(std::move(call), patience,
         [answer = std::move(answer)](Result<sd_bus_message*> made) mutable {
             const char* path = nullptr;
             if (!made) return answer(fail(std::move(made.error())));
@@ -82,7 +84,7 @@ void MmRadio::enable(const std::string& line, Done done) {
 
 void MmRadio::create_call(const std::string& line, const std::string& number,
                           Answer<std::string> answer) {
-    create(line, mm::kVoice, "CreateCall", {{"number", number}}, std::move(answer));
+    create(line, mm::kVoice, "CreateCall", {{"number", number}}, kCreate, std::move(answer));
 }
 
 void MmRadio::start_call(const std::string& call, Done done) {
@@ -111,7 +113,8 @@ void MmRadio::delete_call(const std::string& line, const std::string& call) {
 
 void MmRadio::create_text(const std::string& line, const std::string& number,
                           const std::string& text, Answer<std::string> answer) {
-    create(line, mm::kMessaging, "Create", {{"number", number}, {"text", text}}, std::move(answer));
+    create(line, mm::kMessaging, "Create", {{"number", number}, {"text", text}}, kCreate,
+           std::move(answer));
 }
 
 void MmRadio::send_text(const std::string& text, Done done) {
@@ -122,6 +125,17 @@ void MmRadio::delete_text(const std::string& line, const std::string& text, Done
     auto message = request(line, mm::kMessaging, "Delete");
     if (message) sd_bus_message_append(message.get(), "o", text.c_str());
     ask(std::move(message), kCreate, only_done(std::move(done)));
+}
+
+void MmRadio::connect_data(const std::string& line, const std::string& access_point,
+                           Answer<std::string> answer) {
+    create(line, mm::kSimple, "Connect", {{"apn", access_point}}, kConnect, std::move(answer));
+}
+
+void MmRadio::disconnect_data(const std::string& line, const std::string& bearer, Done done) {
+    auto message = request(line, mm::kSimple, "Disconnect");
+    if (message) sd_bus_message_append(message.get(), "o", bearer.c_str());
+    ask(std::move(message), kCall, only_done(std::move(done)));
 }
 
 }  // namespace pmos::modem

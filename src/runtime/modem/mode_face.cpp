@@ -24,7 +24,8 @@ constexpr unsigned kMostAwaited = 32;
 constexpr const char* prefix_of(Kind kind) {
     return kind == Kind::line   ? mm::kModemPrefix
            : kind == Kind::call ? mm::kCallPrefix
-                                : mm::kTextPrefix;
+           : kind == Kind::text ? mm::kTextPrefix
+                                : mm::kBearerPrefix;
 }
 
 template <Kind kind>
@@ -70,6 +71,16 @@ const OwnText* ModeFace::Object::text() const {
     return it == view->texts.end() ? nullptr : &it->second;
 }
 
+const RadioBearer* ModeFace::Object::bearer() const {
+    const View* view = face.view();
+    if (view == nullptr) return nullptr;
+    const auto own = view->bearers.find(number);
+    if (own == view->bearers.end()) return nullptr;
+    const auto& all = face.broker().radio().bearers();
+    const auto it = all.find(own->second.path);
+    return it == all.end() ? nullptr : &it->second;
+}
+
 const Line* ModeFace::Object::radio_line() const {
     const auto& lines = face.broker().radio().lines();
     const auto it = lines.find(line);
@@ -106,6 +117,8 @@ int ModeFace::prepare(peer::Face::Peer& peer) {
         Entry{mm::kModemPrefix, mm::kModem3gpp, network_vtable(), find_object<Kind::line>},
         Entry{mm::kModemPrefix, mm::kMessaging, messaging_vtable(), find_object<Kind::line>},
         Entry{mm::kModemPrefix, mm::kVoice, voice_vtable(), find_object<Kind::line>},
+        Entry{mm::kModemPrefix, mm::kSimple, simple_vtable(), find_object<Kind::line>},
+        Entry{mm::kBearerPrefix, mm::kBearer, bearer_vtable(), find_object<Kind::bearer>},
         Entry{mm::kCallPrefix, mm::kCall, call_vtable(), find_object<Kind::call>},
         Entry{mm::kTextPrefix, mm::kText, text_vtable(), find_object<Kind::text>}};
     int r = sd_bus_set_sender(bus, peer::kOwnName);
@@ -128,7 +141,7 @@ ModeFace::Object* ModeFace::remember(Kind kind, unsigned number, std::string lin
 ModeFace::Object* ModeFace::object_at(std::string_view path) {
     const View* view = this->view();
     if (view == nullptr) return nullptr;
-    for (const auto kind : {Kind::line, Kind::call, Kind::text}) {
+    for (const auto kind : {Kind::line, Kind::call, Kind::text, Kind::bearer}) {
         const std::string_view prefix = prefix_of(kind);
         if (!path.starts_with(prefix) || path.size() < prefix.size() + 2) continue;
         const auto digits = path.substr(prefix.size() + 1);
@@ -142,6 +155,8 @@ ModeFace::Object* ModeFace::object_at(std::string_view path) {
             return remember(kind, number, view->calls.at(number).line);
         if (kind == Kind::text && view->texts.contains(number))
             return remember(kind, number, view->texts.at(number).line);
+        if (kind == Kind::bearer && view->bearers.contains(number))
+            return remember(kind, number, view->bearers.at(number).line);
         if (kind == Kind::line)
             for (const auto& [line, own] : view->lines)
                 if (own == number) return remember(kind, number, line);
@@ -184,7 +199,7 @@ void ModeFace::lines_changed() {
         const auto path = object_path(Kind::line, one.first);
         face_->each([&](sd_bus* bus) {
             sd_bus_emit_interfaces_removed(bus, path.c_str(), mm::kModem, mm::kModem3gpp,
-                                           mm::kMessaging, mm::kVoice, nullptr);
+                                           mm::kMessaging, mm::kVoice, mm::kSimple, nullptr);
         });
         objects_.erase({Kind::line, one.first});
         return true;
@@ -253,16 +268,58 @@ void ModeFace::text_removed(unsigned text) {
     objects_.erase({Kind::text, text});
 }
 
-bool ModeFace::defer(sd_bus_message* message, Done& done, sd_bus_error* error) {
+void ModeFace::bearers_changed(const std::string& line) {
+    const auto path = line_path(line);
+    if (path.empty()) return;
+    face_->each([&](sd_bus* bus) {
+        sd_bus_emit_properties_changed(bus, path.c_str(), mm::kModem, "Bearers", nullptr);
+    });
+}
+
+void ModeFace::bearer_added(unsigned bearer) {
+    if (const auto* object = object_at(object_path(Kind::bearer, bearer)); object != nullptr)
+        bearers_changed(object->line);
+}
+
+void ModeFace::bearer_changed(unsigned bearer) {
+    const auto path = object_path(Kind::bearer, bearer);
+    if (object_at(path) == nullptr) return;
+    face_->each([&](sd_bus* bus) {
+        sd_bus_emit_properties_changed(bus, path.c_str(), mm::kBearer, "Connected", nullptr);
+    });
+}
+
+void ModeFace::bearer_removed(unsigned bearer) {
+    const auto gone = objects_.extract({Kind::bearer, bearer});
+    if (!gone.empty()) bearers_changed(gone.mapped().line);
+}
+
+bool ModeFace::await(sd_bus_error* error) {
     if (*awaited_ >= kMostAwaited) {
         sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED, "too many requests at once");
         return false;
     }
     ++*awaited_;
+    return true;
+}
+
+bool ModeFace::defer(sd_bus_message* message, Done& done, sd_bus_error* error) {
+    if (!await(error)) return false;
     done = [awaited = awaited_, kept = share(message)](Result<> result) {
         --*awaited;
         if (!result) return reply_error(kept.get(), result.error());
         sd_bus_reply_method_return(kept.get(), nullptr);
+    };
+    return true;
+}
+
+bool ModeFace::defer(sd_bus_message* message, Kind kind, Answer<unsigned>& answer,
+                     sd_bus_error* error) {
+    if (!await(error)) return false;
+    answer = [awaited = awaited_, kept = share(message), kind](Result<unsigned> result) {
+        --*awaited;
+        if (!result) return reply_error(kept.get(), result.error());
+        sd_bus_reply_method_return(kept.get(), "o", object_path(kind, *result).c_str());
     };
     return true;
 }

@@ -4,6 +4,8 @@
 
 #include <systemd/sd-bus.h>
 
+#include <cerrno>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <string>
@@ -16,7 +18,7 @@ namespace pmos::modem {
 
 class ModeFace {
   public:
-    enum class Kind : std::uint8_t { line, call, text };
+    enum class Kind : std::uint8_t { line, call, text, bearer };
     // What sd-bus hands to the methods of an object.
     struct Object {
         ModeFace& face;
@@ -26,6 +28,7 @@ class ModeFace {
 
         const OwnCall* call() const;
         const OwnText* text() const;
+        const RadioBearer* bearer() const;
         const Line* radio_line() const;
     };
 
@@ -42,6 +45,10 @@ class ModeFace {
     void text_added(unsigned text);
     void text_changed(unsigned text);
     void text_removed(unsigned text);
+    void bearers_changed(const std::string& line);
+    void bearer_added(unsigned bearer);
+    void bearer_changed(unsigned bearer);
+    void bearer_removed(unsigned bearer);
 
     Broker& broker() const noexcept { return broker_; }
     const std::string& mode() const noexcept { return mode_; }
@@ -51,12 +58,15 @@ class ModeFace {
     Object* object_at(std::string_view path);
     // For an answer that comes later. False: too many are awaited already.
     bool defer(sd_bus_message* message, Done& done, sd_bus_error* error);
+    // One that is an object's path.
+    bool defer(sd_bus_message* message, Kind kind, Answer<unsigned>& answer, sd_bus_error* error);
 
   private:
     ModeFace(Broker& broker, std::string mode) : broker_(broker), mode_(std::move(mode)) {}
     int prepare(peer::Face::Peer& peer);
     Object* remember(Kind kind, unsigned number, std::string line);
     std::string line_path(const std::string& line) const;
+    bool await(sd_bus_error* error);
     void tell(Kind kind, unsigned number, const char* member, bool with_flag, bool flag);
 
     Broker& broker_;
@@ -76,5 +86,31 @@ const sd_bus_vtable* messaging_vtable();
 const sd_bus_vtable* voice_vtable();
 const sd_bus_vtable* call_vtable();
 const sd_bus_vtable* text_vtable();
+const sd_bus_vtable* simple_vtable();
+const sd_bus_vtable* bearer_vtable();
+
+// The object that a call names by its path. nullptr: it is nothing that the mode has.
+ModeFace::Object* named(sd_bus_message* message, const ModeFace::Object& object,
+                        ModeFace::Kind kind);
+// A method without arguments, of an object that the broker knows by its number.
+template <void (Broker::*verb)(const std::string&, unsigned, Done)>
+int ask(sd_bus_message* message, void* userdata, sd_bus_error* error) {
+    const auto& object = *static_cast<ModeFace::Object*>(userdata);
+    Done done;
+    if (!object.face.defer(message, done, error)) return -EBUSY;
+    (object.face.broker().*verb)(object.face.mode(), object.number, std::move(done));
+    return 1;
+}
+// An array of the paths of what the mode has on the line.
+int append_paths(sd_bus_message* reply, const ModeFace::Object& line, ModeFace::Kind kind);
+int list_paths(sd_bus_message* call, const ModeFace::Object& line, ModeFace::Kind kind);
+// Of a dictionary, the texts that are wanted; unknown: what else is in it, or is no text.
+struct Wanted {
+    const char* key;
+    std::string& value;
+};
+int read_wanted(sd_bus_message* message, std::initializer_list<Wanted> wanted,
+                std::string& unknown);
+int refuse_unknown(sd_bus_error* error, const std::string& unknown);
 
 }  // namespace pmos::modem

@@ -1,6 +1,5 @@
 // modem: a modem's interfaces as a mode has them. Nothing of the SIM's identity, the modem's or its
 // ports is among them.
-#include <algorithm>
 #include <string>
 #include <string_view>
 
@@ -14,22 +13,6 @@ using Kind = ModeFace::Kind;
 using Object = ModeFace::Object;
 
 constexpr std::uint32_t kPowerOn = 3, kCapabilityGsm = 1U << 2U, kStorageModem = 2;
-
-int append_paths(sd_bus_message* reply, const Object& object, Kind kind) {
-    int r = sd_bus_message_open_container(reply, 'a', "o");
-    const auto put = [&](const auto& all) {
-        for (const auto& [number, one] : all)
-            if (r >= 0 && one.line == object.line)
-                r = sd_bus_message_append(reply, "o", object_path(kind, number).c_str());
-    };
-    if (const View* view = object.face.view(); view != nullptr) {
-        if (kind == Kind::call)
-            put(view->calls);
-        else
-            put(view->texts);
-    }
-    return r >= 0 ? sd_bus_message_close_container(reply) : r;
-}
 
 int get_line(sd_bus*, const char*, const char*, const char* property, sd_bus_message* reply,
              void* userdata, sd_bus_error*) {
@@ -57,7 +40,6 @@ int get_fixed(sd_bus*, const char*, const char*, const char* property, sd_bus_me
     if (name == "Sim") return sd_bus_message_append(reply, "o", "/");
     // Empty, not absent: libmm-glib takes that it is there for granted.
     if (name == "UnlockRetries") return sd_bus_message_append(reply, "a{uu}", 0);
-    if (name == "Bearers") return sd_bus_message_append(reply, "ao", 0);
     if (name == "SupportedStorages") return sd_bus_message_append(reply, "au", 1, kStorageModem);
     if (name == "DefaultStorage") return sd_bus_message_append(reply, "u", kStorageModem);
     return sd_bus_message_append(reply, "s", name == "Manufacturer" ? "pmos" : "modem");
@@ -80,6 +62,11 @@ int get_messages(sd_bus*, const char*, const char*, const char*, sd_bus_message*
     return append_paths(reply, *static_cast<Object*>(userdata), Kind::text);
 }
 
+int get_bearers(sd_bus*, const char*, const char*, const char*, sd_bus_message* reply,
+                void* userdata, sd_bus_error*) {
+    return append_paths(reply, *static_cast<Object*>(userdata), Kind::bearer);
+}
+
 int get_calls(sd_bus*, const char*, const char*, const char*, sd_bus_message* reply, void* userdata,
               sd_bus_error*) {
     return append_paths(reply, *static_cast<Object*>(userdata), Kind::call);
@@ -96,79 +83,36 @@ int get_emergency_only(sd_bus*, const char*, const char*, const char*, sd_bus_me
     return sd_bus_message_append(reply, "b", static_cast<int>(only));
 }
 
-int list(sd_bus_message* m, void* userdata, Kind kind) {
-    sd_bus_message* reply = nullptr;
-    int r = sd_bus_message_new_method_return(m, &reply);
-    const MessagePtr owned(reply);
-    if (r >= 0) r = append_paths(reply, *static_cast<Object*>(userdata), kind);
-    return r >= 0 ? sd_bus_send(nullptr, reply, nullptr) : r;
-}
-
 int list_messages(sd_bus_message* m, void* userdata, sd_bus_error*) {
-    return list(m, userdata, Kind::text);
+    return list_paths(m, *static_cast<Object*>(userdata), Kind::text);
 }
 int list_calls(sd_bus_message* m, void* userdata, sd_bus_error*) {
-    return list(m, userdata, Kind::call);
+    return list_paths(m, *static_cast<Object*>(userdata), Kind::call);
 }
 
-// Of a dictionary, the texts that are known; what else is in it is refused by name.
-struct Wanted {
-    std::string number, text, unknown;
-};
-
-int read_wanted(sd_bus_message* m, Wanted& out) {
-    int r = sd_bus_message_enter_container(m, 'a', "{sv}");
-    while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
-        const char *key = nullptr, *type = nullptr, *value = nullptr;
-        if ((r = sd_bus_message_read(m, "s", &key)) < 0) break;
-        const std::string_view name = key;
-        std::string* to = name == "number" ? &out.number : name == "text" ? &out.text : nullptr;
-        if ((r = sd_bus_message_peek_type(m, nullptr, &type)) < 0) break;
-        if (to == nullptr || std::string_view(type) != "s") {
-            out.unknown = name;
-            r = sd_bus_message_skip(m, "v");
-        } else {
-            r = sd_bus_message_read(m, "v", "s", &value);
-            if (r >= 0) *to = value;
-        }
-        if (r >= 0) r = sd_bus_message_exit_container(m);
-    }
-    return r < 0 ? r : sd_bus_message_exit_container(m);
-}
-
-int refuse(sd_bus_error* error, const Wanted& wanted) {
-    return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "'%s' cannot be given here",
-                             wanted.unknown.c_str());
+int list_bearers(sd_bus_message* m, void* userdata, sd_bus_error*) {
+    return list_paths(m, *static_cast<Object*>(userdata), Kind::bearer);
 }
 
 int create_message(sd_bus_message* m, void* userdata, sd_bus_error* error) {
     const auto& object = *static_cast<Object*>(userdata);
-    Wanted wanted;
-    if (const int r = read_wanted(m, wanted); r < 0) return r;
-    if (!wanted.unknown.empty()) return refuse(error, wanted);
-    const auto made =
-        object.face.broker().make_text(object.face.mode(), object.line, wanted.number, wanted.text);
+    std::string number, text, unknown;
+    if (const int r = read_wanted(m, {{"number", number}, {"text", text}}, unknown); r < 0)
+        return r;
+    if (!unknown.empty()) return refuse_unknown(error, unknown);
+    const auto made = object.face.broker().make_text(object.face.mode(), object.line, number, text);
     if (!made) return set_error(error, made.error());
     return sd_bus_reply_method_return(m, "o", object_path(Kind::text, *made).c_str());
 }
 
 int create_call(sd_bus_message* m, void* userdata, sd_bus_error* error) {
     const auto& object = *static_cast<Object*>(userdata);
-    Wanted wanted;
-    if (const int r = read_wanted(m, wanted); r < 0) return r;
-    if (!wanted.unknown.empty()) return refuse(error, wanted);
-    const auto made =
-        object.face.broker().make_call(object.face.mode(), object.line, wanted.number);
+    std::string number, unknown;
+    if (const int r = read_wanted(m, {{"number", number}}, unknown); r < 0) return r;
+    if (!unknown.empty()) return refuse_unknown(error, unknown);
+    const auto made = object.face.broker().make_call(object.face.mode(), object.line, number);
     if (!made) return set_error(error, made.error());
     return sd_bus_reply_method_return(m, "o", object_path(Kind::call, *made).c_str());
-}
-
-// nullptr: it names nothing that the mode has.
-Object* named(sd_bus_message* m, const Object& object, Kind kind) {
-    const char* path = nullptr;
-    if (sd_bus_message_read(m, "o", &path) < 0) return nullptr;
-    Object* found = object.face.object_at(path);
-    return found != nullptr && found->kind == kind ? found : nullptr;
 }
 
 int no_such(sd_bus_error* error) {
@@ -219,7 +163,8 @@ const sd_bus_vtable kLine[] = {SD_BUS_VTABLE_START(0),
                                SD_BUS_PROPERTY("Manufacturer", "s", get_fixed, 0, kConst),
                                SD_BUS_PROPERTY("Model", "s", get_fixed, 0, kConst),
                                SD_BUS_PROPERTY("Sim", "o", get_fixed, 0, kConst),
-                               SD_BUS_PROPERTY("Bearers", "ao", get_fixed, 0, kConst),
+                               SD_BUS_METHOD("ListBearers", "", "ao", list_bearers, 0),
+                               SD_BUS_PROPERTY("Bearers", "ao", get_bearers, 0, kChanges),
                                SD_BUS_VTABLE_END};
 
 const sd_bus_vtable kNetwork[] = {

@@ -44,17 +44,6 @@ int get_text(sd_bus*, const char*, const char*, const char* property, sd_bus_mes
     return sd_bus_message_append(reply, "ay", 0);  // Data
 }
 
-using Verb = void (Broker::*)(const std::string&, unsigned, Done);
-
-template <Verb verb>
-int ask(sd_bus_message* m, void* userdata, sd_bus_error* error) {
-    const auto& object = *static_cast<Object*>(userdata);
-    Done done;
-    if (!object.face.defer(m, done, error)) return -EBUSY;
-    (object.face.broker().*verb)(object.face.mode(), object.number, std::move(done));
-    return 1;
-}
-
 int send_tones(sd_bus_message* m, void* userdata, sd_bus_error* error) {
     const auto& object = *static_cast<Object*>(userdata);
     const char* tones = nullptr;

@@ -87,14 +87,28 @@ const ModeRights* find_mode(const Table& table, std::string_view name) {
 }
 
 bool has_right(const ModeRights& mode, Service service) {
+    if (service == Service::data) return mode.data;
     return service == Service::sms ? mode.sms : mode.voice;
 }
 
-bool has_any(const ModeRights& mode) { return mode.sms || mode.voice || mode.emergency; }
+bool has_any(const ModeRights& mode) {
+    return mode.sms || mode.voice || mode.emergency || mode.data;
+}
 
 bool may_use(const Table& table, std::string_view mode, const LineNames& line) {
     const auto claim = by_line(table, line);
     return !claim.any() || (claim.whose != nullptr && claim.whose->name == mode);
+}
+
+std::string owner_of_data(const Table& table, std::string_view access_point) {
+    const ModeRights* whose = nullptr;
+    for (const auto& mode : table.modes) {
+        if (std::ranges::find(mode.access_points, access_point) == mode.access_points.end())
+            continue;
+        if (whose != nullptr) return "";
+        whose = &mode;
+    }
+    return whose != nullptr && whose->data ? whose->name : "";
 }
 
 std::string owner_of(const Table& table, Service service, std::string_view number,

@@ -8,7 +8,7 @@
 
 namespace pmos::modem {
 
-enum class Service : std::uint8_t { sms, voice };
+enum class Service : std::uint8_t { sms, voice, data };
 
 // What a network says of a number, without spaces, dashes and brackets.
 std::string plain_number(std::string_view number);
@@ -35,6 +35,9 @@ struct LineNames {
 };
 // Whether the mode may see and use the line: one that a mode claims is that mode's.
 bool may_use(const Table& table, std::string_view mode, const LineNames& line);
+
+// The one mode that claims the access point; "" none does, or several.
+std::string owner_of_data(const Table& table, std::string_view access_point);
 
 // The mode that what comes in from this number on this line belongs to; "" nobody. A number or a
 // line that a mode claims is never another's, also where that mode has not the right; one that two

@@ -23,11 +23,12 @@ inline constexpr const char* kHostInterface = "org.pmos.Modem1.Host";
 struct ModeRights {
     std::string name;
     std::uint32_t id_start = 0, id_count = 0;  // of the host, that its processes have
-    bool sms = false, voice = false, emergency = false;
+    bool sms = false, voice = false, emergency = false, data = false;
     bool foreground = false;
     bool running = false;  // and not locked: its programs can speak
     std::vector<std::string> numbers;
     std::vector<std::string> lines;
+    std::vector<std::string> access_points;  // the first is the usual one
     friend bool operator==(const ModeRights&, const ModeRights&) = default;
 };
 
@@ -39,9 +40,9 @@ struct Table {
     friend bool operator==(const Table&, const Table&) = default;
 };
 
-// Of SetTable: name, id start and count, sms, voice, emergency, foreground, running, numbers,
-// lines; then the fallback and the emergency numbers.
-inline constexpr const char* kModeSignature = "(suubbbbbasas)";
-inline constexpr const char* kModeFields = "suubbbbbasas";
+// Of SetTable: name, id start and count, sms, voice, emergency, data, foreground, running,
+// numbers, lines, access points; then the fallback and the emergency numbers.
+inline constexpr const char* kModeSignature = "(suubbbbbbasasas)";
+inline constexpr const char* kModeFields = "suubbbbbbasasas";
 
 }  // namespace pmos::modem

@@ -62,8 +62,8 @@ struct Line {
     std::uint32_t signal = 0;
     bool signal_recent = false;
     std::string operator_name, operator_code;
-    std::vector<std::string> emergency;  // numbers that the SIM names
-    bool voice = false, messaging = false;
+    std::vector<std::string> emergency;     // numbers that the SIM names
+    bool voice = false, messaging = false;  // and data, for which every modem is there
     friend bool operator==(const Line&, const Line&) = default;
 };
 
@@ -82,6 +82,14 @@ struct RadioText {
     friend bool operator==(const RadioText&, const RadioText&) = default;
 };
 
+// A data connection; as ModemManager keeps it, also one that is not up. interface: the phone's
+// link.
+struct RadioBearer {
+    std::string line, access_point, interface;
+    bool connected = false;
+    friend bool operator==(const RadioBearer&, const RadioBearer&) = default;
+};
+
 // Paths are the driver's own names, good until it forgets them.
 class Radio {
   public:
@@ -93,6 +101,8 @@ class Radio {
         virtual void call_gone(const std::string& path) = 0;
         virtual void text_changed(const std::string& path) = 0;
         virtual void text_gone(const std::string& path) = 0;
+        virtual void bearer_changed(const std::string& path) = 0;
+        virtual void bearer_gone(const std::string& path) = 0;
     };
     virtual ~Radio() = default;
 
@@ -100,6 +110,7 @@ class Radio {
     virtual const std::map<std::string, Line>& lines() const = 0;
     virtual const std::map<std::string, RadioCall>& calls() const = 0;
     virtual const std::map<std::string, RadioText>& texts() const = 0;
+    virtual const std::map<std::string, RadioBearer>& bearers() const = 0;
 
     virtual void wake() = 0;  // is to come, where it is not there
     virtual void enable(const std::string& line, Done done) = 0;
@@ -114,6 +125,10 @@ class Radio {
                              const std::string& text, Answer<std::string> answer) = 0;
     virtual void send_text(const std::string& text, Done done) = 0;
     virtual void delete_text(const std::string& line, const std::string& text, Done done) = 0;
+    // Answers with the bearer. May end what else the line is connected to.
+    virtual void connect_data(const std::string& line, const std::string& access_point,
+                              Answer<std::string> answer) = 0;
+    virtual void disconnect_data(const std::string& line, const std::string& bearer, Done done) = 0;
 };
 
 }  // namespace pmos::modem

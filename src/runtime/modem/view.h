@@ -27,12 +27,18 @@ struct OwnText {
     bool sending = false;
 };
 
+// What it is now is the Radio's.
+struct OwnBearer {
+    std::string line, path;
+};
+
 struct View {
     ModeRights rights;
     std::map<std::string, unsigned> lines;  // by the Radio's path
     std::map<unsigned, OwnCall> calls;
     std::map<unsigned, OwnText> texts;
-    unsigned next_line = 0, next_call = 0, next_text = 0;
+    std::map<unsigned, OwnBearer> bearers;
+    unsigned next_line = 0, next_call = 0, next_text = 0, next_bearer = 0;
 };
 
 // So that the map may change meanwhile.

@@ -31,10 +31,10 @@ def heard(line, times=1):
 
 def table(fallback, *modes):
     """modes: (name, sms, voice, in front, rules of numbers)"""
-    words = ["a(suubbbbbasas)sas", str(len(modes))]
+    words = ["a(suubbbbbbasasas)sas", str(len(modes))]
     for name, sms, voice, front, numbers in modes:
-        words += [name, str(IDS[name]), "65536", sms, voice, "false", front, "true", str(len(numbers)), *numbers,
-                  "0"]
+        words += [name, str(IDS[name]), "65536", sms, voice, "false", "false", front, "true", str(len(numbers)),
+                  *numbers, "0", "0"]
     done = run("busctl", f"--address=unix:path={RUN}/control", "call", "org.pmos.Modem1", "/org/pmos/Modem1",
                "org.pmos.Modem1.Control", "SetTable", *words, fallback, "1", "115")
     check("the broker takes a table", done.returncode == 0, done.stderr)

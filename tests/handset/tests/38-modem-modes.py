@@ -269,6 +269,72 @@ check("the owner's emergency number is called", until(
 check("and dialled", until(lambda: "dial 110" in LOG.read_text(), PATIENCE))
 pmosctl("modem", "hangup")
 
+note("a data connection")
+policy((["data", "voice"], {"accessPoints": ["games.example"]}), (["data"], {"accessPoints": ["intern.example", "b"]}),
+       restart=IDS)
+run("umount", "/run/modem-test/secure")  # its place was made anew
+run("mount", "--bind", RUN / "modes" / "secure", "/run/modem-test/secure")
+ctl("switch", "secure")
+ctl("switch", "personal")
+check("the modem is well", until(lambda: [line["state"] for line in broker()["lines"]] == ["registered"], PATIENCE),
+      broker())
+
+
+def connections():
+    return [(one["mode"], one["accessPoint"]) for one in broker()["connections"]]
+
+
+def bearers(mode):
+    done = mmcli(mode, "-m", "any", "--list-bearers", "-J")
+    return json.loads(done.stdout).get("modem.generic.bearers", json.loads(done.stdout).get("modem.bearers", [])) \
+        if done.returncode == 0 else done
+
+
+done = mmcli("secure", "-m", "any", "--simple-connect=apn=games.example")
+check("another's access point is refused", "may not connect to 'games.example'" in done.stderr and
+      "connected to" not in LOG.read_text(), done)
+done = mmcli("secure", "-m", "any", "--simple-connect=apn=intern.example,user=me")
+check("and what a mode cannot say", "'user' cannot be given here" in done.stderr, done)
+done = mmcli("secure", "-m", "any", "--simple-connect=apn=intern.example")
+check("secure connects to its own", done.returncode == 0, done)
+check("where the modem connected to", "connected to intern.example" in LOG.read_text().splitlines())
+check("status shows whose it is", until(lambda: connections() == [("secure", "intern.example")], PATIENCE), broker())
+check("so do words", "intern.example" in pmosctl("modem", "status").stdout, pmosctl("modem", "status").stdout)
+check("secure sees it", until(lambda: bearers("secure") == ["/org/freedesktop/ModemManager1/Bearer/0"], PATIENCE),
+      bearers("secure"))
+shown = mmcli("secure", "-b", "/org/freedesktop/ModemManager1/Bearer/0")
+check("with what it is", "connected: yes" in shown.stdout and "intern.example" in shown.stdout and
+      "ttyS" not in shown.stdout, shown)
+check("personal does not", bearers("personal") == [], bearers("personal"))
+done = mmcli("personal", "-b", "/org/freedesktop/ModemManager1/Bearer/0")
+check("by no name", done.returncode != 0, done)
+done = mmcli("personal", "-m", "any", "--simple-connect=apn=games.example")
+check("nor does it take the modem from it", "the modem is connected" in done.stderr, done)
+check("or end it", mmcli("personal", "-m", "any", "--simple-disconnect").returncode == 0 and
+      connections() == [("secure", "intern.example")], broker())
+run("systemctl", "kill", "-s", "KILL", "pmos-modem")
+check("a broker that starts again knows whose it is", until(
+    lambda: pmosctl("modem", "status").returncode == 0 and connections() == [("secure", "intern.example")], PATIENCE),
+      pmosctl("modem", "status"))
+check("112 is dialled all the same", until(lambda: pmosctl("modem", "call", "--no-wait", "112").returncode == 0, 10))
+check("and answered", until(lambda: LOG.read_text().splitlines().count("answered 112") == 5, PATIENCE), broker())
+check("instead of the connection", connections() == [] and
+      "disconnected from intern.example" in LOG.read_text().splitlines(), broker())
+pmosctl("modem", "hangup")
+until(lambda: broker()["emergency"]["phase"] == "ended", PATIENCE)
+stop_if_failed()
+done = mmcli("secure", "-m", "any", "--simple-connect")
+check("the first is what a program has that names none", until(
+    lambda: mmcli("secure", "-m", "any", "--simple-connect").returncode == 0, PATIENCE) and
+      connections() == [("secure", "intern.example")], broker())
+ctl("lock", "secure")
+check("a lock ends it", until(lambda: connections() == [], PATIENCE), broker())
+check("personal's turn", until(lambda: mmcli("personal", "-m", "any", "--simple-connect").returncode == 0, PATIENCE) and
+      connections() == [("personal", "games.example")], broker())
+policy((["voice"], {}), ([], {}))
+ctl("restart", "personal")
+check("and with its right it ends", until(lambda: connections() == [], PATIENCE), broker())
+
 journal = run("journalctl", "--no-pager", "-u", "pmosd").stdout
 check("the journal knows of no call and no message", "start personal" in journal and not any(
     word in journal for word in ("call-came", "message-came", "thawed-for-call", "hook-failed")))

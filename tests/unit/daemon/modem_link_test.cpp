@@ -35,6 +35,9 @@ struct FarEnd : modem::Broker::Listener {
     void text_added(const std::string&, unsigned) override {}
     void text_changed(const std::string&, unsigned) override {}
     void text_removed(const std::string&, unsigned) override {}
+    void bearer_added(const std::string&, unsigned) override {}
+    void bearer_changed(const std::string&, unsigned) override {}
+    void bearer_removed(const std::string&, unsigned) override {}
     void call_came(const std::string& mode) override { face->call_came(mode); }
     void text_came(const std::string& mode) override { face->text_came(mode); }
     void emergency_changed() override {}

@@ -46,13 +46,17 @@ policy::ModemSpec claims(std::vector<std::string> numbers, bool rest) {
 
 TEST_CASE("the broker's table has the rights of plans and the claims of profiles") {
     Phone phone;
-    phone.add("alpha", {true, false}, claims({"+49*"}, false));
+    auto claim = claims({"+49*"}, false);
+    claim.access_points = {"intern.example"};
+    phone.add("alpha", {.sms = true, .data = true}, claim);
     Mode& beta = phone.add("beta", {true, true}, claims({}, true));
     beta.foreground = true;
     const auto table = phone.table();
     REQUIRE(table.modes.size() == 2);
     const auto &a = table.modes[0], &b = table.modes[1];
     CHECK((a.name == "alpha" && a.sms && !a.voice && a.id_start == 100000 && a.id_count == 65536));
+    CHECK((a.data && !b.data && b.access_points.empty()));
+    CHECK(a.access_points == std::vector<std::string>{"intern.example"});
     CHECK(a.numbers == std::vector<std::string>{"+49*"});
     CHECK((b.name == "beta" && b.sms && b.voice && b.id_start == 200000));
     CHECK(table.fallback == "beta");

@@ -17,6 +17,7 @@ class FakeRadio : public Radio {
     const std::map<std::string, Line>& lines() const override { return all_lines; }
     const std::map<std::string, RadioCall>& calls() const override { return all_calls; }
     const std::map<std::string, RadioText>& texts() const override { return all_texts; }
+    const std::map<std::string, RadioBearer>& bearers() const override { return all_bearers; }
     void wake() override { log.emplace_back("wake"); }
     void enable(const std::string& line, Done done) override {
         log.push_back("enable " + line);
@@ -56,6 +57,18 @@ class FakeRadio : public Radio {
         ask("delete " + text, done);
     }
 
+    void connect_data(const std::string& line, const std::string& access_point,
+                      Answer<std::string> answer) override {
+        log.push_back("connect " + line + " " + access_point);
+        waiting.push_back([this, answer = std::move(answer)](bool good) mutable {
+            if (!good) return answer(fail(Code::failed, "no"));
+            answer("bearer" + std::to_string(next++));
+        });
+    }
+    void disconnect_data(const std::string&, const std::string& bearer, Done done) override {
+        ask("disconnect " + bearer, done);
+    }
+
     // The oldest request that is not answered yet.
     void answer(bool good = true) {
         auto first = std::move(waiting.front());
@@ -70,6 +83,7 @@ class FakeRadio : public Radio {
     std::map<std::string, Line> all_lines;
     std::map<std::string, RadioCall> all_calls;
     std::map<std::string, RadioText> all_texts;
+    std::map<std::string, RadioBearer> all_bearers;
     std::vector<std::string> log;
     std::vector<std::move_only_function<void(bool)>> waiting;
     unsigned next = 0;
@@ -119,6 +133,10 @@ struct World {
     void receive(const std::string& path, const std::string& number, const std::string& text) {
         radio.all_texts[path] = {"sim", number, text, "now", TextState::received, true};
         broker.text_changed(path);
+    }
+    void set_bearer(const std::string& path, const std::string& access_point, bool connected) {
+        radio.all_bearers[path] = {"sim", access_point, "wwan0", connected};
+        broker.bearer_changed(path);
     }
     void wait(std::chrono::milliseconds time) {
         const auto end = std::chrono::steady_clock::now() + time;

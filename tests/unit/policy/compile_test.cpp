@@ -183,7 +183,6 @@ TEST_CASE("what this build cannot enforce refuses the start by name") {
          {std::pair<std::string, std::string>{", \"devices\": {\"torch\": \"foreground\"}",
                                               "/devices/torch"},
           {", \"devices\": {\"display\": \"foreground\"}", "/devices/display"},
-          {", \"devices\": {\"modem\": [\"sms\", \"data\"]}", "/devices/modem/1"},
           {", \"devices\": {\"gpu\": \"full\"}", "/devices/gpu"},
           {", \"resources\": {\"io\": {\"max\": \"x\"}}", "/resources/io/max"}}) {
         const auto profile = with(extra);

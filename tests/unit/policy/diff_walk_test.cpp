@@ -52,7 +52,7 @@ constexpr const char* kFull = R"({
     "modem": ["sms"], "gnss": "foreground", "sensors": "foreground", "usb": "foreground",
     "bluetooth": "foreground", "vibrator": "foreground", "torch": "foreground"},
   "audio": {"whenTaken": "error"},
-  "modem": {"numbers": ["+4930*"], "lines": ["+4915112345678"], "rest": true},
+  "modem": {"numbers": ["+4930*"], "lines": ["+4915112345678"], "rest": true, "accessPoints": ["intern.example"]},
   "network": {"tunnel": {"name": "wg0", "addresses": ["10.8.0.2/32"], "mtu": 1400, "peers": [
       {"publicKey": "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=",
        "endpoint": "vpn.example.org:51820", "allowedIPs": ["10.0.0.0/8"],
@@ -188,6 +188,8 @@ std::vector<json> of_format(Format format) {
             return {"1000 100000"};
         case Format::line_name:
             return {"other"};
+        case Format::access_point:
+            return {"other.example"};
         case Format::number_rule:
             return {"+1555"};
         case Format::emergency_number:

@@ -56,6 +56,16 @@ TEST_CASE("rights to the modem are in the plan, and the broker's place in the mo
     CHECK((help.plan->modem.emergency && !help.plan->modem.receives()));
     CHECK(std::ranges::any_of(help.plan->mounts, is_brokers));
     CHECK(decode(encode(*help.plan))->modem.emergency);
+    const auto data = one(
+        R"(, "devices": {"modem": ["data"]}, "modem": {"accessPoints": ["intern.example", "b"]})");
+    INFO(texts(data.diagnostics));
+    REQUIRE(data.profile);
+    CHECK(data.profile->modem.access_points == std::vector<std::string>{"intern.example", "b"});
+    const auto connects = compile(*data.profile, fixed_facts());
+    REQUIRE(connects.plan);
+    CHECK((connects.plan->modem.data && !connects.plan->modem.receives()));
+    CHECK(std::ranges::any_of(connects.plan->mounts, is_brokers));
+    CHECK(decode(encode(*connects.plan))->modem.data);
     const auto none = compile(*one("").profile, fixed_facts());
     CHECK(std::ranges::none_of(none.plan->mounts, is_brokers));
 }
@@ -103,6 +113,10 @@ TEST_CASE("claims on calls and messages that cannot be") {
              {R"(, "modem": {"lines": [""]})", "bad-value", "/modem/lines/0"},
              {R"(, "modem": {"lines": ["+49 151"]})", "bad-value", "/modem/lines/0"},
              {R"(, "modem": {"lines": ["1-usb"]})", "bad-value", "/modem/lines/0"},
+             {R"(, "devices": {"modem": ["data"]})", "contradiction", "/devices/modem"},
+             {R"(, "modem": {"accessPoints": ["Internet"]})", "bad-value", "/modem/accessPoints/0"},
+             {R"(, "modem": {"accessPoints": ["a..b"]})", "bad-value", "/modem/accessPoints/0"},
+             {R"(, "modem": {"accessPoints": ["."]})", "bad-value", "/modem/accessPoints/0"},
              {R"(, "mounts": [{"type": "tmpfs", "target": "/run/pmos/modem"}])", "duplicate-target",
               "/mounts/0"},
              {std::string(kBoth) +
@@ -127,6 +141,9 @@ TEST_CASE("two modes that claim the same disable each other") {
           {std::string(R"(, "modem": {"lines": ["usb-1"]})"),
            std::string(R"(, "modem": {"lines": ["x", "usb-1"]})"), "/modem/lines/0",
            "/modem/lines/1"},
+          {std::string(R"(, "modem": {"accessPoints": ["a", "b"]})"),
+           std::string(R"(, "modem": {"accessPoints": ["b"]})"), "/modem/accessPoints/1",
+           "/modem/accessPoints/0"},
           {std::string(kBoth) + R"(, "modem": {"rest": true})",
            std::string(kBoth) + R"(, "modem": {"rest": true})", "/modem/rest", "/modem/rest"}}) {
         const auto set = two(a, b);

@@ -24,7 +24,6 @@ FIXED = {
     "+CEREG=?": "+CEREG: (0-2)",
     "+CGATT?": "+CGATT: 1",
     "+CGACT?": "+CGACT: 1,0",
-    "+CGDCONT?": '+CGDCONT: 1,"IP","internet","0.0.0.0",0,0',
     "+CGDCONT=?": '+CGDCONT: (1-16),"IP",,,(0-2),(0-4)\r\n+CGDCONT: (1-16),"IPV6",,,(0-2),(0-4)',
     "+CMGF=?": "+CMGF: (0)",
     "+CMGF?": "+CMGF: 0",
@@ -73,7 +72,7 @@ SIM_FILES = {
 
 # Settings that a driver makes and that change nothing here.
 ACCEPTED = (
-    r"[EQVXZ&]|\+(CMEE|COPS|CMGF|CSCS|CSCA|CMER|CIND|CLIP|CRC|CSSN|CCWA|COLP|CGDCONT|CGACT|CGATT"
+    r"[EQVXZ&]|\+(CMEE|COPS|CMGF|CSCS|CSCA|CMER|CIND|CLIP|CRC|CSSN|CCWA|COLP|CGATT"
     r"|CGEREP|CTZU|CTZR|CPBS|CUSD|WS46|CVHU|CSDH|CGEQREQ|CGAUTH|CCLK|CMOD|IPR|IFC|ICF|CSTA|CBST"
     r"|CMUT|CLVL|CHLD=3)(?![A-Z])"
 )

@@ -4,6 +4,7 @@ import re
 
 import answers
 from calls import EMERGENCY, EMERGENCY_WITHOUT_SIM, Calls
+from data import Data
 from refusal import Prompt, Refused
 from texts import Texts
 
@@ -31,6 +32,7 @@ class Modem:
         self.late = 0
         self.texts = Texts(self.event, log, self.may_send)
         self.calls = Calls(self.event, log, later)
+        self.data = Data(log, self.need_network)
         self.power_on()
 
     def power_on(self):
@@ -41,6 +43,7 @@ class Modem:
         self.rest = None  # of the command that waits for a PDU
         self.texts.power_on()
         self.calls.power_on()
+        self.data.power_on()
 
     def reset(self, seconds):
         """Nothing is answered for a while, then all is as after power on."""
@@ -56,7 +59,7 @@ class Modem:
     # What leaves by the line.
 
     def event(self, text):
-        if not self.silent:
+        if not self.silent and self.data.connected is None:
             self.write(f"\r\n{text}\r\n")
 
     def answer(self, text):
@@ -77,6 +80,7 @@ class Modem:
         self.log(f"AT{text}")
         if self.silent:
             return
+        self.data.ended()  # where a modem hears that the line was let go (DTR)
         dials = text[:1].upper() == "D"
         commands = [text] if dials else re.split(";" + BETWEEN_QUOTES, text)
         self.finish(lambda: "\r\n".join(filter(None, map(self.command, commands))))
@@ -103,7 +107,7 @@ class Modem:
         if upper in answers.OF_THE_SIM:
             self.need_sim()
             return answers.OF_THE_SIM[upper]
-        for whose, commands in ((self, self.COMMANDS), (self.texts, Texts.COMMANDS),
+        for whose, commands in ((self, self.COMMANDS), (self.texts, Texts.COMMANDS), (self.data, Data.COMMANDS),
                                 (self.calls, Calls.COMMANDS)):
             for pattern, action in commands:
                 if match := pattern.fullmatch(upper):
