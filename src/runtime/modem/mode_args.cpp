@@ -47,8 +47,13 @@ int read_wanted(sd_bus_message* m, std::initializer_list<Wanted> wanted, std::st
         if ((r = sd_bus_message_read(m, "s", &key)) < 0) break;
         const std::string_view name = key;
         const auto* to = std::ranges::find(wanted, name, &Wanted::key);
+        std::int32_t number = 0;
         if ((r = sd_bus_message_peek_type(m, nullptr, &type)) < 0) break;
-        if (to == wanted.end() || std::string_view(type) != "s") {
+        if (name == "profile-id" && std::string_view(type) == "i") {
+            // libmm-glib says always which of the modem's profiles, and that it is none of them.
+            r = sd_bus_message_read(m, "v", "i", &number);
+            if (number != -1) unknown = name;
+        } else if (to == wanted.end() || std::string_view(type) != "s") {
             unknown = name;
             r = sd_bus_message_skip(m, "v");
         } else {

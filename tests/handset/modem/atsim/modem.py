@@ -107,7 +107,7 @@ class Modem:
         if upper in answers.OF_THE_SIM:
             self.need_sim()
             return answers.OF_THE_SIM[upper]
-        for whose, commands in ((self, self.COMMANDS), (self.texts, Texts.COMMANDS), (self.data, Data.COMMANDS),
+        for whose, commands in ((self.data, Data.COMMANDS), (self, self.COMMANDS), (self.texts, Texts.COMMANDS),
                                 (self.calls, Calls.COMMANDS)):
             for pattern, action in commands:
                 if match := pattern.fullmatch(upper):
