@@ -75,6 +75,7 @@ Bus::~Bus() { close(); }
 void Bus::close() {
     incoming_.reset();
     retry_.reset();
+    if (supervisor_ != nullptr) tell_changes();
     for (auto& connection : connections_) sd_bus_flush(connection.handle.get());
     leave_system();
     connections_.clear();
@@ -251,24 +252,41 @@ std::string Bus::owner_of(sd_bus_message* message) {
 }
 
 void Bus::mode_changed(const Mode& mode) {
-    for (auto& connection : connections_)
-        if (connection.ready)
-            sd_bus_emit_properties_changed(
-                connection.handle.get(), mode_path(mode.name).c_str(), bus::kModeInterface, "State",
-                "Reason", "Foreground", "Locked", "LockedBy", "Suspended", "Provisioned",
-                "Recording", "OnCall", "UsesMicrophone", "UsesLoudspeaker", "Notifications", "Pid",
-                "StartedAt", "ExitStatus", "PlanDigest", nullptr);
+    changed_.insert(mode.name);
+    tell_later();
 }
 
 void Bus::foreground_changed() {
-    for (auto& connection : connections_)
-        if (connection.ready)
+    front_changed_ = true;
+    tell_later();
+}
+
+void Bus::tell_later() {
+    if (!changes_later_) changes_later_ = loop_.when_idle([this] { tell_changes(); });
+    if (!changes_later_) tell_changes();  // out of memory for the source
+}
+
+void Bus::tell_changes() {
+    changes_later_.reset();
+    const auto changed = std::exchange(changed_, {});
+    const bool front = std::exchange(front_changed_, false);
+    for (auto& connection : connections_) {
+        if (!connection.ready) continue;
+        for (const auto& mode : changed)
+            sd_bus_emit_properties_changed(
+                connection.handle.get(), mode_path(mode).c_str(), bus::kModeInterface, "State",
+                "Reason", "Foreground", "Locked", "LockedBy", "Suspended", "Provisioned",
+                "Recording", "OnCall", "UsesMicrophone", "UsesLoudspeaker", "Notifications", "Pid",
+                "StartedAt", "ExitStatus", "PlanDigest", nullptr);
+        if (front)
             sd_bus_emit_properties_changed(connection.handle.get(), bus::kManagerPath,
                                            bus::kManagerInterface, "Foreground", nullptr);
+    }
 }
 
 void Bus::progress(const Mode& mode, std::string_view operation, std::uint32_t permille,
                    std::string_view step) {
+    tell_changes();
     for (auto& connection : connections_)
         if (connection.ready)
             sd_bus_emit_signal(connection.handle.get(), mode_path(mode.name).c_str(),
@@ -277,6 +295,7 @@ void Bus::progress(const Mode& mode, std::string_view operation, std::uint32_t p
 }
 
 void Bus::event(std::string_view kind, std::string_view mode, const Details& details) {
+    tell_changes();
     for (auto& connection : connections_) {
         sd_bus_message* raw = nullptr;
         if (!connection.ready ||

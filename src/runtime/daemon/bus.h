@@ -7,6 +7,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "runtime/daemon/fprintd.h"
@@ -35,6 +36,8 @@ class Bus {
     Result<> begin(Supervisor& supervisor, System system);
     void close();
 
+    // Told before the next event, and at the latest when nothing else is to be done: of several
+    // changes the last.
     void mode_changed(const Mode& mode);
     void foreground_changed();
     void progress(const Mode& mode, std::string_view operation, std::uint32_t permille,
@@ -63,6 +66,8 @@ class Bus {
     void retry_system();
     Result<> export_objects(Connection& connection);
     void dropped(Connection& connection);
+    void tell_later();
+    void tell_changes();
     static int on_disconnected(sd_bus_message* message, void* userdata, sd_bus_error* error);
     static int on_name_owner_changed(sd_bus_message* message, void* userdata, sd_bus_error* error);
 
@@ -71,6 +76,9 @@ class Bus {
     Supervisor* supervisor_ = nullptr;
     UniqueFd listener_;
     EventSource incoming_, retry_;
+    std::set<std::string> changed_;  // modes that nobody was told of yet
+    bool front_changed_ = false;
+    EventSource changes_later_;
     std::list<Connection> connections_;
     std::unique_ptr<Logind> logind_;  // while there is a system bus
     std::unique_ptr<IdleLock> idle_lock_;

@@ -291,9 +291,18 @@ void Switchboard::set_foreground(Mode* mode) {
     }
     remember();
     ctx_.observer.foreground_changed();
+    untold_.emplace_back(before != nullptr ? before->name : "", mode != nullptr ? mode->name : "");
+    tell_later_ = ctx_.loop.when_idle([this] { tell_front(); });
+    if (!tell_later_) tell_front();  // out of memory for the source
+}
+
+// Who asked for the switch is answered first: it does not wait for who only hears of it.
+void Switchboard::tell_front() {
+    tell_later_.reset();
+    const auto untold = std::exchange(untold_, {});
+    if (untold.empty()) return;
     front_changed_();
-    ctx_.observer.event("switch", mode != nullptr ? mode->name : "",
-                        {{"from", before != nullptr ? before->name : ""}});
+    for (const auto& [from, to] : untold) ctx_.observer.event("switch", to, {{"from", from}});
 }
 
 // Only a restarted pmosd reads it: a full /run must not keep a mode in front, nor bring another.
@@ -321,6 +330,7 @@ void Switchboard::left(Mode& mode) {
     forget(mode);
     if (foreground_ != &mode) return;
     set_foreground(nullptr);
+    tell_front();
     mode.devices_open = false;
     if (!mode.alive()) return;
     // It goes on in the background once it is unlocked.

@@ -15,8 +15,8 @@ namespace pmos::daemon {
 
 class Switchboard {
   public:
-    // owners: asked in this order, to grant in the reverse one. front_changed: after every change
-    // of who is in front. left_empty: after a switch that leaves nobody there.
+    // owners: asked in this order, to grant in the reverse one. front_changed: soon after every
+    // change of who is in front. left_empty: after a switch that leaves nobody there.
     Switchboard(Context& ctx, std::vector<DeviceOwner*> owners, std::function<void()> front_changed,
                 std::function<void()> left_empty, std::function<void(Mode&, Done)> ensure_started)
         : ctx_(ctx),
@@ -63,6 +63,7 @@ class Switchboard {
     void thaw(Mode& mode, Done done);
     void let_run(Mode& mode, Done done);
     void set_foreground(Mode* mode);
+    void tell_front();
     void forget(const Mode& mode);
     void remember();
     void left_running(Mode& mode);
@@ -77,6 +78,8 @@ class Switchboard {
     std::optional<Wanted> next_;
     Mode* foreground_ = nullptr;
     std::vector<Mode*> before_;  // who was in front before, each once, the last one last
+    std::vector<std::pair<std::string, std::string>> untold_;  // from whom to whom
+    EventSource tell_later_;
     Mode* leaving_ = nullptr;    // of the switch that is under way
     std::set<Mode*> unsettled_;  // of whom a call may have come or gone meanwhile
     std::shared_ptr<std::vector<StepTime>> last_ = std::make_shared<std::vector<StepTime>>();

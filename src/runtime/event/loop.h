@@ -52,6 +52,9 @@ class EventLoop {
                       std::move_only_function<void(std::uint32_t)> callback);
     EventSource after(std::chrono::microseconds delay, std::move_only_function<void()> callback);
     EventSource on_signal(int signal, std::move_only_function<void()> callback);
+    // Runs callback once, when nothing else is to be done: what was gathered meanwhile is told at
+    // once.
+    EventSource when_idle(std::move_only_function<void()> callback);
     // Runs callback in the next turn of the loop; cannot be taken back.
     void soon(std::move_only_function<void()> callback);
 

@@ -180,8 +180,7 @@ class World:
         return int(command(self.program("bench-bus"), "pid", self.socket, mode))
 
     def processes(self, mode):
-        with open(f"{self.cgroup}/modes/{mode}/cgroup.procs", encoding="ascii") as file:
-            return len(file.read().split())
+        return len(processes_of(f"{self.cgroup}/modes/{mode}"))
 
     def end(self):
         if self.pmosd is not None:
@@ -192,6 +191,18 @@ class World:
                 self.pmosd.kill()
                 self.pmosd.wait()
         remove_cgroup(self.cgroup)
+
+
+def processes_of(cgroup):
+    with open(f"{cgroup}/cgroup.procs", encoding="ascii") as file:
+        return [int(pid) for pid in file.read().split()]
+
+
+def as_others(cgroup):
+    """Processes that are acted upon are ordinary ones, as on a phone: who acts does not wait until
+    they have run."""
+    for pid in processes_of(cgroup):
+        os.sched_setscheduler(pid, os.SCHED_OTHER, os.sched_param(0))
 
 
 def remove_cgroup(path):
