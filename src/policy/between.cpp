@@ -53,6 +53,7 @@ class CrossCheck {
     static void shares(ModePolicy& a, ModePolicy& b);
     static void devices(ModePolicy& a, ModePolicy& b);
     static void modem(ModePolicy& a, ModePolicy& b);
+    static void callers(ModePolicy& a, ModePolicy& b);
     static void tunnels(ModePolicy& a, ModePolicy& b);
 
     std::vector<ModePolicy>& modes_;
@@ -78,6 +79,7 @@ void CrossCheck::pair(ModePolicy& a, ModePolicy& b) {
     shares(a, b);
     devices(a, b);
     modem(a, b);
+    callers(a, b);
     tunnels(a, b);
 }
 
@@ -162,6 +164,22 @@ void CrossCheck::modem(ModePolicy& a, ModePolicy& b) {
         both(a, a.profile->where("modem/rest"), b, b.profile->where("modem/rest"),
              Rule::claimed_twice, "two modes claim the rest of what comes in",
              "leave it to one of them");
+}
+
+// Who calls a port of the phone reaches one mode.
+void CrossCheck::callers(ModePolicy& a, ModePolicy& b) {
+    const auto &p = a.profile->network, &q = b.profile->network;
+    if (p.zone != Zone::direct || q.zone != Zone::direct) return;
+    for (const auto& mine : p.inbound)
+        for (const auto& other : q.inbound)
+            if (mine.protocol == other.protocol && mine.port_first <= other.port_last &&
+                other.port_first <= mine.port_last &&
+                (contains(mine.prefix, other.prefix) || contains(other.prefix, mine.prefix)))
+                both(a, a.profile->where(mine.pointer), b, b.profile->where(other.pointer),
+                     Rule::claimed_twice,
+                     fmt::format("'{}' and '{}' are claimed by two modes", source_text(mine),
+                                 source_text(other)),
+                     "give each of them ports of its own");
 }
 
 // A peer knows a mode by its address: of two with the same it serves one.

@@ -134,7 +134,10 @@ constexpr std::array kNetworkKeys{
             .example = "\"10.0.0.0/8\""},
     KeySpec{.path = "network/inbound",
             .types = kArr,
-            .doc = "Who may open connections to the mode through its tunnel; without it, nobody.",
+            .doc =
+                "Who may open connections to the mode; without it, nobody. Through its tunnel; of "
+                "direct, at the phone's own addresses, from outside and never from a mode: the "
+                "ports are the mode's then, and the phone's services have them no more.",
             .max = kMaxRules},
     KeySpec{.path = "network/inbound/[]",
             .types = kStr,

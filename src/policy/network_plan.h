@@ -82,7 +82,7 @@ struct NetworkPlan {
     // Of a wire. restricted: only what allow names is reached; deny goes before allow.
     bool restricted = false;
     std::vector<FlowRule> allow, deny;
-    std::vector<FlowRule> inbound;  // new connections to the mode, of a tunnel
+    std::vector<FlowRule> inbound;  // new connections to the mode
     NetworkLimits limits;
     friend bool operator==(const NetworkPlan&, const NetworkPlan&) = default;
 };

@@ -67,21 +67,22 @@ void ProfileReader::network() {
     plan.limits = {size_or(node->at_path("limits/send"), 0),
                    size_or(node->at_path("limits/receive"), 0),
                    size_or(node->at_path("limits/volume"), 0)};
-    const Node* inbound = node->find("inbound");
-    if (tunnel == nullptr) {
-        if (inbound != nullptr)
-            out_.push_back({Severity::error,
-                            Rule::not_enforced,
-                            inbound->at,
-                            "inbound at the uplink is not built",
-                            "leave 'inbound' out: nobody connects to the mode then",
-                            {}});
-        return;
-    }
-    plan.inbound = rules_of(inbound, parse_source);
+    plan.inbound = rules_of(node->find("inbound"), parse_source);
+    if (tunnel == nullptr) return inbound_at_phone();
     this->tunnel(*tunnel);
     dns_in_tunnel(*node);
     tunnel_key(*tunnel);
+}
+
+// What the mode is called at is the phone's address: it takes no more of that than it names.
+void ProfileReader::inbound_at_phone() {
+    for (const auto& rule : p_.network.inbound) {
+        const bool ports = rule.protocol == Protocol::tcp || rule.protocol == Protocol::udp;
+        if (!ports || (rule.port_first == 0 && rule.port_last == UINT16_MAX))
+            fault(Rule::bad_value, p_.where(rule.pointer),
+                  fmt::format("'{}' would take every port of the phone", source_text(rule)),
+                  "name tcp or udp and the ports: \"tcp/8080 from 192.168.0.0/16\"");
+    }
 }
 
 void ProfileReader::dns(const Node& node) {

@@ -47,6 +47,7 @@ class ProfileReader {
     void add_env(std::string_view name, std::string_view value);
     void network();
     void tunnel(const Node& node);
+    void inbound_at_phone();
     void dns(const Node& node);
     bool looked_up(const FlowRule& rule);
     void dns_in_tunnel(const Node& node);

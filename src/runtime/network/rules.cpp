@@ -170,6 +170,25 @@ std::string counting_chains(const NetworkPlan& plan, const Spent& spent) {
            counting_chain(kReceive, plan.limits.receive, plan, spent);
 }
 
+// Who calls the phone from outside, and may speak to the mode, does. The mode looks at who it is
+// once more, so that nobody else's redirection leads there.
+std::string calls_to_wire(const NetworkPlan& plan, const Part& part) {
+    if (plan.inbound.empty()) return "";
+    return fmt::format(
+        "  chain hand-over {{\n"
+        "    meta nfproto ipv4 dnat ip to {}\n"
+        "    meta nfproto ipv6 dnat ip6 to {}\n"
+        "  }}\n"
+        "{}"
+        "  chain calls {{\n"
+        "    type nat hook prerouting priority dstnat; policy accept;\n"
+        "    iifname {{ \"lo\", \"{}*\" }} accept\n"
+        "    fib daddr type local jump callers\n"
+        "  }}\n",
+        address_text(part.mode4), address_text(part.mode6),
+        flow_chain("callers", "saddr", plan.inbound, "goto hand-over"), kLinkPrefix);
+}
+
 }  // namespace
 
 Table mode_rules(const NetworkPlan& plan, bool logs, std::uint32_t resolver_user,
@@ -179,9 +198,7 @@ Table mode_rules(const NetworkPlan& plan, bool logs, std::uint32_t resolver_user
     const auto receive = limited ? kReceive : kAccept;
     std::string body =
         counting_chains(plan, spent) + refusal_chains(logs) + reach_chains(plan, ends);
-    const bool tunnel = plan.zone == policy::Zone::tunnel;
-    body +=
-        flow_chain("inbound", "saddr", tunnel ? plan.inbound : std::vector<FlowRule>{}, receive);
+    body += flow_chain("inbound", "saddr", plan.inbound, receive);
     body += fmt::format(
         "  chain output {{\n"
         "    type filter hook output priority filter; policy drop;\n"
@@ -212,7 +229,7 @@ std::string wire_table(std::string_view mode) {
 
 Table wire_rules(std::string_view mode, const Part& part, const NetworkPlan& plan, bool counted) {
     const Ends ends{"drop", "drop", kAccept};
-    std::string body = reach_chains(plan, ends);
+    std::string body = reach_chains(plan, ends) + calls_to_wire(plan, part);
     body += fmt::format(
         "  chain from-mode {{\n"
         "    oifname \"{prefix}*\" drop\n"
@@ -221,7 +238,7 @@ Table wire_rules(std::string_view mode, const Part& part, const NetworkPlan& pla
         "{count}{reach}  }}\n"
         "  chain to-mode {{\n"
         "    ct state established,related accept\n"
-        "    drop\n"
+        "{called}    drop\n"
         "  }}\n"
         "  chain source {{\n"
         "    type filter hook prerouting priority raw; policy accept;\n"
@@ -249,8 +266,10 @@ Table wire_rules(std::string_view mode, const Part& part, const NetworkPlan& pla
         fmt::arg("prefix", kLinkPrefix),
         fmt::arg("count",
                  counted ? fmt::format("    ct count over {} drop\n", kMostConnections) : ""),
-        fmt::arg("reach", reach(plan, "", ends)), fmt::arg("link", part.link()),
-        fmt::arg("mode4", address_text(part.mode4)), fmt::arg("mode6", address_text(part.mode6)));
+        fmt::arg("reach", reach(plan, "", ends)),
+        fmt::arg("called", plan.inbound.empty() ? "" : "    ct state new ct status dnat accept\n"),
+        fmt::arg("link", part.link()), fmt::arg("mode4", address_text(part.mode4)),
+        fmt::arg("mode6", address_text(part.mode6)));
     return {std::string(kWireFamily), wire_table(mode), body};
 }
 

@@ -87,12 +87,16 @@ TEST_CASE("rules are one for each service, whatever the number of destinations")
     CHECK_FALSE(has(wire_rules("anna", part_of(3), plan).body, "log group"));
 }
 
-TEST_CASE("who may come in is a tunnel's alone") {
+TEST_CASE("who may come in is named, at a wire for the phone too") {
     auto plan = direct();
-    plan.inbound = {flow("10.0.0.0/8", Protocol::tcp, 22, 22)};
+    CHECK_FALSE(has(wire_rules("anna", part_of(3), plan).body, "dnat"));
     CHECK_FALSE(has(mode_rules(plan).body, "saddr"));
-    plan.zone = policy::Zone::tunnel;
+    plan.inbound = {flow("10.0.0.0/8", Protocol::tcp, 22, 22)};
     CHECK(has(mode_rules(plan).body, "ip saddr @inbound-0 meta l4proto tcp th dport 22 accept\n"));
+    const auto text = wire_rules("anna", part_of(3), plan).body;
+    CHECK(has(text, "ip saddr @callers-0 meta l4proto tcp th dport 22 goto hand-over\n"));
+    CHECK(has(text, "dnat ip to 198.18.0.14\n"));
+    CHECK(has(text, "iifname { \"lo\", \"pmos-*\" } accept\n    fib daddr type local"));
 }
 
 TEST_CASE("what is limited ends in the chains that count it, and what is refused does not") {

@@ -96,6 +96,41 @@ TEST_CASE("neither the phone nor another mode is reached over a wire, nor the mo
     CHECK(misses(world, world.peer.borrow(), address_text(theirs.mode4), 80));
 }
 
+TEST_CASE("who is named may call a mode at the phone's address, and no mode may") {
+    const World world;
+    const auto mode = world.mode(), other = world.mode();
+    auto plan = direct();
+    plan.inbound = {flow("192.0.2.0/24", Protocol::tcp, 80, 80),
+                    flow("2001:db8::/64", Protocol::tcp, 81, 81)};
+    REQUIRE(connect_wire(world.phone, "anna", mode.borrow(), plan));
+    REQUIRE(connect_wire(world.phone, "berta", other.borrow(), direct()));
+    const auto four = listen_in(world, mode.borrow(), "0.0.0.0", 80);
+    const auto six = listen_in(world, mode.borrow(), "::", 81);
+    const auto closed = listen_in(world, mode.borrow(), "0.0.0.0", 82);
+    const struct {
+        std::string to;
+        int port;
+        BorrowedFd listener;
+    } calls[] = {{"192.0.2.2", 80, four.borrow()}, {"2001:db8::2", 81, six.borrow()}};
+    for (const auto& [to, port, listener] : calls) {
+        INFO(to);
+        const auto call = connect_in(world, world.peer.borrow(), to, port);
+        REQUIRE(call.error == 0);
+        CHECK(talks(call, accept_from(listener).borrow()));
+        // From a mode, or the phone itself, it is the phone that is called.
+        CHECK(misses(world, other.borrow(), to, port));
+        CHECK(misses(world, mode.borrow(), to, port));
+        CHECK(misses(world, {}, to, port));
+    }
+    CHECK(misses(world, world.peer.borrow(), "192.0.2.2", 81));
+    CHECK(misses(world, world.peer.borrow(), "192.0.2.2", 82));
+    // The phone keeps what is not named.
+    const auto own = listen_in(world, {}, "0.0.0.0", 83);
+    CHECK(reaches(world, world.peer.borrow(), "192.0.2.2", 83));
+    REQUIRE(disconnect_wire(world.phone, "anna"));
+    CHECK(misses(world, world.peer.borrow(), "192.0.2.2", 80));
+}
+
 TEST_CASE("what says that it comes from elsewhere gets no further than its wire") {
     const World world;
     const auto mode = world.mode();

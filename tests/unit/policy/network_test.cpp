@@ -196,8 +196,10 @@ TEST_CASE("faults of a network stand at their places") {
         {R"({"tunnel": "work"})", "wrong-type", "/network/tunnel", ""},
         {R"({"direct": false})", "bad-value", "/network/direct", "none"},
         {R"({"egress": {"allow": []}})", "contradiction", "/network", "loopback"},
-        {R"({"direct": true, "inbound": ["10.0.0.0/8"]})", "not-enforced", "/network/inbound",
-         "nobody connects"},
+        {R"({"direct": true, "inbound": ["10.0.0.0/8"]})", "bad-value", "/network/inbound/0",
+         "name tcp or udp"},
+        {R"({"direct": true, "inbound": ["tcp/80 from 10.0.0.0/8", "udp from ::/0"]})", "bad-value",
+         "/network/inbound/1", "tcp/8080"},
         {tunnel(v4, peer(R"("0.0.0.0/0")")).insert(1, R"("direct": true, )"), "contradiction",
          "/network", "one of"},
         {egress(R"("allow": ["10.0.0.1/8"])"), "bad-value", "/network/egress/allow/0",
@@ -367,33 +369,6 @@ TEST_CASE("a rule that another one decides, and a door that is open to all, are 
     CHECK_FALSE(inbound("icmp from 0.0.0.0/0"));
     CHECK_FALSE(inbound("tcp/22 from 0.0.0.0/0"));
     CHECK_FALSE(inbound("10.8.0.0/24"));
-}
-
-TEST_CASE("one address at one peer is one mode's") {
-    const auto set_of = [](const std::string& name, unsigned host) {
-        const std::vector<SourceFile> files{
-            {"a.json", tunnel_text("alpha", 200000, "work")},
-            {"b.json", tunnel_text("beta", 400000, name, "", host)}};
-        return read_policy(files, nullptr, {});
-    };
-    const auto same = set_of("work", 2);
-    CHECK(find_rule(same.modes[0].diagnostics, "shared-address").at.pointer ==
-          "/network/tunnel/addresses/0");
-    CHECK(has_rule(same.modes[1].diagnostics, "shared-address"));
-    // Two addresses: a segment that both are in, by the tunnel's name and by its peer.
-    const auto apart = set_of("world", 3);
-    CHECK_FALSE(has_rule(apart.modes[0].diagnostics, "shared-address"));
-    const auto flows = [](const PolicySet& set) {
-        std::vector<std::string> through;
-        for (const auto& flow : set.separation->flows)
-            if (const auto& access = set.separation->access(flow.from);
-                access.kind == Resource::network && flow.from.mode == 0)
-                through.push_back(access.resource.substr(0, access.resource.find(' ')));
-        return through;
-    };
-    CHECK(flows(apart) == std::vector<std::string>{"peer"});
-    CHECK(flows(set_of("work", 3)) == std::vector<std::string>{"peer", "tunnel"});
-    CHECK(flows(set_of("home", 3)).empty());
 }
 
 namespace {
