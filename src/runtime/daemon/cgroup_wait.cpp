@@ -3,6 +3,7 @@
 
 #include <sys/epoll.h>
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -13,26 +14,29 @@ using namespace std::chrono_literals;
 namespace {
 
 // The kernel tells of cgroup.events at most every 10 ms (kernfs), a freeze takes a fraction of one:
-// look at first, each time after twice as long, then leave it to the notification.
+// look at first, each time after another quarter of what it has taken so far, so that no more than
+// that is lost; then leave it to the notification.
 constexpr std::chrono::microseconds kFirstLook = 20us;
 constexpr std::chrono::microseconds kLastLook = 12ms;
+using Clock = std::chrono::steady_clock;
 
 struct Wait {
     UniqueFd events;
     EventSource changed, deadline, again;
-    std::chrono::microseconds next_look = kFirstLook;
+    Clock::time_point begun = Clock::now();
     Done done;
 };
 
 template <class Answer>
 void look_again(EventLoop& loop, const std::shared_ptr<Wait>& wait, const host::Cgroup& cgroup,
                 const std::function<bool(const host::Cgroup&)>& reached, Answer answer) {
-    if (wait->next_look > kLastLook) return;
-    wait->again = loop.after(std::exchange(wait->next_look, wait->next_look * 2),
-                             [&loop, wait, &cgroup, reached, answer] {
-                                 if (reached(cgroup)) return answer({});
-                                 look_again(loop, wait, cgroup, reached, answer);
-                             });
+    const auto so_far = Clock::now() - wait->begun;
+    if (so_far > kLastLook) return;
+    const auto next = std::chrono::duration_cast<std::chrono::microseconds>(so_far / 4);
+    wait->again = loop.after(std::max(next, kFirstLook), [&loop, wait, &cgroup, reached, answer] {
+        if (reached(cgroup)) return answer({});
+        look_again(loop, wait, cgroup, reached, answer);
+    });
 }
 
 }  // namespace

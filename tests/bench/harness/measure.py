@@ -7,7 +7,7 @@ import sys
 import time
 
 from . import peers, policy
-from .world import WORK, Broken, Worker, World, as_others, command
+from .world import WORK, Broken, Worker, World, command
 
 WARM_UP = 5
 
@@ -179,7 +179,6 @@ class Bench:
             # Its output is the container's: a pipe would stay open as long as that lives.
             command("sh", "-c", 'exec "$@" >/dev/null 2>"$0"', f"{WORK}/{name}.log", *base, "run",
                     "--detach", "--bundle", bundle, name)
-            as_others(f"{w.cgroup}/{name}")
         command(*base, "pause", names[1])
         return base, names
 
@@ -203,8 +202,6 @@ class Bench:
             if time.monotonic() > deadline:
                 raise Broken(f"{first} and {second} do not reach {processes} processes")
             time.sleep(0.01)
-        for mode in (first, second):
-            as_others(f"{w.cgroup}/modes/{mode}")
         workers = [Worker("Switch", w.program("bench-bus"), "switch", w.socket, first, second)]
         for _ in range(2):  # so that one of them is in the foreground, the other frozen
             workers[0].turn()

@@ -198,13 +198,6 @@ def processes_of(cgroup):
         return [int(pid) for pid in file.read().split()]
 
 
-def as_others(cgroup):
-    """Processes that are acted upon are ordinary ones, as on a phone: who acts does not wait until
-    they have run."""
-    for pid in processes_of(cgroup):
-        os.sched_setscheduler(pid, os.SCHED_OTHER, os.sched_param(0))
-
-
 def remove_cgroup(path):
     """A cgroup of ours with all below it, and every process in it."""
     if not os.path.isdir(path):
