@@ -32,6 +32,8 @@ struct MountOp {
     // Of containers, as plan_image.h has them.
     std::uint32_t flags = 0, propagation = 0;
     std::uint64_t cleared = 0, deep_attributes = 0, deep_cleared = 0;
+    // Of an idmapped one; whoever launches it has a user namespace of these.
+    std::vector<IdMap> uid_map, gid_map;
 };
 
 struct ContainerHook {

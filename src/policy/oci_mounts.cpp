@@ -53,7 +53,7 @@ constexpr std::array<std::string_view, 5> kEmpty{"defaults", "async", "nomand", 
 // mount(8)'s; the new mount API has them as parameters of the file system.
 constexpr std::array<std::string_view, 5> kSuperblock{"sync", "dirsync", "lazytime", "mand",
                                                       "silent"};
-constexpr std::array<std::string_view, 4> kRefused{"remount", "idmap", "ridmap", "iversion"};
+constexpr std::array<std::string_view, 2> kRefused{"remount", "iversion"};
 
 void set(std::uint64_t& set_bits, std::uint64_t& cleared, const Attribute& a) {
     (a.sets ? set_bits : cleared) |= a.bit;
@@ -67,6 +67,10 @@ bool take(MountOptions& out, std::string_view word) {
         return true;
     }
     if (word == "tmpcopyup") return out.copy_up = true;
+    if (word == "idmap" || word == "ridmap") {
+        out.maps_deep = word == "ridmap";
+        return out.maps = true;
+    }
     for (const Attribute& a : kAttributes) {
         if (word == a.word) return set(out.attributes, out.cleared, a), true;
         if (word == a.deep_word) return set(out.deep_attributes, out.deep_cleared, a), true;
@@ -94,7 +98,7 @@ MountOptions read_options(const std::vector<std::string>& options) {
 }
 
 std::vector<std::string_view> known_options() {
-    std::vector<std::string_view> out{"bind", "rbind", "tmpcopyup"};
+    std::vector<std::string_view> out{"bind", "rbind", "tmpcopyup", "idmap", "ridmap"};
     for (const auto& a : kAttributes) {
         out.push_back(a.word);
         out.push_back(a.deep_word);

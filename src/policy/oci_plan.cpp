@@ -122,12 +122,20 @@ class Compiler {
         return m.source.starts_with('/') ? m.source : host_.bundle + "/" + m.source;
     }
 
+    // Without mappings of its own it has the container's.
+    void map_ids(MountOp& op, const Mount& m, bool deep) {
+        if (host_.unprivileged) refuse(m.at, "a mount with id mappings, by an ordinary user");
+        const bool own = !m.uid_mappings.empty();
+        op.idmapped = true;
+        op.uid_map = own ? m.uid_mappings : config_.uid_map;
+        op.gid_map = own ? m.gid_mappings : config_.gid_map;
+        if (deep) op.flags |= image::mount_maps_deep;
+    }
+
     void mount(const Mount& m) {
         const MountOptions options = read_options(m.options);
         if (!options.refused.empty())
             refuse(m.at, fmt::format("the mount option '{}' is not done", options.refused));
-        if (!m.uid_mappings.empty() || !m.gid_mappings.empty())
-            refuse(m.at, "a mount with id mappings of its own is not done");
         MountOp op;
         op.target = m.destination;
         op.attributes = options.attributes;
@@ -151,7 +159,11 @@ class Compiler {
             op.source = source_of(m);
             op.flags = image::mount_follows;
             if (deep) op.flags |= image::mount_recursive;
+            if (options.maps || !m.uid_mappings.empty()) map_ids(op, m, deep && options.maps_deep);
         } else {
+            if (options.maps || !m.uid_mappings.empty())
+                refuse(m.at, "id mappings of what is no bind mount",
+                       "the container's user namespace says whose it is");
             op.kind = MountKind::filesystem;
             op.source = m.type == "cgroup" ? "cgroup2" : m.type;
             const bool cgroup = op.source == "cgroup2";

@@ -35,6 +35,7 @@ struct MountOptions {
     std::uint64_t attributes = 0, cleared = 0, deep_attributes = 0, deep_cleared = 0;
     std::uint32_t propagation = 0;
     bool bind = false, recursive = false, copy_up = false;
+    bool maps = false, maps_deep = false;
     std::vector<std::pair<std::string, std::string>> data;
     std::string refused;  // the first that this build does not do; "": none
 };

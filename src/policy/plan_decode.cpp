@@ -59,8 +59,12 @@ std::vector<CgroupLimit> limits(const nlohmann::json& list) {
 std::vector<MountOp> mounts(const ImageReader& in) {
     std::vector<MountOp> out;
     for (const auto& row : in.table(in.header().mounts)) {
-        MountOp op{row.kind, in.text(row.source), in.text(row.target),
-                   {},       row.attributes,      row.idmapped != 0};
+        MountOp op;
+        op.kind = row.kind;
+        op.source = in.text(row.source);
+        op.target = in.text(row.target);
+        op.attributes = row.attributes;
+        op.idmapped = row.idmapped != 0;
         for (const auto& o : in.table(row.options))
             op.options.emplace_back(in.text(o.key), in.text(o.value));
         out.push_back(std::move(op));

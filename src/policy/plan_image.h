@@ -44,6 +44,7 @@ enum MountFlag : std::uint32_t {
     mount_recursive = 1,  // bind: with all that is mounted below it
     mount_follows = 2,  // links in its target lead on, inside the root; in its source, on the host
     mount_copy_up = 4,  // tmpfs: begins with what the target has
+    mount_maps_deep = 8,  // idmapped: so is all that is mounted below it
 };
 enum ContainerFlag : std::uint32_t {
     container_is = 1,  // it is one: the plan's program is PID 1, what a mode must have it may lack

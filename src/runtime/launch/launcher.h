@@ -33,11 +33,13 @@ struct ContainerParts {
     // Nothing of the host may be mounted by this process: root and binds are opened by the child,
     // which may in namespaces of its own.
     bool unprivileged = false;
-    unsigned umask = 0022;                  // ours, and that of hooks outside
-    bool denies_groups = false;             // the kernel lets it have no map of groups else
-    bool is_sibling = false;                // of this process, for whoever started it: CLONE_PARENT
-    bool pauses = false;                    // once everything is mounted, for hooks of the runtime
-    const char* root = nullptr;             // of the unprivileged
+    unsigned umask = 0022;           // ours, and that of hooks outside
+    bool denies_groups = false;      // the kernel lets it have no map of groups else
+    bool is_sibling = false;         // of this process, for whoever started it: CLONE_PARENT
+    bool pauses = false;             // once everything is mounted, for hooks of the runtime
+    const char* root = nullptr;      // of the unprivileged
+    const int* id_spaces = nullptr;  // user namespaces, of each idmapped mount in turn
+    unsigned id_space_count = 0;
     int state = -1, state_at_start = -1;    // files that hooks of the child read
     int start_fifo = -1, result_fifo = -1;  // it waits for a word before its program
     const int* preserved = nullptr;         // what the program is to have from 3 on

@@ -27,7 +27,7 @@ constexpr std::uint32_t kKnownFilterFlags =
 constexpr std::uint32_t kContainerFilterFlags =
     kKnownFilterFlags | SECCOMP_FILTER_FLAG_SPEC_ALLOW | 1U << 5;  // WAIT_KILLABLE_RECV, Linux 5.19
 constexpr std::uint32_t kKnownMountFlags =
-    image::mount_recursive | image::mount_follows | image::mount_copy_up;
+    image::mount_recursive | image::mount_follows | image::mount_copy_up | image::mount_maps_deep;
 constexpr std::uint32_t kKnownContainerFlags = image::container_is | image::container_gains |
                                                image::container_read_only |
                                                image::container_finds_home;

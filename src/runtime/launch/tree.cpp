@@ -111,21 +111,26 @@ mount_attr attributes_of(std::uint64_t set, std::uint64_t cleared) noexcept {
     return attr;
 }
 
+void map_ids(mount_attr& attr, int id_ns) noexcept {
+    if (id_ns < 0) return;
+    attr.attr_set |= MOUNT_ATTR_IDMAP;
+    attr.userns_fd = static_cast<std::uint64_t>(id_ns);
+}
+
 }  // namespace
 
 int dress_tree(int tree, const image::MountOp& op, int id_ns) noexcept {
     mount_attr own = attributes_of(op.attributes, op.cleared);
     const std::uint32_t propagation = op.propagation != 0 ? op.propagation : kMsPrivate;
     own.propagation = propagation & ~kMsRec;
-    if (id_ns >= 0) {
-        own.attr_set |= MOUNT_ATTR_IDMAP;
-        own.userns_fd = static_cast<std::uint64_t>(id_ns);
-    }
+    const bool maps_deep = (op.flags & image::mount_maps_deep) != 0;
+    if (!maps_deep) map_ids(own, id_ns);
     if (const int err = sys::sys_mount_setattr(tree, "", AT_EMPTY_PATH, own); err < 0) return err;
     if ((op.flags & image::mount_recursive) == 0) return 0;
     // What is mounted below came along in its own groups.
     mount_attr deep = attributes_of(op.deep_attributes, op.deep_cleared);
     deep.propagation = propagation & ~kMsRec;
+    if (maps_deep) map_ids(deep, id_ns);
     return sys::sys_mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, deep);
 }
 

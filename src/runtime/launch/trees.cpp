@@ -152,6 +152,13 @@ int build_dev_with(Launch& launch) noexcept {
     return dress_tree(launch.dev_tree, *dev, -1);
 }
 
+// -1: there is none. A mode's are all in its own range.
+int id_space(const Launch& launch, unsigned which) noexcept {
+    const ContainerParts* const parts = launch.container;
+    if (parts == nullptr) return launch.slot(slot_id_ns);
+    return which < parts->id_space_count ? parts->id_spaces[which] : -1;
+}
+
 }  // namespace
 
 int map_plan(Launch& launch) noexcept {
@@ -236,11 +243,12 @@ int open_volumes(Launch& launch) noexcept {
 int open_binds(Launch& launch) noexcept {
     if (launch.container != nullptr && launch.container->unprivileged) return 0;
     const PlanView plan = launch.plan();
+    unsigned idmapped = 0;
     for (const image::MountOp& op : plan.table(plan.header().mounts)) {
         ++launch.op;
         const bool root = op.kind == image::MountKind::root;
         if (!root && op.kind != image::MountKind::bind) continue;
-        const int id_ns = op.idmapped != 0 ? launch.slot(slot_id_ns) : -1;
+        const int id_ns = op.idmapped != 0 ? id_space(launch, idmapped++) : -1;
         if (op.idmapped != 0 && id_ns < 0) return -EINVAL;
         int& tree = launch.trees[launch.op];
         tree = root ? launch.slot(slot_root_tree) : open_bind(plan.text(op.source), op.flags);

@@ -187,7 +187,7 @@ Result<> print_features() {
     w.key("selinux").open_object().key("enabled").boolean(false).close();
     w.key("intelRdt").open_object().key("enabled").boolean(false).close();
     w.key("mountExtensions").open_object().key("idmap").open_object();
-    w.key("enabled").boolean(false).close().close().compact(false);
+    w.key("enabled").boolean(true).close().close().compact(false);
     w.close();
     w.key("annotations").open_object();
     w.key("org.pmos.version").text(PMOS_VERSION).close();

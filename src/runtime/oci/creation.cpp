@@ -16,6 +16,7 @@
 
 #include "policy/plan_image.h"
 #include "runtime/launch/container.h"
+#include "runtime/launch/prepare.h"
 #include "runtime/oci/attempt.h"
 #include "runtime/oci/console.h"
 #include "runtime/oci/container.h"
@@ -265,6 +266,7 @@ class Creation {
             attempt_->put(launch::slot_root_tree, root_.get());
         }
         PMOS_ASSIGN(joined_, open_joined(config, *attempt_));
+        PMOS_TRY(make_id_spaces());
         if (waits_) {
             PMOS_ASSIGN(auto fifos, directory_.make_fifos());
             fifos_ = {std::move(fifos.start), std::move(fifos.result)};
@@ -284,6 +286,22 @@ class Creation {
             attempt_->launch.request.rows = config.process->console_size.height;
             attempt_->launch.request.columns = config.process->console_size.width;
         }
+        return {};
+    }
+
+    Result<> make_id_spaces() {
+        for (const auto& op : plan_.mounts) {
+            if (!op.idmapped) continue;
+            auto made = launch::make_id_namespace(op.uid_map, op.gid_map);
+            if (!made) {
+                made.error().why += fmt::format(" (the id mappings of '{}')", op.target);
+                return fail(std::move(made.error()));
+            }
+            id_space_fds_.push_back(made->get());
+            id_spaces_.push_back(std::move(*made));
+        }
+        attempt_->parts.id_spaces = id_space_fds_.data();
+        attempt_->parts.id_space_count = static_cast<unsigned>(id_space_fds_.size());
         return {};
     }
 
@@ -355,7 +373,8 @@ class Creation {
     std::optional<ContainerCgroup> cgroup_;
     Result<> placed_;
     std::optional<Record> hooked_;
-    std::vector<UniqueFd> joined_;
+    std::vector<UniqueFd> joined_, id_spaces_;
+    std::vector<int> id_space_fds_;
     StateDirectory::Fifos fifos_;
 };
 

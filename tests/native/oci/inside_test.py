@@ -113,6 +113,48 @@ def test_user_namespace(world):
     equal((place / "rootfs/tmp/mine").stat().st_uid, 100000, "what it makes is the mapped one's")
 
 
+def test_idmapped_mounts(world):
+    """What is 1000's on the storage is 0's inside, and the other way round; with a user namespace or without."""
+    data = world.dir / "data"
+    (data / "below").mkdir(parents=True)
+    (data / "file").write_text("x")
+    os.chown(data, 1000, 1000)
+    os.chown(data / "file", 1000, 1001)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=700,uid=1000", "below", data / "below"], check=True)
+    try:
+        script = "cd /data; stat -c '%u %g' file below; touch made; stat -c %u made"
+        maps = [{"containerID": 1000, "hostID": 0, "size": 100}]
+        mount = {"destination": "/data", "type": "bind", "source": str(data), "options": ["rbind"],
+                 "uidMappings": maps, "gidMappings": maps}
+        made = sh(script)
+        made["mounts"].append(mount)
+        equal(world.run(made).split(), ["0", "1", "1000", "0", "0"], "mapped, and not what is mounted below")
+        equal((data / "made").stat().st_uid, 1000, "what it makes is so on the storage")
+        (data / "made").unlink()
+        mount["options"] = ["rbind", "ridmap"]
+        equal(world.run(made).split(), ["0", "1", "0", "65534", "0"], "and what is mounted below, where it says so")
+        (data / "made").unlink()
+
+        made["linux"]["namespaces"].append({"type": "user"})
+        for kind in ("uidMappings", "gidMappings"):
+            made["linux"][kind] = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+            mount.pop(kind)
+        mount["options"] = ["bind", "idmap"]
+        made["process"]["args"][-1] = "stat -c '%u %g' /data/file"
+        place = world.bundle(made)
+        subprocess.run(["chown", "-R", "100000:100000", place / "rootfs"], check=True)
+        for parent in (world.dir, place):
+            parent.chmod(0o755)
+        out = world.oci("run", "--bundle", place, "mapped").stdout.split()
+        equal(out, ["1000", "1001"], "by the container's own maps it is as on the storage")
+        # Who has mappings twice would be nobody.
+        mount["type"], mount["source"] = "tmpfs", "tmpfs"
+        mount["options"] = ["idmap"]
+        world.refused(made, "no bind mount")
+    finally:
+        subprocess.run(["umount", data / "below"], check=True)
+
+
 def test_mode_of_a_phone(world):
     """As a bundle, by pmosctl."""
     build = world.program.resolve().parents[3]
