@@ -38,7 +38,7 @@ ALSO = {"cli": ("runtime/daemon/bus_names.h", "runtime/modem/protocol.h",
                 # What 'handset detect' sees is what pmosd would see.
                 "runtime/host/detect.h", "runtime/host/devices.h", "runtime/host/udev.h"),
         # A container is launched as a mode is, and its cgroup handled so; by a process of its own.
-        "runtime/oci": ("runtime/launch/client.h", "runtime/launch/container.h",
+        "runtime/oci": ("runtime/launch/client.h", "runtime/launch/container.h", "runtime/launch/prepare.h",
                         "runtime/host/cgroup.h", "runtime/host/small_file.h",
                         "runtime/device/filter.h", "runtime/event/bus_pieces.h")}
 

@@ -19,6 +19,7 @@
 #include "runtime/host/small_file.h"
 #include "runtime/oci/cgroup_place.h"
 #include "runtime/oci/filter_cache.h"
+#include "runtime/oci/rights.h"
 
 namespace pmos::oci {
 namespace {
@@ -28,13 +29,6 @@ std::int32_t number_in(const std::string& path, std::int32_t otherwise) {
     std::int32_t value = otherwise;
     if (text) std::from_chars(text->data(), text->data() + text->size(), value);
     return value;
-}
-
-// All ids are mapped: device nodes may be made.
-bool in_first_user_namespace() {
-    const auto map = host::read_small_file("/proc/self/uid_map");
-    const auto words = map ? host::split_words(*map) : std::vector<std::string>();
-    return words.size() == 3 && words[2] == "4294967295";
 }
 
 }  // namespace
@@ -129,7 +123,7 @@ policy::oci::HostSide look_at_host(const std::string& bundle) {
     policy::oci::HostSide host;
     host.bundle = bundle;
     if (const auto tree = find_cgroup_tree()) host.cgroup_mount = tree->mount;
-    host.unprivileged = ::geteuid() != 0 || !in_first_user_namespace();
+    host.unprivileged = !is_machines_root();
     host.oom_score_adj = number_in("/proc/self/oom_score_adj", 0);
     host.last_capability =
         static_cast<std::uint32_t>(number_in("/proc/sys/kernel/cap_last_cap", 40));

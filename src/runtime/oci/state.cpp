@@ -20,6 +20,7 @@
 #include "policy/names.h"
 #include "policy/oci_config.h"
 #include "runtime/host/small_file.h"
+#include "runtime/oci/rights.h"
 
 namespace pmos::oci {
 namespace {
@@ -84,7 +85,7 @@ std::string state_json(const Record& record, Status status, bool full) {
 
 std::string default_root() {
     const char* runtime = ::getenv("XDG_RUNTIME_DIR");
-    if (::geteuid() == 0 || runtime == nullptr || runtime[0] != '/') return "/run/pmos-oci";
+    if (runtime == nullptr || runtime[0] != '/' || is_machines_root()) return "/run/pmos-oci";
     return std::string(runtime) + "/pmos-oci";
 }
 

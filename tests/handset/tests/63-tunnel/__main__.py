@@ -157,8 +157,7 @@ def main():
         before = len(uplink.seen()[1])
         with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as leak:
             leak.sendto(b"LEAK", (FAR6, 9))
-            leak.sendto(b"LEAK", ("ff02::fb%up0", 5353))
-        check("and one by IPv6, also to a group", len(uplink.seen()[1]) >= before + 2, uplink.seen())
+        check("and one by IPv6", len(uplink.seen()[1]) > before, uplink.seen())
     finally:
         (PROFILES / "secure.json").write_text(SHIPPED)
         ctl("reload")

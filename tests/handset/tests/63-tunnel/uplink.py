@@ -7,6 +7,7 @@ from handset_uplink import INSIDE, NS, PHONE, Capture, beyond, ip, is_tunnel, le
 
 SECOND = "203.0.113.9"
 PHONE6, FAR6 = "2001:db8:7::1", "2001:db8:7::2"
+NOWHERE = "2001:db8:ffff::/64"  # meddled.py has an address there
 # What a kernel says for itself on a link that has IPv6: who its neighbours and routers are, which groups it hears.
 OWN6 = {133, 134, 135, 136, 143}
 
@@ -16,6 +17,7 @@ def settle_ipv6():
     ip("-6", "address", "replace", f"{PHONE6}/64", "dev", "up0", "nodad")
     ip("-6", "neighbour", "replace", FAR6, "lladdr", "02:00:00:00:00:02", "dev", "up0", "nud", "permanent")
     ip("-6", "route", "replace", "default", "via", FAR6, "dev", "up0")
+    ip("-6", "route", "replace", "unreachable", NOWHERE)
 
 
 def is_kernels_own(packet):

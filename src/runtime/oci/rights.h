@@ -1,0 +1,10 @@
+// oci: what who asks may do on this machine, as far as one look tells.
+#pragma once
+
+namespace pmos::oci {
+
+// Root of the machine, whose ids are all there: others can make no device node, nor mount what a
+// file system did not make for them. Rootless engines are root in a user namespace of their own.
+bool is_machines_root();
+
+}  // namespace pmos::oci
