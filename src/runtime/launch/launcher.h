@@ -33,6 +33,9 @@ struct ContainerParts {
     // Nothing of the host may be mounted by this process: root and binds are opened by the child,
     // which may in namespaces of its own.
     bool unprivileged = false;
+    // Root of a user namespace may not go back to where the machine is: this process stays in what
+    // it joins, for nothing more is done by it that this makes a difference to.
+    bool stays = false;
     unsigned umask = 0022;           // ours, and that of hooks outside
     bool denies_groups = false;      // the kernel lets it have no map of groups else
     bool is_sibling = false;         // of this process, for whoever started it: CLONE_PARENT

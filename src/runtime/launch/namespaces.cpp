@@ -34,7 +34,8 @@ int leave_joined(ContainerParts& parts) noexcept {
     int err = 0;
     for (Joined& joined : parts.joined) {
         if (joined.own < 0) continue;
-        err |= sys::sys_setns(joined.own, joined.type);
+        const int back = sys::sys_setns(joined.own, joined.type);
+        if (back != -EPERM || !parts.stays) err |= back;
         sys::sys_close(joined.own);
         joined.own = -1;
     }

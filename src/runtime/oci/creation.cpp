@@ -24,6 +24,7 @@
 #include "runtime/oci/hooks.h"
 #include "runtime/oci/listener.h"
 #include "runtime/oci/own_file.h"
+#include "runtime/oci/rights.h"
 #include "runtime/sys/mount.h"
 #include "runtime/sys/process.h"
 
@@ -256,7 +257,9 @@ class Creation {
         auto& config = bundle_.source.config;
         root_path_ = bundle_.root();
         parts.unprivileged = ::geteuid() != 0;
-        parts.denies_groups = parts.unprivileged;
+        parts.denies_groups = !may_set_groups();
+        // Hooks outside are run there.
+        parts.stays = !is_machines_root() && config.hooks.empty();
         parts.umask = ::umask(0);
         ::umask(parts.umask);
         parts.root = root_path_.c_str();

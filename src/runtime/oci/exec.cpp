@@ -15,6 +15,7 @@
 #include "runtime/oci/container.h"
 #include "runtime/oci/filter.h"
 #include "runtime/oci/own_file.h"
+#include "runtime/oci/rights.h"
 
 namespace pmos::oci {
 namespace {
@@ -168,7 +169,8 @@ Result<Launched> launch_exec(const Options& options) {
     const UniqueFd pidfd = UniqueFd(::dup(process_fd.get()));
     attempt.put(launch::slot_pidfd, pidfd.get());
     attempt.parts.unprivileged = ::geteuid() != 0;
-    attempt.parts.denies_groups = attempt.parts.unprivileged;
+    attempt.parts.denies_groups = !may_set_groups();
+    attempt.parts.stays = !is_machines_root();
     attempt.parts.is_sibling = options.detach;
     const auto others = others_of(record.pid);
     attempt.parts.enter_types = others & ~std::uint64_t{CLONE_NEWPID};

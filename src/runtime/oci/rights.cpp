@@ -14,4 +14,8 @@ bool is_machines_root() {
     return words.size() == 3 && words[2] == "4294967295";
 }
 
+bool may_set_groups() {
+    return ::geteuid() == 0 && host::read_small_file("/proc/self/setgroups") != "deny\n";
+}
+
 }  // namespace pmos::oci

@@ -6,5 +6,7 @@ namespace pmos::oci {
 // Root of the machine, whose ids are all there: others can make no device node, nor mount what a
 // file system did not make for them. Rootless engines are root in a user namespace of their own.
 bool is_machines_root();
+// Whether a process of ours may have other groups than we (user_namespaces(7), setgroups).
+bool may_set_groups();
 
 }  // namespace pmos::oci

@@ -113,6 +113,38 @@ def test_user_namespace(world):
     equal((place / "rootfs/tmp/mine").stat().st_uid, 100000, "what it makes is the mapped one's")
 
 
+ROOTLESS = """
+unshare -n sleep 100 & net=$!
+trap 'kill $net' EXIT
+until [ "$(readlink /proc/$net/ns/net)" != "$(readlink /proc/self/ns/net)" ]; do sleep 0.01; done
+sed -i "s,NETWORK,/proc/$net/ns/net," "$PLACE/config.json"
+"$OCI" run --detach --bundle "$PLACE" rootless </dev/null >/dev/null || exit 1
+readlink /proc/$net/ns/net
+"$OCI" exec rootless readlink /proc/self/ns/net
+"$OCI" exec --user 0 rootless cat /proc/1/comm
+"$OCI" delete --force rootless
+ls "$XDG_RUNTIME_DIR/pmos-oci"
+"""
+
+
+def test_root_of_a_user_namespace(world):
+    """As a rootless Podman runs it, which has made a user namespace and the network: from there is no way back to
+    the machine's."""
+    made = sh("exec sleep 100")
+    kinds = [ns for ns in made["linux"]["namespaces"] if ns["type"] != "network"]
+    made["linux"]["namespaces"] = [*kinds, {"type": "network", "path": "NETWORK"}]
+    made["mounts"] = [{**m, "options": [o for o in m.get("options", []) if o != "gid=5"]} for m in made["mounts"]]
+    place = world.bundle(made)
+    # LeakSanitizer looks from a process of its own, and waits for ever for one in the container's pid namespace.
+    env = {**os.environ, "PLACE": str(place), "OCI": str(world.program), "XDG_RUNTIME_DIR": str(world.dir),
+           "ASAN_OPTIONS": "detect_leaks=0"}
+    done = subprocess.run(["unshare", "-r", "-m", "sh", "-c", ROOTLESS], env=env, capture_output=True, text=True, check=False,
+                          timeout=60)
+    expect(done.returncode == 0, "it runs, and is entered", done.stderr)
+    said = done.stdout.split()
+    equal(said[1:], [said[0], "sleep"], "in the network, and nothing is left")
+
+
 def test_idmapped_mounts(world):
     """What is 1000's on the storage is 0's inside, and the other way round; with a user namespace or without."""
     data = world.dir / "data"
