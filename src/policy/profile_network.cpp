@@ -78,7 +78,7 @@ void ProfileReader::network() {
 void ProfileReader::inbound_at_phone() {
     for (const auto& rule : p_.network.inbound) {
         const bool ports = rule.protocol == Protocol::tcp || rule.protocol == Protocol::udp;
-        if (!ports || (rule.port_first == 0 && rule.port_last == UINT16_MAX))
+        if (!ports || (rule.port_first <= 1 && rule.port_last == UINT16_MAX))
             fault(Rule::bad_value, p_.where(rule.pointer),
                   fmt::format("'{}' would take every port of the phone", source_text(rule)),
                   "name tcp or udp and the ports: \"tcp/8080 from 192.168.0.0/16\"");

@@ -139,7 +139,7 @@ constexpr std::array kRules{
              R"( "endpoint": "192.0.2.1:51820", "allowedIPs": ["0.0.0.0/0"] }] } },)"
              R"( "volumes": [{ "name": "d", "target": "/srv", "size": "64MiB",)"
              R"( "unlock": ["pin"] }])"},
-    RuleInfo{Rule::claimed_twice, "claimed-twice", kError, "calls, messages or ports of two modes",
+    RuleInfo{Rule::claimed_twice, "claimed-twice", kError, "something that two modes claim",
              "What comes in is one mode's, or nobody's; no order of the profiles decides it.",
              R"("devices": { "modem": ["sms"] }, "modem": { "rest": true })"},
     RuleInfo{Rule::open_flow, "open-flow", kWarning, "a way from one mode to another",

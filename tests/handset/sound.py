@@ -63,7 +63,9 @@ class Voice:
         self.speak()
 
     def speak(self):
-        self.process = subprocess.Popen(["aplay", "-q", "-D", "plughw:Loopback,1,0", str(self.path)])
+        """And again, for a soak is longer than any file."""
+        self.process = subprocess.Popen(["sh", "-c", "trap 'kill $!; exit' TERM; while :; do aplay -q -D plughw:Loopback,1,0 "
+                                         '"$0" & wait $!; done', str(self.path)])
 
     def quiet(self):
         self.process.terminate()

@@ -50,7 +50,7 @@ std::string AudioLink::why_not() const {
 }
 
 void AudioLink::look_soon() {
-    if (!soon_) soon_ = loop_.when_idle([this] { look(); });
+    if (!soon_) soon_ = loop_.next_turn([this] { look(); });
 }
 
 void AudioLink::set_front(Mode* front) {

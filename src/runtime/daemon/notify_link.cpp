@@ -53,7 +53,7 @@ std::string NotifyLink::why_not() const {
 }
 
 void NotifyLink::look_soon() {
-    if (!soon_) soon_ = loop_.when_idle([this] { look(); });
+    if (!soon_) soon_ = loop_.next_turn([this] { look(); });
 }
 
 void NotifyLink::look() {

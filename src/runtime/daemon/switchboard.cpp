@@ -62,6 +62,7 @@ void Switchboard::ended(Wanted wanted, Result<> result) {
     }
     if (auto next = std::exchange(next_, std::nullopt)) begin(std::move(*next));
     for (auto& done : wanted.done) done(result);
+    tell_front();
     if (busy_) return;
     for (Mode* mode : std::exchange(unsettled_, {})) settle_call(*mode);
     if (foreground_ == nullptr) left_empty_();
@@ -291,6 +292,7 @@ void Switchboard::set_foreground(Mode* mode) {
     }
     remember();
     ctx_.observer.foreground_changed();
+    front_changed_();
     untold_.emplace_back(before != nullptr ? before->name : "", mode != nullptr ? mode->name : "");
     tell_later_ = ctx_.loop.when_idle([this] { tell_front(); });
     if (!tell_later_) tell_front();  // out of memory for the source
@@ -299,10 +301,8 @@ void Switchboard::set_foreground(Mode* mode) {
 // Who asked for the switch is answered first: it does not wait for who only hears of it.
 void Switchboard::tell_front() {
     tell_later_.reset();
-    const auto untold = std::exchange(untold_, {});
-    if (untold.empty()) return;
-    front_changed_();
-    for (const auto& [from, to] : untold) ctx_.observer.event("switch", to, {{"from", from}});
+    for (const auto& [from, to] : std::exchange(untold_, {}))
+        ctx_.observer.event("switch", to, {{"from", from}});
 }
 
 // Only a restarted pmosd reads it: a full /run must not keep a mode in front, nor bring another.

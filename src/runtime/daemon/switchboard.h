@@ -15,8 +15,8 @@ namespace pmos::daemon {
 
 class Switchboard {
   public:
-    // owners: asked in this order, to grant in the reverse one. front_changed: soon after every
-    // change of who is in front. left_empty: after a switch that leaves nobody there.
+    // owners: asked in this order, to grant in the reverse one. front_changed: after every change
+    // of who is in front. left_empty: after a switch that leaves nobody there.
     Switchboard(Context& ctx, std::vector<DeviceOwner*> owners, std::function<void()> front_changed,
                 std::function<void()> left_empty, std::function<void(Mode&, Done)> ensure_started)
         : ctx_(ctx),

@@ -42,7 +42,7 @@ int time_trampoline(sd_event_source*, std::uint64_t, void* userdata) { return in
 int signal_trampoline(sd_event_source*, const signalfd_siginfo*, void* userdata) {
     return invoke(userdata, 0);
 }
-int idle_trampoline(sd_event_source*, void* userdata) { return invoke(userdata, 0); }
+int deferred_trampoline(sd_event_source*, void* userdata) { return invoke(userdata, 0); }
 int defer_trampoline(sd_event_source* source, void* userdata) {
     const std::unique_ptr<std::move_only_function<void()>> callback(
         static_cast<std::move_only_function<void()>*>(userdata));
@@ -101,12 +101,20 @@ EventSource EventLoop::on_signal(int signal, std::move_only_function<void()> cal
 }
 
 EventSource EventLoop::when_idle(std::move_only_function<void()> callback) {
+    return defer(SD_EVENT_PRIORITY_IDLE, std::move(callback));
+}
+
+EventSource EventLoop::next_turn(std::move_only_function<void()> callback) {
+    return defer(SD_EVENT_PRIORITY_NORMAL, std::move(callback));
+}
+
+EventSource EventLoop::defer(std::int64_t priority, std::move_only_function<void()> callback) {
     auto held = std::make_shared<EventSource::Callback>();
     held->run = [run = std::move(callback)](std::uint32_t) mutable { run(); };
     sd_event_source* source = nullptr;
-    if (sd_event_add_defer(event_, &source, idle_trampoline, held.get()) < 0) return {};
+    if (sd_event_add_defer(event_, &source, deferred_trampoline, held.get()) < 0) return {};
     EventSource made{source, std::move(held)};
-    sd_event_source_set_priority(source, SD_EVENT_PRIORITY_IDLE);
+    sd_event_source_set_priority(source, priority);
     return made;
 }
 

@@ -55,6 +55,8 @@ class EventLoop {
     // Runs callback once, when nothing else is to be done: what was gathered meanwhile is told at
     // once.
     EventSource when_idle(std::move_only_function<void()> callback);
+    // The same in the next turn, whatever else is to be done.
+    EventSource next_turn(std::move_only_function<void()> callback);
     // Runs callback in the next turn of the loop; cannot be taken back.
     void soon(std::move_only_function<void()> callback);
 
@@ -63,6 +65,7 @@ class EventLoop {
     sd_event* get() const noexcept { return event_; }
 
   private:
+    EventSource defer(std::int64_t priority, std::move_only_function<void()> callback);
     explicit EventLoop(sd_event* event) noexcept : event_(event) {}
     sd_event* event_;
 };

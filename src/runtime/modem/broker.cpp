@@ -118,10 +118,7 @@ void Broker::drop(View& view, Service service) {
         return;
     }
     if (service == Service::data) {
-        for (const auto number : keys_of(view.bearers)) {
-            hang_up_data(view.bearers.at(number).path);
-            drop_bearer({mode, number});
-        }
+        for (const auto number : keys_of(view.bearers)) take_bearer({mode, number});
         return;
     }
     for (const auto number : keys_of(view.texts)) {
@@ -146,7 +143,8 @@ void Broker::show_lines(View& view) {
 // what is switched off later stays so.
 void Broker::switch_on() {
     const auto receives = [](const auto& mode) {
-        return mode.second.rights.sms || mode.second.rights.voice;
+        const auto& rights = mode.second.rights;
+        return rights.sms || rights.voice || rights.data;
     };
     if (std::ranges::none_of(views_, receives)) return;
     for (const auto& [path, line] : radio_.lines())
@@ -160,6 +158,7 @@ void Broker::lines_changed() {
                   [this](const auto& path) { return !radio_.lines().contains(path); });
     for (auto& [mode, view] : views_) show_lines(view);
     for (const auto& path : keys_of(radio_.texts())) judge_text(path);
+    for (const auto& path : keys_of(radio_.bearers())) bearer_changed(path);
     emergency_.look();
     listener_->emergency_changed();
 }

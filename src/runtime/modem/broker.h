@@ -64,6 +64,8 @@ class Broker : public Radio::Listener {
     // Incoming calls that ring now, and messages in the store, that are no mode's.
     std::size_t nobodys_calls() const;
     std::size_t nobodys_texts() const;
+    // The line is connected, or about to be, for whomever.
+    bool has_data(const std::string& line) const;
     // Whose a bearer is; "" nobody's.
     std::string bearer_owner(const std::string& path) const;
     bool is_emergency_number(const std::string& number) const;
@@ -122,6 +124,7 @@ class Broker : public Radio::Listener {
     bool place_of_bearer(const std::string& path, Place& place) const;
     unsigned own_bearer(View& view, const std::string& line, const std::string& path);
     void drop_bearer(const Place& place);
+    void take_bearer(const Place& place);
     void hang_up_data(const std::string& path);
     Result<> may_connect(const std::string& mode, const std::string& line,
                          std::string& access_point);

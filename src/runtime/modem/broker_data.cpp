@@ -1,7 +1,9 @@
 // modem: the data connections of the modes. Whose one is its access point says, whoever made it: so
 // it is known also to a broker that starts again.
 #include <algorithm>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include "runtime/modem/broker.h"
 
@@ -20,6 +22,12 @@ bool Broker::place_of_bearer(const std::string& path, Place& place) const {
                 return true;
             }
     return false;
+}
+
+bool Broker::has_data(const std::string& line) const {
+    return connecting_.contains(line) || std::ranges::any_of(radio_.bearers(), [&](const auto& b) {
+               return b.second.line == line;
+           });
 }
 
 std::string Broker::bearer_owner(const std::string& path) const {
@@ -42,6 +50,13 @@ void Broker::drop_bearer(const Place& place) {
     listener_->bearer_removed(place.mode, place.number);
 }
 
+// Whose it was has it no more: also where it is up, and not known to be yet.
+void Broker::take_bearer(const Place& place) {
+    const auto& own = views_.at(place.mode).bearers.at(place.number);
+    radio_.disconnect_data(own.line, own.path, [](const Result<>&) {});
+    drop_bearer(place);
+}
+
 void Broker::hang_up_data(const std::string& path) {
     const auto bearer = radio_.bearers().find(path);
     if (bearer != radio_.bearers().end() && bearer->second.connected)
@@ -53,12 +68,14 @@ void Broker::bearer_changed(const std::string& path) {
     if (!table_known_ || found == radio_.bearers().end()) return;
     const RadioBearer& now = found->second;
     View* view = own(owner_of_data(table_, now.access_point));
-    Place place;
-    const bool known = place_of_bearer(path, place);
-    if (known && (view == nullptr || place.mode != view->rights.name)) {
-        hang_up_data(path);  // another's by now, or nobody's
-        drop_bearer(place);
-    }
+    const auto line = radio_.lines().find(now.line);
+    // A line that another mode claims is that mode's.
+    if (view != nullptr &&
+        (line == radio_.lines().end() || !may_use(table_, view->rights.name, line->second.names)))
+        view = nullptr;
+    if (Place place;
+        place_of_bearer(path, place) && (view == nullptr || place.mode != view->rights.name))
+        take_bearer(place);  // another's by now, or nobody's
     if (view == nullptr || !view->rights.data) return;
     const unsigned number = own_bearer(*view, now.line, path);
     listener_->bearer_changed(view->rights.name, number);
@@ -103,7 +120,8 @@ void Broker::connect(const std::string& mode, const std::string& line,
             View* view = own(mode);
             // Its right went meanwhile, or it was locked, or somebody calls for help.
             if (view == nullptr || !view->rights.data || !view->rights.running ||
-                owner_of_data(table_, name) != mode || emergency_.under_way()) {
+                !view->lines.contains(line) || owner_of_data(table_, name) != mode ||
+                emergency_.under_way()) {
                 radio_.disconnect_data(line, *path, [](const Result<>&) {});
                 return answer(gone());
             }
@@ -131,10 +149,17 @@ void Broker::disconnect(const std::string& mode, unsigned bearer, Done done) {
 }
 
 void Broker::disconnect_all(const std::string& mode, const std::string& line, Done done) {
+    std::vector<std::string> up;
     if (const View* view = own(mode); view != nullptr)
         for (const auto& [number, bearer] : view->bearers)
-            if (bearer.line == line) hang_up_data(bearer.path);
-    done({});
+            if (const auto known = radio_.bearers().find(bearer.path);
+                bearer.line == line && known != radio_.bearers().end() && known->second.connected)
+                up.push_back(bearer.path);
+    if (up.empty()) return done({});
+    // A modem is seldom connected twice; of several the last one's answer is told.
+    for (const auto& path : std::span(up).first(up.size() - 1))
+        radio_.disconnect_data(line, path, [](const Result<>&) {});
+    radio_.disconnect_data(line, up.back(), std::move(done));
 }
 
 }  // namespace pmos::modem

@@ -200,10 +200,9 @@ void Emergency::failed(const std::string& line, const Error& error) {
     asked_ = false;
     path_.clear();
     refused_.push_back(line);
-    // A modem of one port cannot dial while it is connected. Others can, and need not be.
-    for (const auto& [path, bearer] : radio_.bearers())
-        if (bearer.line == line && bearer.connected)
-            radio_.disconnect_data(line, path, [](const Result<>&) {});
+    // A modem of one port cannot dial while it is connected, or about to be. Others can, and need
+    // not be.
+    if (broker_.has_data(line)) radio_.disconnect_data(line, "/", [](const Result<>&) {});
     tell(Phase::waiting, "it was refused and is tried again: " + error.message());
     again();
 }

@@ -174,6 +174,9 @@ int read_bearer(sd_bus_message* m, RadioBearer& out) {
         const int r = each_property(m, [&](std::string_view key, std::string_view of) {
             return key == "apn" ? Value{m, of}.text(out.access_point) : 0;
         });
+        // In no case of letters its own (3GPP TS 23.003, 9.1); a profile has it small.
+        for (char& c : out.access_point)
+            if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
         return r < 0 ? r : 1;
     });
 }

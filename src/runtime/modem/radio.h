@@ -128,6 +128,7 @@ class Radio {
     // Answers with the bearer. May end what else the line is connected to.
     virtual void connect_data(const std::string& line, const std::string& access_point,
                               Answer<std::string> answer) = 0;
+    // bearer "/": all of the line's, also what is not connected yet.
     virtual void disconnect_data(const std::string& line, const std::string& bearer, Done done) = 0;
 };
 

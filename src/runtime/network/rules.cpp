@@ -189,6 +189,15 @@ std::string calls_to_wire(const NetworkPlan& plan, const Part& part) {
         flow_chain("callers", "saddr", plan.inbound, "goto hand-over"), kLinkPrefix);
 }
 
+// Counted by themselves, so that who calls takes nothing of what the mode may begin.
+std::string called_text(const NetworkPlan& plan, bool counted) {
+    if (plan.inbound.empty()) return "";
+    constexpr std::string_view kCalled = "    ct state new ct status dnat ";
+    const auto count =
+        counted ? fmt::format("{}ct count over {} drop\n", kCalled, kMostConnections) : "";
+    return fmt::format("{}{}accept\n", count, kCalled);
+}
+
 }  // namespace
 
 Table mode_rules(const NetworkPlan& plan, bool logs, std::uint32_t resolver_user,
@@ -266,8 +275,7 @@ Table wire_rules(std::string_view mode, const Part& part, const NetworkPlan& pla
         fmt::arg("prefix", kLinkPrefix),
         fmt::arg("count",
                  counted ? fmt::format("    ct count over {} drop\n", kMostConnections) : ""),
-        fmt::arg("reach", reach(plan, "", ends)),
-        fmt::arg("called", plan.inbound.empty() ? "" : "    ct state new ct status dnat accept\n"),
+        fmt::arg("reach", reach(plan, "", ends)), fmt::arg("called", called_text(plan, counted)),
         fmt::arg("link", part.link()), fmt::arg("mode4", address_text(part.mode4)),
         fmt::arg("mode6", address_text(part.mode6)));
     return {std::string(kWireFamily), wire_table(mode), body};

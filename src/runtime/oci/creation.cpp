@@ -165,6 +165,7 @@ class Creation {
         }
         if (!plan) return refusal("the configuration is refused", diagnostics);
         plan_ = std::move(*plan);
+        PMOS_TRY(check_groups(plan_.process));
         const bool terminal = bundle_.source.config.process->terminal;
         if (!terminal && !options_.console_socket.empty())
             return fail(Code::usage, "--console-socket without process/terminal");
@@ -258,8 +259,7 @@ class Creation {
         root_path_ = bundle_.root();
         parts.unprivileged = ::geteuid() != 0;
         parts.denies_groups = !may_set_groups();
-        // Hooks outside are run there.
-        parts.stays = !is_machines_root() && config.hooks.empty();
+        parts.stays = !is_machines_root();
         parts.umask = ::umask(0);
         ::umask(parts.umask);
         parts.root = root_path_.c_str();
@@ -269,6 +269,7 @@ class Creation {
             attempt_->put(launch::slot_root_tree, root_.get());
         }
         PMOS_ASSIGN(joined_, open_joined(config, *attempt_));
+        if (parts.stays) PMOS_TRY(may_stay());
         PMOS_TRY(make_id_spaces());
         if (waits_) {
             PMOS_ASSIGN(auto fifos, directory_.make_fifos());
@@ -289,6 +290,32 @@ class Creation {
             attempt_->launch.request.rows = config.process->console_size.height;
             attempt_->launch.request.columns = config.process->console_size.width;
         }
+        return {};
+    }
+
+    // Of what it joins it stays a part: what it begins there is a part of it, too.
+    Result<> may_stay() const {
+        const auto& config = bundle_.source.config;
+        const auto joins = [&](const auto& ns) {
+            return !ns.path.empty() || ns.type == CLONE_NEWTIME;
+        };
+        if (std::ranges::none_of(config.namespaces, joins)) return {};
+        const bool hooks = std::ranges::any_of(config.hooks, [](const auto& hook) {
+            return hook.point != HookPoint::create_container &&
+                   hook.point != HookPoint::start_container;
+        });
+        if (hooks)
+            return fail(Code::unsupported, "hooks outside cannot be run",
+                        "who is not root of the machine has no way back from a namespace that is "
+                        "joined",
+                        "leave the hooks out, or the namespace's path");
+        const auto joins_pid = [](const auto& ns) {
+            return ns.type == CLONE_NEWPID && !ns.path.empty();
+        };
+        if (options_.systemd_cgroup && std::ranges::any_of(config.namespaces, joins_pid))
+            return fail(Code::unsupported, "systemd cannot be asked from a joined pid namespace",
+                        "who is not root of the machine has no way back from it",
+                        "leave out --systemd-cgroup, or the namespace's path");
         return {};
     }
 

@@ -169,6 +169,7 @@ Result<Launched> launch_exec(const Options& options) {
     const UniqueFd pidfd = UniqueFd(::dup(process_fd.get()));
     attempt.put(launch::slot_pidfd, pidfd.get());
     attempt.parts.unprivileged = ::geteuid() != 0;
+    PMOS_TRY(check_groups(plan.process));
     attempt.parts.denies_groups = !may_set_groups();
     attempt.parts.stays = !is_machines_root();
     attempt.parts.is_sibling = options.detach;

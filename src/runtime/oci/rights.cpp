@@ -18,4 +18,11 @@ bool may_set_groups() {
     return ::geteuid() == 0 && host::read_small_file("/proc/self/setgroups") != "deny\n";
 }
 
+Result<> check_groups(const policy::Process& process) {
+    if (process.additional_gids.empty() || may_set_groups()) return {};
+    return fail(Code::unsupported, "additional groups are refused here",
+                "the kernel lets no process of this user namespace have them (setgroups)",
+                "leave process/user/additionalGids out");
+}
+
 }  // namespace pmos::oci

@@ -1,6 +1,9 @@
 // oci: what who asks may do on this machine, as far as one look tells.
 #pragma once
 
+#include "base/result.h"
+#include "policy/launch_plan.h"
+
 namespace pmos::oci {
 
 // Root of the machine, whose ids are all there: others can make no device node, nor mount what a
@@ -8,5 +11,7 @@ namespace pmos::oci {
 bool is_machines_root();
 // Whether a process of ours may have other groups than we (user_namespaces(7), setgroups).
 bool may_set_groups();
+// It has no other groups, or may have them.
+Result<> check_groups(const policy::Process& process);
 
 }  // namespace pmos::oci

@@ -131,18 +131,51 @@ TEST_CASE("a connection ends with what its mode had") {
     CHECK_FALSE(said.words.contains("bearer 1"));
 }
 
-TEST_CASE("an emergency call that the modem refuses while it is connected ends the connection") {
+TEST_CASE("an emergency call that the modem refuses ends what it is connected to") {
+    DataWorld w;
+    Said said;
+    w.broker.connect("anna", "sim", "", said.answer());
+    SECTION("it is up") {
+        w.radio.answer();
+        w.set_bearer("bearer0", "one.example", true);
+        REQUIRE(w.broker.dial_emergency("112"));
+        CHECK_FALSE(w.radio.did("disconnect /"));
+        w.radio.answer(false);  // the call cannot be made
+    }
+    SECTION("it is not up yet") {
+        REQUIRE(w.broker.dial_emergency("112"));
+        auto connecting = std::move(w.radio.waiting.front());
+        w.radio.waiting.erase(w.radio.waiting.begin());
+        w.radio.answer(false);
+        CHECK(w.radio.did("disconnect /"));
+        connecting(true);  // and comes up all the same
+        CHECK(w.radio.did("disconnect bearer0"));
+        CHECK(said.words == "there is no such bearer");
+    }
+    CHECK(w.radio.did("disconnect /"));
+    w.broker.connect("anna", "sim", "", said.answer());
+    CHECK(said.words == "an emergency call is under way");
+}
+
+TEST_CASE("a line that becomes another mode's takes the connection along") {
+    DataWorld w;
+    w.set_bearer("b1", "one.example", true);
+    CHECK(w.broker.bearer_owner("b1") == "anna");
+    w.table.modes[1].lines = {"first"};
+    w.broker.set_table(w.table);
+    CHECK(w.radio.did("disconnect b1"));
+    CHECK(w.bearers("anna") == 0);
+}
+
+TEST_CASE("what is connected, and not known to be yet, ends with the right") {
     DataWorld w;
     Said said;
     w.broker.connect("anna", "sim", "", said.answer());
     w.radio.answer();
-    w.set_bearer("bearer0", "one.example", true);
-    REQUIRE(w.broker.dial_emergency("112"));
-    CHECK_FALSE(w.radio.did("disconnect bearer0"));
-    w.radio.answer(false);  // the call cannot be made
+    CHECK(w.bearers("anna") == 1);
+    w.table.modes[0].data = false;
+    w.broker.set_table(w.table);
     CHECK(w.radio.did("disconnect bearer0"));
-    w.broker.connect("anna", "sim", "", said.answer());
-    CHECK(said.words == "an emergency call is under way");
 }
 
 }  // namespace
