@@ -64,7 +64,7 @@ class Voice:
 
     def speak(self):
         """And again, for a soak is longer than any file."""
-        self.process = subprocess.Popen(["sh", "-c", "trap 'kill $!; exit' TERM; while :; do aplay -q -D plughw:Loopback,1,0 "
+        self.process = subprocess.Popen(["sh", "-c", "trap 'kill $!; wait $!; exit' TERM; while :; do aplay -q -D plughw:Loopback,1,0 "
                                          '"$0" & wait $!; done', str(self.path)])
 
     def quiet(self):
