@@ -83,7 +83,7 @@ void Broker::set_table(Table table) {
     switch_on();
     for (auto& [mode, view] : views_) show_lines(view);
     for (const auto& path : keys_of(radio_.texts())) judge_text(path);
-    for (const auto& path : keys_of(radio_.bearers())) bearer_changed(path);
+    for (const auto& path : keys_of(radio_.bearers())) judge_bearer(path);
     if (first)
         for (const auto& path : keys_of(radio_.calls())) call_changed(path);
 }
@@ -158,7 +158,7 @@ void Broker::lines_changed() {
                   [this](const auto& path) { return !radio_.lines().contains(path); });
     for (auto& [mode, view] : views_) show_lines(view);
     for (const auto& path : keys_of(radio_.texts())) judge_text(path);
-    for (const auto& path : keys_of(radio_.bearers())) bearer_changed(path);
+    for (const auto& path : keys_of(radio_.bearers())) judge_bearer(path);
     emergency_.look();
     listener_->emergency_changed();
 }
@@ -183,24 +183,27 @@ std::size_t Broker::nobodys_texts() const {
     }));
 }
 
-bool Broker::place_of_call(const std::string& path, Place& place) const {
+template <class Items>
+bool Broker::place_in(Items View::*items, const std::string& path, Place& place) const {
     for (const auto& [mode, view] : views_)
-        for (const auto& [number, call] : view.calls)
-            if (call.path == path) {
+        for (const auto& [number, one] : view.*items)
+            if (one.path == path) {
                 place = {mode, number};
                 return true;
             }
     return false;
 }
 
+bool Broker::place_of_call(const std::string& path, Place& place) const {
+    return place_in(&View::calls, path, place);
+}
+
 bool Broker::place_of_text(const std::string& path, Place& place) const {
-    for (const auto& [mode, view] : views_)
-        for (const auto& [number, text] : view.texts)
-            if (text.path == path) {
-                place = {mode, number};
-                return true;
-            }
-    return false;
+    return place_in(&View::texts, path, place);
+}
+
+bool Broker::place_of_bearer(const std::string& path, Place& place) const {
+    return place_in(&View::bearers, path, place);
 }
 
 Result<View*> Broker::may(const std::string& mode, Service service) {

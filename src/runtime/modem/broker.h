@@ -119,6 +119,8 @@ class Broker : public Radio::Listener {
     Result<OwnCall*> find_call(const std::string& mode, unsigned call);
     Result<OwnText*> find_text(const std::string& mode, unsigned text);
     Result<View*> may(const std::string& mode, Service service);
+    template <class Items>
+    bool place_in(Items View::*items, const std::string& path, Place& place) const;
     bool place_of_call(const std::string& path, Place& place) const;
     bool place_of_text(const std::string& path, Place& place) const;
     bool place_of_bearer(const std::string& path, Place& place) const;
@@ -136,6 +138,7 @@ class Broker : public Radio::Listener {
     void judge_call(const std::string& path);
     void judge_waiting();
     void judge_text(const std::string& path);
+    void judge_bearer(const std::string& path);
     void keep(const Result<>& kept);
     void set_call(const Place& place, CallState state, std::int32_t reason);
     void begin_emergency(const std::string& mode, unsigned call, Done done);

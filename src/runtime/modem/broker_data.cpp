@@ -14,16 +14,6 @@ std::unexpected<Error> gone() { return fail(Code::not_found, "there is no such b
 
 }  // namespace
 
-bool Broker::place_of_bearer(const std::string& path, Place& place) const {
-    for (const auto& [mode, view] : views_)
-        for (const auto& [number, bearer] : view.bearers)
-            if (bearer.path == path) {
-                place = {mode, number};
-                return true;
-            }
-    return false;
-}
-
 bool Broker::has_data(const std::string& line) const {
     return connecting_.contains(line) || std::ranges::any_of(radio_.bearers(), [&](const auto& b) {
                return b.second.line == line;
@@ -64,6 +54,12 @@ void Broker::hang_up_data(const std::string& path) {
 }
 
 void Broker::bearer_changed(const std::string& path) {
+    judge_bearer(path);
+    if (Place place; place_of_bearer(path, place))
+        listener_->bearer_changed(place.mode, place.number);
+}
+
+void Broker::judge_bearer(const std::string& path) {
     const auto found = radio_.bearers().find(path);
     if (!table_known_ || found == radio_.bearers().end()) return;
     const RadioBearer& now = found->second;
@@ -77,8 +73,7 @@ void Broker::bearer_changed(const std::string& path) {
         place_of_bearer(path, place) && (view == nullptr || place.mode != view->rights.name))
         take_bearer(place);  // another's by now, or nobody's
     if (view == nullptr || !view->rights.data) return;
-    const unsigned number = own_bearer(*view, now.line, path);
-    listener_->bearer_changed(view->rights.name, number);
+    own_bearer(*view, now.line, path);
     if (!view->rights.running) hang_up_data(path);
 }
 
