@@ -41,7 +41,10 @@ policy::LaunchPlan smallest_plan() {
     plan.mode = plan.hostname = "secure";
     plan.namespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID;
     plan.uid_map = plan.gid_map = {{0, 100000, 65536}};
-    plan.mounts = {{policy::image::MountKind::root, "", "/", {}, 0, false}};
+    policy::MountOp root;
+    root.kind = policy::image::MountKind::root;
+    root.target = "/";
+    plan.mounts = {root};
     plan.process.args = {"/bin/true"};
     plan.process.cwd = "/";
     plan.seccomp.resize(8);
