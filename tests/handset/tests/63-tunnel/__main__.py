@@ -24,7 +24,7 @@ from locks import suspended
 from meddled import by_name, renamed
 from preshared import preshared
 from secure import ECHO, SHIPPED, TARGETS, asks, net_pid, net_status, udp_ports, use
-from uplink import SECOND, Uplink, make_movable_uplink, settle_uplink
+from uplink import FAR6, SECOND, Uplink, make_movable_uplink, settle_uplink
 
 PIN = secrets.token_hex(6)
 LIVES = 1000 if os.environ.get("HANDSET_SOAK") else 20
@@ -154,6 +154,10 @@ def main():
             leak.sendto(b"LEAK", (FAR, 9))
             leak.sendto(b"LEAK", (FAR, PORT))
         check("it sees a leak, also one to the tunnel's port", len(uplink.seen()[1]) >= 2, uplink.seen())
+        before = len(uplink.seen()[1])
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as leak:
+            leak.sendto(b"LEAK", (FAR6, 9))
+        check("and one by IPv6", len(uplink.seen()[1]) > before, uplink.seen())
     finally:
         (PROFILES / "secure.json").write_text(SHIPPED)
         ctl("reload")
