@@ -1,5 +1,6 @@
-// bench: pmosd as a program that stays connected to it uses it. `bus start|switch|exec SOCKET ...`
-// takes turns; `bus call|pid SOCKET MODE ...` is one question. Knows nothing but the bus.
+// bench: pmosd as a program that stays connected to it uses it. `bus start|each|all|switch|exec
+// SOCKET ...` takes turns; `bus call|pid SOCKET MODE ...` is one question. Knows nothing but the
+// bus.
 #include <fcntl.h>
 #include <systemd/sd-bus.h>
 #include <unistd.h>
@@ -7,6 +8,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <span>
 #include <string>
 
 #include "runtime/daemon/bus_names.h"
@@ -86,6 +88,55 @@ int serve_start(Client& client, const char* mode) {
     });
 }
 
+// The next of the modes each turn; they stay.
+int serve_each(Client& client, std::span<char* const> modes) {
+    std::size_t next = 0;
+    return pmos::bench::serve_turns([&] {
+        Times times;
+        if (next == modes.size()) return Times{"there are no more modes", 0, 0, 0};
+        const std::string path = object_path(modes[next++]);
+        const std::int64_t begin = now_ns();
+        times.error = client.call_mode(path, "Start");
+        times.ready = times.end = now_ns() - begin;
+        return times;
+    });
+}
+
+struct Answers {
+    std::size_t left = 0;
+    bool refused = false;
+};
+
+int take_answer(sd_bus_message* reply, void* userdata, sd_bus_error*) {
+    auto* answers = static_cast<Answers*>(userdata);
+    answers->left -= 1;
+    answers->refused |= ::sd_bus_message_is_method_error(reply, nullptr) > 0;
+    return 0;
+}
+
+// All of the modes in one turn, none of them waited for before the next is asked for.
+int serve_all(Client& client, std::span<char* const> modes) {
+    return pmos::bench::serve_turns([&] {
+        Times times;
+        Answers answers{modes.size(), false};
+        const std::int64_t begin = now_ns();
+        for (const char* mode : modes) {
+            sd_bus_message* m =
+                client.message(object_path(mode), pmos::bus::kModeInterface, "Start");
+            ::sd_bus_call_async(client.bus(), nullptr, m, take_answer, &answers, kTimeoutUsec);
+            ::sd_bus_message_unref(m);
+        }
+        while (answers.left > 0) {
+            const int did = ::sd_bus_process(client.bus(), nullptr);
+            if (did < 0) return Times{"sd_bus_process", -did, 0, 0};
+            if (did == 0) ::sd_bus_wait(client.bus(), kTimeoutUsec);
+        }
+        times.ready = times.end = now_ns() - begin;
+        if (answers.refused) times.error = "one of them did not start";
+        return times;
+    });
+}
+
 int serve_switch(Client& client, const char* first, const char* second) {
     bool to_first = true;
     return pmos::bench::serve_turns([&] {
@@ -160,6 +211,9 @@ int serve(sd_bus* bus, int argc, char** argv) {
     Client client(bus);
     const std::string_view verb = argv[1];
     if (verb == "start") return serve_start(client, argv[3]);
+    const std::span<char* const> modes(argv + 3, static_cast<std::size_t>(argc - 3));
+    if (verb == "each") return serve_each(client, modes);
+    if (verb == "all") return serve_all(client, modes);
     if (verb == "pid") return ask_pid(client, argv[3]);
     if (argc < 5) return 2;
     if (verb == "call") return call_once(client, argv[3], argv[4]);
@@ -173,8 +227,9 @@ int serve(sd_bus* bus, int argc, char** argv) {
 
 int main(int argc, char** argv) {
     if (argc < 4) {
-        std::fputs("usage: bus start|switch|exec|call|pid SOCKET MODE [MODE|PROGRAM|METHOD]\n",
-                   stderr);
+        std::fputs(
+            "usage: bus start|each|all|switch|exec|call|pid SOCKET MODE [MODE...|PROGRAM|METHOD]\n",
+            stderr);
         return 2;
     }
     sd_bus* bus = connect_to(argv[2]);

@@ -12,7 +12,7 @@ import tempfile
 
 SKIP = 77
 HERE = os.path.dirname(os.path.abspath(__file__))
-ROWS = {"start-vs-bare", "start-vs-crun", "start-vs-bubblewrap", "start-vs-runc",
+ROWS = {"start-vs-bare", "start-vs-crun", "start-vs-bubblewrap", "start-vs-runc", "start-wire-adds", "crew-last-fifth-vs-first",
         "switch-1-p99", "switch-5-p99", "exec-vs-crun", "exec-vs-nsenter", "pmosd-pss", "mode-pss",
         "policy-check-shipped", "policy-check-50", "policy-report-50",
         "separation-200", "filter-refused-vs-libseccomp"}
@@ -35,8 +35,9 @@ def main():
             return 1
         rows = json.load(open(out.name, encoding="ascii"))
     names = {row["name"] for row in rows}
-    wrong = [row["name"] for row in rows if set(row) != KEYS or not row["ours"] > 0
-             or not row["ratio"] > 0]
+    # A step that has nothing to do takes no time.
+    wrong = [row["name"] for row in rows if set(row) != KEYS
+             or not (row["ours"] > 0 and row["ratio"] > 0) and "-step-" not in row["name"]]
     if ROWS - names or wrong:
         print(f"not ok: rows missing {sorted(ROWS - names)}, rows wrong {wrong}")
         return 1

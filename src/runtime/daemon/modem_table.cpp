@@ -1,6 +1,9 @@
 // daemon: what the modem's broker has to know of the policy and of the modes. Pure.
 #include "runtime/daemon/modem_table.h"
 
+#include <map>
+#include <string_view>
+
 #include "policy/names.h"
 #include "policy/profile.h"
 
@@ -27,10 +30,13 @@ modem::Table modem_table(const Modes& modes, const policy::PolicySet& policy,
     table.emergency = std::move(emergency_numbers);
     bool known = true;
     std::vector<std::string> rest;
+    std::map<std::string_view, const policy::Profile*> profiles;
     for (const auto& one : policy.modes) {
         const auto& profile = one.profile ? one.profile : one.disputed;
         known = known && profile != nullptr;
-        if (profile && profile->modem.rest) rest.push_back(one.mode);
+        if (!profile) continue;
+        profiles[one.mode] = profile.get();
+        if (profile->modem.rest) rest.push_back(one.mode);
     }
     for (const auto& [name, mode] : modes) {
         // Of a profile that cannot be read that may be any file's.
@@ -40,13 +46,12 @@ modem::Table modem_table(const Modes& modes, const policy::PolicySet& policy,
         add_rights(*mode, rights);
         rights.running = mode->alive() && !mode->shut();
         rights.foreground = known && mode->foreground && rights.running;
-        for (const auto& one : policy.modes)
-            if (const auto& profile = one.profile ? one.profile : one.disputed;
-                one.mode == name && profile) {
-                rights.numbers = profile->modem.numbers;
-                rights.lines = profile->modem.lines;
-                rights.access_points = profile->modem.access_points;
-            }
+        if (const auto at = profiles.find(name); at != profiles.end()) {
+            const auto& modem = at->second->modem;
+            rights.numbers = modem.numbers;
+            rights.lines = modem.lines;
+            rights.access_points = modem.access_points;
+        }
         table.modes.push_back(std::move(rights));
     }
     if (known && rest.size() == 1) table.fallback = rest.front();

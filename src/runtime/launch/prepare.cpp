@@ -4,48 +4,42 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/sched.h>
 #include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <string>
 
+#include "runtime/sys/beside.h"
 #include "runtime/sys/file.h"
 #include "runtime/sys/process.h"
 
 namespace pmos::launch {
 namespace {
 
+int wait_for_the_end(void* parent) {
+    sys::sys_end_with(*static_cast<const int*>(parent));
+    for (;;) sys::raw(SYS_ppoll, nullptr, 0, nullptr, nullptr, 0);
+}
+
 // Ends the helper process however its caller returns.
 class Helper {
   public:
-    static Result<Helper> start() {
-        clone_args args{};
+    Helper() = default;
+    Helper(const Helper&) = delete;
+    Helper& operator=(const Helper&) = delete;
+    Result<> start() {
         int pidfd = -1;
-        args.flags = CLONE_NEWUSER | CLONE_PIDFD;
-        args.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
-        const int parent = ::getpid();
-        const int pid = sys::sys_clone3(args);
-        if (pid == 0) {
-            sys::sys_end_with(parent);
-            for (;;) sys::raw(SYS_ppoll, nullptr, 0, nullptr, nullptr, 0);
-        }
-        if (pid < 0)
-            return fail(errno_error(-pid, "cannot make a user namespace",
+        pid_ = sys::clone_beside(wait_for_the_end, &parent_, stack_, CLONE_NEWUSER, &pidfd);
+        if (pid_ < 0)
+            return fail(errno_error(-std::exchange(pid_, 0), "cannot make a user namespace",
                                     "is user.max_user_namespaces zero"));
-        return Helper(pid, pidfd);
+        pidfd_.reset(pidfd);
+        return {};
     }
-    Helper(Helper&& other) noexcept
-        : pid_(std::exchange(other.pid_, 0)), pidfd_(std::move(other.pidfd_)) {}
-    Helper& operator=(Helper&&) = delete;
     ~Helper() {
         if (pid_ == 0) return;
         sys::sys_pidfd_send_signal(pidfd_.get(), SIGKILL);
-        siginfo_t info{};
-        while (waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED | __WALL) < 0 &&
-               errno == EINTR) {
-        }
+        sys::reap_beside(pidfd_.get());
     }
 
     Result<UniqueFd> open(const char* file, int flags) const {
@@ -56,9 +50,9 @@ class Helper {
     }
 
   private:
-    Helper(int pid, int pidfd) : pid_(pid), pidfd_(pidfd) {}
-    int pid_;
+    int parent_ = ::getpid(), pid_ = 0;
     UniqueFd pidfd_;
+    sys::BesideStack stack_;
 };
 
 Result<void> write_map(const Helper& helper, const char* file, std::span<const policy::IdMap> map) {
@@ -75,7 +69,8 @@ Result<void> write_map(const Helper& helper, const char* file, std::span<const p
 
 Result<UniqueFd> make_id_namespace(std::span<const policy::IdMap> uid_map,
                                    std::span<const policy::IdMap> gid_map) {
-    PMOS_ASSIGN(const Helper helper, Helper::start());
+    Helper helper;
+    PMOS_TRY(helper.start());
     PMOS_TRY(write_map(helper, "uid_map", uid_map));
     PMOS_TRY(write_map(helper, "gid_map", gid_map));
     return helper.open("ns/user", O_RDONLY);

@@ -4,20 +4,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "runtime/sys/beside.h"
 #include "runtime/sys/file.h"
 #include "runtime/sys/process.h"
 
 namespace pmos::network {
 namespace {
 
-// Raw calls only: this runs in a fork of a process that may have threads.
 int bring_loopback_up() noexcept {
     const int fd = static_cast<int>(sys::raw(SYS_socket, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     if (fd < 0) return fd;
@@ -25,49 +23,39 @@ int bring_loopback_up() noexcept {
     request.ifr_name[0] = 'l';
     request.ifr_name[1] = 'o';
     request.ifr_flags = IFF_UP;
-    return sys::sys_ioctl(fd, SIOCSIFFLAGS, &request);
+    const int err = sys::sys_ioctl(fd, SIOCSIFFLAGS, &request);
+    sys::sys_close(fd);
+    return err;
 }
 
-[[noreturn]] void hold_namespace(int parent, int ready, bool loopback_up) noexcept {
-    sys::sys_end_with(parent);
-    int err = loopback_up ? bring_loopback_up() : 0;
-    sys::sys_write(ready, &err, sizeof err);
-    for (;;) sys::raw(SYS_ppoll, nullptr, 0, nullptr, nullptr, 0);
-}
-
-Result<UniqueFd> take_namespace(int pid, BorrowedFd ready) {
+struct Made {
+    bool loopback_up;
     int err = 0;
-    if (::read(ready.get(), &err, sizeof err) != sizeof err) err = -EIO;
-    if (err < 0) return fail(errno_error(-err, "cannot bring the loopback up"));
-    const std::string path = fmt::format("/proc/{}/ns/net", pid);
-    UniqueFd ns(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!ns) return fail(errno_error(errno, "cannot open '" + path + "'"));
-    return ns;
+    int ns = -1;
+};
+
+// In the new namespace; what it opens is its parent's.
+int open_namespace(void* argument) {
+    auto& made = *static_cast<Made*>(argument);
+    made.err = made.loopback_up ? bring_loopback_up() : 0;
+    made.ns = sys::sys_openat(AT_FDCWD, "/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    return 0;
 }
 
 }  // namespace
 
 Result<UniqueFd> make_net_namespace(bool loopback_up) {
-    int pipe[2];
-    if (::pipe2(pipe, O_CLOEXEC) < 0) return fail(errno_error(errno, "cannot make a pipe"));
-    const UniqueFd ready(pipe[0]);
-    UniqueFd theirs(pipe[1]);
-    clone_args args{};
+    Made made{loopback_up};
+    sys::BesideStack stack;
     int pidfd = -1;
-    args.flags = CLONE_NEWNET | CLONE_PIDFD;
-    args.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
-    const int parent = ::getpid();
-    const int pid = sys::sys_clone3(args);
-    if (pid == 0) hold_namespace(parent, theirs.get(), loopback_up);
+    const int pid =
+        sys::clone_beside(open_namespace, &made, stack, CLONE_NEWNET | CLONE_VFORK, &pidfd);
     if (pid < 0) return fail(errno_error(-pid, "cannot make a network namespace"));
-    const UniqueFd holder(pidfd);
-    theirs.reset();
-    Result<UniqueFd> ns = take_namespace(pid, ready.borrow());
-    sys::sys_pidfd_send_signal(holder.get(), SIGKILL);
-    siginfo_t info{};
-    while (waitid(P_PIDFD, static_cast<id_t>(pidfd), &info, WEXITED | __WALL) < 0 &&
-           errno == EINTR) {
-    }
+    const UniqueFd child(pidfd);
+    UniqueFd ns(made.ns);
+    sys::reap_beside(child.get());
+    if (made.err < 0) return fail(errno_error(-made.err, "cannot bring the loopback up"));
+    if (!ns) return fail(errno_error(-made.ns, "cannot open '/proc/self/ns/net'"));
     return ns;
 }
 

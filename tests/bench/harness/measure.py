@@ -46,7 +46,7 @@ def row(name, ours, peer, goal=None, unit="ms"):
             "goal": goal}
 
 
-def interleave(title, workers, turns):
+def interleave(title, workers, turns, rest=0.0):
     """A B C A B C ...: whatever else the machine does falls on all of them alike."""
     say(f"{title}: {turns} turns of {', '.join(w.name for w in workers)}")
     ready = {w.name: [] for w in workers}
@@ -54,6 +54,7 @@ def interleave(title, workers, turns):
     try:
         for index in range(turns + WARM_UP):
             for worker in workers:
+                time.sleep(rest)
                 took, _ = worker.turn()
                 if index >= WARM_UP:
                     ready[worker.name].append(took)
@@ -128,6 +129,16 @@ class Bench:
             row("start-p99-vs-bare-p99", ours.p99, s["bare"].p99),
             row("launcher-alone-vs-bare", s["pmos-launch"].p50, s["bare"].p50),
         ]
+
+    def wire(self):
+        """What a network adds to a start, beyond the namespace that each has. Links go behind the reply to Stop,
+        in 20 to 30 ms of the kernel's: nobody starts a mode again that soon."""
+        w = self.world
+        w.start_net()
+        starts = {name: Worker(name, w.program("bench-bus"), "start", w.socket, name) for name in ("solo", "wired")}
+        s = interleave("start with a network", list(starts.values()), self.turns(100), rest=0.05)
+        adds = s["wired"].p50 - s["solo"].p50
+        return [row("start-wire-adds", adds, None, 3.0), row("start-wire-vs-none", s["wired"].p50, s["solo"].p50)]
 
     def launch(self):
         """`run` of an OCI runtime: the command, to the first byte of its program. With the filter of a
@@ -243,11 +254,11 @@ class Bench:
         pid = w.pid("solo")
         bundle = peers.make_bundle("exec", self.plan, peers.oci_filter(self.syscalls), w.root,
                                    ["/usr/bin/payload-stay"])
-        crun, runc = peers.oci_base("crun"), peers.oci_base("runc")
+        crun, runc, oci = peers.oci_base("crun"), peers.oci_base("runc"), peers.pmos_oci(w.build)
         run = w.program("bench-command")
         started = []
         try:
-            for base in (crun, runc):
+            for base in (crun, runc, oci):
                 # Its output is the container's: a pipe would stay open as long as that lives.
                 command("sh", "-c", 'exec "$@" >/dev/null 2>"$0"', f"{WORK}/exec.log", *base,
                         "run", "--detach", "--bundle", bundle, "bench-exec")
@@ -256,6 +267,7 @@ class Bench:
                 Worker("Exec", w.program("bench-bus"), "exec", w.socket, "solo", program),
                 Worker("pmosctl-exec", run, f"{w.build}/cli/pmosctl", "--socket", w.socket, "exec",
                        "solo", "--", program),
+                Worker("pmos-oci-exec", run, *oci, "exec", "bench-exec", program),
                 Worker("nsenter", run, "nsenter", "--target", str(pid), "--all", program),
                 Worker("crun-exec", run, *crun, "exec", "bench-exec", program),
                 Worker("runc-exec", run, *runc, "exec", "bench-exec", program),
@@ -267,10 +279,11 @@ class Bench:
         w.call("solo", "Stop")
         ours = s["Exec"].p50
         return [
-            row("exec-vs-crun", ours, s["crun-exec"].p50),
+            row("exec-vs-crun", ours, s["crun-exec"].p50, 0.4),
             row("exec-vs-runc", ours, s["runc-exec"].p50),
             row("exec-vs-nsenter", ours, s["nsenter"].p50),
             row("pmosctl-exec-vs-crun", s["pmosctl-exec"].p50, s["crun-exec"].p50),
+            row("pmos-oci-exec-vs-crun", s["pmos-oci-exec"].p50, s["crun-exec"].p50, 0.4),
         ]
 
     def memory(self):
@@ -288,6 +301,33 @@ class Bench:
         for mode in modes:
             w.call(mode, "Stop")
         return rows
+
+    def crew(self):
+        """Many modes: whether the last start costs more than the first, and what one holds while it idles."""
+        w = self.world
+        names = [f"crew-{index:03}" for index in range(self.turns(200))]
+        fifth = max(1, len(names) // 5)
+        w.add_modes(names)
+        before = pss(w.pmosd.pid)
+        say(f"crew: {len(names)} modes, one after another")
+        each = Worker("each", w.program("bench-bus"), "each", w.socket, *names)
+        times = [each.turn()[0] for _ in names]
+        each.close()
+        first, last = Series(times[:fifth]), Series(times[-fifth:])
+        say(first.line("the first fifth"))
+        say(last.line("the last fifth"))
+        time.sleep(1)
+        held = (pss(w.pmosd.pid) - before + sum(pss(w.pid(mode)) for mode in names)) / len(names)
+        command(f"{w.build}/cli/pmosctl", "--socket", w.socket, "stop", "--all")
+        together = Worker("all", w.program("bench-bus"), "all", w.socket, *names)
+        say(f"crew: {len(names)} modes at once")
+        took = together.turn()[0] / len(names)
+        together.close()
+        say(f"  {took:.3f} ms each")
+        command(f"{w.build}/cli/pmosctl", "--socket", w.socket, "stop", "--all")
+        return [row("crew-last-fifth-vs-first", last.p50, first.p50, 1.2),
+                row("crew-at-once-vs-one-by-one", took, sum(times) / len(times), 1.2),
+                row("crew-memory-per-mode", held, None, 410, "KiB")]
 
     def policy(self):
         """Checking profiles: no daemon, no root, whole commands."""
@@ -325,8 +365,8 @@ class Bench:
         return rows
 
 
-GROUPS = {"start": Bench.start, "launch": Bench.launch, "switch": Bench.switch, "exec": Bench.exec, "memory": Bench.memory,
-          "policy": Bench.policy, "filter": Bench.filter}
+GROUPS = {"start": Bench.start, "wire": Bench.wire, "launch": Bench.launch, "switch": Bench.switch, "exec": Bench.exec, "memory": Bench.memory,
+          "crew": Bench.crew, "policy": Bench.policy, "filter": Bench.filter}
 
 
 def pss(pid):

@@ -80,7 +80,7 @@ class World:
     def __init__(self, build, tag):
         self.build = build
         self.cgroup = f"{CGROUP_FS}/pmos-bench-{tag}"
-        self.pmosd = None
+        self.pmosd, self.net = None, None
         self.root = f"{WORK}/root"
         self.socket = f"{WORK}/run/private"
         command("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", WORK)
@@ -107,7 +107,7 @@ class World:
         command("mkfs.erofs", "--quiet", f"{WORK}/bench.erofs", tree)
         command("mount", "-t", "erofs", "-o", "loop,ro", f"{WORK}/bench.erofs", self.root)
 
-    def make_profile(self, mode, index, args):
+    def make_profile(self, mode, index, args, network="none"):
         """A mode as the shipped blocks make it, with no volume; every mode has an image of its own."""
         shutil.copy(f"{WORK}/bench.erofs", f"{WORK}/images/{mode}.erofs")
         write(f"{WORK}/profiles/{mode}.json", json.dumps({
@@ -115,7 +115,7 @@ class World:
             "root": {"image": f"{mode}.erofs"},
             "identity": {"uidRange": {"start": FIRST_ID + index * IDS, "count": IDS}},
             "process": {"args": args},
-            "network": "none",
+            "network": network,
             "resources": {"memory": {"max": optional("512MiB"), "swapMax": optional(0)},
                           "pids": {"max": optional(1024)}},
             "session": {"background": "freeze"},
@@ -130,6 +130,13 @@ class World:
             self.make_profile(mode, index, ["/usr/bin/payload-many", str(many)])
         for index, mode in enumerate(("crowd-a", "crowd-b"), 5):
             self.make_profile(mode, index, ["/usr/bin/payload-many", str(crowd)])
+        self.make_profile("wired", 7, ["/usr/bin/payload-stay"], {"direct": True, "egress": {"allow": ["tcp/443 to 203.0.113.0/24"]}})
+
+    def add_modes(self, names):
+        """For a pmosd that runs already."""
+        for index, name in enumerate(names, 8):
+            self.make_profile(name, index, ["/usr/bin/payload-stay"])
+        command(f"{self.build}/cli/pmosctl", "--socket", self.socket, "reload")
 
     def make_plan(self):
         """The plan of "solo" as files, for the yardstick and the peers."""
@@ -160,6 +167,24 @@ class World:
         if told != b"\n":
             raise Broken(f"pmosd does not start: {self.pmosd_log()}")
 
+    def start_net(self):
+        """pmos-net, and an uplink: this network namespace is the measurement's own."""
+        command("ip", "link", "add", "up0", "type", "veth", "peer", "name", "far0")
+        command("ip", "address", "add", "203.0.113.1/24", "dev", "up0")
+        for link in ("far0", "up0"):
+            command("ip", "link", "set", link, "up")
+        command("ip", "route", "add", "default", "via", "203.0.113.2", "dev", "up0")
+        build = f"{self.build}/src/runtime/network"
+        with open(f"{WORK}/net.log", "wb") as log:
+            # pylint: disable=consider-using-with
+            self.net = subprocess.Popen([f"{build}/pmos-net", "--run", f"{WORK}/run/network", "--libexec", build],
+                                        stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        deadline = time.monotonic() + 10
+        while not os.path.exists(f"{WORK}/run/network/control"):
+            if time.monotonic() > deadline:
+                raise Broken("pmos-net does not start")
+            time.sleep(0.01)
+
     def pmosd_log(self):
         with open(f"{WORK}/pmosd.log", encoding="utf-8", errors="replace") as log:
             return log.read().strip()[-1000:]
@@ -183,13 +208,13 @@ class World:
         return len(processes_of(f"{self.cgroup}/modes/{mode}"))
 
     def end(self):
-        if self.pmosd is not None:
-            self.pmosd.terminate()
+        for process in filter(None, (self.pmosd, self.net)):
+            process.terminate()
             try:
-                self.pmosd.wait(20)
+                process.wait(20)
             except subprocess.TimeoutExpired:
-                self.pmosd.kill()
-                self.pmosd.wait()
+                process.kill()
+                process.wait()
         remove_cgroup(self.cgroup)
 
 
