@@ -87,8 +87,7 @@ struct Namespace {
 };
 
 struct Device {
-    image::NodeType type{};  // character or block; a fifo has fifo
-    bool fifo = false;
+    image::NodeType type{};  // character, block or fifo
     std::string path;
     std::uint32_t major = 0, minor = 0;
     std::uint32_t file_mode = 0666, uid = 0, gid = 0;

@@ -24,11 +24,12 @@ Device device_of(Reader& reader, const Node& node) {
     const Node* const type = reader.need(node, "type", Node::Kind::string);
     const auto known =
         type == nullptr ? std::nullopt : reader.word(*type, kDeviceTypes, "type of device");
-    out.fifo = known == 'p';
-    out.type = known == 'b' ? image::NodeType::block : image::NodeType::character;
+    out.type = known == 'b'   ? image::NodeType::block
+               : known == 'p' ? image::NodeType::fifo
+                              : image::NodeType::character;
     if (const Node* const path = reader.need(node, "path", Node::Kind::string))
         out.path = reader.inside(*path, false);
-    if (known && !out.fifo) {
+    if (known && known != 'p') {
         out.major = reader.need_number<std::uint32_t>(node, "major", {0, kMaxMajor}).value_or(0);
         out.minor = reader.need_number<std::uint32_t>(node, "minor", {0, kMaxMinor}).value_or(0);
     }

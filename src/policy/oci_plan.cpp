@@ -184,10 +184,8 @@ class Compiler {
             if (m.type == "tmpfs" && m.destination == "/dev") op.kind = MountKind::dev;
             if (options.copy_up && m.type == "tmpfs" && op.kind != MountKind::dev)
                 op.flags |= image::mount_copy_up;
-            // What has a device behind it names that.
-            const bool named = m.type != "tmpfs" && !m.source.empty() && m.source != m.type &&
-                               m.source.starts_with('/');
-            if (named && !kernels) op.options.emplace_back("source", m.source);
+            // Of what has a device behind it that is the device, of the others a name.
+            if (!m.source.empty()) op.options.emplace_back("source", m.source);
         }
         if (m.destination == "/dev") binds_dev_ = is_bind;
         plan_.mounts.push_back(std::move(op));
@@ -224,9 +222,13 @@ class Compiler {
             add_node(std::string(d.name), NodeType::character, d.major, d.minor, 0666, 0, 0);
         for (const auto& d : config_.devices) {
             constexpr std::string_view kDev = "/dev/";
-            if (!d.path.starts_with(kDev) || d.fifo) {
-                refuse(d.at, d.fifo ? "a fifo among the devices is not made"
-                                    : "a device outside /dev is not made");
+            if (!d.path.starts_with(kDev)) {
+                refuse(d.at, "a device outside /dev is not made");
+                continue;
+            }
+            if (host_.unprivileged && d.type == NodeType::fifo) {
+                refuse(d.at, "a fifo among the devices, by an ordinary user",
+                       "the machine has none to show");
                 continue;
             }
             add_node(d.path.substr(kDev.size()), d.type, d.major, d.minor, d.file_mode, d.uid,

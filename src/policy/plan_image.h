@@ -37,7 +37,7 @@ enum class MountKind : std::uint32_t {
     mask,        // /dev/null over a file, a shared empty read-only tmpfs over a directory
     read_only,   // the target, bound over itself read-only, recursively
 };
-enum class NodeType : std::uint32_t { character, block, symlink, directory };
+enum class NodeType : std::uint32_t { character, block, symlink, directory, fifo };
 
 // Of a container of an OCI bundle alone; a mode has none of these.
 enum MountFlag : std::uint32_t {

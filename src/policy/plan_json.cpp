@@ -31,7 +31,7 @@ std::string_view kind_name(image::MountKind kind) {
 }
 
 std::string_view type_name(image::NodeType type) {
-    constexpr std::string_view kNames[] = {"character", "block", "symlink", "directory"};
+    constexpr std::string_view kNames[] = {"character", "block", "symlink", "directory", "fifo"};
     return kNames[static_cast<std::size_t>(type)];
 }
 
@@ -93,7 +93,7 @@ void write_nodes(JsonWriter& w, const std::vector<DeviceNode>& nodes) {
             w.key("link").text(n.link).close();
             continue;
         }
-        if (n.type != image::NodeType::directory)
+        if (n.type == image::NodeType::character || n.type == image::NodeType::block)
             w.key("major").number(n.major).key("minor").number(n.minor);
         w.key("mode").text(fmt::format("{:04o}", n.mode));
         w.key("uid").number(n.uid).key("gid").number(n.gid);

@@ -8,8 +8,13 @@
 namespace pmos::launch {
 namespace {
 
-int make_device(int dir, const char* name, const image::DeviceNode& node, Owner owner) noexcept {
-    const unsigned type = node.type == image::NodeType::block ? S_IFBLK : S_IFCHR;
+unsigned file_type(image::NodeType type) noexcept {
+    if (type == image::NodeType::fifo) return S_IFIFO;
+    return type == image::NodeType::block ? S_IFBLK : S_IFCHR;
+}
+
+int make_special(int dir, const char* name, const image::DeviceNode& node, Owner owner) noexcept {
+    const unsigned type = file_type(node.type);
     const std::uint64_t device = makedev(node.major, node.minor);
     int err = sys::sys_mknodat(dir, name, type | node.mode, device);
     if (err < 0) return err;
@@ -34,7 +39,8 @@ int make_node(const PlanView& plan, int dev, const image::DeviceNode& node, Owne
     switch (node.type) {
         case image::NodeType::character:
         case image::NodeType::block:
-            err = make_device(dir, name, node, owner);
+        case image::NodeType::fifo:
+            err = make_special(dir, name, node, owner);
             break;
         case image::NodeType::symlink:
             err = sys::sys_symlinkat(plan.text(node.link), dir, name);

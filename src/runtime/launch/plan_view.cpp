@@ -162,7 +162,7 @@ PlanFault Checker::mounts() const noexcept {
 
 PlanFault Checker::nodes() const noexcept {
     for (const image::DeviceNode& n : view_.table(view_.header().device_nodes)) {
-        if (n.type > NodeType::directory || n.mode > 07777) return PlanFault::node;
+        if (n.type > NodeType::fifo || n.mode > 07777) return PlanFault::node;
         if (!text_ok(n.path) || !text_ok(n.link)) return PlanFault::text;
         if (!is_clean(view_.text(n.path), n.path.size)) return PlanFault::path;
         if ((n.type == NodeType::symlink) != (n.link.size != 0)) return PlanFault::node;

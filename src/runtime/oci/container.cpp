@@ -74,7 +74,8 @@ Result<Warnings> delete_container(const Options& options) {
         return Warnings();
     }
     const Status status = status_of(*directory, *record);
-    if (status != Status::stopped && status != Status::created && !options.force)
+    // Also one that never began (runtime-spec, runtime.md: delete), which runc would end.
+    if (status != Status::stopped && !options.force)
         return fail(Code::failed,
                     fmt::format("container '{}' is {}, and is not deleted", options.id,
                                 status_name(status)),

@@ -22,7 +22,7 @@ SOAK = bool(os.environ.get("HANDSET_SOAK"))
 SWITCHES, MOMENT = (10_000, 0.05) if SOAK else (20, 0.3)
 PIN = secrets.token_hex(6)
 
-# Runs inside personal: says what each way to the GPU and the camera gives, 50 times a second.
+# Runs inside personal: says what each way to the GPU and the camera gives, and since when, 50 times a second.
 HOLDER = r'''
 import errno, fcntl, glob, os, time
 VERSION, QUERYCAP = (0xC0406400, 64), (0x80685600, 104)
@@ -35,12 +35,13 @@ def attempt(action):
 gpu, camera = sorted(glob.glob("/dev/dri/renderD*"))[0], sorted(glob.glob("/dev/video*"))[0]
 card, film = os.open(gpu, os.O_RDWR), os.open(camera, os.O_RDWR)
 while True:
+    begun = time.time()
     said = (attempt(lambda: fcntl.ioctl(card, VERSION[0], bytearray(VERSION[1]))),
             attempt(lambda: os.close(os.open(gpu, os.O_RDWR))),
             attempt(lambda: fcntl.ioctl(film, QUERYCAP[0], bytearray(QUERYCAP[1]))),
             attempt(lambda: os.read(film, 4096)),
             attempt(lambda: os.close(os.open(camera, os.O_RDWR))))
-    print(*said, flush=True)
+    print(begun, *said, flush=True)
     time.sleep(0.02)
 '''
 ALL, NOTHING = {"done done done done done"}, {"EPERM EPERM EPERM EPERM EPERM"}
@@ -51,18 +52,21 @@ class Holder:
 
     def __init__(self):
         self.process = start("exec", "personal", "--", "python3", "-c", HOLDER)
-        self.said, self.lock = [], threading.Lock()
+        self.said, self.asked, self.lock = [], 0.0, threading.Lock()
         threading.Thread(target=self.listen, daemon=True).start()
 
     def listen(self):
         for line in self.process.stdout:
+            begun, said = line.strip().split(" ", 1)
             with self.lock:
-                self.said.append(line.strip())
+                if float(begun) >= self.asked:
+                    self.said.append(said)
 
     def since(self, seconds=MOMENT):
-        """What it says from now on, at least one line of it."""
+        """What it says of what it tries from now on, at least one line of it."""
         with self.lock:
             self.said.clear()
+            self.asked = time.time()
         until(lambda: self.said, 20)
         time.sleep(seconds)
         with self.lock:

@@ -335,6 +335,18 @@ def test_devices(world):
     equal(lines[6], "/dev/extra a:e5 640 3", "one more")
     equal(lines[7:12], ["/proc/self/fd", "/proc/self/fd/0", "/proc/self/fd/1", "/proc/self/fd/2", "pts/ptmx"], "links")
     equal(lines[12], "3", "they work")
+    made = sh("stat -c '%F %a %u' /dev/pipe")
+    made["linux"]["devices"] = [{"path": "/dev/pipe", "type": "p", "fileMode": 0o620, "uid": 3}]
+    equal(world.run(made), "fifo 620 3\n", "a fifo")
+
+
+def test_order_and_names_of_mounts(world):
+    """As who reads mountinfo(5) finds them; Linux 6.8 and newer list by number."""
+    made = sh("cut -d' ' -f5- /proc/self/mountinfo")
+    wanted = [(m["destination"], m["type"], m["source"]) for m in made["mounts"]]
+    rows = [line.split(" - ") for line in world.run(made).splitlines()]
+    found = [(left.split()[0], *right.split()[:2]) for left, right in rows]
+    equal([row for row in found if row in wanted], wanted, "mounts")
 
 
 def test_masks(world):

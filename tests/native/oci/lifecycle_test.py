@@ -90,7 +90,10 @@ def test_killed_before_start(world):
 def test_delete_of_created(world):
     with world.created(config("sleep", "100"), name="unborn") as name:
         pid = world.state(name)["pid"]
-        world.oci("delete", name)
+        refused = world.oci("delete", name, expects=1).stderr
+        expect("created" in refused, "one that waits for its start is not deleted", refused)
+        equal(world.state(name)["pid"], pid, "nothing has happened to it")
+        world.oci("delete", "--force", name)
         wait_for("its process to end", lambda: not os.path.exists(f"/proc/{pid}/root/bin"))
 
 

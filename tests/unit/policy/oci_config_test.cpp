@@ -108,7 +108,7 @@ TEST_CASE("a config as podman writes it: linux") {
     CHECK(config.devices[0].type == image::NodeType::character);
     CHECK(config.devices[0].minor == 229);
     CHECK(config.devices[0].file_mode == 0666);
-    CHECK(config.devices[1].fifo);
+    CHECK(config.devices[1].type == image::NodeType::fifo);
     CHECK(config.devices[1].uid == 33);
 }
 

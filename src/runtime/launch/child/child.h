@@ -30,6 +30,9 @@ int set_hostname(Child& child) noexcept;
 int make_mounts_private(Child& child) noexcept;
 int attach_root(Child& child) noexcept;
 int attach_mounts(Child& child) noexcept;
+// In the place of what is attached there comes the view of it; leaves the working directory in
+// none.
+int replace_mount(int attached, int view, int target) noexcept;
 int verify_devices(Child& child) noexcept;
 int attach_masks(Child& child) noexcept;
 int pivot_into_root(Child& child) noexcept;

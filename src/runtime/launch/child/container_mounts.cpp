@@ -110,6 +110,15 @@ int tree_of(Child& child, const image::MountOp& op) noexcept {
     }
 }
 
+// Made ahead, /dev has the least number of all mounts, and mountinfo(5) lists by number since
+// Linux 6.8, where the order is to be that of the bundle. What is attached can be cloned from.
+int attach_dev(int tree, int target) noexcept {
+    if (const int err = sys::sys_attach_mount(tree, target); err < 0) return err;
+    const int view =
+        sys::sys_open_tree(tree, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+    return view < 0 ? view : replace_mount(tree, view, target);
+}
+
 int attach(Child& child, const image::MountOp& op) noexcept {
     const char* path = child.plan().text(op.target);
     const bool follows = (op.flags & image::mount_follows) != 0;
@@ -122,7 +131,9 @@ int attach(Child& child, const image::MountOp& op) noexcept {
     if (target < 0) return target;
     int err = check_target(op, tree, path, target);
     if (err == 0 && begins_filled(op)) err = fill(child, op, tree, target);
-    if (err == 0) err = sys::sys_attach_mount(tree, target);
+    if (err == 0)
+        err = tree == child.launch.dev_tree ? attach_dev(tree, target)
+                                            : sys::sys_attach_mount(tree, target);
     sys::sys_close(target);
     return err;
 }

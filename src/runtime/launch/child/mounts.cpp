@@ -25,10 +25,7 @@ int attach_volume(int tree, int target) noexcept {
     const int view =
         sys::sys_open_tree(part, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
     sys::sys_close(part);
-    if (view < 0) return view;
-    if (const int err = sys::sys_fchdir(tree); err < 0) return err;
-    if (const int err = sys::sys_umount2(".", sys::kUmountDetach); err < 0) return err;
-    return sys::sys_attach_mount(view, target);
+    return view < 0 ? view : replace_mount(tree, view, target);
 }
 
 int make_file(int root, const char* path) noexcept {
@@ -113,6 +110,12 @@ int attach_mask(Child& child, const image::MountOp& op) noexcept {
 }
 
 }  // namespace
+
+int replace_mount(int attached, int view, int target) noexcept {
+    if (const int err = sys::sys_fchdir(attached); err < 0) return err;
+    if (const int err = sys::sys_umount2(".", sys::kUmountDetach); err < 0) return err;
+    return sys::sys_attach_mount(view, target);
+}
 
 int make_mounts_private(Child&) noexcept {
     mount_attr attr{};
