@@ -1,10 +1,10 @@
 // oci: a compiled filter as the bytes of a file, and what they are kept under. Pure: no file.
 #include "runtime/oci/filter_file.h"
 
+#include <blake2.h>
 #include <linux/bpf_common.h>
 #include <linux/filter.h>
 #include <seccomp.h>
-#include <sodium.h>
 #include <sys/utsname.h>
 
 #include <array>
@@ -30,21 +30,20 @@ struct Header {
 };
 static_assert(sizeof(Header) == 24 && sizeof(BpfInstruction) == 8);
 
-using Sum = std::array<unsigned char, crypto_generichash_BYTES>;
+using Sum = std::array<unsigned char, 32>;  // BLAKE2b (RFC 7693)
 static_assert(sizeof(Header) + kMaxInstructions * sizeof(BpfInstruction) + sizeof(Sum) <=
               kMaxFilterFile);
 
 template <class... Texts>
 Sum sum_of(const Texts&... texts) {
-    crypto_generichash_state state;
-    crypto_generichash_init(&state, nullptr, 0, sizeof(Sum));
+    blake2b_state state;
+    blake2b_init(&state, sizeof(Sum));
     const auto add = [&](std::string_view text) {
-        crypto_generichash_update(&state, reinterpret_cast<const unsigned char*>(text.data()),
-                                  text.size());
+        blake2b_update(&state, reinterpret_cast<const unsigned char*>(text.data()), text.size());
     };
     (add(texts), ...);
     Sum sum{};
-    crypto_generichash_final(&state, sum.data(), sum.size());
+    blake2b_final(&state, sum.data(), sum.size());
     return sum;
 }
 
