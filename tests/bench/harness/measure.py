@@ -120,7 +120,7 @@ class Bench:
         s = interleave("start", workers, self.turns(300))
         ours = s["pmosd"]
         return [
-            row("start-vs-bare", ours.p50, s["bare"].p50, 1.5),
+            row("start-vs-bare", ours.p50, s["bare"].p50, 1.25),
             row("start-vs-crun", ours.p50, s["crun"].p50, 0.5),
             row("start-vs-bubblewrap", ours.p50, s["bubblewrap"].p50),
             row("start-vs-runc", ours.p50, s["runc"].p50),
