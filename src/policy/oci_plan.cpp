@@ -93,10 +93,11 @@ class Compiler {
         for (const auto& ns : config_.namespaces) {
             plan_.namespaces |= ns.type;
             if (ns.path.empty()) continue;
-            if (ns.type == CLONE_NEWUSER || ns.type == CLONE_NEWNS)
-                refuse(ns.at,
-                       fmt::format("a {} namespace that is there cannot be joined",
-                                   ns.type == CLONE_NEWUSER ? "user" : "mount"),
+            if (ns.type == CLONE_NEWNS)
+                refuse(ns.at, "a mount namespace that is there cannot be joined",
+                       "leave its path out");
+            if (ns.type == CLONE_NEWUSER && host_.unprivileged)
+                refuse(ns.at, "a user namespace that is there, by an ordinary user",
                        "leave its path out");
             plan_.container->joined |= ns.type;
         }

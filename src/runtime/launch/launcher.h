@@ -2,6 +2,7 @@
 // no heap, nothing survives the request.
 #pragma once
 
+#include <linux/sched.h>
 #include <sys/resource.h>
 
 #include <cstdint>
@@ -27,6 +28,8 @@ struct Joined {
 };
 inline constexpr unsigned kMaxJoined = 8;
 
+struct Launch;
+
 // What a container has beside a mode; descriptors are -1 where there are none.
 struct ContainerParts {
     Joined joined[kMaxJoined]{};
@@ -48,6 +51,9 @@ struct ContainerParts {
     const int* preserved = nullptr;         // what the program is to have from 3 on
     unsigned preserved_count = 0;
     std::uint64_t enter_types = 0;  // enter: namespaces that are not ours
+    // Instead of clone3(2), for who is to be born in a user namespace that is there: `user_ns`.
+    int (*clone)(Launch& launch, const clone_args& args) = nullptr;
+    int user_ns = -1;
     // Called once it has a number, before it does anything; 0 or -errno. For who can be put into a
     // cgroup by that number alone.
     int (*on_clone)(void* caller, int pid) = nullptr;

@@ -146,6 +146,12 @@ bool judge(Launch& launch, bool& announced, ChildFailure& verdict) noexcept {
     return launch.is(Verb::start) && launch.container == nullptr;
 }
 
+int clone_here(Launch& launch, const clone_args& args) noexcept {
+    const int pid = sys::sys_clone3(args);
+    if (pid == 0) run_child(launch);
+    return pid;
+}
+
 }  // namespace
 
 int clone_child(Launch& launch) noexcept {
@@ -159,7 +165,8 @@ int clone_child(Launch& launch) noexcept {
     args.flags = CLONE_PIDFD;
     args.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
     const bool is_container = launch.container != nullptr;
-    if (!is_container || launch.container->is_sibling) args.flags |= CLONE_PARENT;
+    if (!is_container || launch.container->is_sibling || launch.container->clone != nullptr)
+        args.flags |= CLONE_PARENT;
     if ((args.flags & CLONE_PARENT) == 0) args.exit_signal = SIGCHLD;
     if (!is_container || launch.slot(slot_cgroup) >= 0) {
         args.flags |= CLONE_INTO_CGROUP;
@@ -176,8 +183,9 @@ int clone_child(Launch& launch) noexcept {
         if (err < 0) return err;
         launch.in_pid_ns = true;
     }
-    const int pid = sys::sys_clone3(args);
-    if (pid == 0) run_child(launch);
+    const int pid = is_container && launch.container->clone != nullptr
+                        ? launch.container->clone(launch, args)
+                        : clone_here(launch, args);
     if (pid < 0) return pid;
     launch.pid = pid;
     launch.pidfd = pidfd;

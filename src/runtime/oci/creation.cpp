@@ -25,6 +25,7 @@
 #include "runtime/oci/listener.h"
 #include "runtime/oci/own_file.h"
 #include "runtime/oci/rights.h"
+#include "runtime/oci/user_namespace.h"
 #include "runtime/sys/mount.h"
 #include "runtime/sys/process.h"
 
@@ -76,7 +77,7 @@ Result<> leaves_machine_alone(const policy::oci::Config& config, const policy::o
 Result<std::vector<UniqueFd>> open_joined(const policy::oci::Config& config, Attempt& attempt) {
     std::vector<UniqueFd> fds;
     for (const auto& ns : config.namespaces) {
-        if (ns.path.empty()) continue;
+        if (ns.path.empty() || ns.type == CLONE_NEWUSER) continue;
         UniqueFd fd(::open(ns.path.c_str(), O_RDONLY | O_CLOEXEC));
         if (!fd) return fail(errno_error(errno, fmt::format("cannot open '{}'", ns.path)));
         if (::ioctl(fd.get(), NS_GET_NSTYPE) != static_cast<int>(ns.type))
@@ -154,6 +155,10 @@ class Creation {
 
     Result<> compile() {
         host_ = look_at_host(bundle_.directory);
+        if (!host_.unprivileged) {
+            PMOS_ASSIGN(auto joined, join_user_namespace(bundle_.source.config));
+            user_ns_ = std::move(joined);
+        }
         PMOS_TRY(filter());
         std::vector<policy::Diagnostic> diagnostics;
         PMOS_TRY(check_site(options_.site, bundle_.source.config, diagnostics));
@@ -269,6 +274,10 @@ class Creation {
             attempt_->put(launch::slot_root_tree, root_.get());
         }
         PMOS_ASSIGN(joined_, open_joined(config, *attempt_));
+        if (user_ns_) {
+            parts.user_ns = user_ns_->get();
+            parts.clone = clone_in_user_namespace;
+        }
         if (parts.stays) PMOS_TRY(may_stay());
         PMOS_TRY(make_id_spaces());
         if (waits_) {
@@ -404,6 +413,7 @@ class Creation {
     Result<> placed_;
     std::optional<Record> hooked_;
     std::vector<UniqueFd> joined_, id_spaces_;
+    std::optional<UniqueFd> user_ns_;
     std::vector<int> id_space_fds_;
     StateDirectory::Fifos fifos_;
 };

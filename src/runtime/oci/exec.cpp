@@ -16,6 +16,7 @@
 #include "runtime/oci/filter.h"
 #include "runtime/oci/own_file.h"
 #include "runtime/oci/rights.h"
+#include "runtime/oci/user_namespace.h"
 
 namespace pmos::oci {
 namespace {
@@ -157,6 +158,10 @@ Result<Launched> launch_exec(const Options& options) {
             return fail(Code::unsupported, "exec under a filter that asks", "",
                         "leave SCMP_ACT_NOTIFY out of linux/seccomp");
     }
+    const auto others = others_of(record.pid);
+    if ((others & CLONE_NEWUSER) == 0)
+        std::erase_if(config.namespaces, [](const auto& ns) { return ns.type == CLONE_NEWUSER; });
+    PMOS_TRY(take_maps_of(record.pid, config));
     const auto plan = policy::oci::compile_exec(config, process, options.id, host);
     Attempt attempt(plan, launcher);
     attempt.launch.request.verb = launch::Verb::enter;
@@ -173,7 +178,6 @@ Result<Launched> launch_exec(const Options& options) {
     attempt.parts.denies_groups = !may_set_groups();
     attempt.parts.stays = !is_machines_root();
     attempt.parts.is_sibling = options.detach;
-    const auto others = others_of(record.pid);
     attempt.parts.enter_types = others & ~std::uint64_t{CLONE_NEWPID};
     // What is cloned is in it then; whoever enters it later is not.
     if ((others & CLONE_NEWPID) != 0) attempt.parts.joined[0] = {pidfd.get(), CLONE_NEWPID};

@@ -19,11 +19,13 @@ using Beside = int (*)(void* argument);
 // killed in the middle of one.
 class BesideStack {
   public:
-    void* top() noexcept { return bytes_.get() + kSize; }
+    explicit BesideStack(std::size_t size = 16384)  // a stack's end is aligned to 16 bytes
+        : size_(size), bytes_(std::make_unique_for_overwrite<std::byte[]>(size)) {}
+    void* top() noexcept { return bytes_.get() + size_; }
 
   private:
-    static constexpr std::size_t kSize = 16384;  // of 16 bytes, as a stack's end has to be
-    std::unique_ptr<std::byte[]> bytes_ = std::make_unique_for_overwrite<std::byte[]>(kSize);
+    std::size_t size_;
+    std::unique_ptr<std::byte[]> bytes_;
 };
 
 // Runs the child on the stack, which must outlive it, with the flags of clone(2); descriptors are

@@ -13,7 +13,7 @@ import shutil
 import socket
 import subprocess
 
-from world import CAPS, MOUNTS, NAMESPACES, config, equal, expect, sh, start
+from world import CAPS, MOUNTS, NAMESPACES, config, equal, expect, sh, start, wait_for
 
 
 def status(text):
@@ -111,6 +111,44 @@ def test_user_namespace(world):
     out = world.oci("run", "--bundle", place, "user").stdout.split()
     equal(out[:4], ["0", "100000", "65536", "0"], "mapped")
     equal((place / "rootfs/tmp/mine").stat().st_uid, 100000, "what it makes is the mapped one's")
+
+
+def test_joined_user_namespace(world):
+    """As the containers of a pod share one: by its path, the mappings said or left to it."""
+    maps = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+    pod = subprocess.Popen(["unshare", "-U", "sleep", "100"])
+    try:
+        own = os.readlink("/proc/self/ns/user")
+        wait_for("the pod's namespace", lambda: os.readlink(f"/proc/{pod.pid}/ns/user") != own)
+        for name in ("uid_map", "gid_map"):
+            with open(f"/proc/{pod.pid}/{name}", "w", encoding="ascii") as file:
+                file.write("0 100000 65536")
+        theirs = os.readlink(f"/proc/{pod.pid}/ns/user")
+        for said in (None, maps, [{"containerID": 0, "hostID": 0, "size": 1}], [{**maps[0], "hostID": 200000}]):
+            made = config("sh", "-c", "readlink /proc/self/ns/user; id -u; stat -c %u /dev/null; cat /proc/self/uid_map; exec sleep 100")
+            made["linux"]["namespaces"].append({"type": "user", "path": f"/proc/{pod.pid}/ns/user"})
+            if said:
+                made["linux"].update(uidMappings=said, gidMappings=said)
+            place = world.bundle(made)
+            for parent in (world.dir, place):
+                parent.chmod(0o755)
+            if said and said[0]["hostID"] == 200000:
+                expect("uidMappings" in world.oci("run", "--bundle", place, "other", expects=1).stderr, "others are refused")
+                continue
+            name = f"pod{len(str(said))}"
+            with open(world.dir / "out", "w+", encoding="ascii") as out:
+                subprocess.run([world.program, "--root", world.root, "run", "--detach", "--bundle", place, name], stdout=out, stdin=subprocess.DEVNULL, check=True)
+                wait_for("what it says", lambda: out.seek(0) == 0 and len(out.read().split()) == 6)
+                out.seek(0)
+                equal(out.read().split(), [theirs, "0", "0", "0", "100000", "65536"], "inside")
+            equal(world.oci("exec", name, "readlink", "/proc/self/ns/user").stdout.strip(), theirs, "exec")
+            world.oci("delete", "--force", name)
+    finally:
+        pod.kill()
+        pod.wait()
+    made = sh("readlink /proc/self/ns/user")
+    made["linux"]["namespaces"].append({"type": "user", "path": "/proc/self/ns/user"})
+    equal(world.run(made).strip(), own, "the machine's own is none")
 
 
 ROOTLESS = """

@@ -80,7 +80,7 @@ int sync_container(Child& child) noexcept {
     sys::sys_umask(0);
     const std::uint64_t none = 0;
     if (const int err = sys::sys_sigprocmask(SIG_SETMASK, &none, nullptr); err < 0) return err;
-    if (!launch.is(Verb::start) || (h.namespaces & ~h.joined & CLONE_NEWUSER) == 0) return 0;
+    if (!launch.is(Verb::start) || (h.namespaces & CLONE_NEWUSER) == 0) return 0;
     return become_container_root(*launch.container);
 }
 
