@@ -282,6 +282,7 @@ void Bus::tell_changes() {
             sd_bus_emit_properties_changed(connection.handle.get(), bus::kManagerPath,
                                            bus::kManagerInterface, "Foreground", nullptr);
     }
+    for (const auto& one : std::exchange(untold_, {})) send(one);
 }
 
 void Bus::progress(const Mode& mode, std::string_view operation, std::uint32_t permille,
@@ -294,17 +295,24 @@ void Bus::progress(const Mode& mode, std::string_view operation, std::uint32_t p
                                std::string(operation).c_str(), permille, std::string(step).c_str());
 }
 
+// Who asked for something is answered before others hear of it.
 void Bus::event(std::string_view kind, std::string_view mode, const Details& details) {
+    constexpr std::size_t kMostUntold = 64;  // a loop that is never idle has to tell some time
+    untold_.push_back({boot_time_usec(), std::string(kind), std::string(mode), details});
+    if (untold_.size() < kMostUntold) return tell_later();
     tell_changes();
+}
+
+void Bus::send(const Event& event) {
     for (auto& connection : connections_) {
         sd_bus_message* raw = nullptr;
         if (!connection.ready ||
             sd_bus_message_new_signal(connection.handle.get(), &raw, bus::kManagerPath,
                                       bus::kManagerInterface, "Event") < 0)
             continue;
-        int r = sd_bus_message_append(raw, "tss", boot_time_usec(), std::string(kind).c_str(),
-                                      std::string(mode).c_str());
-        if (r >= 0) r = append_details(raw, details);
+        int r = sd_bus_message_append(raw, "tss", event.boot_usec, event.kind.c_str(),
+                                      event.mode.c_str());
+        if (r >= 0) r = append_details(raw, event.details);
         if (r >= 0) sd_bus_send(connection.handle.get(), raw, nullptr);
         sd_bus_message_unref(raw);
     }

@@ -78,6 +78,13 @@ class Bus {
     EventSource incoming_, retry_;
     std::set<std::string> changed_;  // modes that nobody was told of yet
     bool front_changed_ = false;
+    struct Event {
+        std::uint64_t boot_usec = 0;
+        std::string kind, mode;
+        Details details;
+    };
+    void send(const Event& event);
+    std::vector<Event> untold_;
     EventSource changes_later_;
     std::list<Connection> connections_;
     std::unique_ptr<Logind> logind_;  // while there is a system bus
