@@ -4,9 +4,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <sstream>
 
 namespace pmos::host {
 namespace {
@@ -42,9 +42,14 @@ int write_small_file(BorrowedFd directory, const std::string& path, std::string_
 }
 
 std::vector<std::string> split_words(std::string_view text) {
+    constexpr std::string_view kSpace = " \t\n\v\f\r";
     std::vector<std::string> words;
-    std::istringstream stream{std::string(text)};
-    for (std::string word; stream >> word;) words.push_back(word);
+    for (auto at = text.find_first_not_of(kSpace); at != std::string_view::npos;
+         at = text.find_first_not_of(kSpace, at)) {
+        const auto end = std::min(text.find_first_of(kSpace, at), text.size());
+        words.emplace_back(text.substr(at, end - at));
+        at = end;
+    }
     return words;
 }
 
