@@ -64,16 +64,19 @@ def meson_tier():
     return outcomes
 
 
-def lint_tier():
-    done = subprocess.run([TOP / "tests" / "lint" / "run"], stdout=subprocess.PIPE, text=True,
-                          stdin=subprocess.DEVNULL, check=False)
+def line_tier(tier):
+    """A program that says "ok NAME" or "FAIL NAME" of each, and ends with 0 where none failed."""
+    program = f"tests/{tier}/run"
+    done = subprocess.run([TOP / program], stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL, check=False)
     print(done.stdout, end="", flush=True)
     outcomes = []
     for line in done.stdout.splitlines():
         word, _, name = line.partition(" ")
         if word in ("ok", "FAIL"):
-            outcomes.append(Outcome("lint", name.strip(), "passed" if word == "ok" else "failed"))
-    return outcomes or [Outcome("lint", "tests/lint/run", "failed", f"exit {done.returncode}")]
+            outcomes.append(Outcome(tier, name.strip(), "passed" if word == "ok" else "failed"))
+    if not outcomes or done.returncode != 0 and all(o.result != "failed" for o in outcomes):
+        outcomes.append(Outcome(tier, program, "failed", f"exit {done.returncode}"))
+    return outcomes
 
 
 def handset_tier(every):
@@ -93,7 +96,8 @@ def main():
     parser.add_argument("--no-handset", action="store_true", help="leave the phone out, and say so")
     parser.add_argument("--all", action="store_true", help="the phone's long tests too whose turn it is not")
     args = parser.parse_args()
-    tiers = [("lint", lint_tier), ("unit and native", meson_tier)]
+    tiers = [("lint", lambda: line_tier("lint")), ("unit and native", meson_tier),
+             ("engines", lambda: line_tier("engines"))]
     if not args.no_handset:
         tiers.append(("handset", lambda: handset_tier(args.all)))
     outcomes = []

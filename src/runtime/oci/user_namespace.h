@@ -8,7 +8,7 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "policy/oci_config.h"
-#include "runtime/launch/launcher.h"
+#include "runtime/launch/container.h"
 
 namespace pmos::oci {
 
