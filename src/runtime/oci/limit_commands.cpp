@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <iterator>
 
@@ -52,6 +53,18 @@ constexpr std::array kOptions{
     OptionRow{"pids-limit", "pids", "limit", false},
 };
 
+// "512m" as runc takes it, in bytes; what is no such number is left to who reads it, and tells.
+std::string as_bytes(const std::string& value) {
+    constexpr std::string_view kUnits = "bkmgt";
+    std::uint64_t number = 0;
+    const char* const end = value.data() + value.size();
+    const auto [at, error] = std::from_chars(value.data(), end, number);
+    if (error != std::errc() || end - at != 1) return value;
+    const auto unit = kUnits.find(static_cast<char>(*at | 0x20));
+    if (unit == std::string_view::npos || number > UINT64_MAX >> (10 * unit)) return value;
+    return std::to_string(number << (10 * unit));
+}
+
 std::string as_resources(const std::vector<std::pair<std::string, std::string>>& limits) {
     policy::JsonWriter w;
     w.open_object();
@@ -60,7 +73,8 @@ std::string as_resources(const std::vector<std::pair<std::string, std::string>>&
         for (const auto& [name, value] : limits)
             for (const auto& row : kOptions)
                 if (row.option == name && row.group == group)
-                    row.text ? w.key(row.key).text(value) : w.key(row.key).raw(value);
+                    row.text ? w.key(row.key).text(value)
+                             : w.key(row.key).raw(row.group == "memory" ? as_bytes(value) : value);
         w.close();
     }
     w.close();
