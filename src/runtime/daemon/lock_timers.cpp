@@ -43,11 +43,12 @@ void LockTimers::adopt(Mode& mode) {
     for (const auto& [key, value] :
          {std::pair{"idle", &clock.idle_since}, std::pair{"shut", &clock.shut_since}})
         if (!parse_number(value_of(text, key), *value) || *value > now) *value = 0;
+    clock.kept = !text.empty();
 }
 
 void LockTimers::look(Mode& mode) {
     Clock& clock = clocks_[mode.name];
-    const Clock before{clock.idle_since, clock.shut_since, 0, clock.was_front, {}, {}};
+    const Clock before{clock.idle_since, clock.shut_since, 0, clock.was_front, clock.kept, {}, {}};
     const auto now = boot_time_usec();
     if (!is_there(mode) || (mode.foreground && !screen_locked_ && !mode.shut())) {
         clock.idle_since = clock.shut_since = 0;
@@ -56,8 +57,11 @@ void LockTimers::look(Mode& mode) {
         if (clock.shut_since == 0 && (screen_locked_ || mode.shut())) clock.shut_since = now;
     }
     clock.was_front = mode.foreground;
-    if (clock.idle_since != before.idle_since || clock.shut_since != before.shut_since)
-        keep(mode, clock);
+    const bool changed =
+        clock.idle_since != before.idle_since || clock.shut_since != before.shut_since;
+    const auto session = session_of(mode);
+    const bool counts = session.lock_after_ms != 0 || session.evict_after_ms != 0;
+    if (counts ? changed || !clock.kept : clock.kept) keep(mode, clock, counts);
     arm(mode, clock);
     if (before.was_front && !mode.foreground) left_front(mode);
 }
@@ -83,9 +87,11 @@ Result<> LockTimers::set_screen(bool locked) {
     return replace_file(screen_file(ctx_.paths), locked ? "locked=1\n" : "locked=0\n");
 }
 
-void LockTimers::keep(const Mode& mode, const Clock& clock) {
+// Only a restarted pmosd reads it, and asks it where the policy has a time to count.
+void LockTimers::keep(const Mode& mode, Clock& clock, bool counts) {
     const std::string path = clock_file(ctx_.paths, mode.name);
-    const auto kept = clock.idle_since == 0 && clock.shut_since == 0
+    clock.kept = counts;
+    const auto kept = !counts || (clock.idle_since == 0 && clock.shut_since == 0)
                           ? remove_file(path)
                           : replace_file(path, fmt::format("idle={}\nshut={}\n", clock.idle_since,
                                                            clock.shut_since));

@@ -39,10 +39,11 @@ class LockTimers {
         std::uint64_t shut_since = 0;  // locked and kept, or open behind a locked screen
         std::uint64_t tried_at = 0;
         bool was_front = false;
+        bool kept = false;  // in a file, for a pmosd after this one
         EventSource lock, evict;
     };
     void left_front(Mode& mode);
-    void keep(const Mode& mode, const Clock& clock);
+    void keep(const Mode& mode, Clock& clock, bool counts);
     void arm(Mode& mode, Clock& clock);
     EventSource alarm(Mode& mode, std::uint64_t since, std::uint64_t after_ms, bool evict);
 

@@ -54,8 +54,8 @@ Result<> settle_prepared(const Context& ctx, Mode& mode) {
     }
     if (mode.alive()) return {};  // nothing to launch; what it has left over it keeps
     const auto& plan = *mode.plan;
-    PMOS_TRY(make_log(ctx.paths, mode.name));
     if (!ready.plan) {
+        PMOS_TRY(make_log(ctx.paths, mode.name));
         const auto image = policy::encode(plan);
         PMOS_TRY(write_plan(ctx.paths, mode.name, image));
         PMOS_ASSIGN(ready.plan, launch::seal_plan(image));
