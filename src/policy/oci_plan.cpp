@@ -101,6 +101,12 @@ class Compiler {
                        "leave its path out");
             plan_.container->joined |= ns.type;
         }
+        // CLONE_VM is refused to who is to have another (copy_process(), before Linux 6.3).
+        if ((plan_.container->joined & CLONE_NEWUSER) != 0 &&
+            (plan_.namespaces & CLONE_NEWTIME) != 0)
+            refuse(where("linux/namespaces"),
+                   "a time namespace beside a user namespace that is there",
+                   "leave one of the two out");
         if ((plan_.namespaces & CLONE_NEWNS) == 0)
             refuse(where("linux/namespaces"), "a container without a mount namespace of its own",
                    R"(add { "type": "mount" })");

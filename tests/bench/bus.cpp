@@ -123,7 +123,9 @@ int serve_all(Client& client, std::span<char* const> modes) {
         for (const char* mode : modes) {
             sd_bus_message* m =
                 client.message(object_path(mode), pmos::bus::kModeInterface, "Start");
-            ::sd_bus_call_async(client.bus(), nullptr, m, take_answer, &answers, kTimeoutUsec);
+            if (::sd_bus_call_async(client.bus(), nullptr, m, take_answer, &answers, kTimeoutUsec) <
+                0)
+                return Times{"sd_bus_call_async", 0, 0, 0};
             ::sd_bus_message_unref(m);
         }
         while (answers.left > 0) {

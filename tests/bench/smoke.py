@@ -37,7 +37,7 @@ def main():
     names = {row["name"] for row in rows}
     # A step that has nothing to do takes no time.
     wrong = [row["name"] for row in rows if set(row) != KEYS
-             or not (row["ours"] > 0 and row["ratio"] > 0) and "-step-" not in row["name"]]
+             or not (row["ours"] >= 0 if "-step-" in row["name"] else row["ours"] > 0 and row["ratio"] > 0)]
     if ROWS - names or wrong:
         print(f"not ok: rows missing {sorted(ROWS - names)}, rows wrong {wrong}")
         return 1

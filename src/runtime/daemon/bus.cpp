@@ -262,12 +262,19 @@ void Bus::foreground_changed() {
 }
 
 void Bus::tell_later() {
-    if (!changes_later_) changes_later_ = loop_.when_idle([this] { tell_changes(); });
-    if (!changes_later_) tell_changes();  // out of memory for the source
+    constexpr std::size_t kMostUntold = 64;
+    if (!changes_later_) {
+        changes_later_ = loop_.when_idle([this] { tell_changes(); });
+        // A loop that is never idle has to tell some time.
+        at_latest_ = loop_.after(100ms, [this] { tell_changes(); });
+    }
+    // The others: out of memory for a source.
+    if (!changes_later_ || !at_latest_ || untold_.size() >= kMostUntold) tell_changes();
 }
 
 void Bus::tell_changes() {
     changes_later_.reset();
+    at_latest_.reset();
     const auto changed = std::exchange(changed_, {});
     const bool front = std::exchange(front_changed_, false);
     for (auto& connection : connections_) {
@@ -297,10 +304,8 @@ void Bus::progress(const Mode& mode, std::string_view operation, std::uint32_t p
 
 // Who asked for something is answered before others hear of it.
 void Bus::event(std::string_view kind, std::string_view mode, const Details& details) {
-    constexpr std::size_t kMostUntold = 64;  // a loop that is never idle has to tell some time
     untold_.push_back({boot_time_usec(), std::string(kind), std::string(mode), details});
-    if (untold_.size() < kMostUntold) return tell_later();
-    tell_changes();
+    tell_later();
 }
 
 void Bus::send(const Event& event) {

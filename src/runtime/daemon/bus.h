@@ -85,7 +85,7 @@ class Bus {
     };
     void send(const Event& event);
     std::vector<Event> untold_;
-    EventSource changes_later_;
+    EventSource changes_later_, at_latest_;
     std::list<Connection> connections_;
     std::unique_ptr<Logind> logind_;  // while there is a system bus
     std::unique_ptr<IdleLock> idle_lock_;

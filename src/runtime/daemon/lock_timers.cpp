@@ -60,7 +60,8 @@ void LockTimers::look(Mode& mode) {
     const bool changed =
         clock.idle_since != before.idle_since || clock.shut_since != before.shut_since;
     const auto session = session_of(mode);
-    const bool counts = session.lock_after_ms != 0 || session.evict_after_ms != 0;
+    const bool counts =
+        session.lock_after_ms != 0 || session.evict_after_ms != 0 || !mode.opened.empty();
     if (counts ? changed || !clock.kept : clock.kept) keep(mode, clock, counts);
     arm(mode, clock);
     if (before.was_front && !mode.foreground) left_front(mode);
@@ -87,14 +88,14 @@ Result<> LockTimers::set_screen(bool locked) {
     return replace_file(screen_file(ctx_.paths), locked ? "locked=1\n" : "locked=0\n");
 }
 
-// Only a restarted pmosd reads it, and asks it where the policy has a time to count.
+// Only a restarted pmosd reads it, for what the policy counts, or a later one may.
 void LockTimers::keep(const Mode& mode, Clock& clock, bool counts) {
     const std::string path = clock_file(ctx_.paths, mode.name);
-    clock.kept = counts;
     const auto kept = !counts || (clock.idle_since == 0 && clock.shut_since == 0)
                           ? remove_file(path)
                           : replace_file(path, fmt::format("idle={}\nshut={}\n", clock.idle_since,
                                                            clock.shut_since));
+    clock.kept = kept && counts;
     if (!kept)
         ctx_.observer.event("state-not-kept", mode.name, {{"error", kept.error().message()}});
 }

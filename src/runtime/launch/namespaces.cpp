@@ -57,6 +57,8 @@ int write_proc(const char* path, const char* text, std::size_t size) noexcept {
 int join_namespaces(Launch& launch) noexcept {
     for (Joined& joined : launch.container->joined) {
         if (joined.fd < 0) break;
+        // By who clones there: its own number is to be one of ours.
+        if (joined.type == CLONE_NEWPID && launch.container->clone != nullptr) continue;
         const int own = sys::sys_openat(kProcFd, own_namespace(joined.type), O_RDONLY | O_CLOEXEC);
         if (own < 0) return own;
         if (const int err = sys::sys_setns(joined.fd, joined.type); err < 0) return err;

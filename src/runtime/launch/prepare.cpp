@@ -29,7 +29,8 @@ class Helper {
     Helper& operator=(const Helper&) = delete;
     Result<> start() {
         int pidfd = -1;
-        pid_ = sys::clone_beside(wait_for_the_end, &parent_, stack_, CLONE_NEWUSER, &pidfd);
+        pid_ = sys::clone_beside(wait_for_the_end, &parent_, stack_.top(),
+                                 CLONE_NEWUSER | CLONE_FILES, &pidfd);
         if (pid_ < 0)
             return fail(errno_error(-std::exchange(pid_, 0), "cannot make a user namespace",
                                     "is user.max_user_namespaces zero"));

@@ -48,8 +48,8 @@ Result<UniqueFd> make_net_namespace(bool loopback_up) {
     Made made{loopback_up};
     sys::BesideStack stack;
     int pidfd = -1;
-    const int pid =
-        sys::clone_beside(open_namespace, &made, stack, CLONE_NEWNET | CLONE_VFORK, &pidfd);
+    const int pid = sys::clone_beside(open_namespace, &made, stack.top(),
+                                      CLONE_NEWNET | CLONE_VFORK | CLONE_FILES, &pidfd);
     if (pid < 0) return fail(errno_error(-pid, "cannot make a network namespace"));
     const UniqueFd child(pidfd);
     UniqueFd ns(made.ns);

@@ -170,7 +170,8 @@ class Creation {
         }
         if (!plan) return refusal("the configuration is refused", diagnostics);
         plan_ = std::move(*plan);
-        PMOS_TRY(check_groups(plan_.process));
+        PMOS_TRY(check_groups(plan_.process,
+                              may_set_groups() && !(user_ns_ && user_ns_->denies_groups)));
         const bool terminal = bundle_.source.config.process->terminal;
         if (!terminal && !options_.console_socket.empty())
             return fail(Code::usage, "--console-socket without process/terminal");
@@ -263,7 +264,7 @@ class Creation {
         auto& config = bundle_.source.config;
         root_path_ = bundle_.root();
         parts.unprivileged = ::geteuid() != 0;
-        parts.denies_groups = !may_set_groups();
+        parts.denies_groups = !may_set_groups() || (user_ns_ && user_ns_->denies_groups);
         parts.stays = !is_machines_root();
         parts.umask = ::umask(0);
         ::umask(parts.umask);
@@ -275,7 +276,7 @@ class Creation {
         }
         PMOS_ASSIGN(joined_, open_joined(config, *attempt_));
         if (user_ns_) {
-            parts.user_ns = user_ns_->get();
+            parts.user_ns = user_ns_->ns.get();
             parts.clone = clone_in_user_namespace;
         }
         if (parts.stays) PMOS_TRY(may_stay());
@@ -413,7 +414,7 @@ class Creation {
     Result<> placed_;
     std::optional<Record> hooked_;
     std::vector<UniqueFd> joined_, id_spaces_;
-    std::optional<UniqueFd> user_ns_;
+    std::optional<JoinedUser> user_ns_;
     std::vector<int> id_space_fds_;
     StateDirectory::Fifos fifos_;
 };

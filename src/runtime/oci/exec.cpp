@@ -159,8 +159,6 @@ Result<Launched> launch_exec(const Options& options) {
                         "leave SCMP_ACT_NOTIFY out of linux/seccomp");
     }
     const auto others = others_of(record.pid);
-    if ((others & CLONE_NEWUSER) == 0)
-        std::erase_if(config.namespaces, [](const auto& ns) { return ns.type == CLONE_NEWUSER; });
     PMOS_TRY(take_maps_of(record.pid, config));
     const auto plan = policy::oci::compile_exec(config, process, options.id, host);
     Attempt attempt(plan, launcher);
@@ -174,8 +172,8 @@ Result<Launched> launch_exec(const Options& options) {
     const UniqueFd pidfd = UniqueFd(::dup(process_fd.get()));
     attempt.put(launch::slot_pidfd, pidfd.get());
     attempt.parts.unprivileged = ::geteuid() != 0;
-    PMOS_TRY(check_groups(plan.process));
-    attempt.parts.denies_groups = !may_set_groups();
+    attempt.parts.denies_groups = !may_set_groups((others & CLONE_NEWUSER) != 0 ? record.pid : 0);
+    PMOS_TRY(check_groups(plan.process, !attempt.parts.denies_groups));
     attempt.parts.stays = !is_machines_root();
     attempt.parts.is_sibling = options.detach;
     attempt.parts.enter_types = others & ~std::uint64_t{CLONE_NEWPID};

@@ -1,6 +1,7 @@
 // oci: what who asks may do on this machine, as far as one look tells.
 #include "runtime/oci/rights.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include "runtime/host/small_file.h"
@@ -14,12 +15,13 @@ bool is_machines_root() {
     return words.size() == 3 && words[2] == "4294967295";
 }
 
-bool may_set_groups() {
-    return ::geteuid() == 0 && host::read_small_file("/proc/self/setgroups") != "deny\n";
+bool may_set_groups(int pid) {
+    const auto file = pid == 0 ? "/proc/self/setgroups" : fmt::format("/proc/{}/setgroups", pid);
+    return ::geteuid() == 0 && host::read_small_file(file) != "deny\n";
 }
 
-Result<> check_groups(const policy::Process& process) {
-    if (process.additional_gids.empty() || may_set_groups()) return {};
+Result<> check_groups(const policy::Process& process, bool may) {
+    if (process.additional_gids.empty() || may) return {};
     return fail(Code::unsupported, "additional groups are refused here",
                 "the kernel lets no process of this user namespace have them (setgroups)",
                 "leave process/user/additionalGids out");

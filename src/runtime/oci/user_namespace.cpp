@@ -6,13 +6,17 @@
 #include <fmt/format.h>
 #include <linux/nsfs.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <string>
 
 #include "runtime/host/small_file.h"
+#include "runtime/oci/rights.h"
 #include "runtime/sys/beside.h"
 #include "runtime/sys/file.h"
 #include "runtime/sys/process.h"
@@ -23,43 +27,85 @@ namespace {
 using policy::IdMap;
 using policy::oci::Namespace;
 
-struct Maps {
-    int ns = -1;
-    int uid = -1, gid = -1;  // descriptors of this process's, or -errno
-    int err = 0;
-};
+constexpr const char* kLook = "cannot look at a user namespace";
 
-// Whoever opens it there is told whose ids of ours they are.
-int open_maps(void* argument) {
-    auto& maps = *static_cast<Maps*>(argument);
-    maps.err = sys::sys_setns(maps.ns, CLONE_NEWUSER);
-    if (maps.err < 0) return 0;
-    maps.uid = sys::sys_openat(AT_FDCWD, "/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
-    maps.gid = sys::sys_openat(AT_FDCWD, "/proc/self/gid_map", O_RDONLY | O_CLOEXEC);
-    return 0;
+// In memory that is its parent's: nobody in there may trace it.
+int enter(int ns) noexcept {
+    const int err = sys::sys_setns(ns, CLONE_NEWUSER);
+    return err < 0 ? err : sys::sys_prctl(PR_SET_DUMPABLE, 0);
 }
 
-Result<std::vector<IdMap>> read_map(int number) {
-    constexpr const char* kWhat = "cannot look at the mappings of a user namespace";
-    const UniqueFd fd(number);
-    if (!fd) return fail(errno_error(-number, kWhat));
-    std::string text(16384, '\0');  // of 340 lines (user_namespaces(7))
-    const ssize_t size = ::read(fd.get(), text.data(), text.size());
-    if (size < 0) return fail(errno_error(errno, kWhat));
-    text.resize(static_cast<std::size_t>(size));
+// A process in the namespace for as long as this lives; /proc tells of it as we see it.
+class Visitor {
+  public:
+    Visitor() = default;
+    Visitor(const Visitor&) = delete;
+    Visitor& operator=(const Visitor&) = delete;
+    ~Visitor() {
+        if (!pidfd_) return;
+        sys::sys_pidfd_send_signal(pidfd_.get(), SIGKILL);
+        sys::reap_beside(pidfd_.get());
+    }
+    // 0 once it is there, or -errno.
+    int go(int ns) {
+        int ends[2];
+        if (::pipe2(ends, O_CLOEXEC) != 0) return -errno;
+        const UniqueFd told(ends[0]);
+        UniqueFd tells(ends[1]);
+        visit_ = {ns, tells.get(), ::getpid()};
+        int pidfd = -1;
+        pid_ = sys::clone_beside(stay, &visit_, stack_.top(), 0, &pidfd);
+        if (pid_ < 0) return pid_;
+        pidfd_.reset(pidfd);
+        tells.reset();
+        int err = 0;
+        return ::read(told.get(), &err, sizeof err) == sizeof err ? err : -ESRCH;
+    }
+    int pid() const noexcept { return pid_; }
+
+  private:
+    struct Visit {
+        int ns = -1, tells = -1, parent = 0;
+    };
+    static int stay(void* argument) {
+        const auto& visit = *static_cast<const Visit*>(argument);
+        const int err = enter(visit.ns);
+        sys::sys_end_with(visit.parent);
+        sys::sys_write(visit.tells, &err, sizeof err);
+        sys::sys_close(visit.tells);
+        for (;;) sys::raw(SYS_ppoll, nullptr, 0, nullptr, nullptr, 0);
+    }
+    Visit visit_;
+    sys::BesideStack stack_;
+    int pid_ = 0;
+    UniqueFd pidfd_;
+};
+
+Result<std::vector<IdMap>> read_map(int pid, const char* name) {
+    const auto path = fmt::format("/proc/{}/{}", pid, name);
+    const auto text = host::read_small_file(path);
+    if (!text) return fail(errno_error(errno, fmt::format("cannot read '{}'", path)));
     std::vector<IdMap> map;
-    const auto words = host::split_words(text);
-    for (std::size_t at = 0; at + 2 < words.size(); at += 3)
-        map.push_back({static_cast<std::uint32_t>(std::stoul(words[at])),
-                       static_cast<std::uint32_t>(std::stoul(words[at + 1])),
-                       static_cast<std::uint32_t>(std::stoul(words[at + 2]))});
+    const auto words = host::split_words(*text);
+    for (std::size_t at = 0; at + 2 < words.size(); at += 3) {
+        IdMap row;
+        const auto number = [&](std::size_t index, std::uint32_t& out) {
+            std::from_chars(words[index].data(), words[index].data() + words[index].size(), out);
+        };
+        number(at, row.inside);
+        number(at + 1, row.outside);
+        number(at + 2, row.count);
+        map.push_back(row);
+    }
+    if (map.size() > launch::kMaxIdMaps)
+        return fail(Code::unsupported, fmt::format("'{}' has {} lines", path, map.size()),
+                    fmt::format("at most {} are taken", launch::kMaxIdMaps));
     return map;
 }
 
 bool are_same(std::vector<IdMap> left, std::vector<IdMap> right) {
-    const auto order = [](std::vector<IdMap>& map) { std::ranges::sort(map, {}, &IdMap::inside); };
-    order(left);
-    order(right);
+    std::ranges::sort(left, {}, &IdMap::inside);
+    std::ranges::sort(right, {}, &IdMap::inside);
     return std::ranges::equal(left, right, [](const IdMap& a, const IdMap& b) {
         return a.inside == b.inside && a.outside == b.outside && a.count == b.count;
     });
@@ -79,94 +125,112 @@ Result<> take_map(const Namespace& ns, std::string_view key, std::vector<IdMap> 
     return {};
 }
 
-Result<> take_maps(const Namespace& ns, const UniqueFd& fd, policy::oci::Config& config) {
-    Maps maps{.ns = fd.get()};
-    sys::BesideStack stack;
-    int pidfd = -1;
-    const int pid = sys::clone_beside(open_maps, &maps, stack, CLONE_VFORK, &pidfd);
-    if (pid < 0) return fail(errno_error(-pid, "cannot look at a user namespace"));
-    const UniqueFd child(pidfd);
-    sys::reap_beside(child.get());
-    if (maps.err < 0)
-        return fail(errno_error(-maps.err, fmt::format("cannot join '{}'", ns.path),
-                                "it is for who is root of the namespace that it was made in"));
-    auto uid = read_map(maps.uid);
-    auto gid = read_map(maps.gid);
-    if (!uid) return fail(std::move(uid.error()));
-    if (!gid) return fail(std::move(gid.error()));
-    PMOS_TRY(take_map(ns, "uidMappings", std::move(*uid), config.uid_map));
-    return take_map(ns, "gidMappings", std::move(*gid), config.gid_map);
-}
-
 bool is_ours(const UniqueFd& fd) {
     struct stat own {};
     struct stat that {};
-    return ::stat("/proc/self/ns/user", &own) == 0 && ::fstat(fd.get(), &that) == 0 &&
-           own.st_ino == that.st_ino && own.st_dev == that.st_dev;
+    return ::stat("/proc/self/ns/user", &own) != 0 || ::fstat(fd.get(), &that) != 0 ||
+           (own.st_ino == that.st_ino && own.st_dev == that.st_dev);
 }
 
 struct Birth {
     launch::Launch& launch;
     const clone_args& args;
-    int pid = 0;
+    int result = -ESRCH;  // the child's number, or -errno
 };
+
+// Its own pid namespace stays ours: nobody in the other sees it, and the number is one of ours.
+int join_others(const launch::ContainerParts& parts) noexcept {
+    for (const launch::Joined& joined : parts.joined)
+        if (joined.fd >= 0 && joined.type == CLONE_NEWPID)
+            if (const int err = sys::sys_setns(joined.fd, CLONE_NEWPID); err < 0) return err;
+    return enter(parts.user_ns);
+}
 
 // Not watched: a sanitizer knows no stack but the thread's.
 __attribute__((no_sanitize("address"))) int give_birth(void* argument) {
     auto& birth = *static_cast<Birth*>(argument);
-    birth.pid = sys::sys_setns(birth.launch.container->user_ns, CLONE_NEWUSER);
-    if (birth.pid < 0) return 0;
+    if (const int err = join_others(*birth.launch.container); err < 0) {
+        birth.result = err;
+        return 0;
+    }
     const int pid = sys::sys_clone3(birth.args);
     // On a copy of all this.
     if (pid == 0) launch::run_child(birth.launch);
-    birth.pid = pid;
+    birth.result = pid;
     return 0;
 }
 
-// Room for the child, which goes on where it was born.
-constexpr std::size_t kStack = 256 << 10;
+// What the child goes on with, where it was born: as deep as a copied tree (copy_up), and what is
+// below it is nobody's.
+class ChildStack {
+  public:
+    ChildStack()
+        : base_(::mmap(nullptr, kSize, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0)) {}
+    ChildStack(const ChildStack&) = delete;
+    ChildStack& operator=(const ChildStack&) = delete;
+    ~ChildStack() {
+        if (base_ != MAP_FAILED) ::munmap(base_, kSize);
+    }
+    bool is_there() const noexcept {
+        return base_ != MAP_FAILED && ::mprotect(base_, kGuard, PROT_NONE) == 0;
+    }
+    void* top() const noexcept { return static_cast<std::byte*>(base_) + kSize; }
+
+  private:
+    static constexpr std::size_t kSize = 4 << 20, kGuard = 64 << 10;
+    void* base_;
+};
 
 }  // namespace
 
-Result<std::optional<UniqueFd>> join_user_namespace(policy::oci::Config& config) {
+Result<std::optional<JoinedUser>> join_user_namespace(policy::oci::Config& config) {
     const auto at = std::ranges::find_if(config.namespaces, [](const Namespace& ns) {
         return ns.type == CLONE_NEWUSER && !ns.path.empty();
     });
     if (at == config.namespaces.end()) return std::nullopt;
-    UniqueFd fd(::open(at->path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!fd) return fail(errno_error(errno, fmt::format("cannot open '{}'", at->path)));
-    if (::ioctl(fd.get(), NS_GET_NSTYPE) != CLONE_NEWUSER)
+    JoinedUser joined{UniqueFd(::open(at->path.c_str(), O_RDONLY | O_CLOEXEC))};
+    if (!joined.ns) return fail(errno_error(errno, fmt::format("cannot open '{}'", at->path)));
+    if (::ioctl(joined.ns.get(), NS_GET_NSTYPE) != CLONE_NEWUSER)
         return fail(Code::usage, fmt::format("'{}' is no namespace of that type", at->path),
                     at->at.pointer);
-    if (is_ours(fd)) {
-        config.namespaces.erase(at);
-        config.uid_map.clear();
-        config.gid_map.clear();
-        return std::nullopt;
-    }
-    PMOS_TRY(take_maps(*at, fd, config));
-    return fd;
+    // A pod whose first process has died leaves a number that may be anybody's.
+    if (is_ours(joined.ns))
+        return fail(Code::usage, fmt::format("'{}' is this machine's own", at->path),
+                    at->at.pointer, "leave the user namespace out, if that is what is meant");
+    Visitor visitor;
+    if (const int err = visitor.go(joined.ns.get()); err < 0)
+        return fail(errno_error(-err, fmt::format("cannot join '{}'", at->path),
+                                "it is for who is root of the namespace that it was made in"));
+    PMOS_ASSIGN(auto uid, read_map(visitor.pid(), "uid_map"));
+    PMOS_ASSIGN(auto gid, read_map(visitor.pid(), "gid_map"));
+    joined.denies_groups = !may_set_groups(visitor.pid());
+    PMOS_TRY(take_map(*at, "uidMappings", std::move(uid), config.uid_map));
+    PMOS_TRY(take_map(*at, "gidMappings", std::move(gid), config.gid_map));
+    return joined;
 }
 
 Result<> take_maps_of(int pid, policy::oci::Config& config) {
-    if (!config.has(CLONE_NEWUSER) || !says_nothing(config.uid_map)) return {};
+    if (!config.has(CLONE_NEWUSER)) return {};
     for (const auto& [name, map] :
          {std::pair{"uid_map", &config.uid_map}, {"gid_map", &config.gid_map}}) {
-        const auto path = fmt::format("/proc/{}/{}", pid, name);
-        PMOS_ASSIGN(*map, read_map(sys::sys_openat(AT_FDCWD, path.c_str(), O_RDONLY | O_CLOEXEC)));
+        if (!says_nothing(*map)) continue;
+        PMOS_ASSIGN(*map, read_map(pid, name));
     }
     return {};
 }
 
 int clone_in_user_namespace(launch::Launch& launch, const clone_args& args) {
+    const ChildStack stack;
+    if (!stack.is_there()) return -ENOMEM;
     Birth birth{launch, args};
-    sys::BesideStack stack(kStack);
     int pidfd = -1;
-    const int pid = sys::clone_beside(give_birth, &birth, stack, CLONE_VFORK, &pidfd);
+    const int pid =
+        sys::clone_beside(give_birth, &birth, stack.top(), CLONE_VFORK | CLONE_FILES, &pidfd);
     if (pid < 0) return pid;
     const UniqueFd helper(pidfd);
     sys::reap_beside(helper.get());
-    return birth.pid;
+    return birth.result;
 }
 
 }  // namespace pmos::oci

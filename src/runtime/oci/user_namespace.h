@@ -12,9 +12,14 @@
 
 namespace pmos::oci {
 
-// That which the configuration names; its mappings are put where it says none, and have to be those
-// that it says. Nothing where it names none, or ours, which it is rid of then.
-Result<std::optional<UniqueFd>> join_user_namespace(policy::oci::Config& config);
+struct JoinedUser {
+    UniqueFd ns;
+    bool denies_groups = false;  // setgroups(2), as whoever made it has it
+};
+
+// That which the configuration names, and never ours; its mappings are put where the configuration
+// says none, and have to be those that it says.
+Result<std::optional<JoinedUser>> join_user_namespace(policy::oci::Config& config);
 
 // Of a container that runs: the mappings that its configuration leaves to a namespace of others.
 Result<> take_maps_of(int pid, policy::oci::Config& config);

@@ -19,21 +19,17 @@ using Beside = int (*)(void* argument);
 // killed in the middle of one.
 class BesideStack {
   public:
-    explicit BesideStack(std::size_t size = 16384)  // a stack's end is aligned to 16 bytes
-        : size_(size), bytes_(std::make_unique_for_overwrite<std::byte[]>(size)) {}
-    void* top() noexcept { return bytes_.get() + size_; }
+    void* top() noexcept { return bytes_.get() + kSize; }
 
   private:
-    std::size_t size_;
-    std::unique_ptr<std::byte[]> bytes_;
+    static constexpr std::size_t kSize = 16384;  // of 16 bytes, as a stack's end has to be
+    std::unique_ptr<std::byte[]> bytes_ = std::make_unique_for_overwrite<std::byte[]>(kSize);
 };
 
-// Runs the child on the stack, which must outlive it, with the flags of clone(2); descriptors are
-// shared, there is no signal at its end. Its pid and a pidfd, or -errno.
-inline int clone_beside(Beside child, void* argument, BesideStack& stack, int flags,
-                        int* pidfd) noexcept {
-    const int pid =
-        ::clone(child, stack.top(), flags | CLONE_VM | CLONE_FILES | CLONE_PIDFD, argument, pidfd);
+// Runs the child on a stack, given by its top, that must outlive it, with the flags of clone(2);
+// there is no signal at its end. Its pid and a pidfd, or -errno.
+inline int clone_beside(Beside child, void* argument, void* stack, int flags, int* pidfd) noexcept {
+    const int pid = ::clone(child, stack, flags | CLONE_VM | CLONE_PIDFD, argument, pidfd);
     return pid < 0 ? -errno : pid;
 }
 

@@ -307,8 +307,8 @@ class Bench:
         w = self.world
         names = [f"crew-{index:03}" for index in range(self.turns(200))]
         fifth = max(1, len(names) // 5)
-        w.add_modes(names)
         before = pss(w.pmosd.pid)
+        w.add_modes(names)
         say(f"crew: {len(names)} modes, one after another")
         each = Worker("each", w.program("bench-bus"), "each", w.socket, *names)
         times = [each.turn()[0] for _ in names]

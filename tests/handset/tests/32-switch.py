@@ -52,21 +52,21 @@ class Holder:
 
     def __init__(self):
         self.process = start("exec", "personal", "--", "python3", "-c", HOLDER)
-        self.said, self.asked, self.lock = [], 0.0, threading.Lock()
+        self.said, self.begun, self.lock = [], 0.0, threading.Lock()
         threading.Thread(target=self.listen, daemon=True).start()
 
     def listen(self):
         for line in self.process.stdout:
             begun, said = line.strip().split(" ", 1)
             with self.lock:
-                if float(begun) >= self.asked:
+                if float(begun) >= self.begun:
                     self.said.append(said)
 
-    def since(self, seconds=MOMENT):
-        """What it says of what it tries from now on, at least one line of it."""
+    def since(self, seconds=MOMENT, begun=False):
+        """What it says from now on, at least one line of it; with `begun` of what it tries from now on."""
         with self.lock:
             self.said.clear()
-            self.asked = time.time()
+            self.begun = time.time() if begun else 0.0
         until(lambda: self.said, 20)
         time.sleep(seconds)
         with self.lock:
@@ -116,7 +116,7 @@ def switches():
         pmosctl("switch", "secure")
         behind = holder.since()
         pmosctl("switch", "personal")
-        again = holder.since()
+        again = holder.since(begun=True)
         if behind != NOTHING or again != ALL:
             wrong.append((turn, behind, again))
     check(f"{SWITCHES} switches: nothing behind, all of it in front", not wrong, wrong[:5])

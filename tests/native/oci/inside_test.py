@@ -114,41 +114,55 @@ def test_user_namespace(world):
 
 
 def test_joined_user_namespace(world):
-    """As the containers of a pod share one: by its path, the mappings said or left to it."""
+    """As the containers of a pod share one: by its path, the mappings said or left to it; with its pid namespace,
+    too, in which the runtime is not seen."""
     maps = [{"containerID": 0, "hostID": 100000, "size": 65536}]
-    pod = subprocess.Popen(["unshare", "-U", "sleep", "100"])
-    try:
-        own = os.readlink("/proc/self/ns/user")
-        wait_for("the pod's namespace", lambda: os.readlink(f"/proc/{pod.pid}/ns/user") != own)
-        for name in ("uid_map", "gid_map"):
-            with open(f"/proc/{pod.pid}/{name}", "w", encoding="ascii") as file:
-                file.write("0 100000 65536")
-        theirs = os.readlink(f"/proc/{pod.pid}/ns/user")
-        for said in (None, maps, [{"containerID": 0, "hostID": 0, "size": 1}], [{**maps[0], "hostID": 200000}]):
-            made = config("sh", "-c", "readlink /proc/self/ns/user; id -u; stat -c %u /dev/null; cat /proc/self/uid_map; exec sleep 100")
-            made["linux"]["namespaces"].append({"type": "user", "path": f"/proc/{pod.pid}/ns/user"})
-            if said:
-                made["linux"].update(uidMappings=said, gidMappings=said)
-            place = world.bundle(made)
-            for parent in (world.dir, place):
-                parent.chmod(0o755)
-            if said and said[0]["hostID"] == 200000:
-                expect("uidMappings" in world.oci("run", "--bundle", place, "other", expects=1).stderr, "others are refused")
-                continue
-            name = f"pod{len(str(said))}"
-            with open(world.dir / "out", "w+", encoding="ascii") as out:
-                subprocess.run([world.program, "--root", world.root, "run", "--detach", "--bundle", place, name], stdout=out, stdin=subprocess.DEVNULL, check=True)
-                wait_for("what it says", lambda: out.seek(0) == 0 and len(out.read().split()) == 6)
-                out.seek(0)
-                equal(out.read().split(), [theirs, "0", "0", "0", "100000", "65536"], "inside")
-            equal(world.oci("exec", name, "readlink", "/proc/self/ns/user").stdout.strip(), theirs, "exec")
-            world.oci("delete", "--force", name)
-    finally:
-        pod.kill()
-        pod.wait()
-    made = sh("readlink /proc/self/ns/user")
+    own = os.readlink("/proc/self/ns/user")
+    with subprocess.Popen(["unshare", "-U", "--pid", "--fork", "--kill-child", "sleep", "100"]) as pod:
+        try:
+            wait_for("the pod's namespace", lambda: os.readlink(f"/proc/{pod.pid}/ns/user") != own)
+            for name in ("uid_map", "gid_map"):
+                with open(f"/proc/{pod.pid}/{name}", "w", encoding="ascii") as file:
+                    file.write("0 100000 65536")
+            first = int(wait_for("its first process", lambda: subprocess.run(
+                ["pgrep", "-P", str(pod.pid)], capture_output=True, text=True, check=False).stdout))
+            theirs = os.readlink(f"/proc/{first}/ns/user")
+            for said in (None, maps, [{"containerID": 0, "hostID": 0, "size": 1}], [{**maps[0], "hostID": 200000}]):
+                check_joined(world, first, theirs, said)
+        finally:
+            pod.kill()
+    made = sh("true")
     made["linux"]["namespaces"].append({"type": "user", "path": "/proc/self/ns/user"})
-    equal(world.run(made).strip(), own, "the machine's own is none")
+    told = world.oci("run", "--bundle", world.bundle(made), "own", expects=1).stderr
+    expect("this machine's own" in told, "the machine's own is refused", told)
+
+
+def check_joined(world, first, theirs, said):
+    made = config("sh", "-c", "readlink /proc/self/ns/user; id -u; stat -c %u /dev/null; cat /proc/self/uid_map; exec sleep 100")
+    made["linux"]["namespaces"] = [n for n in made["linux"]["namespaces"] if n["type"] != "pid"]
+    for kind in ("user", "pid"):
+        made["linux"]["namespaces"].append({"type": kind, "path": f"/proc/{first}/ns/{kind}"})
+    if said:
+        made["linux"].update(uidMappings=said, gidMappings=said)
+    place = world.bundle(made)
+    for parent in (world.dir, place):
+        parent.chmod(0o755)
+    if said and said[0]["hostID"] == 200000:
+        told = world.oci("run", "--bundle", place, "other", expects=1).stderr
+        expect("uidMappings" in told, "others are refused", told)
+        return
+    name = f"pod{len(str(said))}"
+    with open(world.dir / "out", "w+", encoding="ascii") as out:
+        subprocess.run([world.program, "--root", world.root, "run", "--detach", "--bundle", place, name], stdout=out,
+                       stdin=subprocess.DEVNULL, check=True)
+        wait_for("what it says", lambda: out.seek(0) == 0 and len(out.read().split()) == 6)
+        out.seek(0)
+        equal(out.read().split(), [theirs, "0", "0", "0", "100000", "65536"], "inside")
+    pid = world.state(name)["pid"]
+    equal(os.readlink(f"/proc/{pid}/ns/user"), theirs, "its number is one of the machine's")
+    equal(os.readlink(f"/proc/{pid}/ns/pid"), os.readlink(f"/proc/{first}/ns/pid"), "and it is in the pod's")
+    equal(world.oci("exec", name, "readlink", "/proc/self/ns/user").stdout.strip(), theirs, "exec")
+    world.oci("delete", "--force", name)
 
 
 ROOTLESS = """

@@ -21,12 +21,15 @@ def settle_ipv6():
 
 
 def is_kernels_own(packet):
-    if packet[0] >> 4 != 6:
+    """Such a packet is never forwarded: what came through the phone has a hop limit less than this."""
+    if len(packet) < 48 or packet[0] >> 4 != 6:
         return False
-    first, rest = packet[6], packet[40:]
+    first, hops, rest = packet[6], packet[7], packet[40:]
     if first == socket.IPPROTO_HOPOPTS:  # in which the reports of groups are
         first, rest = rest[0], rest[(rest[1] + 1) * 8:]
-    return first == socket.IPPROTO_ICMPV6 and bool(rest) and rest[0] in OWN6
+    if first != socket.IPPROTO_ICMPV6 or len(rest) < 8 or rest[0] not in OWN6:
+        return False
+    return hops == (1 if rest[0] == 143 else 255)
 
 
 def make_movable_uplink():
