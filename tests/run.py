@@ -65,7 +65,7 @@ def meson_tier():
 
 
 def line_tier(tier):
-    """A program that says "ok NAME" or "FAIL NAME" of each, and ends with 0 where none failed."""
+    """A program that says "ok NAME", "FAIL NAME" or "skip NAME: why" of each, and ends with 0 where none failed."""
     program = f"tests/{tier}/run"
     done = subprocess.run([TOP / program], stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL, check=False)
     print(done.stdout, end="", flush=True)
@@ -74,6 +74,9 @@ def line_tier(tier):
         word, _, name = line.partition(" ")
         if word in ("ok", "FAIL"):
             outcomes.append(Outcome(tier, name.strip(), "passed" if word == "ok" else "failed"))
+        if word == "skip":
+            name, _, reason = name.partition(": ")
+            outcomes.append(Outcome(tier, name, "skipped", reason))
     if not outcomes or done.returncode != 0 and all(o.result != "failed" for o in outcomes):
         outcomes.append(Outcome(tier, program, "failed", f"exit {done.returncode}"))
     return outcomes
