@@ -68,6 +68,12 @@ class Bus {
     void dropped(Connection& connection);
     void tell_later();
     void tell_changes();
+    struct Event {
+        std::uint64_t boot_usec = 0;
+        std::string kind, mode;
+        Details details;
+    };
+    void send(const Event& event);
     static int on_disconnected(sd_bus_message* message, void* userdata, sd_bus_error* error);
     static int on_name_owner_changed(sd_bus_message* message, void* userdata, sd_bus_error* error);
 
@@ -78,12 +84,6 @@ class Bus {
     EventSource incoming_, retry_;
     std::set<std::string> changed_;  // modes that nobody was told of yet
     bool front_changed_ = false;
-    struct Event {
-        std::uint64_t boot_usec = 0;
-        std::string kind, mode;
-        Details details;
-    };
-    void send(const Event& event);
     std::vector<Event> untold_;
     EventSource changes_later_, at_latest_;
     std::list<Connection> connections_;

@@ -27,8 +27,6 @@ namespace {
 using policy::IdMap;
 using policy::oci::Namespace;
 
-constexpr const char* kLook = "cannot look at a user namespace";
-
 // In memory that is its parent's: nobody in there may trace it.
 int enter(int ns) noexcept {
     const int err = sys::sys_setns(ns, CLONE_NEWUSER);
@@ -166,20 +164,20 @@ class ChildStack {
   public:
     ChildStack()
         : base_(::mmap(nullptr, kSize, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0)) {}
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0)),
+          guarded_(base_ != MAP_FAILED && ::mprotect(base_, kGuard, PROT_NONE) == 0) {}
     ChildStack(const ChildStack&) = delete;
     ChildStack& operator=(const ChildStack&) = delete;
     ~ChildStack() {
         if (base_ != MAP_FAILED) ::munmap(base_, kSize);
     }
-    bool is_there() const noexcept {
-        return base_ != MAP_FAILED && ::mprotect(base_, kGuard, PROT_NONE) == 0;
-    }
+    bool is_there() const noexcept { return guarded_; }
     void* top() const noexcept { return static_cast<std::byte*>(base_) + kSize; }
 
   private:
     static constexpr std::size_t kSize = 4 << 20, kGuard = 64 << 10;
     void* base_;
+    bool guarded_;
 };
 
 }  // namespace
