@@ -75,6 +75,7 @@ void Compiler::identity() {
     plan_.gid_map = plan_.uid_map;
     plan_.modem = p_.modem.rights;
     plan_.audio = p_.audio;
+    plan_.display = p_.display;
     plan_.network = p_.network;
     plan_.session = p_.session;
 }
@@ -196,11 +197,16 @@ void Compiler::namespaces() {
             "enable CONFIG_TIME_NS");
 }
 
+// What the panel alone opens, and hands on by the mode's Wayland display.
+bool is_panels(std::string_view device_class) {
+    return device_class == "display" || device_class == "input";
+}
+
 void Compiler::devices() {
     plan_.device_nodes = base_device_nodes();
     for (const auto& [device_class, right] : p_.devices) {
         if (right == "none") continue;
-        if (right == "broker") continue;  // no device of it
+        if (right == "broker" || is_panels(device_class)) continue;  // no device of it
         const bool front = foreground_only(device_class, right);
         bool found = false;
         for (const auto& device : facts_.devices) {

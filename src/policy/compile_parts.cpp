@@ -184,6 +184,7 @@ std::vector<MountOp> mount_operations(const Profile& profile, const LaunchPlan& 
     };
     if (plan.modem.any()) brokers(facts.modem_dir, kModemPlace);
     if (plan.audio.any()) brokers(facts.audio_dir, kAudioPlace);
+    if (plan.display.shown) brokers(facts.panel_dir, kPanelPlace);
     if (plan.session.has_session_bus()) brokers(facts.notify_dir, kNotifyPlace);
     if (!profile.proc_pid_only) add_masks(ops);
     return ops;

@@ -12,6 +12,7 @@
 #include "policy/json_duplicates.h"
 #include "policy/language.h"
 #include "policy/names.h"
+#include "policy/profile_reader.h"
 
 namespace pmos::policy {
 namespace {
@@ -180,7 +181,7 @@ bool concerns(const Diagnostic& d, const DeviceClass& device_class) {
 }
 
 bool concerns_all(const Diagnostic& d) {
-    return !is_within(d, "/model") &&
+    return !is_within(d, "/model") && !is_within(d, "/panel") &&
            std::ranges::none_of(device_classes(),
                                 [&](const DeviceClass& c) { return concerns(d, c); });
 }
@@ -189,6 +190,15 @@ std::string model_of(const Node& tree, const std::vector<Diagnostic>& found) {
     const Node* model = tree.find("model");
     const auto faulty = [](const Diagnostic& d) { return is_within(d, "/model"); };
     return model == nullptr || std::ranges::any_of(found, faulty) ? "" : model->text;
+}
+
+// As it is without handset.json where anything of it has a fault.
+PanelLook look_of(const Node& tree, const std::vector<Diagnostic>& found) {
+    const Node* panel = tree.find("panel");
+    const auto faulty = [](const Diagnostic& d) { return is_within(d, "/panel"); };
+    if (panel == nullptr || std::ranges::any_of(found, faulty)) return {};
+    return {text_or(panel->find("language"), ""), u32_or(panel->find("textPercent"), 100),
+            bool_or(panel->find("highContrast"), false)};
 }
 
 // Empty where the class has a fault.
@@ -239,6 +249,7 @@ Handset read_handset(std::string_view file, std::string_view bytes,
     if (tree) {
         check_shape(handset_language(), *tree, true, found);
         handset.model = model_of(*tree, found);
+        handset.panel_look = look_of(*tree, found);
         for (const auto& device_class : device_classes())
             std::ranges::move(matches_of(device_class, tree->find("devices"), found),
                               std::back_inserter(handset.matches));

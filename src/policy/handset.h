@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "policy/diagnostic.h"
+#include "policy/host_facts.h"
 
 namespace pmos::policy {
 
@@ -38,6 +39,7 @@ struct DeviceMatch {
 
 struct Handset {
     std::string model;
+    PanelLook panel_look;
     std::vector<DeviceMatch> matches;
 };
 

@@ -17,7 +17,16 @@ struct HostDevice {
     bool operator==(const HostDevice&) const = default;
 };
 
+// How the panel looks on this phone.
+struct PanelLook {
+    std::string language;
+    std::uint32_t text_percent = 100;
+    bool high_contrast = false;
+    bool operator==(const PanelLook&) const = default;
+};
+
 struct HostFacts {
+    PanelLook panel_look;
     std::string arch = "x86_64";
     std::uint32_t landlock_abi = 0;  // 0: none
     bool apparmor = false;           // enabled and enforcing
@@ -48,7 +57,7 @@ struct HostFacts {
     std::string keys_dir = "/var/lib/pmos/keys";
     std::string hooks_dir = "/usr/share/pmos/hooks";
     std::string modem_dir = "/run/pmos/modem/modes", audio_dir = "/run/pmos/audio/modes";
-    std::string notify_dir = "/run/pmos/notify/modes";
+    std::string notify_dir = "/run/pmos/notify/modes", panel_dir = "/run/pmos/panel/modes";
 };
 
 }  // namespace pmos::policy

@@ -29,9 +29,9 @@ constexpr std::array kHeadKeys{
 std::vector<KeySpec> all_keys() {
     std::vector<KeySpec> keys(kHeadKeys.begin(), kHeadKeys.end());
     for (const KeySpecs section :
-         {storage_keys(), process_keys(), mount_keys(), seccomp_keys(), device_keys(), audio_keys(),
-          modem_keys(), network_keys(), resource_keys(), session_keys(), hook_keys(), lsm_keys(),
-          denial_keys()})
+         {storage_keys(), process_keys(), mount_keys(), seccomp_keys(), device_keys(),
+          display_keys(), audio_keys(), modem_keys(), network_keys(), resource_keys(),
+          session_keys(), hook_keys(), lsm_keys(), denial_keys()})
         keys.insert(keys.end(), section.begin(), section.end());
     return keys;
 }

@@ -54,6 +54,8 @@ enum class Format : std::uint8_t {
     flow_source,   // the same, of who comes in
     endpoint,      // of a tunnel's peer
     dns_server,
+    color,  // of sRGB, as CSS writes it: #rrggbb
+    title,  // words for a person, in any script
 };
 
 struct KeySpec {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "base/text.h"
 #include "policy/destination.h"
 #include "policy/language.h"
 #include "policy/names.h"
@@ -119,6 +120,26 @@ bool is_number_rule(std::string_view text) {
     return is_digits(text, 1, 20);
 }
 
+bool is_color(std::string_view text) {
+    return text.size() == 7 && text[0] == '#' &&
+           text.find_first_not_of("0123456789abcdef", 1) == std::string_view::npos;
+}
+
+// It stands beside what pmos says itself: nothing in it may turn the line round or end it.
+bool is_title(std::string_view text) {
+    constexpr std::size_t kMost = 24;
+    const auto begins = std::ranges::count_if(text, [](char c) { return (c & 0xc0) != 0x80; });
+    // What turns or hides what stands beside it: Unicode's bidirectional and zero-width characters.
+    constexpr std::string_view kHidden[] = {"\u200b", "\u200c", "\u200d", "\u200e", "\u200f",
+                                            "\u2028", "\u2029", "\u202a", "\u202b", "\u202c",
+                                            "\u202d", "\u202e", "\u2060", "\u2066", "\u2067",
+                                            "\u2068", "\u2069", "\ufeff", "\u061c"};
+    const bool hides = std::ranges::any_of(
+        kHidden, [text](std::string_view one) { return text.find(one) != text.npos; });
+    return !text.empty() && !hides && static_cast<std::size_t>(begins) <= kMost &&
+           printable(text) == text;
+}
+
 // What begins like a number is compared with numbers, in which nothing but digits stands.
 bool is_line_name(std::string_view text) {
     if (text.starts_with('+') || is_digits(text.substr(0, 1), 1, 1)) {
@@ -178,6 +199,11 @@ MaybeFault check_format(Format format, std::string_view text) {
         case Format::x25519_key:
             return expect(parse_key(text).has_value(), text, "an X25519 public key",
                           "32 bytes in base64, as wg pubkey prints them");
+        case Format::color:
+            return expect(is_color(text), text, "a colour", "# and six hex digits in lower case");
+        case Format::title:
+            return expect(is_title(text), text, "a title",
+                          "at most 24 characters on one line, without control characters");
         case Format::line_name:
             return expect(
                 is_line_name(text), text, "a SIM's number or a modem's name",

@@ -17,6 +17,23 @@ constexpr std::array kHandsetKeys{
             .types = kStr,
             .doc = "The model of phone, which policy bundles may be made for.",
             .example = "\"x1\""},
+    KeySpec{.path = "panel", .types = kObj, .doc = "How the panel looks, as docs/panel.md says."},
+    KeySpec{.path = "panel/language",
+            .types = kStr,
+            .doc =
+                "The language of its words, as gettext's LANGUAGE has it; English where there is "
+                "no translation.",
+            .example = "\"zh_CN\""},
+    KeySpec{.path = "panel/textPercent",
+            .types = kInt,
+            .doc = "The size of its text, and of what is around it.",
+            .min = 75,
+            .max = 300,
+            .fallback = "100"},
+    KeySpec{.path = "panel/highContrast",
+            .types = kBool,
+            .doc = "Black, white and frames in place of shades.",
+            .fallback = "false"},
     KeySpec{.path = "devices",
             .types = kObj,
             .doc = "Which devices are of which class. A class that is named has these and no "

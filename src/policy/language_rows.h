@@ -38,6 +38,7 @@ KeySpecs seccomp_keys();
 KeySpecs denial_keys();
 KeySpecs device_keys();
 KeySpecs audio_keys();
+KeySpecs display_keys();
 KeySpecs modem_keys();
 KeySpecs network_keys();
 KeySpecs resource_keys();

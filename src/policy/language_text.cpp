@@ -64,6 +64,10 @@ std::string_view format_pattern(Format format) {
         case Format::dns_server:
             return "^([0-9A-Fa-f.:]+|[0-9.]+:[0-9]{1,5}|\\[[0-9A-Fa-f.:]+\\]:[0-9]{1,5})"
                    "(#[A-Za-z0-9.-]+)?$";
+        case Format::color:
+            return "^#[0-9a-f]{6}$";
+        case Format::title:
+            return "^[^\\x00-\\x1f\\x7f]{1,24}$";
         case Format::cpu_max:
             return "^(max|[0-9]{1,9})( [0-9]{1,9})?$";
         case Format::free:

@@ -59,9 +59,12 @@ inline constexpr std::string_view kModemPlace = "/run/pmos/modem";
 inline constexpr std::string_view kAudioPlace = "/run/pmos/audio";
 // And the one of the notifications' broker, with what its programs take for their session bus.
 inline constexpr std::string_view kNotifyPlace = "/run/pmos/notify";
+// And the one of the panel, with the socket of the mode's own Wayland display.
+inline constexpr std::string_view kPanelPlace = "/run/pmos/panel";
 inline bool is_brokers(const MountOp& op) {
     return op.kind == image::MountKind::bind &&
-           (op.target == kModemPlace || op.target == kAudioPlace || op.target == kNotifyPlace);
+           (op.target == kModemPlace || op.target == kAudioPlace || op.target == kNotifyPlace ||
+            op.target == kPanelPlace);
 }
 
 struct DeviceNode {
@@ -186,6 +189,18 @@ struct AudioRights {
     bool any() const { return playback != Presence::none || capture != Presence::none; }
 };
 
+// What the panel offers the mode beside the core and xdg_wm_base.
+inline constexpr std::string_view kDisplayProtocolNames =
+    "wl_data_device_manager|wp_viewporter|wp_presentation|zxdg_decoration_manager_v1|"
+    "zwp_primary_selection_device_manager_v1|zwp_linux_dmabuf_v1|zxdg_output_manager_v1";
+struct DisplayRights {
+    bool shown = false, input = false;
+    bool scrambles = false;  // where the digits of its pad lie
+    std::string title;
+    std::uint32_t color = 0;  // 0xRRGGBB
+    std::vector<std::string> protocols;
+};
+
 // What others learn of the mode's notifications while it is not in front; off: it has none.
 enum class Notifications : std::uint8_t { off, none, count, full };
 inline constexpr std::string_view kNotificationsNames = "off|none|count|full";
@@ -247,6 +262,7 @@ struct LaunchPlan {
     std::vector<std::uint8_t> device_filter;  // struct bpf_insn[], BPF_PROG_TYPE_CGROUP_DEVICE
     ModemRights modem;
     AudioRights audio;
+    DisplayRights display;
     NetworkPlan network;
     Session session;
     std::vector<Hook> hooks;

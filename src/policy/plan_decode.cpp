@@ -1,5 +1,6 @@
 // policy: the flat image of a plan back to the LaunchPlan it was made of. No host reads.
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <string_view>
@@ -160,6 +161,16 @@ void take_readable(const nlohmann::json& j, LaunchPlan& plan) {
         plan.audio = {value_in<Presence>(kPresenceNames, audio->at("playback")),
                       value_in<Presence>(kPresenceNames, audio->at("capture")),
                       value_in<WhenTaken>(kWhenTakenNames, audio->at("whenTaken"))};
+    if (const auto display = j.find("display"); display != j.end()) {
+        plan.display = {true,
+                        display->at("input"),
+                        display->value("scramblePad", false),
+                        display->at("title"),
+                        0,
+                        display->at("protocols")};
+        const std::string color = display->at("color");
+        std::from_chars(color.data() + 1, color.data() + color.size(), plan.display.color, 16);
+    }
     plan.network = read_network(j.at("network"));
     const auto& session = j.at("session");
     plan.session.autostart = session.at("autostart");

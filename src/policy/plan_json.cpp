@@ -171,6 +171,13 @@ void write_life(JsonWriter& w, const LaunchPlan& plan) {
         w.text(word_at(kPresenceNames, plan.audio.capture)).key("whenTaken");
         w.text(word_at(kWhenTakenNames, plan.audio.when_taken)).close();
     }
+    if (plan.display.shown) {
+        w.key("display").open_object().key("input").boolean(plan.display.input);
+        w.key("title").text(plan.display.title);
+        w.key("color").text(fmt::format("#{:06x}", plan.display.color));
+        if (plan.display.scrambles) w.key("scramblePad").boolean(true);
+        w.key("protocols").texts(plan.display.protocols).close();
+    }
     write_network(w, plan.network);
     const Session& s = plan.session;
     w.key("session").open_object().key("autostart").boolean(s.autostart);

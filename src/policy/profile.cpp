@@ -5,6 +5,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "policy/language.h"
 #include "policy/names.h"
@@ -84,6 +85,7 @@ Profile ProfileReader::read() {
     devices();
     modem();
     audio();
+    display();
     resources();
     session();
     network();
@@ -176,6 +178,38 @@ void ProfileReader::audio() {
         return;
     }
     add_env("PIPEWIRE_RUNTIME_DIR=", kAudioPlace);
+}
+
+void ProfileReader::display() {
+    DisplayRights& d = p_.display;
+    d.shown = text_or(get("devices/display"), "none") == "foreground";
+    d.input = text_or(get("devices/input"), "none") == "foreground";
+    if (d.input && !d.shown)
+        fault(Rule::contradiction, p_.where("devices/input"),
+              "input comes by the display, and the mode has none",
+              "add \"display\": \"foreground\" to 'devices', or leave 'input' out");
+    const Node* own = p_.source.find("display");
+    if (!d.shown) {
+        if (own != nullptr)
+            fault(Rule::contradiction, own->at, "the mode is not shown on the panel",
+                  "write \"display\": \"foreground\" in 'devices', or leave this out");
+        return;
+    }
+    d.title = text_or(get("display/title"), p_.mode);
+    d.scrambles = bool_or(get("display/scramblePad"), false);
+    const std::string color = text_or(get("display/color"), "#455a64");
+    std::from_chars(color.data() + 1, color.data() + color.size(), d.color, 16);
+    const Node* protocols = get("display/protocols");
+    d.protocols = protocols != nullptr
+                      ? texts(protocols)
+                      : std::vector<std::string>{"wl_data_device_manager", "wp_viewporter",
+                                                 "wp_presentation", "zxdg_decoration_manager_v1"};
+    if (has_word(d.protocols, "zwp_linux_dmabuf_v1") &&
+        text_or(get("devices/gpu"), "none") == "none")
+        fault(Rule::contradiction, p_.where("display/protocols"),
+              "'zwp_linux_dmabuf_v1' hands buffers of a GPU on, and the mode has none",
+              "write \"gpu\": \"render\" in 'devices', or leave the protocol out");
+    add_env("WAYLAND_DISPLAY=", fmt::format("{}/wayland-0", kPanelPlace));
 }
 
 // Where its programs look for something, unless the profile knows better.

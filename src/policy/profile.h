@@ -85,6 +85,7 @@ struct Profile {
     std::map<std::string, std::string> devices;  // class to right, where it is a word
     ModemSpec modem;                             // of the broker
     AudioRights audio;                           // of its broker
+    DisplayRights display;                       // of the panel
     NetworkPlan network;                         // as it stands in the plan
     std::vector<LimitSpec> limits;
     std::vector<LimitSpec> background_limits;  // of a mode that runs on throttled

@@ -43,6 +43,7 @@ class ProfileReader {
     void devices();
     void modem();
     void audio();
+    void display();
     void session_bus();
     void add_env(std::string_view name, std::string_view value);
     void network();

@@ -185,7 +185,8 @@ void ProfileReader::check_targets() {
     for (const auto& other : seen)
         for (const auto& [place, whose] : {std::pair{kModemPlace, "modem's"},
                                            {kAudioPlace, "sound's"},
-                                           {kNotifyPlace, "notifications'"}})
+                                           {kNotifyPlace, "notifications'"},
+                                           {kPanelPlace, "panel's"}})
             if (other.path == place || other.path.starts_with(std::string(place) + "/"))
                 fault(Rule::duplicate_target, other.at,
                       fmt::format("'{}' is where a mode finds the {} broker", place, whose),

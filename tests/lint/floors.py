@@ -9,7 +9,7 @@ import sys
 TOP = pathlib.Path(__file__).resolve().parents[2]
 INCLUDE = re.compile(r'\s*#\s*include\s+"([^"]+)"')
 
-ROOMS = ("audio", "bundle", "launch", "volume", "device", "network", "host", "init", "modem", "notify", "oci", "probe", "refusals", "unpack")
+ROOMS = ("audio", "bundle", "launch", "volume", "device", "network", "host", "init", "modem", "notify", "oci", "panel", "probe", "refusals", "unpack")
 # What of a room the others may see: its wire format and the caller's end of it.
 DOORS = re.compile(r"(^|.*_)(protocol|client|api|messages)\.h$")
 
@@ -30,6 +30,7 @@ BELOW = {
     "runtime/network": ("base", "policy", "runtime/sys", "runtime/event", "runtime/peer"),
     "runtime/modem": ("base", "policy", "runtime/sys", "runtime/event", "runtime/peer"),
     "runtime/notify": ("base", "policy", "runtime/sys", "runtime/event", "runtime/peer"),
+    "runtime/panel": ("base", "policy", "runtime/sys", "runtime/event", "runtime/peer"),
     "runtime/daemon": ("base", "policy", "runtime/sys", "runtime/bpf", "runtime/event", *[f"runtime/{room}" for room in ROOMS]),
     "cli": ("base", "policy"),
 }

@@ -32,6 +32,7 @@ policy::HostFacts facts(const std::string& dir) {
     f.modem_dir = dir + "/modem";
     f.audio_dir = dir + "/audio";
     f.notify_dir = dir + "/notify";
+    f.panel_dir = dir + "/panel";
     f.devices = {{"gpu", "render", "dri/renderD128", false, 226, 128},
                  {"modem", "port", "ttyS2", false, 4, 66}};
     return f;
@@ -66,7 +67,8 @@ TEST_CASE("the shipped profiles start and confine as they say") {
 
     std::filesystem::create_directories(world.dir() + "/modem/secure");
     std::filesystem::create_directories(world.dir() + "/audio/" + mode);
-    std::filesystem::create_directories(world.dir() + "/notify/" + mode);
+    for (const char* broker : {"/notify/", "/panel/"})
+        std::filesystem::create_directories(world.dir() + broker + mode);
     policy::LaunchPlan plan = compiled(mode, world.dir());
     world.use_id_maps(plan);
     for (policy::MountOp& op : plan.mounts)

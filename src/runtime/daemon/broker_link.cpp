@@ -94,6 +94,7 @@ Result<event::BusPtr> BrokerLink::open() {
     event::BusPtr bus(made);
     r = sd_bus_set_fd(made, fd.get(), fd.get());
     if (r >= 0) static_cast<void>(fd.release());
+    if (r >= 0) r = heard_.prepare(made);
     if (r >= 0) r = sd_bus_start(made);
     if (r >= 0)
         r = sd_bus_match_signal(made, nullptr, nullptr, "/org/freedesktop/DBus/Local",

@@ -28,6 +28,8 @@ class BrokerLink {
         // It is gone, or as good as that.
         std::function<void()> lost;
         std::function<void(std::string_view member, sd_bus_message* message)> signal;
+        // Puts on a new connection what the broker may ask for; negative: it cannot be.
+        std::function<int(sd_bus*)> prepare = [](sd_bus*) { return 0; };
     };
     BrokerLink(EventLoop& loop, Broker broker, Heard heard);
     BrokerLink(const BrokerLink&) = delete;

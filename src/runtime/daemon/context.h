@@ -58,6 +58,8 @@ struct Paths {
     std::string audio() const { return run + "/audio"; }
     std::string audio_modes() const { return audio() + "/modes"; }
     // Of the notifications' broker, alike.
+    std::string panel() const { return run + "/panel"; }
+    std::string panel_modes() const { return panel() + "/modes"; }
     std::string notify() const { return run + "/notify"; }
     std::string notify_modes() const { return notify() + "/modes"; }
     // Of the network's broker: its socket.

@@ -18,6 +18,7 @@
 #include "runtime/daemon/modem_link.h"
 #include "runtime/daemon/network_link.h"
 #include "runtime/daemon/notify_link.h"
+#include "runtime/daemon/panel_link.h"
 #include "runtime/daemon/policy_source.h"
 #include "runtime/daemon/prepared.h"
 #include "runtime/daemon/process_stat.h"
@@ -142,6 +143,9 @@ class Start : public std::enable_shared_from_this<Start> {
                 return done(std::move(made));
         if (plan_->audio.any())
             if (auto made = make_audio_place(ctx_.paths, mode_.name); !made)
+                return done(std::move(made));
+        if (plan_->display.shown)
+            if (auto made = make_panel_place(ctx_.paths, mode_.name); !made)
                 return done(std::move(made));
         if (plan_->session.has_session_bus())
             if (auto made = make_notify_place(ctx_.paths, mode_.name); !made)

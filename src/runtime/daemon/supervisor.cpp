@@ -38,6 +38,7 @@ Supervisor::Supervisor(EventLoop& loop, const Paths& paths, Observer& observer,
                 [this] {
                     audio_.look_soon();
                     notify_.look_soon();
+                    panel_.look_soon();
                     look_at_idle();
                 }),
       ctx_{loop,      paths,    launcher_,
@@ -61,16 +62,23 @@ Supervisor::Supervisor(EventLoop& loop, const Paths& paths, Observer& observer,
           }),
       notify_(loop, paths.notify(), modes_,
               [this](const NotifyLink::Uses& uses) { on_notifications(uses); }),
+      panel_(
+          loop, paths.panel(), [this](const Mode* front) { return describe_for_panel(front); },
+          panel_asks(),
+          [this](std::string_view why) {
+              ctx_.observer.event("panel-lost", "", {{"why", std::string(why)}});
+          }),
       network_(loop, paths.network(),
                [this](const std::string& mode, const std::string& why) {
                    ctx_.observer.event("network-lost", mode, {{"why", why}});
                }),
       switchboard_(
-          ctx_, {&gate_, &audio_},
+          ctx_, {&gate_, &panel_, &audio_},
           [this] {
               look_at_clocks();
               tell_modem();
               audio_.set_front(switchboard_.foreground());
+              panel_.set_front(switchboard_.foreground());
               notify_.look_soon();
               look_at_idle();
           },

@@ -24,6 +24,7 @@
 #include "runtime/daemon/network_link.h"
 #include "runtime/daemon/notify_link.h"
 #include "runtime/daemon/observer_tap.h"
+#include "runtime/daemon/panel_link.h"
 #include "runtime/daemon/policy_source.h"
 #include "runtime/daemon/recorder.h"
 #include "runtime/daemon/sessions.h"
@@ -186,6 +187,10 @@ class Supervisor {
     void look_at_idle();
     void make_notify_places() const;
     void add_notify_findings(std::vector<host::Finding>& findings) const;
+    panel::Table describe_for_panel(const Mode* front) const;
+    PanelLink::Asks panel_asks();
+    void make_panel_places() const;
+    void add_panel_findings(std::vector<host::Finding>& findings) const;
     void make_audio_places() const;
     void adopt_network(Mode& mode);
     void add_network_findings(std::vector<host::Finding>& findings) const;
@@ -264,6 +269,7 @@ class Supervisor {
     LockTimers timers_;
     AudioLink audio_;
     NotifyLink notify_;
+    PanelLink panel_;
     NetworkLink network_;
     Switchboard switchboard_;
     VolumeWorks works_;

@@ -90,6 +90,7 @@ Result<> Supervisor::begin(std::vector<KeptDescriptor> kept) {
     begin_modem();
     audio_.begin();
     notify_.begin();
+    panel_.begin();
     network_.begin();
     bring_foreground_back();
     return {};
@@ -247,6 +248,7 @@ std::vector<std::string> Supervisor::take_policy() {
     for (const auto& [name, mode] : modes_) recheck_recording(*mode);
     make_audio_places();
     make_notify_places();
+    make_panel_places();
     tell_modem();
     return changed;
 }
@@ -405,6 +407,7 @@ std::vector<host::Finding> Supervisor::doctor() {
     add_modem_findings(findings);
     add_audio_findings(findings);
     add_notify_findings(findings);
+    add_panel_findings(findings);
     add_network_findings(findings);
     denials_.add_findings(findings);
     if (bundle_)

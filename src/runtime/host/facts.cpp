@@ -95,6 +95,7 @@ void read_cgroup(const std::string& root, policy::HostFacts& facts) {
 
 void read_devices(const HostPaths& paths, policy::HostFacts& facts) {
     const auto file = read_handset_file(paths.handset_json);
+    facts.panel_look = file.handset.panel_look;
     auto found = find_devices(file.handset);
     facts.devices = std::move(found.devices);
     for (const auto& d : file.diagnostics)

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+import zlib
 
 from . import accel, assemble, base, link, memory, qmp
 
@@ -164,6 +165,12 @@ class Phone:
                 self.monitor.ask("screendump", filename=str(path), format="png")
                 return {"text": f"screen kept in {path.relative_to(base.TOP)}"
                         if path.is_relative_to(base.TOP) else f"screen kept in {path}"}
+            if verb == "pixels":
+                return {"text": self.pixels(*(int(arg) for arg in args))}
+            if verb == "input":
+                # As QMP's input-send-event has them; coordinates are parts of 32767.
+                self.monitor.ask("input-send-event", events=json.loads(args[0]))
+                return {}
             if verb == "sendkey":
                 for keys in args:
                     self.monitor.human(f"sendkey {keys}")
@@ -179,6 +186,19 @@ class Phone:
         except (base.Failure, OSError, IndexError, KeyError, ValueError) as error:
             return {"error": str(error)}
         return {"error": f"unknown verb '{verb}'"}
+
+    def pixels(self, x=0, y=0, width=0, height=0):
+        """A part of the screen, or all of it: "WxH " and its bytes of red, green and blue, packed."""
+        path = self.directory / "screen.ppm"
+        self.monitor.ask("screendump", filename=str(path), format="ppm")
+        kind, size, _, rows = path.read_bytes().split(b"\n", 3)
+        if kind != b"P6":
+            raise base.Failure("QEMU's picture is no PPM")
+        full_width, full_height = (int(number) for number in size.split())
+        width, height = width or full_width - x, height or full_height - y
+        part = b"".join(rows[3 * (line * full_width + x):3 * (line * full_width + x + width)]
+                        for line in range(y, y + height))
+        return f"{width}x{height} " + base64.b64encode(zlib.compress(part, 1)).decode()
 
     def power_off(self, seconds=60):
         """An orderly shutdown, so that a kept disk is clean."""

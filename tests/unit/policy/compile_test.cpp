@@ -182,7 +182,6 @@ TEST_CASE("what this build cannot enforce refuses the start by name") {
     for (const auto& [extra, pointer] :
          {std::pair<std::string, std::string>{", \"devices\": {\"torch\": \"foreground\"}",
                                               "/devices/torch"},
-          {", \"devices\": {\"display\": \"foreground\"}", "/devices/display"},
           {", \"devices\": {\"gpu\": \"full\"}", "/devices/gpu"},
           {", \"resources\": {\"io\": {\"max\": \"x\"}}", "/resources/io/max"}}) {
         const auto profile = with(extra);

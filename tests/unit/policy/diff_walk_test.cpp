@@ -51,6 +51,7 @@ constexpr const char* kFull = R"({
     "audio": {"playback": "foreground", "capture": "foreground"}, "camera": "foreground",
     "modem": ["sms"], "gnss": "foreground", "sensors": "foreground", "usb": "foreground",
     "bluetooth": "foreground", "vibrator": "foreground", "torch": "foreground"},
+  "display": {"title": "Work", "color": "#b71c1c", "scramblePad": true, "protocols": ["wl_data_device_manager"]},
   "audio": {"whenTaken": "error"},
   "modem": {"numbers": ["+4930*"], "lines": ["+4915112345678"], "rest": true, "accessPoints": ["intern.example"]},
   "network": {"tunnel": {"name": "wg0", "addresses": ["10.8.0.2/32"], "mtu": 1400, "peers": [
@@ -79,7 +80,7 @@ constexpr const char* kWords = R"({
   "identity": {"uidRange": {"start": 200000, "count": 65536}},
   "process": {"args": ["/bin/a"], "rlimits": {"nofile": {"soft": 10, "hard": 20}}},
   "seccomp": {"allow": ["@default"]},
-  "devices": {"audio": "none", "camera": "background"},
+  "devices": {"audio": "none", "camera": "background", "display": "foreground"},
   "network": "loopback",
   "namespaces": ["user", "mount", "pid", "ipc", "uts", "cgroup", "network", "time"],
   "resources": {"memory": {"max": {"value": "1GiB", "optional": true}}, "pids": {"max": 64}}
@@ -186,6 +187,10 @@ std::vector<json> of_format(Format format) {
             return {"192.0.2.1:51820"};
         case Format::cpu_max:
             return {"1000 100000"};
+        case Format::color:
+            return {"#0a0b0c"};
+        case Format::title:
+            return {"Other"};
         case Format::line_name:
             return {"other"};
         case Format::access_point:

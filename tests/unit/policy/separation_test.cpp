@@ -77,13 +77,15 @@ TEST_CASE("nothing that nobody controls flows between the shipped modes") {
     CHECK_FALSE(s.has_open());
     CHECK(s.indirect.empty());
     CHECK(flow_findings(s).empty());
-    // Both have the same hook, which is the host's, and the phone's loudspeaker and microphone.
+    // Both have the same hook, which is the host's, and the phone's loudspeaker, microphone, screen
+    // and keys.
     auto seen = lines(s);
     std::ranges::sort(seen);
     const std::string hook = "/usr/share/pmos/hooks/volume-check";
     std::vector<std::string> wanted;
     for (const char* way : {"personal->secure ", "secure->personal "})
-        for (const auto& what : {hook, std::string("audio-capture"), std::string("audio-playback")})
+        for (const auto& what : {hook, std::string("audio-capture"), std::string("audio-playback"),
+                                 std::string("display"), std::string("input")})
             wanted.push_back(way + what + " arbitrated");
     // Personal lets its notifications be read, secure lets them be counted.
     for (const char* told :

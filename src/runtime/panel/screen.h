@@ -1,0 +1,88 @@
+// panel: the display device: its output, and the scene that is drawn on it, in layers. Knows no
+// mode and no person.
+#pragma once
+
+#include <functional>
+#include <list>
+#include <memory>
+
+#include "base/result.h"
+#include "runtime/event/loop.h"
+#include "runtime/panel/listener.h"
+#include "runtime/panel/page.h"
+
+namespace pmos::panel {
+
+class Screen {
+  public:
+    struct Options {
+        Size headless;  // a screen that nobody sees, for tests; {}: the phone's
+    };
+    // Speaks Wayland in this loop.
+    static Result<std::unique_ptr<Screen>> make(event::EventLoop& loop, const Options& options);
+    ~Screen();
+    Screen(const Screen&) = delete;
+    Screen& operator=(const Screen&) = delete;
+
+    // From here on there is an output, where one is plugged in, and input devices are told of.
+    Result<> begin(std::function<void()> resized, std::function<void(wlr_input_device*)> new_input);
+
+    wl_display* display() const noexcept { return display_; }
+    wl_event_loop* wayland_loop() const noexcept { return wl_display_get_event_loop(display_); }
+    wlr_compositor* compositor() const noexcept { return compositor_; }
+    // In logical pixels; {0, 0}: there is no output.
+    Size size() const noexcept { return size_; }
+    int scale() const noexcept { return scale_; }
+
+    // What is below what: the modes' windows, pages of the panel, its strip, its pointer.
+    wlr_scene_node* modes() const noexcept { return &modes_->node; }
+    wlr_scene_node* pages() const noexcept { return &pages_->node; }
+    wlr_scene_node* strip() const noexcept { return &strip_->node; }
+    wlr_scene_node* pointer() const noexcept { return &pointer_->node; }
+
+    // How long frames took from the begin of their drawing until they were handed on, in µs; the
+    // last ones.
+    struct Frames {
+        std::uint64_t count = 0;
+        std::vector<std::uint32_t> took_us;
+        std::uint64_t last_at_us = 0;  // CLOCK_MONOTONIC, when the last was shown
+    };
+    const Frames& frames() const noexcept { return frames_; }
+
+  private:
+    explicit Screen(event::EventLoop& loop) : loop_(loop) {}
+    struct Output {
+        wlr_output* output;
+        Listener frame, gone, mode, present;
+    };
+    Result<> make_parts(const Options& options);
+    Result<> serve();
+    void add_output(wlr_output* output);
+    void use(wlr_output* output);
+    void leave(wlr_output* output);
+    void draw(wlr_output* output);
+    void measure();
+
+    event::EventLoop& loop_;
+    wl_display* display_ = nullptr;
+    wlr_backend* backend_ = nullptr;
+    wlr_renderer* renderer_ = nullptr;
+    wlr_allocator* allocator_ = nullptr;
+    wlr_compositor* compositor_ = nullptr;
+    wlr_scene* scene_ = nullptr;
+    wlr_scene_tree *modes_ = nullptr, *pages_ = nullptr, *strip_ = nullptr, *pointer_ = nullptr;
+    Size headless_, size_;
+    int scale_ = 1;
+    wlr_output* used_ = nullptr;
+    std::list<Output> outputs_;
+    Frames frames_;
+    Listener new_output_, new_input_, lost_;
+    std::function<void()> resized_;
+    event::EventSource wayland_;
+    struct DropSource {
+        void operator()(sd_event_source* source) const { sd_event_source_disable_unref(source); }
+    };
+    std::unique_ptr<sd_event_source, DropSource> flush_;
+};
+
+}  // namespace pmos::panel
