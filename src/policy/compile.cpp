@@ -223,6 +223,11 @@ void Compiler::devices() {
         else if (front)
             taken_away(device_class);
     }
+    if (p_.display.leases && facts_.display_outputs < 2)
+        say(Severity::warning, Rule::no_such_device, "devices/display",
+            "this phone has no output beside the panel's own: nothing is lent, and the mode is "
+            "composed like any other",
+            "write \"display\": \"foreground\", or connect one");
     plan_.device_filter = device_filter(plan_.device_nodes);
 }
 

@@ -53,6 +53,7 @@ constexpr RightWords kRights[] = {
     {"background", " in the background", 2},
     {"render", " (render nodes)"},
     {"full", " (the display controller too)", 2},
+    {"lease", " and outputs of its own", 2},
     {"broker", " by the broker"},
 };
 

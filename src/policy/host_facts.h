@@ -27,6 +27,7 @@ struct PanelLook {
 
 struct HostFacts {
     PanelLook panel_look;
+    std::uint32_t display_outputs = 1;  // that are connected; the panel has one of them
     std::string arch = "x86_64";
     std::uint32_t landlock_abi = 0;  // 0: none
     bool apparmor = false;           // enabled and enforcing

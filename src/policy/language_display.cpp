@@ -27,6 +27,14 @@ constexpr std::array kDisplayKeys{
             .doc = "The digits of the mode's pad lie somewhere else each time, so that who sees "
                    "where it is touched does not know the PIN.",
             .fallback = "false"},
+    KeySpec{.path = "display/whenLost",
+            .types = kStr,
+            .doc =
+                "When the panel's process has died, and another has come: programs have lost their "
+                "windows. keep: the mode runs on, and who ends for it is its own to start again. "
+                "restart: the mode is started anew.",
+            .values = kDisplayLostNames,
+            .fallback = "\"keep\""},
     KeySpec{.path = "display/protocols",
             .types = kArr,
             .doc = "Of Wayland's protocols, what the mode's programs find beside the core, "

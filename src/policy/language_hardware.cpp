@@ -16,10 +16,10 @@ constexpr std::array kDeviceKeys{
             .fallback = "\"none\""},
     KeySpec{.path = "devices/display",
             .types = kStr,
-            .doc =
-                "Panel, by pmos-panel: a Wayland display of the mode's own, shown while it is in "
-                "the foreground.",
-            .values = "none|foreground",
+            .doc = "The screen, by pmos-panel: a Wayland display of the mode's own, shown while it "
+                   "is in the foreground. lease: also the outputs that are not the panel's own, by "
+                   "wp_drm_lease_device_v1.",
+            .values = "none|foreground|lease",
             .fallback = "\"none\""},
     KeySpec{.path = "devices/input",
             .types = kStr,

@@ -193,9 +193,13 @@ struct AudioRights {
 inline constexpr std::string_view kDisplayProtocolNames =
     "wl_data_device_manager|wp_viewporter|wp_presentation|zxdg_decoration_manager_v1|"
     "zwp_primary_selection_device_manager_v1|zwp_linux_dmabuf_v1|zxdg_output_manager_v1";
+enum class DisplayLost : std::uint8_t { keep, restart };
+inline constexpr std::string_view kDisplayLostNames = "keep|restart";
 struct DisplayRights {
     bool shown = false, input = false;
+    bool leases = false;     // outputs beside the panel's own are lent to it
     bool scrambles = false;  // where the digits of its pad lie
+    DisplayLost when_lost = DisplayLost::keep;
     std::string title;
     std::uint32_t color = 0;  // 0xRRGGBB
     std::vector<std::string> protocols;

@@ -162,12 +162,14 @@ void take_readable(const nlohmann::json& j, LaunchPlan& plan) {
                       value_in<Presence>(kPresenceNames, audio->at("capture")),
                       value_in<WhenTaken>(kWhenTakenNames, audio->at("whenTaken"))};
     if (const auto display = j.find("display"); display != j.end()) {
-        plan.display = {true,
-                        display->at("input"),
-                        display->value("scramblePad", false),
-                        display->at("title"),
-                        0,
-                        display->at("protocols")};
+        plan.display.shown = true;
+        plan.display.input = display->at("input");
+        plan.display.leases = display->value("leases", false);
+        plan.display.scrambles = display->value("scramblePad", false);
+        plan.display.when_lost =
+            value_in<DisplayLost>(kDisplayLostNames, display->value("whenLost", "keep"));
+        plan.display.title = display->at("title");
+        plan.display.protocols = display->at("protocols");
         const std::string color = display->at("color");
         std::from_chars(color.data() + 1, color.data() + color.size(), plan.display.color, 16);
     }

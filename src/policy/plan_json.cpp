@@ -175,6 +175,9 @@ void write_life(JsonWriter& w, const LaunchPlan& plan) {
         w.key("display").open_object().key("input").boolean(plan.display.input);
         w.key("title").text(plan.display.title);
         w.key("color").text(fmt::format("#{:06x}", plan.display.color));
+        if (plan.display.leases) w.key("leases").boolean(true);
+        if (plan.display.when_lost != DisplayLost::keep)
+            w.key("whenLost").text(word_at(kDisplayLostNames, plan.display.when_lost));
         if (plan.display.scrambles) w.key("scramblePad").boolean(true);
         w.key("protocols").texts(plan.display.protocols).close();
     }

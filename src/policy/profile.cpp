@@ -182,7 +182,9 @@ void ProfileReader::audio() {
 
 void ProfileReader::display() {
     DisplayRights& d = p_.display;
-    d.shown = text_or(get("devices/display"), "none") == "foreground";
+    const std::string right = text_or(get("devices/display"), "none");
+    d.leases = right == "lease";
+    d.shown = d.leases || right == "foreground";
     d.input = text_or(get("devices/input"), "none") == "foreground";
     if (d.input && !d.shown)
         fault(Rule::contradiction, p_.where("devices/input"),
@@ -197,6 +199,7 @@ void ProfileReader::display() {
     }
     d.title = text_or(get("display/title"), p_.mode);
     d.scrambles = bool_or(get("display/scramblePad"), false);
+    if (text_or(get("display/whenLost"), "keep") == "restart") d.when_lost = DisplayLost::restart;
     const std::string color = text_or(get("display/color"), "#455a64");
     std::from_chars(color.data() + 1, color.data() + color.size(), d.color, 16);
     const Node* protocols = get("display/protocols");

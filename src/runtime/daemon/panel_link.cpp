@@ -20,13 +20,13 @@ constexpr auto kAnswerLimit = 3s;
 int append(sd_bus_message* m, const panel::ModeRow& row) {
     int r = sd_bus_message_open_container(m, 'r', panel::kModeFields);
     if (r >= 0)
-        r = sd_bus_message_append(m, "ssutbb", row.name.c_str(), row.title.c_str(), row.color,
-                                  row.run, int{row.shown}, int{row.input});
+        r = sd_bus_message_append(m, "ssutbbb", row.name.c_str(), row.title.c_str(), row.color,
+                                  row.run, int{row.shown}, int{row.input}, int{row.leases});
     if (r >= 0) r = event::append_strings(m, row.protocols);
     if (r >= 0)
-        r = sd_bus_message_append(m, "bybbbbbt", int{row.foreground}, static_cast<int>(row.life),
+        r = sd_bus_message_append(m, "bybbbbbyt", int{row.foreground}, static_cast<int>(row.life),
                                   int{row.locked}, int{row.made}, int{row.listens}, int{row.calls},
-                                  int{row.scrambles}, row.wait_until);
+                                  int{row.scrambles}, static_cast<int>(row.tunnel), row.wait_until);
     return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
@@ -138,6 +138,7 @@ void PanelLink::look() {
 void PanelLink::connected_now() {
     told_ = describe_(front_);
     send();
+    if (std::exchange(was_there_, true)) another_();
 }
 
 void PanelLink::send() {

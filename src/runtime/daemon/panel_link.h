@@ -22,14 +22,16 @@ class PanelLink : public DeviceOwner {
         std::function<void(const std::string&mode, Done)> switch_to, lock;
         std::function<void(const std::string& mode, UniqueFd secret, Done)> unlock;
     };
-    // describe: what the panel is to show, with who is in front.
+    // describe: what the panel is to show, with who is in front. another: one has come in the place
+    // of one that was there.
     PanelLink(EventLoop& loop, std::string dir,
               std::function<panel::Table(const Mode* front)> describe, Asks asks,
-              std::function<void(std::string_view why)> ended)
+              std::function<void()> another, std::function<void(std::string_view why)> ended)
         : loop_(loop),
           dir_(std::move(dir)),
           describe_(std::move(describe)),
           asks_(std::move(asks)),
+          another_(std::move(another)),
           ended_(std::move(ended)) {}
     // From here on it looks for the panel.
     void begin();
@@ -66,7 +68,9 @@ class PanelLink : public DeviceOwner {
     std::string dir_;
     std::function<panel::Table(const Mode*)> describe_;
     Asks asks_;
+    std::function<void()> another_;
     std::function<void(std::string_view)> ended_;
+    bool was_there_ = false;
     Mode* front_ = nullptr;
     panel::Table told_;
     std::uint64_t turn_ = 0, answered_ = 0;  // tables said, and of those the last that is in force

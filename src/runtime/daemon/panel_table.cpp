@@ -22,8 +22,7 @@ panel::Life life_of(const Mode& mode) {
 
 }  // namespace
 
-panel::Table panel_table(const Modes& modes, const Mode* front,
-                         const std::function<std::uint64_t(const Mode&)>& wait_until) {
+panel::Table panel_table(const Modes& modes, const PanelFacts& facts) {
     panel::Table table;
     for (const auto& [name, mode] : modes) {
         const auto& plan = mode->running ? mode->running->plan : mode->plan;
@@ -35,16 +34,20 @@ panel::Table panel_table(const Modes& modes, const Mode* front,
             row.protocols = plan->display.protocols;
             row.shown = true;
             row.input = plan->display.input;
+            row.leases = plan->display.leases;
             row.scrambles = plan->display.scrambles;
         }
         row.run = mode->alive() ? mode->running->started_at : 0;
-        row.foreground = mode.get() == front && mode->alive() && !mode->shut();
+        row.foreground = mode.get() == facts.front && mode->alive() && !mode->shut();
         row.life = life_of(*mode);
         row.locked = mode->shut() || (mode->locked && mode->needs_secret());
         row.made = mode->provisioned || !plan || plan->volumes.empty();
+        if (mode->alive() && plan && plan->network.zone == policy::Zone::tunnel)
+            row.tunnel =
+                facts.has_lost_network(*mode) ? panel::Tunnel::lost : panel::Tunnel::stands;
         row.listens = mode->records;
         row.calls = mode->on_call;
-        if (row.locked && row.made) row.wait_until = wait_until(*mode);
+        if (row.locked && row.made) row.wait_until = facts.wait_until(*mode);
         table.modes.push_back(std::move(row));
     }
     return table;

@@ -8,9 +8,13 @@
 
 namespace pmos::daemon {
 
-// Of all modes, also those that do not run: a person may choose one. front: who has what is for the
-// foreground; may be null. wait_until: of the mode's secret, asked of modes that need one.
-panel::Table panel_table(const Modes& modes, const Mode* front,
-                         const std::function<std::uint64_t(const Mode&)>& wait_until);
+// Of all modes, also those that do not run: a person may choose one.
+struct PanelFacts {
+    const Mode* front;  // who has what is for the foreground; may be null
+    // Until when its secret has to wait, asked of modes that need one.
+    std::function<std::uint64_t(const Mode&)> wait_until;
+    std::function<bool(const Mode&)> has_lost_network;
+};
+panel::Table panel_table(const Modes& modes, const PanelFacts& facts);
 
 }  // namespace pmos::daemon

@@ -64,7 +64,7 @@ Supervisor::Supervisor(EventLoop& loop, const Paths& paths, Observer& observer,
               [this](const NotifyLink::Uses& uses) { on_notifications(uses); }),
       panel_(
           loop, paths.panel(), [this](const Mode* front) { return describe_for_panel(front); },
-          panel_asks(),
+          panel_asks(), [this] { on_another_panel(); },
           [this](std::string_view why) {
               ctx_.observer.event("panel-lost", "", {{"why", std::string(why)}});
           }),

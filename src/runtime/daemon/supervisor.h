@@ -189,6 +189,7 @@ class Supervisor {
     void add_notify_findings(std::vector<host::Finding>& findings) const;
     panel::Table describe_for_panel(const Mode* front) const;
     PanelLink::Asks panel_asks();
+    void on_another_panel();
     void make_panel_places() const;
     void add_panel_findings(std::vector<host::Finding>& findings) const;
     void make_audio_places() const;

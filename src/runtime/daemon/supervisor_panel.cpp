@@ -15,12 +15,13 @@ std::uint64_t boot_seconds() { return boot_time_usec() / 1'000'000U; }
 }  // namespace
 
 panel::Table Supervisor::describe_for_panel(const Mode* front) const {
-    auto table = panel_table(modes_, front, [this](const Mode& mode) -> std::uint64_t {
+    const auto wait_until = [this](const Mode& mode) -> std::uint64_t {
         const auto wait = standing(mode).wait;
-        return wait && wait->count() > 0
-                   ? boot_seconds() + static_cast<std::uint64_t>(wait->count())
-                   : 0;
-    });
+        if (!wait || wait->count() <= 0) return 0;
+        return boot_seconds() + static_cast<std::uint64_t>(wait->count());
+    };
+    auto table = panel_table(
+        modes_, {front, wait_until, [this](const Mode& m) { return network_.is_lost(m.name); }});
     const auto& look = facts_.panel_look;
     table.look = {look.language, look.text_percent, look.high_contrast};
     return table;
@@ -42,6 +43,16 @@ PanelLink::Asks Supervisor::panel_asks() {
                            done(std::move(result));
                        });
             }};
+}
+
+// Of who died nothing is left to show: their programs have lost their windows.
+void Supervisor::on_another_panel() {
+    for (auto& [name, mode] : modes_)
+        if (mode->alive() && mode->running->plan &&
+            mode->running->plan->display.when_lost == policy::DisplayLost::restart)
+            restart(*mode, [this, mode_name = name](Result<> result) {
+                tell_failure(ctx_.observer, "panel-restart-failed", mode_name, result);
+            });
 }
 
 // They stay, as the modem's do: a start makes what is missing, and says what cannot be.

@@ -93,9 +93,23 @@ void read_cgroup(const std::string& root, policy::HostFacts& facts) {
             split_words(read_small_file(root + "/cgroup.subtree_control").value_or(""));
 }
 
+// Each connector of a display controller has a directory, whose file says whether something is
+// there.
+std::uint32_t connected_outputs() {
+    std::uint32_t count = 0;
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator("/sys/class/drm", error))
+        if (read_small_file((entry.path() / "status").string())
+                .value_or("")
+                .starts_with("connected"))
+            ++count;
+    return count;
+}
+
 void read_devices(const HostPaths& paths, policy::HostFacts& facts) {
     const auto file = read_handset_file(paths.handset_json);
     facts.panel_look = file.handset.panel_look;
+    facts.display_outputs = connected_outputs();
     auto found = find_devices(file.handset);
     facts.devices = std::move(found.devices);
     for (const auto& d : file.diagnostics)

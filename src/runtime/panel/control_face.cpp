@@ -18,18 +18,20 @@ constexpr std::uint64_t kSwitchLimit = 60'000'000, kUnlockLimit = 120'000'000;
 int read_mode(sd_bus_message* m, ModeRow& mode) {
     const char *name = nullptr, *title = nullptr;
     int shown = 0, input = 0, foreground = 0, locked = 0, made = 0, listens = 0, calls = 0;
-    int scrambles = 0;
-    std::uint8_t life = 0;
-    int r = sd_bus_message_read(m, "ssutbb", &name, &title, &mode.color, &mode.run, &shown, &input);
+    int scrambles = 0, leases = 0;
+    std::uint8_t life = 0, tunnel = 0;
+    int r = sd_bus_message_read(m, "ssutbbb", &name, &title, &mode.color, &mode.run, &shown, &input,
+                                &leases);
     if (r >= 0) r = event::read_strings(m, mode.protocols);
     if (r >= 0)
-        r = sd_bus_message_read(m, "bybbbbbt", &foreground, &life, &locked, &made, &listens, &calls,
-                                &scrambles, &mode.wait_until);
+        r = sd_bus_message_read(m, "bybbbbbyt", &foreground, &life, &locked, &made, &listens,
+                                &calls, &scrambles, &tunnel, &mode.wait_until);
     if (r < 0) return r;
     mode.name = name;
     mode.title = title;
     mode.shown = shown != 0;
     mode.input = input != 0;
+    mode.leases = leases != 0;
     mode.foreground = foreground != 0;
     mode.life = static_cast<Life>(life);
     mode.locked = locked != 0;
@@ -37,8 +39,11 @@ int read_mode(sd_bus_message* m, ModeRow& mode) {
     mode.listens = listens != 0;
     mode.calls = calls != 0;
     mode.scrambles = scrambles != 0;
+    mode.tunnel = static_cast<Tunnel>(tunnel);
     // It becomes a directory's name.
-    return life > static_cast<std::uint8_t>(Life::broken) || !policy::is_mode_name(mode.name)
+    return life > static_cast<std::uint8_t>(Life::broken) ||
+                   tunnel > static_cast<std::uint8_t>(Tunnel::lost) ||
+                   !policy::is_mode_name(mode.name)
                ? -EINVAL
                : 0;
 }
@@ -83,10 +88,11 @@ int on_state(sd_bus_message* m, void* self, sd_bus_error*) {
 
 const sd_bus_vtable kVtable[] = {
     SD_BUS_VTABLE_START(0),
-    SD_BUS_METHOD("SetTable", "a(ssutbbasbybbbbbt)(sub)", "", on_set_table, 0),
+    SD_BUS_METHOD("SetTable", "a(ssutbbbasbybbbbbyt)(sub)", "", on_set_table, 0),
     // Where the person is, keys and touches that no mode got, frames so far, how long the last of
-    // them took (µs), when the last was shown (CLOCK_MONOTONIC, µs).
-    SD_BUS_METHOD("State", "", "sttaut", on_state, 0),
+    // them took (µs), when the last was shown and when the first since the screen is somebody
+    // else's (CLOCK_MONOTONIC, µs).
+    SD_BUS_METHOD("State", "", "sttautt", on_state, 0),
     // What can be touched now: x, y, width, height in logical pixels, what it does, for which mode,
     // its words. Of a pad's keys only those that type nothing: their order is the panel's secret.
     SD_BUS_METHOD("List", "", "a(iiiisss)", on_list, 0), SD_BUS_VTABLE_END};
@@ -150,7 +156,7 @@ int ControlFace::state(sd_bus_message* message) {
     if (r >= 0)
         r = sd_bus_message_append_array(made, 'u', frames.took_us.data(),
                                         frames.took_us.size() * sizeof frames.took_us[0]);
-    if (r >= 0) r = sd_bus_message_append(made, "t", frames.last_at_us);
+    if (r >= 0) r = sd_bus_message_append(made, "tt", frames.last_at_us, frames.marked_at_us);
     return r < 0 ? r : sd_bus_send(sd_bus_message_get_bus(message), made, nullptr);
 }
 

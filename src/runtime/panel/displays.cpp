@@ -12,6 +12,11 @@ Result<std::unique_ptr<Displays>> Displays::make(Screen& screen, std::string run
                                                  std::function<void(const Error&)> broken) {
     std::unique_ptr<Displays> made(new Displays(screen, std::move(run), std::move(broken)));
     PMOS_TRY(made->offer());
+    auto* const self = made.get();
+    made->leases_ =
+        Leases::make(screen, [self](const wl_client* client) { return self->may_lease(client); });
+    if (made->leases_)
+        screen.on_spare([self](wlr_output* output) { self->leases_->offer(output); });
     return made;
 }
 
@@ -62,6 +67,19 @@ ModeDisplay* Displays::owner(const wl_client* client) const {
 ModeDisplay* Displays::find(const std::string& mode) const {
     const auto it = std::ranges::find(all_, mode, [](const auto& one) { return one->name(); });
     return it == all_.end() ? nullptr : it->get();
+}
+
+std::string Displays::may_lease(const wl_client* client) const {
+    const auto* const mode = owner(client);
+    return mode != nullptr && mode->shown() && mode->leases() ? mode->name() : "";
+}
+
+void Displays::show(const std::string& mode) {
+    for (auto& each : all_) {
+        const bool shown = each->name() == mode;
+        if (!shown && each->shown() && leases_) leases_->end(each->name());
+        each->show(shown);
+    }
 }
 
 void Displays::go_by(const Table& table) {

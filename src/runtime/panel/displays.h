@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/panel/leases.h"
 #include "runtime/panel/mode_display.h"
 
 namespace pmos::panel {
@@ -22,7 +23,11 @@ class Displays {
     // A mode that was started anew gets a new one: nobody of the last run is on it.
     void go_by(const Table& table);
     void place(Box area);
+    // Who is drawn, hears a person and has outputs lent, and nobody else; "": nobody.
+    void show(const std::string& mode);
     ModeDisplay* find(const std::string& mode) const;
+    // Of the mode that is in front, where outputs are lent to it; else "".
+    std::string may_lease(const wl_client* client) const;
 
   private:
     Displays(Screen& screen, std::string run, std::function<void(const Error&)> broken)
@@ -32,6 +37,7 @@ class Displays {
     ModeDisplay* owner(const wl_client* client) const;
 
     Screen& screen_;
+    std::unique_ptr<Leases> leases_;
     std::string run_;
     std::function<void(const Error&)> broken_;
     Box area_;

@@ -41,6 +41,7 @@ ModeDisplay::~ModeDisplay() {
     if (keyboard_.made) wlr_input_device_destroy(&keyboard_.device);
     if (seat_ != nullptr) wlr_seat_destroy(seat_);
     if (tree_ != nullptr) wlr_scene_node_destroy(&tree_->node);
+    if (!path_.empty()) static_cast<void>(::unlink(path_.c_str()));
 }
 
 // Its name stays while it is replaced: who comes in between is refused, and not lost.
@@ -89,6 +90,7 @@ bool ModeDisplay::owns(const wl_client* client) const {
 
 bool ModeDisplay::offers(const wl_global* global) const {
     const std::string_view name(wl_global_get_interface(global)->name);
+    if (name == "wp_drm_lease_device_v1") return row_.leases;
     if (name == "wl_seat") return row_.input && global == seat_->global;
     return std::ranges::find(kCore, name) != kCore.end() ||
            std::ranges::find(row_.protocols, name) != row_.protocols.end();

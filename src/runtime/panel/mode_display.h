@@ -39,6 +39,7 @@ class ModeDisplay {
     // Whether it is drawn, and gets what a person does. One that is not has no key down any more.
     void show(bool shown);
     bool shown() const noexcept { return shown_; }
+    bool leases() const noexcept { return row_.leases; }
 
     void key(std::uint32_t time_ms, std::uint32_t code, bool pressed);
     void pointer_at(std::uint32_t time_ms, double x, double y);

@@ -24,7 +24,7 @@ struct Box {
 
 using Color = std::uint32_t;  // 0xRRGGBB
 
-enum class Icon : std::uint8_t { none, locked, open, microphone, call, erase };
+enum class Icon : std::uint8_t { none, locked, open, microphone, call, tunnel, no_tunnel, erase };
 enum class Align : std::uint8_t { left, middle };
 
 enum class Verb : std::uint8_t {

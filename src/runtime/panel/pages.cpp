@@ -46,6 +46,9 @@ void add_chips(Page& page, const Table& table, int height, int right, Color ink)
     };
     if (std::ranges::any_of(table.modes, &ModeRow::listens)) used(Icon::microphone);
     if (std::ranges::any_of(table.modes, &ModeRow::calls)) used(Icon::call);
+    const auto front = std::ranges::find(table.modes, true, &ModeRow::foreground);
+    if (front != table.modes.end() && front->tunnel != Tunnel::none)
+        used(front->tunnel == Tunnel::stands ? Icon::tunnel : Icon::no_tunnel);
 }
 
 void add_mode(Page& page, const View& view, const Theme& theme, Box row, const ModeRow& mode) {

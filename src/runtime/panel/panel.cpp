@@ -100,12 +100,12 @@ void Panel::next_turn() { ++turn_; }
 void Panel::refresh() {
     const Size size = screen_.size();
     displays_.place(below_strip(table_.look, size));
-    for (const auto& mode : table_.modes)
-        if (auto* const display = displays_.find(mode.name)) {
-            const bool shown = !covered() && mode.name == front_;
-            if (display->shown() != shown) next_turn();
-            display->show(shown);
-        }
+    const std::string shown = covered() ? "" : front_;
+    if (std::exchange(shown_, shown) != shown) {
+        next_turn();
+        screen_.mark();
+    }
+    displays_.show(shown);
     draw();
 }
 

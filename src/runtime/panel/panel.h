@@ -53,6 +53,7 @@ class Panel final : public Person {
     std::uint64_t kept() const noexcept { return kept_; }
     // The page that covers the modes; null: none does.
     const Page* shown_page() const noexcept { return page_.page(); }
+    const Page* strip_page_shown() const noexcept { return strip_.page(); }
 
     void key(std::uint32_t ms, std::uint32_t code, bool pressed, const char* typed) override;
     void pointer(std::uint32_t ms, double x, double y) override;
@@ -99,7 +100,8 @@ class Panel final : public Person {
     Displays& displays_;
     Doer& doer_;
     Table table_;
-    std::string front_;           // who is drawn
+    std::string front_;           // who is in front
+    std::string shown_;           // and is drawn; "": a page of the panel's is
     bool open_ = true;            // a page of the panel's is, whoever is in front
     std::optional<Asked> asked_;  // the page is the pad
     std::optional<SecretBuffer> secret_;

@@ -110,6 +110,18 @@ void draw_call(cairo_t* cr) {
     cairo_stroke(cr);
 }
 
+void draw_tunnel(cairo_t* cr, bool stands) {
+    cairo_move_to(cr, 12, 3);
+    cairo_line_to(cr, 19, 6);
+    cairo_curve_to(cr, 19, 14, 16, 19, 12, 21);
+    cairo_curve_to(cr, 8, 19, 5, 14, 5, 6);
+    cairo_close_path(cr);
+    if (stands) return cairo_fill(cr);
+    cairo_move_to(cr, 4, 20);
+    cairo_line_to(cr, 20, 4);
+    cairo_stroke(cr);
+}
+
 void draw_erase(cairo_t* cr) {
     cairo_move_to(cr, 3, 12);
     cairo_line_to(cr, 9, 6);
@@ -144,6 +156,10 @@ void draw_icon(cairo_t* cr, const Piece& piece) {
             break;
         case Icon::call:
             draw_call(cr);
+            break;
+        case Icon::tunnel:
+        case Icon::no_tunnel:
+            draw_tunnel(cr, piece.icon == Icon::tunnel);
             break;
         case Icon::erase:
             draw_erase(cr);

@@ -20,6 +20,8 @@ inline constexpr const char* kControlInterface = "org.pmos.Panel1.Control";
 // Lock(s mode), Unlock(s mode, h secret): the secret is read by the worker alone.
 inline constexpr const char* kPersonInterface = "org.pmos.Panel1.Person";
 
+// The way out of a mode whose network is a tunnel.
+enum class Tunnel : std::uint8_t { none, stands, lost };
 enum class Life : std::uint8_t { stopped, starting, running, frozen, broken };
 
 struct ModeRow {
@@ -28,14 +30,16 @@ struct ModeRow {
     std::uint64_t run = 0;    // 0: it does not run; of another one nobody has a window any more
     bool shown = false;       // it has a display, input in the front
     bool input = false;
+    bool leases = false;  // outputs beside the panel's own are lent to it
     std::vector<std::string> protocols;
     bool foreground = false;
     Life life = Life::stopped;
-    bool locked = false;           // it needs its secret before it goes on
-    bool made = true;              // its volumes are there
-    bool listens = false;          // it records
-    bool calls = false;            // it has a call
-    bool scrambles = false;        // where the digits of its pad lie
+    bool locked = false;     // it needs its secret before it goes on
+    bool made = true;        // its volumes are there
+    bool listens = false;    // it records
+    bool calls = false;      // it has a call
+    bool scrambles = false;  // where the digits of its pad lie
+    Tunnel tunnel = Tunnel::none;
     std::uint64_t wait_until = 0;  // CLOCK_BOOTTIME in seconds: no secret is judged before; 0: now
     friend bool operator==(const ModeRow&, const ModeRow&) = default;
 };
@@ -57,8 +61,8 @@ struct Table {
 };
 
 // Of SetTable. It is answered when nothing of who is not in front any more is drawn or gets input.
-inline constexpr const char* kModeFields = "ssutbbasbybbbbbt";
-inline constexpr const char* kModeSignature = "(ssutbbasbybbbbbt)";
+inline constexpr const char* kModeFields = "ssutbbbasbybbbbbyt";
+inline constexpr const char* kModeSignature = "(ssutbbbasbybbbbbyt)";
 inline constexpr const char* kLookFields = "sub";
 inline constexpr const char* kLookSignature = "(sub)";
 

@@ -125,15 +125,37 @@ void Screen::add_output(wlr_output* output) {
     auto& entry = outputs_.emplace_back();
     entry.output = output;
     entry.frame.listen(output->events.frame, [this, output](void*) { draw(output); });
-    entry.present.listen(output->events.present, [this](void*) { frames_.last_at_us = now_us(); });
+    entry.present.listen(output->events.present, [this](void*) {
+        frames_.last_at_us = now_us();
+        if (mark_ != Mark::drawn) return;
+        frames_.marked_at_us = frames_.last_at_us;
+        mark_ = Mark::none;
+    });
     entry.mode.listen(output->events.mode, [this, output](void*) {
         if (output == used_) measure();
     });
     entry.gone.listen(output->events.destroy, [this, output](void*) { leave(output); });
-    if (used_ == nullptr) use(output);
+    if (used_ == nullptr) return use(output);
+    darken(output);
+    spare_(output);
 }
 
-// One screen: what else is plugged in stays dark.
+// Whatever was on it: a mode that had it lent leaves its last frame, which its memory still reaches
+// until another one is shown.
+void Screen::darken(wlr_output* output) {
+    if (!wl_list_empty(&output->modes))
+        wlr_output_set_mode(output, wlr_output_preferred_mode(output));
+    wlr_output_enable(output, true);
+    if (!wlr_output_attach_render(output, nullptr)) return wlr_output_rollback(output);
+    const float black[] = {0, 0, 0, 1};
+    wlr_renderer_begin(renderer_, static_cast<std::uint32_t>(output->width),
+                       static_cast<std::uint32_t>(output->height));
+    wlr_renderer_clear(renderer_, black);
+    wlr_renderer_end(renderer_);
+    wlr_output_commit(output);
+}
+
+// One screen: what else is plugged in stays dark, unless it is lent.
 void Screen::use(wlr_output* output) {
     if (!wl_list_empty(&output->modes))
         wlr_output_set_mode(output, wlr_output_preferred_mode(output));
@@ -180,6 +202,7 @@ void Screen::draw(wlr_output* output) {
         else
             took[frames_.count % kFramesKept] = us;
         ++frames_.count;
+        if (mark_ == Mark::wanted) mark_ = Mark::drawn;
     }
     timespec now{};
     ::clock_gettime(CLOCK_MONOTONIC, &now);

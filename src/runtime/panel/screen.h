@@ -27,7 +27,11 @@ class Screen {
     // From here on there is an output, where one is plugged in, and input devices are told of.
     Result<> begin(std::function<void()> resized, std::function<void(wlr_input_device*)> new_input);
 
+    // spare: an output that is not the one in use; it is dark.
+    void on_spare(std::function<void(wlr_output*)> spare) { spare_ = std::move(spare); }
+
     wl_display* display() const noexcept { return display_; }
+    wlr_backend* backend() const noexcept { return backend_; }
     wl_event_loop* wayland_loop() const noexcept { return wl_display_get_event_loop(display_); }
     wlr_compositor* compositor() const noexcept { return compositor_; }
     // In logical pixels; {0, 0}: there is no output.
@@ -45,9 +49,12 @@ class Screen {
     struct Frames {
         std::uint64_t count = 0;
         std::vector<std::uint32_t> took_us;
-        std::uint64_t last_at_us = 0;  // CLOCK_MONOTONIC, when the last was shown
+        // CLOCK_MONOTONIC: when the last was shown, and when the first after the last mark() was.
+        std::uint64_t last_at_us = 0, marked_at_us = 0;
     };
     const Frames& frames() const noexcept { return frames_; }
+    // What is drawn from here on shows something else, of which it is to be known when it was seen.
+    void mark() noexcept { mark_ = Mark::wanted; }
 
   private:
     explicit Screen(event::EventLoop& loop) : loop_(loop) {}
@@ -59,6 +66,7 @@ class Screen {
     Result<> serve();
     void add_output(wlr_output* output);
     void use(wlr_output* output);
+    void darken(wlr_output* output);
     void leave(wlr_output* output);
     void draw(wlr_output* output);
     void measure();
@@ -76,8 +84,10 @@ class Screen {
     wlr_output* used_ = nullptr;
     std::list<Output> outputs_;
     Frames frames_;
+    enum class Mark : std::uint8_t { none, wanted, drawn } mark_ = Mark::none;
     Listener new_output_, new_input_, lost_;
     std::function<void()> resized_;
+    std::function<void(wlr_output*)> spare_ = [](wlr_output*) {};
     event::EventSource wayland_;
     struct DropSource {
         void operator()(sd_event_source* source) const { sd_event_source_disable_unref(source); }

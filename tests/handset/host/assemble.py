@@ -141,7 +141,7 @@ def layers(dest):
         wanted[link] = target
     wanted["usr/lib/handset/lib.sh"] = base.HANDSET / "lib.sh"
     wanted["usr/lib/handset/python/handset.py"] = base.HANDSET / "lib.py"
-    for name in ("attack", "sound", "uplink", "wayland"):
+    for name in ("attack", "sound", "uinput", "uplink", "wayland"):
         wanted[f"usr/lib/handset/python/handset_{name}.py"] = base.HANDSET / f"{name}.py"
     for path in sorted((base.HANDSET / "modem" / "atsim").glob("*.py")):
         wanted[f"usr/lib/handset/atsim/{path.name}"] = path

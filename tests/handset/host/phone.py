@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -34,7 +35,17 @@ class Options:
     boot_log: pathlib.Path | None = None
     out: pathlib.Path = base.BUILD / "out"
     append: str = ""
+    screen: str = ""  # "360x720"; "": as QEMU has it
+    window: bool = False  # of this machine's own screen
     tpm: pathlib.Path | None = None  # where a TPM keeps its state; none: the phone has none
+
+
+def window_of_this_machine():
+    """What QEMU calls it."""
+    if not (os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY")):
+        raise base.Failure("there is no display to open a window on",
+                           "leave --window out; './dev demo' leaves pictures of the screen")
+    return "gtk,show-cursor=on"
 
 
 class Phone:
@@ -71,7 +82,7 @@ class Phone:
         data = assemble.data_disk(o.disk or d / "data.ext4")
         spare = assemble.spare_disk(d / "spare.raw")
         words = ["qemu-system-x86_64", *accel.arguments(self.parts.kernel, self.parts.initrd), "-machine", "pc", "-nodefaults",
-                 "-no-user-config", "-m", o.memory, "-smp", "2", "-display", "none",
+                 "-no-user-config", "-m", o.memory, "-smp", "2", "-display", window_of_this_machine() if o.window else "none",
                  "-no-reboot",
                  "-kernel", self.parts.kernel, "-initrd", self.parts.initrd,
                  "-append", f"{CMDLINE} {TPM_CMDLINE if o.tpm else ''} {o.append}".strip()]
@@ -102,7 +113,9 @@ class Phone:
             words += ["-drive", f"file={path},id={name},if=none,format=raw,snapshot={snapshot},"
                       f"cache={cache},discard=unmap",
                       "-device", f"virtio-blk-pci,drive={name},serial={name}"]
-        words += ["-device", "virtio-gpu-pci", "-device", "virtio-keyboard-pci",
+        width, _, height = o.screen.partition("x")
+        gpu = "virtio-gpu-pci,max_outputs=2" + (f",xres={width},yres={height}" if o.screen else "")
+        words += ["-device", gpu, "-device", "virtio-keyboard-pci",
                   "-device", "virtio-tablet-pci", "-device", "virtio-rng-pci",
                   "-netdev", "user,id=uplink,restrict=on", "-device",
                   "virtio-net-pci,netdev=uplink,romfile="]
@@ -162,7 +175,7 @@ class Phone:
             self.options.out.mkdir(parents=True, exist_ok=True)
             if verb == "screendump":
                 path = self.options.out / pathlib.PurePath(args[0]).name
-                self.monitor.ask("screendump", filename=str(path), format="png")
+                self.monitor.ask("screendump", filename=str(path), format="ppm" if path.suffix == ".ppm" else "png")
                 return {"text": f"screen kept in {path.relative_to(base.TOP)}"
                         if path.is_relative_to(base.TOP) else f"screen kept in {path}"}
             if verb == "pixels":

@@ -68,7 +68,7 @@ check("drivers are told", drivers == {"virtio-pci", ""}, drivers)  # vgem has no
 check("the doctor has the nodes", all(n in doctor("device gpu")[0]["message"] for n in render))
 check("and those of sound, which the broker has",
       "/dev/snd/controlC" in doctor("device audio")[0]["message"], doctor("device audio"))
-check("and what nobody arbitrates", "no arbitration" in doctor("device display")[0]["message"], doctor("device display"))
+check("and what nobody arbitrates", "no arbitration" in doctor("device torch")[0]["message"], doctor("device torch"))
 for missing in ("gnss", "sensors", "usb", "bluetooth", "vibrator", "torch"):
     check(f"and that there is no {missing}", "none on this phone" in doctor(f"device {missing}")[0]["message"])
 

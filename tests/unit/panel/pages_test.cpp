@@ -115,6 +115,14 @@ TEST_CASE("the strip names who is in front in its colour, and what is in use") {
     table.modes[1].listens = true;
     table.modes[0].calls = true;
     CHECK(icons() == std::multiset<Icon>{Icon::locked, Icon::open, Icon::microphone, Icon::call});
+    table.modes[0].tunnel = Tunnel::stands;
+    CHECK(icons().contains(Icon::tunnel));
+    table.modes[0].tunnel = Tunnel::lost;
+    CHECK(icons().contains(Icon::no_tunnel));
+    // Of who is not in front nothing is said.
+    table.modes[0].tunnel = Tunnel::none;
+    table.modes[1].tunnel = Tunnel::stands;
+    CHECK_FALSE(icons().contains(Icon::tunnel));
     // A page of the panel's own is nobody's.
     page = strip_page(table, screen, true);
     CHECK(page.ground == 0x000000);

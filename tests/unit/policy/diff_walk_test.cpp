@@ -51,7 +51,7 @@ constexpr const char* kFull = R"({
     "audio": {"playback": "foreground", "capture": "foreground"}, "camera": "foreground",
     "modem": ["sms"], "gnss": "foreground", "sensors": "foreground", "usb": "foreground",
     "bluetooth": "foreground", "vibrator": "foreground", "torch": "foreground"},
-  "display": {"title": "Work", "color": "#b71c1c", "scramblePad": true, "protocols": ["wl_data_device_manager"]},
+  "display": {"title": "Work", "color": "#b71c1c", "scramblePad": true, "whenLost": "restart", "protocols": ["wl_data_device_manager"]},
   "audio": {"whenTaken": "error"},
   "modem": {"numbers": ["+4930*"], "lines": ["+4915112345678"], "rest": true, "accessPoints": ["intern.example"]},
   "network": {"tunnel": {"name": "wg0", "addresses": ["10.8.0.2/32"], "mtu": 1400, "peers": [

@@ -6,6 +6,7 @@ import time
 
 import ledger
 import phone
+import screen
 
 PERSONAL, SECURE = "personal", "secure"
 
@@ -107,6 +108,7 @@ def provision(tell, facts):
 
 
 def unlock(tell, facts):
+    screen.tell_pad(tell)
     tell.command("pmosctl unlock secure --pin-fd N   (the PIN comes by descriptor)")
     start = time.monotonic()
     done = phone.ctl_with_pin(facts.pin, "unlock", SECURE)
@@ -133,6 +135,10 @@ def unlock(tell, facts):
                refused.code == 125 and "hint:" in refused.err, "exit code 125 and a hint",
                f"exit code {refused.code}")
     tell.block(refused.text)
+    tell.check("secure has a window", screen.window(SECURE).code == 0)
+    phone.within(20, lambda: screen.state() == "mode secure")
+    tell.equal("the panel shows secure, and nothing of personal", "mode secure", screen.state())
+    tell.say(screen.picture("secure").out.strip())
 
 
 def stop_all(tell, facts):

@@ -5,6 +5,7 @@ import secrets
 
 import life
 import phone
+import screen
 from life import PERSONAL, SECURE
 
 CANARIES = 200
@@ -26,6 +27,7 @@ def tell_lock(tell, facts):
     check_gone(tell, cgroup, mapped)
     check_ciphertext(tell, source, canary)
     refuse_wrong_pin(tell, facts, mapped)
+    tell.say(screen.picture("locked").out.strip())
     rows = phone.status()
     tell.equal("personal is thawed and back in front", ("running", "foreground", "open"),
                life.said(rows[PERSONAL]))

@@ -22,7 +22,6 @@ class Telling:
         self.out = out
         self.started = time.monotonic()
         self.steps = []  # dicts: name, shown, checks, failed, seconds
-        self.after_step = lambda: None
 
     def _line(self, text):
         print(f"[{time.monotonic() - self.started:6.1f}s] {text}", file=self.out, flush=True)
@@ -71,7 +70,6 @@ class Telling:
         if step["checks"] == 0:
             self.check(f"'{name}' checks something", False, "a check", "none")
         step["seconds"] = time.monotonic() - start
-        self.after_step()
 
     def table(self):
         print(file=self.out)
