@@ -5,7 +5,7 @@ namespace pmos::panel {
 
 std::unique_ptr<Leases> Leases::make(Screen& screen,
                                      std::function<std::string(const wl_client*)> whose) {
-    std::unique_ptr<Leases> made(new Leases(std::move(whose)));
+    std::unique_ptr<Leases> made(new Leases(screen, std::move(whose)));
     made->manager_ = wlr_drm_lease_v1_manager_create(screen.display(), screen.backend());
     if (made->manager_ == nullptr) return nullptr;
     made->request_.listen(made->manager_->events.request, [self = made.get()](void* data) {
@@ -29,7 +29,10 @@ void Leases::answer(wlr_drm_lease_request_v1* request) {
     it->mode = mode;
     it->lease = lease;
     // With its client, or by whoever else ends it.
-    it->gone.listen(lease->resource, [this, it](void*) { leases_.erase(it); });
+    it->gone.listen(lease->resource, [this, it](void*) {
+        leases_.erase(it);
+        screen_.darken_spares_soon();
+    });
 }
 
 void Leases::end(const std::string& mode) {
@@ -39,6 +42,7 @@ void Leases::end(const std::string& mode) {
         auto* const lease = one->lease;
         leases_.erase(one);
         wlr_drm_lease_v1_revoke(lease);
+        screen_.darken_spares_soon();
     }
 }
 

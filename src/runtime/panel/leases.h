@@ -33,10 +33,11 @@ class Leases {
         wlr_drm_lease_v1* lease;
         Listener gone;
     };
-    explicit Leases(std::function<std::string(const wl_client*)> whose)
-        : whose_(std::move(whose)) {}
+    Leases(Screen& screen, std::function<std::string(const wl_client*)> whose)
+        : screen_(screen), whose_(std::move(whose)) {}
     void answer(wlr_drm_lease_request_v1* request);
 
+    Screen& screen_;
     std::function<std::string(const wl_client*)> whose_;
     wlr_drm_lease_v1_manager* manager_ = nullptr;
     std::list<Lease> leases_;

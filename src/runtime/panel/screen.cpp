@@ -2,6 +2,7 @@
 #include "runtime/panel/screen.h"
 
 #include <sys/epoll.h>
+#include <systemd/sd-journal.h>
 
 #include <algorithm>
 #include <cmath>
@@ -143,16 +144,19 @@ void Screen::add_output(wlr_output* output) {
 // Whatever was on it: a mode that had it lent leaves its last frame, which its memory still reaches
 // until another one is shown.
 void Screen::darken(wlr_output* output) {
-    if (!wl_list_empty(&output->modes))
+    // Off and on: what wlroots believes of it need not be so, the console or a mode had it before.
+    if (output->enabled) {
+        wlr_output_enable(output, false);
+        wlr_output_commit(output);
+    }
+    // 640x480 is what every display takes (VESA's fail-safe mode).
+    if (wl_list_empty(&output->modes))
+        wlr_output_set_custom_mode(output, 640, 480, 0);
+    else
         wlr_output_set_mode(output, wlr_output_preferred_mode(output));
     wlr_output_enable(output, true);
-    if (!wlr_output_attach_render(output, nullptr)) return wlr_output_rollback(output);
-    const float black[] = {0, 0, 0, 1};
-    wlr_renderer_begin(renderer_, static_cast<std::uint32_t>(output->width),
-                       static_cast<std::uint32_t>(output->height));
-    wlr_renderer_clear(renderer_, black);
-    wlr_renderer_end(renderer_);
-    wlr_output_commit(output);
+    if (!wlr_output_commit(output))  // an empty frame with it
+        sd_journal_print(LOG_ERR, "cannot darken the output '%s'", output->name);
 }
 
 // One screen: what else is plugged in stays dark, unless it is lent.
@@ -166,6 +170,15 @@ void Screen::use(wlr_output* output) {
     wlr_output_create_global(output);
     wlr_scene_output_create(scene_, output);
     measure();
+}
+
+// Not from within wlroots' own end of the lease.
+void Screen::darken_spares_soon() {
+    darken_later_ = loop_.next_turn([this] {
+        darken_later_.reset();
+        for (auto& entry : outputs_)
+            if (entry.output != used_) darken(entry.output);
+    });
 }
 
 void Screen::leave(wlr_output* output) {

@@ -30,6 +30,9 @@ class Screen {
     // spare: an output that is not the one in use; it is dark.
     void on_spare(std::function<void(wlr_output*)> spare) { spare_ = std::move(spare); }
 
+    // An output that was lent is not any more.
+    void darken_spares_soon();
+
     wl_display* display() const noexcept { return display_; }
     wlr_backend* backend() const noexcept { return backend_; }
     wl_event_loop* wayland_loop() const noexcept { return wl_display_get_event_loop(display_); }
@@ -88,7 +91,7 @@ class Screen {
     Listener new_output_, new_input_, lost_;
     std::function<void()> resized_;
     std::function<void(wlr_output*)> spare_ = [](wlr_output*) {};
-    event::EventSource wayland_;
+    event::EventSource wayland_, darken_later_;
     struct DropSource {
         void operator()(sd_event_source* source) const { sd_event_source_disable_unref(source); }
     };

@@ -114,7 +114,7 @@ class Phone:
                       f"cache={cache},discard=unmap",
                       "-device", f"virtio-blk-pci,drive={name},serial={name}"]
         width, _, height = o.screen.partition("x")
-        gpu = "virtio-gpu-pci,max_outputs=2" + (f",xres={width},yres={height}" if o.screen else "")
+        gpu = "virtio-gpu-pci,id=gpu,max_outputs=2" + (f",xres={width},yres={height}" if o.screen else "")
         words += ["-device", gpu, "-device", "virtio-keyboard-pci",
                   "-device", "virtio-tablet-pci", "-device", "virtio-rng-pci",
                   "-netdev", "user,id=uplink,restrict=on", "-device",
@@ -200,10 +200,10 @@ class Phone:
             return {"error": str(error)}
         return {"error": f"unknown verb '{verb}'"}
 
-    def pixels(self, x=0, y=0, width=0, height=0):
-        """A part of the screen, or all of it: "WxH " and its bytes of red, green and blue, packed."""
+    def pixels(self, x=0, y=0, width=0, height=0, head=0):
+        """A part of one of the two screens, or all of it: "WxH " and its bytes of red, green and blue, packed."""
         path = self.directory / "screen.ppm"
-        self.monitor.ask("screendump", filename=str(path), format="ppm")
+        self.monitor.ask("screendump", filename=str(path), format="ppm", device="gpu", head=head)
         kind, size, _, rows = path.read_bytes().split(b"\n", 3)
         if kind != b"P6":
             raise base.Failure("QEMU's picture is no PPM")

@@ -7,8 +7,10 @@
 that compositors use: it draws there by itself, with the kernel's own calls. Behind another mode, or
 while the panel's pages are shown, it does nothing there any more and nothing of it is seen."""
 
+import base64
 import json
 import secrets
+import zlib
 
 from handset import PROFILES, check, ctl, pmosctl, replaced, run, start, status, stop_if_failed, until
 
@@ -103,6 +105,13 @@ def where():
 
 
 
+def second_screen():
+    """The colours that are on it."""
+    _, packed = run("handset-host", "pixels", "0", "0", "0", "0", "1").stdout.split()
+    raw = zlib.decompress(base64.b64decode(packed))
+    return {raw[i:i + 3].hex() for i in range(0, len(raw), 3)}
+
+
 def main():
     text = (PROFILES / "personal.json").read_text()
     check("the panel runs", until(where, 60))
@@ -122,12 +131,14 @@ def main():
     check("an output is offered", program.says("connectors") == "connectors 1")
     check("and lent", program.says("lease") == "lease got")
     check("the mode draws on it by itself", program.says("shown") == "shown")
+    check("which is seen", until(lambda: second_screen() == {"20c040"}, 10), second_screen())
     other = Program("personal")
     check("it is lent once", other.says("connectors") == "connectors 0" or other.says("lease") == "lease finished")
     other.process.kill()
     run("handset-host", "sendkey", "power")
     check("a page of the panel's comes", until(lambda: where() == "chooser", 10), where())
     check("and the mode's output is its own no more", program.says("refused").startswith("refused"))
+    check("it is dark", until(lambda: second_screen() == {"000000"}, 5), second_screen())
     program.process.kill()
     ctl("switch", "personal") if status("personal")["foreground"] is False else run("handset-host", "sendkey", "esc")
     ctl("unlock", "secure", pin=PIN)
@@ -138,6 +149,7 @@ def main():
     check("it is lent again", again.says("lease") == "lease got")
     check("and drawn on", again.says("shown") == "shown")
     ctl("switch", "secure")
+    check("it is dark behind another mode", until(lambda: second_screen() == {"000000"}, 5), second_screen())
     # It stands still, so nothing is said until it goes on.
     ctl("switch", "personal")
     check("a switch has taken it", again.says("refused").startswith("refused"))

@@ -5,8 +5,8 @@ import time
 
 import phone
 
-# What each mode shows: a game, and a calendar.
-PROGRAMS = {"personal": "sh -c 'printf \"\\n  personal\\n\\n  chat, games, shopping\\n\\n\"; sleep 3; exec ninvaders'",
+# What each mode shows: words, and a calendar.
+PROGRAMS = {"personal": "sh -c 'printf \"\\n  personal\\n\\n  chat, games, shopping\\n\"; exec sleep 100000'",
             "secure": "calcurse -D /tmp/calcurse -C /tmp/calcurse"}
 taken = []
 
