@@ -79,8 +79,12 @@ void Panel::set_table(Table table) {
     const auto it = std::ranges::find(table_.modes, true, &ModeRow::foreground);
     const std::string now = it == table_.modes.end() ? "" : it->name;
     // Who comes to the front is what the person asked for, here or elsewhere.
-    if (now != front_ && !now.empty() && !asked_) open_ = false;
-    if (now != front_ && asked_ && asked_->mode == now) close();
+    const bool came = now != front_ && !now.empty();
+    if (came && asked_ && asked_->mode == now) {
+        forget_secret();
+        asked_.reset();
+    }
+    if (came && !asked_) open_ = false;
     if (now.empty()) open_ = true;
     front_ = now;
     if (asked_ && !asked_->mode.empty() && row(asked_->mode) == nullptr) close();
@@ -326,8 +330,10 @@ void Panel::answered(const std::string& mode, std::optional<Doer::Refused> refus
     asked_.reset();
     open_ = true;
     next_turn();
-    doer_.switch_to(mode, [this, alive = std::weak_ptr(alive_)](auto failed) {
-        if (!alive.expired() && failed) tell(failed->words);
+    doer_.switch_to(mode, [this, mode, alive = std::weak_ptr(alive_)](auto failed) {
+        if (alive.expired()) return;
+        if (failed) return tell(failed->words);
+        if (mode == front_ && !asked_) close();  // it was in front, behind its lock
     });
     refresh();
 }
