@@ -16,12 +16,17 @@ Result<std::unique_ptr<Displays>> Displays::make(Screen& screen, std::string run
     made->leases_ =
         Leases::make(screen, [self](const wl_client* client) { return self->may_lease(client); });
     if (made->leases_)
-        screen.on_spare([self](wlr_output* output) { self->leases_->offer(output); });
+        screen.on_spare([self](wlr_output* output) { self->leases_->offer(output); },
+                        [self](wlr_output* output) { self->leases_->withdraw(output); });
     return made;
 }
 
 Displays::~Displays() {
-    all_.clear();
+    // Each is out of the list before it ends: its end asks whose the other clients are.
+    while (!all_.empty()) {
+        const auto last = std::move(all_.back());
+        all_.pop_back();
+    }
     new_window_.stop();
     new_decoration_.stop();
 }
@@ -35,13 +40,15 @@ Result<> Displays::offer() {
     if (shell == nullptr || decoration == nullptr ||
         wlr_data_device_manager_create(display) == nullptr ||
         wlr_primary_selection_v1_device_manager_create(display) == nullptr ||
+        wlr_xdg_output_manager_v1_create(display, screen_.layout()) == nullptr ||
         wlr_viewporter_create(display) == nullptr)
         return fail(Code::no_space, "cannot serve Wayland");
     new_window_.listen(shell->events.new_surface, [this](void* data) {
         auto* const surface = static_cast<wlr_xdg_surface*>(data);
-        if (surface->role != WLR_XDG_SURFACE_ROLE_TOPLEVEL) return;
-        if (auto* const mode = owner(wl_resource_get_client(surface->resource)))
-            mode->adopt(surface);
+        auto* const mode = owner(wl_resource_get_client(surface->resource));
+        if (mode == nullptr) return;
+        if (surface->role == WLR_XDG_SURFACE_ROLE_TOPLEVEL) mode->adopt(surface);
+        if (surface->role == WLR_XDG_SURFACE_ROLE_POPUP) mode->adopt_popup(surface);
     });
     // No client draws a frame of its own around a window that fills what is there.
     new_decoration_.listen(decoration->events.new_toplevel_decoration, [](void* data) {
@@ -84,11 +91,17 @@ void Displays::show(const std::string& mode) {
 
 void Displays::go_by(const Table& table) {
     const auto has_display = [](const ModeRow& row) { return row.shown && row.run != 0; };
-    std::erase_if(all_, [&](const auto& mode) {
-        return std::ranges::none_of(table.modes, [&](const ModeRow& row) {
+    const auto goes_on = [&](const auto& mode) {
+        return std::ranges::any_of(table.modes, [&](const ModeRow& row) {
             return has_display(row) && row.name == mode->name() && row.run == mode->run();
         });
-    });
+    };
+    // Out of the list before they end: their end asks whose the other clients are.
+    const auto rest = std::ranges::stable_partition(all_, goes_on);
+    std::vector<std::unique_ptr<ModeDisplay>> over(std::make_move_iterator(rest.begin()),
+                                                   std::make_move_iterator(rest.end()));
+    all_.erase(rest.begin(), rest.end());
+    over.clear();
     for (const auto& row : table.modes) {
         if (!has_display(row) || find(row.name) != nullptr) continue;
         if (auto made = make_display(row)) {

@@ -71,6 +71,7 @@ int Emergency::on_signal(sd_bus_message* message, void* self, sd_bus_error*) {
 int Emergency::on_gone(sd_bus_message*, void* self, sd_bus_error*) {
     auto& emergency = *static_cast<Emergency*>(self);
     emergency.loop_.soon([gone = std::shared_ptr(std::move(emergency.bus_))] {});
+    emergency.changed_({});  // until somebody says how it goes
     return 0;
 }
 

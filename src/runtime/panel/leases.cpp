@@ -21,17 +21,41 @@ Leases::~Leases() {
 
 void Leases::offer(wlr_output* output) { wlr_drm_lease_v1_manager_offer_output(manager_, output); }
 
+void Leases::withdraw(wlr_output* output) {
+    wlr_drm_lease_v1_manager_withdraw_output(manager_, output);
+}
+
+namespace {
+
+// wlroots 0.15 keeps a refused lease as the object's, and ends it with that as one that it never
+// was.
+void reject(wlr_drm_lease_request_v1* request) {
+    wlr_drm_lease_request_v1_reject(request);
+    wlr_drm_lease_v1* const lease = request->lease;
+    if (lease == nullptr || lease->drm_lease != nullptr) return;
+    wl_resource_set_user_data(lease->resource, nullptr);
+    wl_list_remove(&lease->link);
+    std::free(lease);
+    request->lease = nullptr;
+}
+
+}  // namespace
+
 void Leases::answer(wlr_drm_lease_request_v1* request) {
     const std::string mode = whose_(wl_resource_get_client(request->resource));
-    auto* const lease = mode.empty() ? nullptr : wlr_drm_lease_request_v1_grant(request);
-    if (lease == nullptr) return wlr_drm_lease_request_v1_reject(request);
+    if (mode.empty()) return reject(request);
+    auto* const lease = wlr_drm_lease_request_v1_grant(request);
+    if (lease == nullptr) return reject(request);
     const auto it = leases_.emplace(leases_.end());
     it->mode = mode;
     it->lease = lease;
-    // With its client, or by whoever else ends it.
-    it->gone.listen(lease->resource, [this, it](void*) {
+    for (std::size_t i = 0; i < lease->n_connectors; ++i)
+        it->outputs.push_back(lease->connectors[i]->output);
+    // By its client, by the kernel, or by whoever else ends it: wlroots frees it then.
+    it->gone.listen(lease->drm_lease->events.destroy, [this, it](void*) {
+        const auto outputs = it->outputs;
         leases_.erase(it);
-        screen_.darken_spares_soon();
+        screen_.darken_soon(outputs);
     });
 }
 
@@ -40,9 +64,10 @@ void Leases::end(const std::string& mode) {
         const auto one = it++;
         if (one->mode != mode) continue;
         auto* const lease = one->lease;
+        const auto outputs = one->outputs;
         leases_.erase(one);
         wlr_drm_lease_v1_revoke(lease);
-        screen_.darken_spares_soon();
+        screen_.darken_soon(outputs);
     }
 }
 

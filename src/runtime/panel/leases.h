@@ -6,6 +6,7 @@
 #include <list>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "runtime/panel/listener.h"
 #include "runtime/panel/screen.h"
@@ -23,6 +24,8 @@ class Leases {
     Leases& operator=(const Leases&) = delete;
 
     void offer(wlr_output* output);
+    // It is the panel's own now, whoever had it.
+    void withdraw(wlr_output* output);
     // When this returns the mode's descriptors do nothing any more; what it left on an output is
     // drawn over when the output is back.
     void end(const std::string& mode);
@@ -31,6 +34,7 @@ class Leases {
     struct Lease {
         std::string mode;
         wlr_drm_lease_v1* lease;
+        std::vector<wlr_output*> outputs;
         Listener gone;
     };
     Leases(Screen& screen, std::function<std::string(const wl_client*)> whose)

@@ -107,18 +107,33 @@ void ModeDisplay::adopt(wlr_xdg_surface* surface) {
     });
     if (window.node == nullptr)
         return wl_client_post_no_memory(wl_resource_get_client(surface->resource));
-    window.node->data = surface;
+    surface->data = window.node;  // for its popups
     window.map.listen(surface->events.map, [this, self](void*) {
+        self->mapped = true;
         windows_.splice(windows_.begin(), windows_, self);
         wlr_scene_node_raise_to_top(self->node);
         focus();
     });
-    window.unmap.listen(surface->events.unmap, [this](void*) { focus(); });
+    window.unmap.listen(surface->events.unmap, [this, self](void*) {
+        self->mapped = false;
+        focus();
+    });
     // All fill what is there for them; a client is owed an answer all the same.
     const auto answer = [self](void*) { wlr_xdg_surface_schedule_configure(self->surface); };
     window.maximize.listen(surface->toplevel->events.request_maximize, answer);
     window.fullscreen.listen(surface->toplevel->events.request_fullscreen, answer);
     fit(window);
+}
+
+// Above its parent, and where the mode may draw.
+void ModeDisplay::adopt_popup(wlr_xdg_surface* popup) {
+    wlr_surface* const parent = popup->popup->parent;
+    if (parent == nullptr || !wlr_surface_is_xdg_surface(parent)) return;
+    auto* const node = static_cast<wlr_scene_node*>(wlr_xdg_surface_from_wlr_surface(parent)->data);
+    if (node == nullptr) return;
+    popup->data = wlr_scene_xdg_surface_create(node, popup);
+    const wlr_box box{0, 0, area_.width, area_.height};
+    wlr_xdg_popup_unconstrain_from_box(popup->popup, &box);
 }
 
 void ModeDisplay::fit(Window& window) const {

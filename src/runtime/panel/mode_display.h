@@ -34,6 +34,7 @@ class ModeDisplay {
     bool offers(const wl_global* global) const;
 
     void adopt(wlr_xdg_surface* window);
+    void adopt_popup(wlr_xdg_surface* popup);
     // Where its windows are, below the strip.
     void place(Box area);
     // Whether it is drawn, and gets what a person does. One that is not has no key down any more.
@@ -55,6 +56,7 @@ class ModeDisplay {
     struct Window {
         wlr_xdg_surface* surface;
         wlr_scene_node* node;
+        bool mapped = false;  // wlroots says so itself only after it has told
         Listener map, unmap, gone, maximize, fullscreen;
     };
     // The keyboard that the mode knows: only what was typed for it is down on it.

@@ -60,9 +60,9 @@ Result<> ModeDisplay::make_seat() {
 void ModeDisplay::focus() {
     if (seat_ == nullptr || !row_.input) return;
     const auto top =
-        std::ranges::find_if(windows_, [](const Window& window) { return window.surface->mapped; });
+        std::ranges::find_if(windows_, [](const Window& window) { return window.mapped; });
     for (auto& window : windows_)
-        if (window.surface->mapped)
+        if (window.mapped)
             wlr_xdg_toplevel_set_activated(window.surface, shown_ && &window == &*top);
     if (!shown_ || top == windows_.end()) return wlr_seat_keyboard_notify_clear_focus(seat_);
     wlr_seat_keyboard_notify_enter(seat_, top->surface->surface, keyboard_.keys.keycodes,

@@ -159,6 +159,7 @@ void Panel::open_pad(const std::string& mode) {
     if (!made) return tell(tr("No memory for a secret. Close something and try again."));
     secret_.emplace(std::move(*made));
     secret_size_ = 0;
+    ++attempt_;  // what is judged still is of no concern any more
     asked_.emplace();
     asked_->mode = mode;
     if (row(mode)->scrambles) asked_->order = scrambled();
@@ -242,7 +243,9 @@ void Panel::act(const Action& action) {
         case Verb::emergency:
             return open_emergency();
         case Verb::hang_up:
-            return doer_.hang_up([](auto) {});
+            return doer_.hang_up([this, alive = std::weak_ptr(alive_)](auto refused) {
+                if (!alive.expired() && !refused) call_changed({"ended", "", ""});
+            });
         case Verb::page:
             if (!asked_) return;
             if (action.text == "pad")
@@ -309,8 +312,10 @@ void Panel::enter() {
     asked_->message.clear();
     draw();
     doer_.unlock(asked_->mode, std::move(read_end),
-                 [this, mode = asked_->mode, alive = std::weak_ptr(alive_)](auto refused) {
-                     if (!alive.expired()) answered(mode, std::move(refused));
+                 [this, attempt = ++attempt_, mode = asked_->mode,
+                  alive = std::weak_ptr(alive_)](auto refused) {
+                     if (!alive.expired() && attempt == attempt_)
+                         answered(mode, std::move(refused));
                  });
 }
 

@@ -92,6 +92,7 @@ class Panel final : public Person {
     void refresh();
     void draw();
     const Piece* piece_at(double x, double y) const;
+    void touched(const Piece* piece);
     bool in_strip(double y) const;
     void answered(const std::string& mode, std::optional<Doer::Refused> refused);
 
@@ -106,6 +107,7 @@ class Panel final : public Person {
     std::optional<Asked> asked_;  // the page is the pad
     std::optional<SecretBuffer> secret_;
     std::size_t secret_size_ = 0;
+    std::uint64_t attempt_ = 0;  // of a secret, that is judged or typed
     std::string message_;
     CallState call_;
     Picture strip_, page_, pointer_;

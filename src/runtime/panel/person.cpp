@@ -1,6 +1,7 @@
 // panel: where what a person does goes. A key, a button or a finger belongs to who had the screen
 // when it went down, and to nobody else until it is up again.
 #include <linux/input-event-codes.h>
+#include <strings.h>
 
 #include <algorithm>
 
@@ -28,6 +29,14 @@ const Piece* Panel::piece_at(double x, double y) const {
     if (in_strip(y)) return strip_.page() != nullptr ? strip_.page()->at(x, y) : nullptr;
     if (page_.page() == nullptr) return nullptr;
     return page_.page()->at(x, y - strip_height(table_.look));
+}
+
+// The page may be another one when it is done.
+void Panel::touched(const Piece* piece) {
+    if (piece == nullptr) return;
+    Action action = piece->action;
+    act(action);
+    explicit_bzero(action.text.data(), action.text.size());  // it may be of a secret
 }
 
 void Panel::key(std::uint32_t ms, std::uint32_t code, bool pressed, const char* typed) {
@@ -86,7 +95,7 @@ void Panel::button(std::uint32_t ms, std::uint32_t code, bool pressed) {
         // Not the front mode's, whoever has the screen when it is let go.
         buttons_[code] = 0;
         ++kept_;
-        if (const Piece* const piece = piece_at(x_, y_)) act(Action(piece->action));
+        touched(piece_at(x_, y_));
         return;
     }
     buttons_[code] = turn_;
@@ -109,7 +118,7 @@ void Panel::touch_down(std::uint32_t ms, int id, double x, double y) {
     if (edge && !covered()) return;
     if (covered() || in_strip(y)) {
         fingers_[id].turn = 0;
-        if (const Piece* const piece = piece_at(x, y)) act(Action(piece->action));
+        touched(piece_at(x, y));
         return;
     }
     front()->touch_down(ms, id, x, y);

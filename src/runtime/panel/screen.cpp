@@ -46,6 +46,7 @@ Screen::~Screen() {
     outputs_.clear();
     if (scene_ != nullptr) wlr_scene_node_destroy(&scene_->node);
     if (backend_ != nullptr) wlr_backend_destroy(backend_);
+    if (layout_ != nullptr) wlr_output_layout_destroy(layout_);
     if (allocator_ != nullptr) wlr_allocator_destroy(allocator_);
     if (renderer_ != nullptr) wlr_renderer_destroy(renderer_);
     wl_display_destroy(display_);
@@ -68,7 +69,8 @@ Result<> Screen::make_parts(const Options& options) {
     if (allocator_ == nullptr) return fail(Code::failed, "cannot draw on the display");
     compositor_ = wlr_compositor_create(display_, renderer_);
     scene_ = wlr_scene_create();
-    if (compositor_ == nullptr || scene_ == nullptr ||
+    layout_ = wlr_output_layout_create();
+    if (compositor_ == nullptr || scene_ == nullptr || layout_ == nullptr ||
         !wlr_renderer_init_wl_display(renderer_, display_))
         return fail(Code::no_space, "cannot serve Wayland");
     for (auto* layer : {&modes_, &pages_, &strip_, &pointer_}) {
@@ -167,17 +169,19 @@ void Screen::use(wlr_output* output) {
     wlr_output_set_scale(output, static_cast<float>(scale_of(*output)));
     if (!wlr_output_commit(output)) return;
     used_ = output;
-    wlr_output_create_global(output);
+    wlr_output_layout_add(layout_, output, 0, 0);  // and tells clients of it
     wlr_scene_output_create(scene_, output);
     measure();
 }
 
 // Not from within wlroots' own end of the lease.
-void Screen::darken_spares_soon() {
+void Screen::darken_soon(const std::vector<wlr_output*>& outputs) {
+    to_darken_.insert(outputs.begin(), outputs.end());
     darken_later_ = loop_.next_turn([this] {
         darken_later_.reset();
+        const auto lent = std::exchange(to_darken_, {});
         for (auto& entry : outputs_)
-            if (entry.output != used_) darken(entry.output);
+            if (entry.output != used_ && lent.contains(entry.output)) darken(entry.output);
     });
 }
 
@@ -186,7 +190,10 @@ void Screen::leave(wlr_output* output) {
     if (used_ != output) return;
     used_ = nullptr;
     for (auto& entry : outputs_)
-        if (used_ == nullptr) use(entry.output);
+        if (used_ == nullptr) {
+            claimed_(entry.output);
+            use(entry.output);
+        }
     if (used_ == nullptr) measure();
 }
 

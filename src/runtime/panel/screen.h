@@ -5,6 +5,8 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <set>
+#include <vector>
 
 #include "base/result.h"
 #include "runtime/event/loop.h"
@@ -27,14 +29,20 @@ class Screen {
     // From here on there is an output, where one is plugged in, and input devices are told of.
     Result<> begin(std::function<void()> resized, std::function<void(wlr_input_device*)> new_input);
 
-    // spare: an output that is not the one in use; it is dark.
-    void on_spare(std::function<void(wlr_output*)> spare) { spare_ = std::move(spare); }
+    // spare: an output that is not the one in use; it is dark. claimed: one that was, and is used
+    // from now on.
+    void on_spare(std::function<void(wlr_output*)> spare,
+                  std::function<void(wlr_output*)> claimed) {
+        spare_ = std::move(spare);
+        claimed_ = std::move(claimed);
+    }
 
-    // An output that was lent is not any more.
-    void darken_spares_soon();
+    // Outputs that were lent are not any more.
+    void darken_soon(const std::vector<wlr_output*>& outputs);
 
     wl_display* display() const noexcept { return display_; }
     wlr_backend* backend() const noexcept { return backend_; }
+    wlr_output_layout* layout() const noexcept { return layout_; }
     wl_event_loop* wayland_loop() const noexcept { return wl_display_get_event_loop(display_); }
     wlr_compositor* compositor() const noexcept { return compositor_; }
     // In logical pixels; {0, 0}: there is no output.
@@ -81,6 +89,7 @@ class Screen {
     wlr_allocator* allocator_ = nullptr;
     wlr_compositor* compositor_ = nullptr;
     wlr_scene* scene_ = nullptr;
+    wlr_output_layout* layout_ = nullptr;  // the one output that is used
     wlr_scene_tree *modes_ = nullptr, *pages_ = nullptr, *strip_ = nullptr, *pointer_ = nullptr;
     Size headless_, size_;
     int scale_ = 1;
@@ -90,7 +99,8 @@ class Screen {
     enum class Mark : std::uint8_t { none, wanted, drawn } mark_ = Mark::none;
     Listener new_output_, new_input_, lost_;
     std::function<void()> resized_;
-    std::function<void(wlr_output*)> spare_ = [](wlr_output*) {};
+    std::function<void(wlr_output*)> spare_ = [](wlr_output*) {}, claimed_ = spare_;
+    std::set<wlr_output*> to_darken_;
     event::EventSource wayland_, darken_later_;
     struct DropSource {
         void operator()(sd_event_source* source) const { sd_event_source_disable_unref(source); }

@@ -12,6 +12,7 @@ extern "C" {
 #include <wayland-server-protocol.h>
 #define static
 #include <wlr/backend.h>
+#include <wlr/backend/drm.h>
 #include <wlr/backend/headless.h>
 #include <wlr/backend/session.h>
 #include <wlr/interfaces/wlr_input_device.h>

@@ -10,6 +10,7 @@ while the panel's pages are shown, it does nothing there any more and nothing of
 import base64
 import json
 import secrets
+import time
 import zlib
 
 from handset import PROFILES, check, ctl, pmosctl, replaced, run, start, status, stop_if_failed, until
@@ -105,6 +106,10 @@ def where():
 
 
 
+def panel_pid():
+    return run("systemctl", "show", "-P", "MainPID", "pmos-panel").stdout.strip()
+
+
 def second_screen():
     """The colours that are on it."""
     _, packed = run("handset-host", "pixels", "0", "0", "0", "0", "1").stdout.split()
@@ -139,7 +144,14 @@ def main():
     check("a page of the panel's comes", until(lambda: where() == "chooser", 10), where())
     check("and the mode's output is its own no more", program.says("refused").startswith("refused"))
     check("it is dark", until(lambda: second_screen() == {"000000"}, 5), second_screen())
-    program.process.kill()
+    before = panel_pid()
+    refused = Program("personal")
+    check("nobody is lent it behind the panel's page", refused.says("lease") == "lease finished")
+    for process in (refused.process, program.process):
+        process.kill()
+        process.wait()
+    time.sleep(1)
+    check("and the panel goes on when who asked has gone", where() == "chooser" and panel_pid() == before)
     ctl("switch", "personal") if status("personal")["foreground"] is False else run("handset-host", "sendkey", "esc")
     ctl("unlock", "secure", pin=PIN)
     ctl("switch", "secure")
@@ -154,6 +166,9 @@ def main():
     ctl("switch", "personal")
     check("a switch has taken it", again.says("refused").startswith("refused"))
     again.process.kill()
+    again.process.wait()
+    time.sleep(1)
+    check("the panel is the same all the while", where() == "mode personal" and panel_pid() == before)
 
 
 main()

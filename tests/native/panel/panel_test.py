@@ -23,6 +23,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "handset"))
 from wayland import Client, Gone, Window  # noqa: E402
 
 CORE = {"wl_compositor", "wl_subcompositor", "wl_shm", "wl_output", "xdg_wm_base"}
+# All that a screen without a GPU has.
+MORE = ["wl_data_device_manager", "wp_viewporter", "wp_presentation", "zxdg_decoration_manager_v1",
+        "zwp_primary_selection_device_manager_v1", "zxdg_output_manager_v1"]
 ROW = "ssutbbbasbybbbbbyt"
 
 
@@ -104,9 +107,9 @@ def still_serves(panel):
 
 def test_offers_what_the_profile_lists(program):
     panel = Panel(program)
-    panel.table(("alpha", 1, True, ["wp_viewporter", "wl_data_device_manager"], True), ("beta", 1, False, [], False))
+    panel.table(("alpha", 1, True, MORE, True), ("beta", 1, False, [], False))
     seen = {mode: set(Client(panel.socket(mode)).globals) for mode in ("alpha", "beta")}
-    assert seen["alpha"] == CORE | {"wp_viewporter", "wl_data_device_manager", "wl_seat"}, seen
+    assert seen["alpha"] == CORE | set(MORE) | {"wl_seat"}, seen
     assert seen["beta"] == CORE, seen
     panel.end()
 
@@ -136,6 +139,53 @@ def test_a_new_run_is_a_new_display(program):
             pass
         assert not os.path.exists(panel.socket("beta")), "a mode that has ended has a socket still"
         Window(Client(panel.socket("alpha")), 1).client.roundtrip()
+
+
+def test_one_of_three_ends(program):
+    """Its end asks whose the others' clients are."""
+    panel = Panel(program)
+    rows = [(name, 1, name == "alpha", [], True) for name in ("alpha", "berta", "carla")]
+    panel.table(*rows)
+    clients = [Window(Client(panel.socket(name)), 1) for name, *_ in rows]
+    panel.table(*rows[1:])
+    for window in clients[1:]:
+        window.client.roundtrip()
+    panel.table(rows[1])
+    clients[1].client.roundtrip()
+    panel.table(*rows)
+    again = Window(Client(panel.socket("alpha")), 1)
+    again.client.roundtrip()
+    panel.end()
+
+
+def test_popups(program):
+    with panel_with(program) as panel:
+        window = Window(Client(panel.socket("alpha")), 1)
+        client = window.client
+        for parent in (window.xdg, 0):
+            with contextlib.suppress(Gone):
+                surface, xdg, popup, positioner = (client.new() for _ in range(4))
+                client.send(window.compositor, 0, struct.pack("<I", surface))
+                client.send(window.shell, 1, struct.pack("<I", positioner))
+                client.send(positioner, 1, struct.pack("<ii", 100, 50))
+                client.send(positioner, 2, struct.pack("<iiii", 10, 10, 20, 20))
+                client.send(window.shell, 2, struct.pack("<II", xdg, surface))
+                configured = []
+                client.handlers[xdg] = lambda opcode, body, xdg=xdg, configured=configured: (
+                    client.send(xdg, 4, body), configured.append(body))
+                client.send(xdg, 2, struct.pack("<III", popup, parent, positioner))
+                client.send(surface, 6)
+                client.roundtrip()
+                assert configured or parent == 0, "a popup is not configured"
+                buffer, fd = window.buffer(100, 50)
+                os.close(fd)
+                client.send(surface, 1, struct.pack("<Iii", buffer, 0, 0))
+                client.send(surface, 6)
+                client.roundtrip()
+                client.send(popup, 0)
+                client.send(xdg, 0)
+                client.roundtrip()
+        still_serves(panel)
 
 
 def test_garbage(program):

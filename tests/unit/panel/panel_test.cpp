@@ -224,6 +224,20 @@ TEST_CASE("a secret is not longer than its memory, and an answer that comes late
     CHECK(phone.panel->where() == "chooser");
 }
 
+TEST_CASE("an answer to what was typed before is not one to what is typed now") {
+    Phone phone;
+    phone.open_pad();
+    phone.press(KEY_1, "1");
+    phone.press(KEY_ENTER, "\r");
+    phone.open_pad();
+    phone.press(KEY_2, "2");
+    phone.doer.asked[0].answer(Doer::Refused{true, ""});
+    phone.press(KEY_3, "3");
+    phone.press(KEY_ENTER, "\r");
+    REQUIRE(phone.doer.asked.size() == 2);
+    CHECK(phone.doer.asked[1].secret == "23");
+}
+
 TEST_CASE("a pad is closed by attention, and by a mode that is gone") {
     Phone phone;
     phone.open_pad();
