@@ -91,7 +91,7 @@ class Program:
         client = open("/usr/lib/handset/python/handset_wayland.py", encoding="utf-8").read().split("\ndef main")[0]
         self.process = start("exec", mode, "--", "python3", "-c", client + LESSEE, "/run/pmos/panel/wayland-0", color)
 
-    def says(self, wanted, lines=200):
+    def says(self, wanted, lines=1000):
         for _ in range(lines):
             line = self.process.stdout.readline().strip()
             if line.startswith(wanted) or not line:
@@ -111,10 +111,10 @@ def panel_pid():
 
 
 def second_screen():
-    """The colours that are on it."""
+    """Its colour."""
     _, packed = run("handset-host", "pixels", "0", "0", "0", "0", "1").stdout.split()
     raw = zlib.decompress(base64.b64decode(packed))
-    return {raw[i:i + 3].hex() for i in range(0, len(raw), 3)}
+    return raw[:3].hex() if raw == raw[:3] * (len(raw) // 3) else "of several colours"
 
 
 def main():
@@ -136,14 +136,14 @@ def main():
     check("an output is offered", program.says("connectors") == "connectors 1")
     check("and lent", program.says("lease") == "lease got")
     check("the mode draws on it by itself", program.says("shown") == "shown")
-    check("which is seen", until(lambda: second_screen() == {"20c040"}, 10), second_screen())
+    check("which is seen", until(lambda: second_screen() == "20c040", 10), second_screen())
     other = Program("personal")
     check("it is lent once", other.says("connectors") == "connectors 0" or other.says("lease") == "lease finished")
     other.process.kill()
     run("handset-host", "sendkey", "power")
     check("a page of the panel's comes", until(lambda: where() == "chooser", 10), where())
     check("and the mode's output is its own no more", program.says("refused").startswith("refused"))
-    check("it is dark", until(lambda: second_screen() == {"000000"}, 5), second_screen())
+    check("it is dark", until(lambda: second_screen() == "000000", 5), second_screen())
     before = panel_pid()
     refused = Program("personal")
     check("nobody is lent it behind the panel's page", refused.says("lease") == "lease finished")
@@ -161,7 +161,7 @@ def main():
     check("it is lent again", again.says("lease") == "lease got")
     check("and drawn on", again.says("shown") == "shown")
     ctl("switch", "secure")
-    check("it is dark behind another mode", until(lambda: second_screen() == {"000000"}, 5), second_screen())
+    check("it is dark behind another mode", until(lambda: second_screen() == "000000", 5), second_screen())
     # It stands still, so nothing is said until it goes on.
     ctl("switch", "personal")
     check("a switch has taken it", again.says("refused").startswith("refused"))
