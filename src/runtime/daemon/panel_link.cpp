@@ -127,6 +127,7 @@ void PanelLink::set_front(Mode* front) {
 
 void PanelLink::look() {
     soon_.reset();
+    if (!connected()) return;  // who comes is told it all, and a switch does not wait for it
     auto table = describe_(front_);
     if (table == told_) return;
     told_ = std::move(table);

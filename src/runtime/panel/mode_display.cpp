@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 namespace pmos::panel {
 namespace {
@@ -144,8 +145,9 @@ void ModeDisplay::fit(Window& window) const {
                               static_cast<std::uint32_t>(area_.height));
 }
 
+// Each word to a mode that stands still stays in its socket, which ends it when it is full.
 void ModeDisplay::place(Box area) {
-    area_ = area;
+    if (std::exchange(area_, area) == area) return;
     wlr_scene_node_set_position(&tree_->node, area.x, area.y);
     for (auto& window : windows_) fit(window);
 }
